@@ -1,0 +1,1 @@
+"""Everything that runs beside the camera: reassembly, headless client, page."""

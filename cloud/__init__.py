@@ -1,0 +1,1 @@
+"""First training and federated averaging."""

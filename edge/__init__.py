@@ -1,0 +1,1 @@
+"""The edge network: model, losses, training step."""

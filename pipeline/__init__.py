@@ -1,0 +1,1 @@
+"""The contract between clients, gateway and edges, and the gateway itself."""

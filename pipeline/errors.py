@@ -1,0 +1,29 @@
+"""What the world can do to us: one base class, one sentence each."""
+
+
+class MVStylizerError(Exception):
+    """Something outside the program is wrong; the message is one sentence that says what to do."""
+
+
+class BadMessage(MVStylizerError):
+    """Bytes that are not one of our messages, or not of this version."""
+
+
+class BadImage(MVStylizerError):
+    """A picture that cannot be read, or is larger than the limits."""
+
+
+class BadOffer(MVStylizerError):
+    """A signalling request that cannot be answered."""
+
+
+class BadSetting(MVStylizerError):
+    """A setting or command-line value that makes no sense."""
+
+
+class Busy(MVStylizerError):
+    """No capacity for one more session; try again later."""
+
+
+class RedisUnavailable(MVStylizerError):
+    """Redis cannot be started or reached."""

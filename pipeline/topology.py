@@ -1,0 +1,42 @@
+"""Every name in Redis with its lifetime and length: one short table, so that nothing grows without a limit.
+
+| name                      | kind      | limit                      | carries                                   |
+|---------------------------|-----------|----------------------------|-------------------------------------------|
+| stylize.{edge}            | RQ queue  | two jobs a session         | ids only: stream, frame                   |
+| mvs:blob:{stream}:{frame} | string    | KEY_FRAME_DEADLINE_MS      | KeyFrame                                  |
+| mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          |
+| mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
+| mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of upload  |
+"""
+
+#: A key frame's answer later than this is of no use any more: the next one is already on its way.
+KEY_FRAME_DEADLINE_MS = 2_000
+#: 64 answers are 2 MB of grids, more than a second of 20 streams at two key frames a second.
+RESULTS_MAXLEN = 64
+#: A gateway that died leaves its stream behind for this long.
+RESULTS_TTL_S = 60
+#: Uploaded styles are forgotten after a day without use.
+STYLE_TTL_S = 24 * 3600
+#: 256 styles of at most 300 KB are 75 MB.
+STYLES_MAX = 256
+#: RQ keeps a finished or failed job's hash this long, for dashboards; its default for failures is a year.
+JOB_TTL_S = 60
+
+
+def stylize_queue(edge_id: str) -> str:
+    return f"stylize.{edge_id}"
+
+
+def blob(stream_id: str, frame_id: int) -> str:
+    return f"mvs:blob:{stream_id}:{frame_id}"
+
+
+def results(gateway_id: str) -> str:
+    return f"mvs:results:{gateway_id}"
+
+
+def style(style_id: str) -> str:
+    return f"mvs:style:{style_id}"
+
+
+STYLES = "mvs:styles"
