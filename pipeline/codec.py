@@ -11,7 +11,7 @@ from pipeline.errors import BadImage
 MAX_STYLE_BYTES = 10_000_000  # a phone's JPEG is 3-8 MB
 MAX_STYLE_PIXELS = 40_000_000  # read from the header: a 0.7 MB PNG can decode into 1.5 GB
 STYLE_SIDE_PX = 1024  # statistics of a style hardly change above it
-MAX_PICTURE_PIXELS = 200_000_000  # the user's own file on the user's own machine: only a slip is caught
+MAX_PICTURE_PIXELS = 170_000_000  # the user's own file on the user's own machine: only a slip is caught
 FORMATS = ("JPEG", "PNG", "WEBP")  # recognised by magic bytes; no other decoder ever sees the data
 
 
@@ -89,7 +89,8 @@ def _eight_bit(image: Image.Image) -> Image.Image:
         grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         grey.info = {key: value for key, value in image.info.items() if key != "transparency"}
         image = grey
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    return image if image.mode == mode else image.convert(mode)  # convert would copy 160 MB at 40 million pixels
 
 
 def _over_white(image: Image.Image) -> Image.Image:
