@@ -5,6 +5,7 @@
 | stylize.{edge}            | RQ queue  | two jobs a session         | ids only: stream, frame                   |
 | mvs:blob:{stream}:{frame} | string    | KEY_FRAME_DEADLINE_MS      | KeyFrame                                  |
 | mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          |
+| mvs:worker:{edge}         | string    | WORKER_BEACON_S            | "a warm worker was here": its model version |
 | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
 | mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of upload  |
 """
@@ -15,6 +16,8 @@ KEY_FRAME_DEADLINE_MS = 2_000
 RESULTS_MAXLEN = 64
 #: A gateway that died leaves its stream behind for this long.
 RESULTS_TTL_S = 60
+#: Workers renew it every second or two, and between jobs.
+WORKER_BEACON_S = 6
 #: Uploaded styles are forgotten after a day without use.
 STYLE_TTL_S = 24 * 3600
 #: 256 styles of at most 300 KB are 75 MB.
@@ -33,6 +36,10 @@ def blob(stream_id: str, frame_id: int) -> str:
 
 def results(gateway_id: str) -> str:
     return f"mvs:results:{gateway_id}"
+
+
+def worker_beacon(edge_id: str) -> str:
+    return f"mvs:worker:{edge_id}"
 
 
 def style(style_id: str) -> str:

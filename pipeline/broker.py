@@ -1,0 +1,109 @@
+"""The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+
+from pipeline import topology
+from pipeline.errors import BadMessage
+from pipeline.jobs import STYLIZE, AllowListedJob, MsgpackSerializer
+from pipeline.messages import KeyFrame, StylizedFrame
+
+logger = logging.getLogger(__name__)
+
+#: A call that Redis does not answer in this time fails; the next key frame tries again.
+CALL_TIMEOUT_S = 1.0
+READ_BLOCK_MS = 1_000
+RECONNECT_S = 0.25
+
+
+def connect(redis_url: str) -> redis.Redis:
+    """For calls that answer at once: short timeout, no retry, since a late key frame is worth nothing."""
+    return redis.Redis.from_url(redis_url, socket_timeout=CALL_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
+
+
+def stylize_queue(connection: redis.Redis, edge_id: str) -> Queue:
+    return Queue(
+        topology.stylize_queue(edge_id), connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer
+    )
+
+
+class GatewayBroker:
+    """The gateway's side. `submit` and `withdraw` block: call them in a thread."""
+
+    def __init__(self, redis_url: str, *, edge_id: str, gateway_id: str) -> None:
+        self._url, self._gateway_id, self._edge_id = redis_url, gateway_id, edge_id
+        self._redis = connect(redis_url)
+        self._queue = stylize_queue(self._redis, edge_id)
+
+    def submit(self, frame: KeyFrame) -> None:
+        """Queue a key frame in one round trip. Its blob is gone after the deadline, and the job with it."""
+        with self._redis.pipeline() as pipe:  # RQ must come first, it opens the transaction
+            self._queue.enqueue(
+                STYLIZE, frame.stream_id, frame.frame_id, job_id=_job_id(frame.stream_id, frame.frame_id),
+                description="", ttl=topology.KEY_FRAME_DEADLINE_MS // 1000 + 1, result_ttl=topology.JOB_TTL_S,
+                failure_ttl=topology.JOB_TTL_S, job_timeout=topology.JOB_TTL_S, pipeline=pipe,
+            )  # fmt: skip
+            key = topology.blob(frame.stream_id, frame.frame_id)
+            pipe.set(key, frame.pack(), px=topology.KEY_FRAME_DEADLINE_MS)
+            pipe.execute()
+
+    def withdraw(self, stream_id: str, frame_id: int) -> None:
+        """Take back a key frame that nobody waits for any more."""
+        self._queue.remove(_job_id(stream_id, frame_id))
+        self._redis.delete(topology.blob(stream_id, frame_id))
+
+    def worker_ready(self) -> bool:
+        """Whether a warm worker of this edge was there in the last seconds."""
+        return bool(self._redis.exists(topology.worker_beacon(self._edge_id)))
+
+    async def answers(self) -> AsyncIterator[StylizedFrame]:
+        """Every answer to this gateway, for ever: Redis may go and come back."""
+        key, last = topology.results(self._gateway_id), "0"
+        client = redis.asyncio.Redis.from_url(self._url, socket_timeout=None, retry=None)
+        try:
+            while True:
+                try:
+                    entries = await client.xread({key: last}, block=READ_BLOCK_MS)
+                except redis.RedisError as error:
+                    logger.info("Redis does not answer (%s), trying again", error)
+                    await asyncio.sleep(RECONNECT_S)
+                    continue
+                for last, fields in entries[key.encode()][0] if entries else ():
+                    try:
+                        yield StylizedFrame.unpack(fields.get(b"frame", b""))
+                    except BadMessage as error:
+                        logger.info("an answer was refused: %s", error)
+        finally:
+            await client.aclose()
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+class EdgeBroker:
+    """The edge worker's side."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self._redis = connection
+
+    def take(self, stream_id: str, frame_id: int) -> KeyFrame | None:
+        """The key frame of a job; None when its deadline has passed. Raises BadMessage."""
+        data = self._redis.getdel(topology.blob(stream_id, frame_id))
+        return None if data is None else KeyFrame.unpack(data)
+
+    def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
+        key = topology.results(gateway_id)
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xadd(key, {"frame": frame.pack()}, maxlen=topology.RESULTS_MAXLEN, approximate=False)
+            pipe.expire(key, topology.RESULTS_TTL_S)
+            pipe.execute()
+
+
+def _job_id(stream_id: str, frame_id: int) -> str:
+    return f"{stream_id}-{frame_id}"

@@ -1,0 +1,71 @@
+"""The frames channel: a stylized frame as a JSON header and a body, cut into chunks and joined again.
+
+Payload: u32 header length, JSON header, body. Chunk: u32 message, u16 index, u16 total, then at most CHUNK_BYTES of payload.
+All big-endian; the page's twin is clients/web/channel.js.
+"""
+import json
+import struct
+
+from pipeline.errors import BadMessage
+from pipeline.messages import StylizedFrame
+
+#: Below every browser's message limit, and small enough that control messages get through between two chunks.
+CHUNK_BYTES = 16 * 1024
+MAX_CHUNKS = 64
+MAX_PARTIAL = 8
+_CHUNK = struct.Struct(">IHH")
+_LENGTH = struct.Struct(">I")
+
+
+def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
+    header = {
+        "frame_id": frame.frame_id,
+        "style_id": frame.style_id,
+        "model_version": frame.model_version,
+        "edge_id": frame.edge_id,
+        "cut": frame.cut,
+        "grid": frame.grid_shape,
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    payload = _LENGTH.pack(len(text)) + text + frame.grid
+    total = -(-len(payload) // CHUNK_BYTES)
+    return [
+        _CHUNK.pack(message & 0xFFFFFFFF, i, total) + payload[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES]
+        for i in range(total)
+    ]
+
+
+class ChunkJoiner:
+    """Joins chunks that arrive in any order; remembers at most MAX_PARTIAL unfinished messages, oldest dropped."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._partial: dict[int, dict[int, bytes]] = {}
+
+    def add(self, chunk: bytes) -> tuple[dict, bytes] | None:
+        """The (header, body) that `chunk` completes, or None. Raises BadMessage for bytes that are no chunk of ours."""
+        if not _CHUNK.size <= len(chunk) <= _CHUNK.size + CHUNK_BYTES:
+            raise BadMessage(f"A chunk of {len(chunk)} bytes.")
+        message, index, total = _CHUNK.unpack_from(chunk)
+        if not index < total <= MAX_CHUNKS:
+            raise BadMessage(f"Chunk {index} of {total}.")
+        parts = self._partial.setdefault(message, {})
+        parts[index] = chunk[_CHUNK.size :]
+        if len(parts) == total:
+            del self._partial[message]
+            return _split(b"".join(parts[i] for i in sorted(parts)))
+        if len(self._partial) > MAX_PARTIAL:
+            del self._partial[next(iter(self._partial))]
+            self.dropped += 1
+        return None
+
+
+def _split(payload: bytes) -> tuple[dict, bytes]:
+    try:
+        (length,) = _LENGTH.unpack_from(payload)
+        header = json.loads(payload[_LENGTH.size : _LENGTH.size + length])
+    except (struct.error, ValueError):
+        raise BadMessage("A stylized frame without a readable header.") from None
+    if not isinstance(header, dict):
+        raise BadMessage("A stylized frame whose header is not an object.")
+    return header, payload[_LENGTH.size + length :]

@@ -1,0 +1,67 @@
+"""The frame-id strip: extra rows below the picture that tell the gateway which local frame this is.
+
+32 equal blocks across the width, luma only: sync 1 0, the id in 16 Gray-coded bits, CRC-8 of the id, sync 0 1, four zeros.
+Gray code: a block that the encoder blurs between two ids is wrong by one id at most, and the CRC tells.
+The page's twin is clients/web/framestamp.js.
+"""
+import numpy as np
+
+STRIP_ROWS = 16
+BLOCKS = 32
+_LOW, _HIGH = 32, 222
+_THRESHOLD = 127
+
+
+def _crc8(value: int) -> int:
+    """CRC-8, polynomial 0x07, over the two big-endian bytes of `value`."""
+    crc = 0
+    for byte in value.to_bytes(2, "big"):
+        crc ^= byte
+        for _ in range(8):
+            crc = ((crc << 1) ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
+    return crc
+
+
+def _bits(frame_id: int) -> np.ndarray:
+    gray = frame_id ^ (frame_id >> 1)
+    word = (0b10 << 30) | (gray << 14) | (_crc8(frame_id) << 6) | (0b01 << 4)
+    return np.array([(word >> (31 - i)) & 1 for i in range(BLOCKS)], np.uint8)
+
+
+def strip(frame_id: int, width: int) -> np.ndarray:
+    """Luma uint8 [STRIP_ROWS, width] for `frame_id` modulo 65536."""
+    levels = np.where(_bits(frame_id & 0xFFFF), _HIGH, _LOW).astype(np.uint8)
+    block = np.arange(width) * BLOCKS // width
+    return np.repeat(levels[block][None], STRIP_ROWS, 0)
+
+
+def stamp(rgb: np.ndarray, frame_id: int) -> np.ndarray:
+    """RGB uint8 [H, W, 3] with the strip below: [H + STRIP_ROWS, W, 3]."""
+    return np.concatenate([rgb, np.repeat(strip(frame_id, rgb.shape[1])[..., None], 3, 2)])
+
+
+def strip_rows(frame_height: int, picture_height: int) -> int:
+    """Rows the strip takes in a received frame: the sender may have scaled the whole frame down."""
+    return max(1, round(frame_height * STRIP_ROWS / (picture_height + STRIP_ROWS)))
+
+
+def read(strip_luma: np.ndarray) -> int | None:
+    """The id in a strip's luma [rows, width], any scale; None when sync or CRC do not hold."""
+    rows, width = strip_luma.shape
+    if rows < 1 or width < BLOCKS:
+        return None
+    columns = strip_luma[int(rows * 0.3) : max(int(rows * 0.3) + 1, -int(-rows * 0.7))].mean(0)
+    edges = np.arange(BLOCKS) * width / BLOCKS
+    step = width / BLOCKS
+    start = np.floor(edges + 0.3 * step).astype(int)
+    stop = np.maximum(start + 1, np.floor(edges + 0.7 * step).astype(int))
+    total = np.concatenate([[0.0], np.cumsum(columns)])
+    bits = (total[stop] - total[start]) / (stop - start) > _THRESHOLD
+    word = int.from_bytes(np.packbits(bits).tobytes(), "big")
+    if word >> 30 != 0b10 or word & 0x3F != 0b010000:
+        return None
+    gray, frame_id = (word >> 14) & 0xFFFF, 0
+    while gray:
+        frame_id ^= gray
+        gray >>= 1
+    return frame_id if (word >> 6) & 0xFF == _crc8(frame_id) else None

@@ -1,0 +1,84 @@
+"""From a stream's received frames to its key frames: which frame is this, is it a key frame, who is still waiting for an answer?"""
+from dataclasses import dataclass, field
+
+import av
+import cv2
+import numpy as np
+
+from pipeline import framestamp, topology
+from pipeline.codec import encode_jpeg
+from pipeline.keyframes import KeyFrameSelector, Reason, luma_histogram
+
+#: The network sees 256 px; twice that leaves training a choice of crops, at 40 KB.
+KEY_FRAME_SIDE_PX = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    frame_id: int
+    reason: Reason
+    frame: av.VideoFrame
+    strip_rows: int
+
+    def jpeg(self) -> bytes:
+        """The picture without its strip. Takes milliseconds: call it in a thread."""
+        rgb = self.frame.to_ndarray(format="rgb24")[: self.frame.height - self.strip_rows]
+        scale = KEY_FRAME_SIDE_PX / max(rgb.shape[:2])
+        if scale < 1:
+            rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        return encode_jpeg(rgb)
+
+
+@dataclass(slots=True)
+class KeyFramePicker:
+    """One stream's state. No I/O and no clock: `now_s` comes from the caller."""
+
+    picture_height: int
+    selector: KeyFrameSelector = field(default_factory=KeyFrameSelector)
+    #: Frames whose strip did not pass its checks.
+    unreadable: int = 0
+    _picked_at_s: dict[int, float] = field(default_factory=dict)
+
+    def look(self, frame: av.VideoFrame, now_s: float) -> Picked | None:
+        """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is."""
+        luma = luma_plane(frame)
+        rows = framestamp.strip_rows(frame.height, self.picture_height)
+        frame_id = framestamp.read(luma[-rows:])
+        if frame_id is None or frame_id in self._picked_at_s:
+            self.unreadable += 1
+            return None
+        histogram = luma_histogram(luma[:-rows])
+        reason = self.selector.decide(now_s=now_s, histogram=histogram, in_flight=len(self._picked_at_s))
+        if reason is None:
+            return None
+        self._picked_at_s[frame_id] = now_s
+        return Picked(frame_id, reason, frame, rows)
+
+    def answered(self, frame_id: int, now_s: float) -> float | None:
+        """Seconds since this frame was picked, or None when nobody waits for it any more.
+
+        Newest wins: key frames picked before it are no longer waited for.
+        """
+        picked_s = self._picked_at_s.get(frame_id)
+        if picked_s is None:
+            return None
+        self._picked_at_s = {i: s for i, s in self._picked_at_s.items() if s > picked_s}
+        return now_s - picked_s
+
+    def expired(self, now_s: float) -> list[int]:
+        """Key frames past their deadline; they no longer count as in flight."""
+        limit_s = now_s - topology.KEY_FRAME_DEADLINE_MS / 1000
+        late = [i for i, picked_s in self._picked_at_s.items() if picked_s < limit_s]
+        for frame_id in late:
+            del self._picked_at_s[frame_id]
+        return late
+
+    def forget(self, frame_id: int) -> None:
+        """This key frame will have no answer."""
+        self._picked_at_s.pop(frame_id, None)
+
+
+def luma_plane(frame: av.VideoFrame) -> np.ndarray:
+    """uint8 [H, W] view of a planar YUV frame's first plane."""
+    plane = frame.planes[0]
+    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]

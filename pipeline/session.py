@@ -1,0 +1,254 @@
+"""One client: its peer connection, its two data channels, its video."""
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+
+import av
+import redis
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCSessionDescription,
+)
+from aiortc.mediastreams import MediaStreamError
+
+from pipeline.broker import GatewayBroker
+from pipeline.channel import to_chunks
+from pipeline.errors import BadOffer
+from pipeline.keyframes import KeyFrameSelector
+from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.metrics import GatewayMetrics
+from pipeline.picking import KeyFramePicker, Picked
+from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+#: From the answer to a connected peer; ICE and DTLS need well under a second on a working path.
+CONNECT_TIMEOUT_S = 15.0
+#: A client that sends nothing for this long is gone: ICE alone would notice after half a minute.
+SILENCE_TIMEOUT_S = 10.0
+#: Two answers waiting on a slow path are enough; the next one is newer anyway.
+MAX_BUFFERED_BYTES = 64 * 1024
+MAX_CONTROL_BYTES = 4096
+MAX_SIDE_PX = 4096
+
+
+class Session:
+    """Owns every task and channel of its client; `close` may be called any number of times."""
+
+    def __init__(
+        self,
+        *,
+        stream_id: str,
+        style_id: str,
+        picture_size: tuple[int, int],
+        settings: Settings,
+        broker: GatewayBroker,
+        executor: Executor,
+        metrics: GatewayMetrics,
+        find_style: Callable[[str], str | None],
+        on_closed: Callable[["Session"], None],
+    ) -> None:
+        """`find_style` turns a style's id or name into its id, and may block."""
+        self.stream_id, self.style_id = stream_id, style_id
+        self._gateway_id = settings.gateway_id
+        self._broker, self._executor, self._metrics = broker, executor, metrics
+        self._find_style, self._on_closed = find_style, on_closed
+        selector = KeyFrameSelector(max_interval_s=settings.key_frame_interval_s)
+        self._picker = KeyFramePicker(picture_size[1], selector)
+        self._control: RTCDataChannel | None = None
+        self._frames: RTCDataChannel | None = None
+        self._tasks: set[asyncio.Task] = set()
+        self._messages_sent = 0
+        self._closed = False
+        servers = [RTCIceServer(**server) for server in settings.ice_servers]
+        self._peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        self._peer.on("track", self._on_track)
+        self._peer.on("datachannel", self._on_channel)
+        self._peer.on("connectionstatechange", self._on_connection_state)
+
+    async def answer(self, sdp: str) -> str:
+        """The SDP answer to an offer; raises BadOffer."""
+        try:
+            await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+            await self._peer.setLocalDescription(await self._peer.createAnswer())
+        except Exception as error:  # the SDP parser raises almost anything on hostile text
+            raise BadOffer(f"This offer cannot be answered ({type(error).__name__}).") from error
+        self._spawn(self._close_unless_connected())
+        return self._peer.localDescription.sdp
+
+    def deliver(self, answer: StylizedFrame) -> None:
+        """Send an edge's answer to the client, if it is still wanted."""
+        seconds = self._picker.answered(answer.frame_id, time.monotonic())
+        if seconds is None:
+            self._metrics.answers_dropped.labels("late").inc()
+            return
+        if answer.error:
+            self._drop(answer.frame_id, "error")
+            self._send({"type": "error", "error": answer.error})
+            return
+        if answer.style_id != self.style_id:
+            self._metrics.answers_dropped.labels("style").inc()
+            return
+        self._metrics.answer_seconds.observe(seconds)
+        self._metrics.stylize_seconds.observe(answer.stylize_ms / 1000)
+        self._send_frame(answer)
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        current = asyncio.current_task()
+        tasks = [t for t in self._tasks if t is not current]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._peer.close()
+        self._on_closed(self)
+
+    # video
+
+    def _on_track(self, track: MediaStreamTrack) -> None:
+        if track.kind == "video":
+            self._spawn(self._read(track))
+
+    async def _read(self, track: MediaStreamTrack) -> None:
+        """Take every frame as it comes, so that none queues up; only key frames are worked on, elsewhere."""
+        with contextlib.suppress(MediaStreamError, TimeoutError):
+            while True:
+                frame = await asyncio.wait_for(track.recv(), SILENCE_TIMEOUT_S)
+                self._metrics.frames.inc()
+                self._look(frame)
+        logger.info("stream %s: no more video", self.stream_id)
+        await self.close()
+
+    def _look(self, frame: av.VideoFrame) -> None:
+        now_s, unreadable = time.monotonic(), self._picker.unreadable
+        for frame_id in self._picker.expired(now_s):
+            self._drop(frame_id, "deadline")
+            self._spawn(self._withdraw(frame_id))
+        picked = self._picker.look(frame, now_s)
+        if self._picker.unreadable > unreadable:
+            self._metrics.frames_dropped.labels("strip").inc()
+        if picked:
+            self._metrics.key_frames.labels(picked.reason).inc()
+            self._send({"type": "key_frame", "frame_id": picked.frame_id, "reason": picked.reason})
+            self._spawn(self._submit(picked, self.style_id))
+
+    async def _submit(self, picked: Picked, style_id: str) -> None:
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._encode_and_submit, picked, style_id)
+        except redis.RedisError as error:
+            logger.info("stream %s: key frame %s not queued: %s", self.stream_id, picked.frame_id, error)
+            self._picker.forget(picked.frame_id)
+            self._drop(picked.frame_id, "redis")
+
+    def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
+        cut = picked.reason in ("first", "cut")
+        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, picked.jpeg())
+        self._broker.submit(frame)
+
+    async def _withdraw(self, frame_id: int) -> None:
+        with contextlib.suppress(redis.RedisError):
+            await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._broker.withdraw, self.stream_id, frame_id
+            )
+
+    def _drop(self, frame_id: int, reason: str) -> None:
+        self._metrics.key_frames_dropped.labels(reason).inc()
+        self._send({"type": "dropped", "frame_id": frame_id, "reason": reason})
+
+    # channels
+
+    def _on_channel(self, channel: RTCDataChannel) -> None:
+        if channel.label == "control" and self._control is None:
+            self._control = channel
+            channel.on("message", self._on_control)
+        elif channel.label == "frames" and self._frames is None:
+            self._frames = channel
+        else:
+            channel.close()
+
+    def _on_control(self, text: str | bytes) -> None:
+        try:
+            if not isinstance(text, str) or len(text) > MAX_CONTROL_BYTES:
+                raise ValueError("not a short text")
+            message = json.loads(text)
+            handler = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask}[message["type"]]
+            handler(message)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            self._send({"type": "error", "error": f"This control message makes no sense ({type(error).__name__})."})
+
+    def _on_style(self, message: dict) -> None:
+        if not isinstance(message["style"], str):
+            raise TypeError("style")
+        self._spawn(self._change_style(message["style"]))
+
+    async def _change_style(self, wanted: str) -> None:
+        try:
+            style_id = await asyncio.get_running_loop().run_in_executor(self._executor, self._find_style, wanted)
+        except redis.RedisError:
+            style_id = None
+        if style_id is None:
+            self._send({"type": "error", "error": "This style is not known here any more; upload it again."})
+            return
+        self.style_id = style_id
+        self._picker.selector.ask("style")
+
+    def _on_size(self, message: dict) -> None:
+        self._picker.picture_height = picture_size(message)[1]
+
+    def _on_ask(self, message: dict) -> None:
+        self._picker.selector.ask("asked")
+
+    def _send(self, message: dict) -> None:
+        if self._control is not None and self._control.readyState == "open":
+            self._control.send(json.dumps(message))
+
+    def _send_frame(self, answer: StylizedFrame) -> None:
+        if self._frames is None or self._frames.readyState != "open":
+            self._metrics.answers_dropped.labels("channel").inc()
+        elif self._frames.bufferedAmount > MAX_BUFFERED_BYTES:
+            self._metrics.answers_dropped.labels("slow").inc()
+        else:
+            self._messages_sent += 1
+            for chunk in to_chunks(self._messages_sent, answer):
+                self._frames.send(chunk)
+
+    # life
+
+    async def _on_connection_state(self) -> None:
+        logger.info("stream %s: %s", self.stream_id, self._peer.connectionState)
+        if self._peer.connectionState in ("failed", "closed"):
+            await self.close()
+
+    async def _close_unless_connected(self) -> None:
+        await asyncio.sleep(CONNECT_TIMEOUT_S)
+        if self._peer.connectionState != "connected":
+            logger.info("stream %s: never connected", self.stream_id)
+            await self.close()
+
+    def _spawn(self, coroutine) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            logger.error("stream %s: a task failed", self.stream_id, exc_info=task.exception())
+
+
+def picture_size(message: dict) -> tuple[int, int]:
+    """(width, height) of the sent picture without its strip; raises ValueError."""
+    size = message.get("width"), message.get("height")
+    if not all(type(side) is int and 2 <= side <= MAX_SIDE_PX for side in size):
+        raise ValueError(f"width and height must be whole numbers between 2 and {MAX_SIDE_PX}")
+    return size

@@ -1,0 +1,65 @@
+"""Settings from MVS_* environment variables: parsed once, at the start of a process; wrong values are named."""
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
+
+from pipeline.errors import BadSetting
+
+
+def _ice_servers(text: str) -> tuple[dict, ...]:
+    """A JSON list of RTCIceServer objects: [{"urls": "turn:host:3478", "username": "u", "credential": "p"}]."""
+    servers = json.loads(text)
+    if not isinstance(servers, list) or not all(isinstance(s, dict) and "urls" in s for s in servers):
+        raise ValueError("a JSON list of objects with urls is needed")
+    return tuple(servers)
+
+
+def _name(text: str) -> str:
+    if not text or not all(c.isalnum() or c in "-_" for c in text):
+        raise ValueError("letters, digits, - and _ only")
+    return text
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ValueError("a positive number is needed")
+        return value
+
+    return parse
+
+
+def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "doc": doc})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One process's configuration. Each field is MVS_<NAME> in the environment; command-line options override it."""
+
+    redis_url: str = _setting("redis://127.0.0.1:6379/0", str, "where Redis is")
+    edge_id: str = _setting("edge", _name, "the edge this gateway feeds, or this worker belongs to")
+    gateway_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8], metadata={"parse": _name, "doc": "this gateway's name"})
+    host: str = _setting("127.0.0.1", str, "address the gateway listens on")
+    port: int = _setting(8080, _positive(int), "port the gateway listens on")
+    max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
+    key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
+    ice_servers: tuple[dict, ...] = _setting((), _ice_servers, "STUN and TURN servers as JSON; none by default")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Raises BadSetting that names the variable."""
+        values = {}
+        for f in fields(cls):
+            name = f"MVS_{f.name.upper()}"
+            if name not in environ:
+                continue
+            try:
+                values[f.name] = f.metadata["parse"](environ[name])
+            except ValueError as error:
+                raise BadSetting(f"{name}={environ[name]!r} makes no sense: {error}.") from None
+        return cls(**values)

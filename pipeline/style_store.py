@@ -1,0 +1,53 @@
+"""All styles a session may choose: the shipped ones, and uploaded ones kept in Redis for a day."""
+import time
+
+import redis
+
+from pipeline import topology
+from pipeline.codec import encode_jpeg, read_style
+from pipeline.styles import Style, shipped, style_id
+
+#: 1024 px at this quality is below 300 KB, and the network looks at 256 px.
+JPEG_QUALITY = 85
+
+
+class StyleStore:
+    """Every method may block on Redis and raise redis.RedisError."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self._redis = connection
+        self._shipped = {style.id: style for style in shipped()}
+        self._ids = {name: style.id for style in self._shipped.values() for name in (style.id, style.name.lower())}
+
+    def shipped(self) -> list[Style]:
+        return list(self._shipped.values())
+
+    def find(self, id_or_name: str) -> str | None:
+        """The id of a known style; using one keeps it for another day."""
+        known = self._ids.get(id_or_name.lower())
+        if known or not _is_id(id_or_name):
+            return known
+        return id_or_name if self._redis.expire(topology.style(id_or_name), topology.STYLE_TTL_S) else None
+
+    def jpeg(self, wanted_id: str) -> bytes | None:
+        if wanted_id in self._shipped:
+            return self._shipped[wanted_id].jpeg
+        return self._redis.get(topology.style(wanted_id)) if _is_id(wanted_id) else None
+
+    def add(self, data: bytes) -> str:
+        """Keep an uploaded picture, cleaned and re-encoded, and return its id. Raises BadImage. The oldest make room."""
+        jpeg = encode_jpeg(read_style(data), JPEG_QUALITY)
+        new_id = style_id(jpeg)
+        with self._redis.pipeline() as pipe:
+            pipe.set(topology.style(new_id), jpeg, ex=topology.STYLE_TTL_S)
+            pipe.zadd(topology.STYLES, {new_id: time.time()})
+            pipe.zrange(topology.STYLES, 0, -topology.STYLES_MAX - 1)
+            pipe.zremrangebyrank(topology.STYLES, 0, -topology.STYLES_MAX - 1)
+            *_, crowded_out, _ = pipe.execute()
+        if crowded_out:
+            self._redis.delete(*(topology.style(old.decode()) for old in crowded_out))
+        return new_id
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 16 and all(c in "0123456789abcdef" for c in text)
