@@ -1,0 +1,56 @@
+"""The styles that come with the package, and what identifies a style."""
+
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files
+
+import cv2
+
+from pipeline.codec import decode_image, encode_jpeg
+
+THUMBNAIL_SIDE_PX = 240
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """A style picture under the id that every message names it by."""
+
+    id: str
+    name: str
+    jpeg: bytes
+
+
+def style_id(jpeg: bytes) -> str:
+    """Content hash, 16 hex digits: the same picture has the same id on every machine."""
+    return sha256(jpeg).hexdigest()[:16]
+
+
+@cache
+def shipped() -> tuple[Style, ...]:
+    """The package's own styles, by name."""
+    pictures = [path for path in files("pipeline").joinpath("shipped").iterdir() if path.name.endswith(".jpg")]
+    return tuple(_style(path.name, path.read_bytes()) for path in sorted(pictures, key=lambda path: path.name))
+
+
+def find_shipped(id_or_name: str) -> Style | None:
+    """The shipped style with this id or name; "golden_hour", "Golden Hour" and "golden-hour" are one name."""
+    wanted = _plain(id_or_name)
+    return next((style for style in shipped() if wanted in (style.id, _plain(style.name))), None)
+
+
+def thumbnail(jpeg: bytes, side_px: int = THUMBNAIL_SIDE_PX) -> bytes:
+    """A JPEG whose longer side is at most side_px, for the gallery."""
+    picture = decode_image(jpeg)
+    scale = min(1.0, side_px / max(picture.shape[:2]))
+    size = [max(1, round(side * scale)) for side in picture.shape[1::-1]]
+    return encode_jpeg(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), quality=82)
+
+
+def _style(file_name: str, jpeg: bytes) -> Style:
+    name = file_name.removesuffix(".jpg").replace("_", " ").capitalize()
+    return Style(style_id(jpeg), name, jpeg)
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("_", " ").replace("-", " ").strip()
