@@ -48,7 +48,7 @@ class GatewayBroker:
                 STYLIZE, frame.stream_id, frame.frame_id, job_id=_job_id(frame.stream_id, frame.frame_id),
                 description="", ttl=topology.KEY_FRAME_DEADLINE_MS // 1000 + 1, result_ttl=topology.JOB_TTL_S,
                 failure_ttl=topology.JOB_TTL_S, job_timeout=topology.JOB_TTL_S, pipeline=pipe,
-            )  # fmt: skip
+            )
             key = topology.blob(frame.stream_id, frame.frame_id)
             pipe.set(key, frame.pack(), px=topology.KEY_FRAME_DEADLINE_MS)
             pipe.execute()

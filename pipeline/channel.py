@@ -1,7 +1,7 @@
 """The frames channel: a stylized frame as a JSON header and a body, cut into chunks and joined again.
 
-Payload: u32 header length, JSON header, body. Chunk: u32 message, u16 index, u16 total, then at most CHUNK_BYTES of payload.
-All big-endian; the page's twin is clients/web/channel.js.
+Payload: u32 header length, JSON header, body. Chunk: u32 message, u16 index, u16 total, at most CHUNK_BYTES of payload.
+All big-endian; the page's twins are clients/web/chunks.js and messages.js.
 """
 import json
 import struct
@@ -40,7 +40,7 @@ class ChunkJoiner:
 
     def __init__(self) -> None:
         self.dropped = 0
-        self._partial: dict[int, dict[int, bytes]] = {}
+        self._partial: dict[tuple[int, int], dict[int, bytes]] = {}
 
     def add(self, chunk: bytes) -> tuple[dict, bytes] | None:
         """The (header, body) that `chunk` completes, or None. Raises BadMessage for bytes that are no chunk of ours."""
@@ -49,10 +49,10 @@ class ChunkJoiner:
         message, index, total = _CHUNK.unpack_from(chunk)
         if not index < total <= MAX_CHUNKS:
             raise BadMessage(f"Chunk {index} of {total}.")
-        parts = self._partial.setdefault(message, {})
+        parts = self._partial.setdefault((message, total), {})
         parts[index] = chunk[_CHUNK.size :]
         if len(parts) == total:
-            del self._partial[message]
+            del self._partial[message, total]
             return _split(b"".join(parts[i] for i in sorted(parts)))
         if len(self._partial) > MAX_PARTIAL:
             del self._partial[next(iter(self._partial))]

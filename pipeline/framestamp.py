@@ -1,6 +1,6 @@
 """The frame-id strip: extra rows below the picture that tell the gateway which local frame this is.
 
-32 equal blocks across the width, luma only: sync 1 0, the id in 16 Gray-coded bits, CRC-8 of the id, sync 0 1, four zeros.
+32 equal blocks across the width, luma only: sync 1 0, the id in 16 Gray-coded bits, its CRC-8, sync 0 1, four zeros.
 Gray code: a block that the encoder blurs between two ids is wrong by one id at most, and the CRC tells.
 The page's twin is clients/web/framestamp.js.
 """

@@ -1,4 +1,4 @@
-"""From a stream's received frames to its key frames: which frame is this, is it a key frame, who is still waiting for an answer?"""
+"""From a stream's received frames to its key frames, and which of those still wait for an answer."""
 from dataclasses import dataclass, field
 
 import av

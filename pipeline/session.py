@@ -151,7 +151,7 @@ class Session:
             self._drop(picked.frame_id, "redis")
 
     def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
-        cut = picked.reason in ("first", "cut")
+        cut = picked.reason == "cut"
         frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, picked.jpeg())
         self._broker.submit(frame)
 

@@ -43,7 +43,9 @@ class Settings:
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", str, "where Redis is")
     edge_id: str = _setting("edge", _name, "the edge this gateway feeds, or this worker belongs to")
-    gateway_id: str = field(default_factory=lambda: uuid.uuid4().hex[:8], metadata={"parse": _name, "doc": "this gateway's name"})
+    gateway_id: str = field(
+        default_factory=lambda: uuid.uuid4().hex[:8], metadata={"parse": _name, "doc": "this gateway's name"}
+    )
     host: str = _setting("127.0.0.1", str, "address the gateway listens on")
     port: int = _setting(8080, _positive(int), "port the gateway listens on")
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")

@@ -5,37 +5,32 @@ import redis
 
 from pipeline import topology
 from pipeline.codec import encode_jpeg, read_style
-from pipeline.styles import Style, shipped, style_id
+from pipeline.styles import find_shipped, style_id
 
 #: 1024 px at this quality is below 300 KB, and the network looks at 256 px.
 JPEG_QUALITY = 85
 
 
 class StyleStore:
-    """Every method may block on Redis and raise redis.RedisError."""
+    """Uploaded styles are known to whoever has their id, and listed nowhere. Methods may raise redis.RedisError."""
 
     def __init__(self, connection: redis.Redis) -> None:
         self._redis = connection
-        self._shipped = {style.id: style for style in shipped()}
-        self._ids = {name: style.id for style in self._shipped.values() for name in (style.id, style.name.lower())}
-
-    def shipped(self) -> list[Style]:
-        return list(self._shipped.values())
 
     def find(self, id_or_name: str) -> str | None:
         """The id of a known style; using one keeps it for another day."""
-        known = self._ids.get(id_or_name.lower())
-        if known or not _is_id(id_or_name):
-            return known
-        return id_or_name if self._redis.expire(topology.style(id_or_name), topology.STYLE_TTL_S) else None
+        if style := find_shipped(id_or_name):
+            return style.id
+        known = _is_id(id_or_name) and self._redis.expire(topology.style(id_or_name), topology.STYLE_TTL_S)
+        return id_or_name if known else None
 
     def jpeg(self, wanted_id: str) -> bytes | None:
-        if wanted_id in self._shipped:
-            return self._shipped[wanted_id].jpeg
+        if style := find_shipped(wanted_id):
+            return style.jpeg
         return self._redis.get(topology.style(wanted_id)) if _is_id(wanted_id) else None
 
     def add(self, data: bytes) -> str:
-        """Keep an uploaded picture, cleaned and re-encoded, and return its id. Raises BadImage. The oldest make room."""
+        """Keep an uploaded picture, cleaned and re-encoded; the oldest make room. Returns its id, raises BadImage."""
         jpeg = encode_jpeg(read_style(data), JPEG_QUALITY)
         new_id = style_id(jpeg)
         with self._redis.pipeline() as pipe:

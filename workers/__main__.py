@@ -1,1 +1,53 @@
-def main() -> None: ...
+"""The mvstylizer command: one subcommand a role."""
+import argparse
+import importlib
+import sys
+
+from pipeline.errors import MVStylizerError
+from workers.runtime import set_up_logging
+from workers.supervisor import EXIT_MISUSE
+
+#: Subcommand -> (module, suffix of its functions, what it does). Only the chosen one is imported: torch takes seconds.
+COMMANDS = {
+    "up": ("workers.up", "", "start everything on this machine and print the page's address"),
+    "image": ("workers.render", "_image", "stylize a photo"),
+    "video": ("workers.render", "_video", "stylize a video file"),
+    "client": ("clients.headless", "", "stream a video file to a gateway as a camera, and save the stylized video"),
+    "gateway": ("workers.gateway", "", "run only the gateway"),
+    "stylize": ("workers.stylize", "", "run only an edge worker"),
+    "pretrain": ("cloud.pretrain", "", "train the model that is shipped"),
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    argv = sys.argv[1:] if argv is None else argv
+    args = _parser(next((word for word in argv if not word.startswith("-")), None)).parse_args(argv)
+    set_up_logging(args.verbose)
+    try:
+        args.run(args)
+    except MVStylizerError as error:
+        print(f"mvstylizer {args.command}: {error}", file=sys.stderr)
+        sys.exit(EXIT_MISUSE)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """All subcommands by name; arguments only for the chosen one."""
+    parser = argparse.ArgumentParser(prog="mvstylizer", description="Live photorealistic video style transfer.")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, to stderr")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module_name, suffix, summary) in COMMANDS.items():
+        sub = subparsers.add_parser(
+            name, help=summary, description=summary.capitalize() + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == chosen:
+            module = importlib.import_module(module_name)
+            getattr(module, f"add{suffix}_arguments")(sub)
+            sub.set_defaults(run=getattr(module, f"run{suffix}"))
+    return parser
+
+
+if __name__ == "__main__":
+    main()

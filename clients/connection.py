@@ -1,0 +1,112 @@
+"""The client's end of a session: offer, control channel, frames channel."""
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCSessionDescription,
+)
+
+from pipeline.channel import ChunkJoiner
+from pipeline.errors import BadMessage, MVStylizerError
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 15.0
+
+
+class Connection:
+    """Sends one video track. `on_grid(header, grid)` gets each answer, `on_control(message)` what the gateway says."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_grid: Callable[[dict, np.ndarray], None],
+        on_control: Callable[[dict], None],
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._on_grid, self._on_control = on_grid, on_control
+        self._joiner = ChunkJoiner()
+        self._peer: RTCPeerConnection | None = None
+        self.control = None
+
+    async def open(self, track: MediaStreamTrack, *, size: tuple[int, int], style: str) -> str:
+        """Connect and start sending; returns the stream's id. `style` is a photo's path, or a style's id or name."""
+        try:
+            # No certificate check: gateways on a local network make their own.
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
+                style_id = await self._upload(http, Path(style)) if Path(style).is_file() else style
+                return await self._connect(http, track, size, style_id)
+        except (aiohttp.ClientError, OSError) as error:
+            raise MVStylizerError(f"No gateway answers at {self._url} ({error}).") from None
+
+    async def _connect(self, http, track: MediaStreamTrack, size: tuple[int, int], style: str) -> str:
+        config = await self._json(http.get(f"{self._url}/config"))
+        servers = [RTCIceServer(**server) for server in config["iceServers"]]
+        self._peer = peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        connected = asyncio.Event()
+        peer.on("connectionstatechange", lambda: peer.connectionState == "connected" and connected.set())
+        self.control = peer.createDataChannel("control")
+        self.control.on("message", self._read_control)
+        frames = peer.createDataChannel("frames", ordered=False)
+        frames.on("message", self._read_chunk)
+        transceiver = peer.addTransceiver(track, direction="sendonly")
+        transceiver.setCodecPreferences(
+            [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType == "video/VP8"]
+        )
+        await peer.setLocalDescription(await peer.createOffer())
+        offer = {"type": "offer", "sdp": peer.localDescription.sdp, "style": style}
+        offer |= {"width": size[0], "height": size[1]}
+        answer = await self._json(http.post(f"{self._url}/offer", json=offer))
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=answer["sdp"], type="answer"))
+        try:
+            await asyncio.wait_for(connected.wait(), CONNECT_TIMEOUT_S)
+        except TimeoutError:
+            raise MVStylizerError(f"No video path to {self._url} within {CONNECT_TIMEOUT_S:.0f} s.") from None
+        return answer["stream_id"]
+
+    async def _upload(self, http, path: Path) -> str:
+        headers = {"Content-Type": "image/*"}
+        return (await self._json(http.post(f"{self._url}/styles", data=path.read_bytes(), headers=headers)))["id"]
+
+    async def _json(self, request) -> dict:
+        async with request as response:
+            try:
+                body = await response.json()
+            except (aiohttp.ContentTypeError, ValueError):
+                raise MVStylizerError(f"{self._url} is not a gateway of ours.") from None
+            if response.status >= 400:
+                raise MVStylizerError(body.get("error", f"{self._url} answered {response.status}."))
+            return body
+
+    def _read_control(self, text: str) -> None:
+        self._on_control(json.loads(text))
+
+    def _read_chunk(self, chunk: bytes) -> None:
+        try:
+            if joined := self._joiner.add(chunk):
+                self._on_grid(joined[0], read_grid(*joined))
+        except BadMessage as error:
+            logger.info("refused: %s", error)
+
+    async def close(self) -> None:
+        if self._peer:
+            await self._peer.close()
+
+
+def read_grid(header: dict, body: bytes) -> np.ndarray:
+    """float16 [3, depth, rows, columns, 4]; raises BadMessage when header and body do not fit."""
+    try:
+        return np.frombuffer(body, "<f2").reshape(3, *header["grid"], 4)
+    except (KeyError, TypeError, ValueError):
+        raise BadMessage("A grid that does not fit its header.") from None

@@ -1,0 +1,242 @@
+"""The HTTP side: page, styles, offers and health; and the one task that hands answers to sessions."""
+import asyncio
+import contextlib
+import json
+import logging
+import mimetypes
+import re
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import redis
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from pipeline.broker import GatewayBroker, connect
+from pipeline.codec import MAX_STYLE_BYTES
+from pipeline.errors import BadImage, BadOffer, Busy
+from pipeline.framestamp import STRIP_ROWS
+from pipeline.metrics import GatewayMetrics
+from pipeline.session import Session, picture_size
+from pipeline.settings import Settings
+from pipeline.style_store import StyleStore
+from pipeline.styles import shipped, thumbnail
+
+logger = logging.getLogger(__name__)
+
+#: A browser's offer with one video and one data section has about 6 KB and 150 lines; the parser is quadratic in them.
+MAX_OFFER_BYTES = 32 * 1024
+MAX_OFFER_LINES = 400
+#: Pictures, Redis and uploads run here, never on the event loop and never on its default executor, where codecs work.
+THREADS = 4
+RETRY_AFTER_S = 5
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Permissions-Policy": "camera=(self)",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+class Gateway:
+    """`web_root` is the folder of the page: every file in it is served from memory under its own name."""
+
+    def __init__(self, settings: Settings, web_root: Path) -> None:
+        self._settings = settings
+        self.metrics = GatewayMetrics()
+        self._broker = GatewayBroker(settings.redis_url, edge_id=settings.edge_id, gateway_id=settings.gateway_id)
+        self._redis = connect(settings.redis_url)
+        self._styles = StyleStore(self._redis)
+        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
+        self._uploads = asyncio.Semaphore(1)  # decoding one picture may take 200 MB
+        self._sessions: dict[str, Session] = {}
+        self._files = {f.name: f.read_bytes() for f in web_root.iterdir() if f.is_file()}
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[_errors_as_json, _security_headers], client_max_size=MAX_STYLE_BYTES + 1024)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/config", self._config)
+        app.router.add_get("/styles", self._list_styles)
+        app.router.add_post("/styles", self._add_style)
+        app.router.add_get("/styles/{id}.jpg", self._style_picture)
+        app.router.add_post("/offer", self._offer)
+        app.router.add_get("/", self._file)
+        app.router.add_get("/{name}", self._file)
+        app.cleanup_ctx.append(self._live)
+        return app
+
+    async def _live(self, app: web.Application) -> AsyncIterator[None]:
+        answers = asyncio.create_task(self._hand_out_answers())
+        yield
+        answers.cancel()
+        await asyncio.gather(answers, return_exceptions=True)
+        await asyncio.gather(*(session.close() for session in list(self._sessions.values())))
+        self._executor.shutdown(cancel_futures=True)
+        self._broker.close()
+        self._redis.close()
+
+    async def _hand_out_answers(self) -> None:
+        async with contextlib.aclosing(self._broker.answers()) as answers:
+            async for answer in answers:
+                session = self._sessions.get(answer.stream_id)
+                if session is None:
+                    self.metrics.answers_dropped.labels("gone").inc()
+                else:
+                    session.deliver(answer)
+
+    # signalling
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        try:
+            offer = await _read_offer(request)
+            session = await self._open(offer)
+        except (BadOffer, Busy) as error:
+            self.metrics.offers_refused.labels(type(error).__name__).inc()
+            raise
+        try:
+            sdp = await session.answer(offer["sdp"])
+        except BaseException:
+            await session.close()
+            raise
+        return web.json_response({"type": "answer", "sdp": sdp, "stream_id": session.stream_id})
+
+    async def _open(self, offer: dict) -> Session:
+        if len(self._sessions) >= self._settings.max_sessions:
+            raise Busy(f"All {self._settings.max_sessions} places are taken; try again in a moment.")
+        style_id = await self._blocking(self._styles.find, offer["style"])
+        if style_id is None:
+            raise BadOffer("This style is not known here; choose one of GET /styles or upload it first.")
+        session = Session(
+            stream_id=secrets.token_hex(8), style_id=style_id, picture_size=picture_size(offer),
+            settings=self._settings, broker=self._broker, executor=self._executor, metrics=self.metrics,
+            find_style=self._styles.find, on_closed=self._forget,
+        )
+        self._sessions[session.stream_id] = session
+        self.metrics.sessions.set(len(self._sessions))
+        return session
+
+    def _forget(self, session: Session) -> None:
+        self._sessions.pop(session.stream_id, None)
+        self.metrics.sessions.set(len(self._sessions))
+
+    # styles
+
+    async def _list_styles(self, request: web.Request) -> web.Response:
+        return web.json_response([_face(style.id, style.name) for style in shipped()])
+
+    async def _add_style(self, request: web.Request) -> web.Response:
+        if not request.content_type.startswith("image/"):
+            raise web.HTTPUnsupportedMediaType(text="Send the picture itself, with its image/... content type.")
+        data = await request.read()
+        async with self._uploads:
+            style_id = await self._blocking(self._styles.add, data)
+        name = request.query.get("name", "")[:80] or "My photo"
+        return web.json_response(_face(style_id, name), status=201)
+
+    async def _style_picture(self, request: web.Request) -> web.Response:
+        jpeg = await self._blocking(self._styles.jpeg, request.match_info["id"])
+        if jpeg is None:
+            raise web.HTTPNotFound(text="No such style.")
+        small = await self._blocking(thumbnail, jpeg)
+        return web.Response(body=small, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
+
+    # page and health
+
+    async def _file(self, request: web.Request) -> web.Response:
+        name = request.match_info.get("name", "index.html")
+        if name not in self._files:
+            raise web.HTTPNotFound(text="No such page.")
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        return web.Response(body=self._files[name], content_type=kind, charset="utf-8" if "text" in kind else None)
+
+    async def _config(self, request: web.Request) -> web.Response:
+        return web.json_response({"iceServers": self._settings.ice_servers, "strip_rows": STRIP_ROWS})
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "sessions": len(self._sessions)})
+
+    async def _readyz(self, request: web.Request) -> web.Response:
+        try:
+            ready = await self._blocking(self._broker.worker_ready)
+        except redis.RedisError:
+            return web.json_response({"ready": False, "waiting_for": "redis"}, status=503)
+        if not ready:
+            waiting_for = f"a worker of edge {self._settings.edge_id}"
+            return web.json_response({"ready": False, "waiting_for": waiting_for}, status=503)
+        return web.json_response({"ready": True})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(self.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def _blocking(self, function: Callable, *args: object) -> object:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+
+
+def _face(style_id: str, name: str) -> dict:
+    return {"id": style_id, "name": name, "thumbnail": f"/styles/{style_id}.jpg"}
+
+
+async def _read_offer(request: web.Request) -> dict:
+    """The offer's fields, checked before the SDP parser sees them; raises BadOffer."""
+    if request.content_type != "application/json":  # also keeps other sites' pages out: it needs a CORS preflight
+        raise web.HTTPUnsupportedMediaType(text="An offer is application/json.")
+    if (request.content_length or 0) > MAX_OFFER_BYTES:
+        raise BadOffer("This offer is too long.")
+    body = await request.content.read(MAX_OFFER_BYTES + 1)
+    while len(body) <= MAX_OFFER_BYTES and not request.content.at_eof():
+        body += await request.content.read(MAX_OFFER_BYTES + 1 - len(body))
+    if len(body) > MAX_OFFER_BYTES:
+        raise BadOffer("This offer is too long.")
+    try:
+        offer = json.loads(body)
+        sdp, style = offer["sdp"], offer["style"]
+        picture_size(offer)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise BadOffer("An offer is a JSON object with type, sdp, style, width and height.") from None
+    if offer.get("type") != "offer" or not isinstance(sdp, str) or not isinstance(style, str):
+        raise BadOffer("An offer is a JSON object with type, sdp, style, width and height.")
+    if sdp.count("\n") > MAX_OFFER_LINES or len(re.findall(r"^m=", sdp, re.M)) > 4:
+        raise BadOffer("This offer has more lines than any browser's.")
+    return offer
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal is {"error": one sentence}; no trace leaves the house."""
+    try:
+        return await handler(request)
+    except web.HTTPRequestEntityTooLarge:
+        return _refusal(413, f"The picture is larger than {MAX_STYLE_BYTES // 1_000_000} MB.")
+    except web.HTTPException as error:
+        return _refusal(error.status, error.text or error.reason)
+    except (BadOffer, BadImage) as error:
+        return _refusal(400, str(error))
+    except Busy as error:
+        return _refusal(503, str(error))
+    except redis.RedisError:
+        return _refusal(503, "Redis does not answer; try again in a moment.")
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.path)
+        return _refusal(500, "Something went wrong here; it has been logged.")
+
+
+def _refusal(status: int, sentence: str) -> web.Response:
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
+    return web.json_response({"error": sentence}, status=status, headers=headers)
+
+
+@web.middleware
+async def _security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
+    response = await handler(request)
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response

@@ -1,0 +1,64 @@
+"""The gateway process: HTTP and WebRTC on one event loop."""
+import argparse
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+from aiohttp import web
+
+import clients
+from pipeline.errors import BadSetting
+from pipeline.gateway import Gateway
+from pipeline.settings import Settings
+from workers.tls import self_signed_context
+
+logger = logging.getLogger(__name__)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1, or MVS_HOST)")
+    parser.add_argument("--port", type=int, help="port to listen on (default 8080, or MVS_PORT)")
+    parser.add_argument("--redis", metavar="URL", help="Redis to use (default MVS_REDIS_URL)")
+    parser.add_argument("--tls", action="store_true", help="serve https with a certificate made on the spot")
+
+
+def run(args: argparse.Namespace) -> None:
+    given = {"host": args.host, "port": args.port, "redis_url": args.redis}
+    settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
+    check_port_free(settings.host, settings.port)
+    asyncio.run(serve(settings, tls=args.tls))
+
+
+async def serve(settings: Settings, *, tls: bool) -> None:
+    gateway = Gateway(settings, Path(clients.__file__).parent / "web")
+    runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=2)
+    await runner.setup()
+    try:
+        context = self_signed_context() if tls else None
+        await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
+        logger.info("gateway %s listens on %s:%s", settings.gateway_id, settings.host, settings.port)
+        await _stop_requested()
+    finally:
+        await runner.cleanup()
+
+
+async def _stop_requested() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def check_port_free(host: str, port: int) -> None:
+    """Raises BadSetting with one sentence when nothing can listen there."""
+    with contextlib.closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except (OSError, OverflowError) as error:
+            why = getattr(error, "strerror", None) or error
+            raise BadSetting(f"Cannot listen on {host}:{port} ({why}); choose another one with --port.") from None

@@ -1,0 +1,138 @@
+"""The edge worker process: key frames in from the queue, grids out to the gateway's stream."""
+import argparse
+import logging
+import os
+import time
+from collections import OrderedDict
+from dataclasses import replace
+
+import redis
+import torch
+from edge.stylizer import StyleStatistics, Stylizer
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+from rq import SimpleWorker
+
+from pipeline import topology
+from pipeline.broker import EdgeBroker, connect, stylize_queue
+from pipeline.codec import decode_image
+from pipeline.errors import BadMessage, MVStylizerError
+from pipeline.jobs import AllowListedJob, MsgpackSerializer
+from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.settings import Settings
+from pipeline.style_store import StyleStore
+
+logger = logging.getLogger(__name__)
+
+#: One style's statistics are about 100 KB.
+STYLES_CACHED = 64
+#: RQ blocks for 15 s less than this: the worker renews its beacon every 2 s.
+WORKER_TTL_S = 17
+
+
+class Edge:
+    """The loaded model and its connections; a job is one call of `stylize`."""
+
+    def __init__(self, settings: Settings, stylizer: Stylizer) -> None:
+        self._edge_id, self._stylizer = settings.edge_id, stylizer
+        self._redis = connect(settings.redis_url)
+        self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
+        self._cache: OrderedDict[str, StyleStatistics] = OrderedDict()
+
+    @property
+    def model_version(self) -> str:
+        return self._stylizer.model_version
+
+    def stylize(self, stream_id: str, frame_id: int) -> None:
+        """Answer one key frame; one that is past its deadline is left alone."""
+        try:
+            frame = self._broker.take(stream_id, frame_id)
+        except BadMessage as error:
+            logger.info("stream %s: key frame %s refused: %s", stream_id, frame_id, error)
+            return
+        if frame is None:
+            logger.info("stream %s: key frame %s came too late", stream_id, frame_id)
+            return
+        self._broker.answer(frame.gateway_id, self._answer(frame))
+
+    def _answer(self, frame: KeyFrame) -> StylizedFrame:
+        try:
+            start_ns = time.monotonic_ns()
+            picture, style = decode_image(frame.picture), self._style(frame.style_id)
+            decoded_ns = time.monotonic_ns()
+            grid = self._stylizer.stylize(picture, style)
+            done_ns = time.monotonic_ns()
+        except (MVStylizerError, ValueError) as error:
+            return self._reply(frame, error=str(error)[:200])
+        return self._reply(
+            frame, grid_shape=tuple(grid.shape[1:4]), grid=grid.tobytes(),
+            decode_ms=(decoded_ns - start_ns) / 1e6, stylize_ms=(done_ns - decoded_ns) / 1e6,
+        )
+
+    def _reply(self, frame: KeyFrame, *, grid_shape: tuple[int, ...] = (), grid: bytes = b"",
+               decode_ms: float = 0.0, stylize_ms: float = 0.0, error: str = "") -> StylizedFrame:
+        return StylizedFrame(
+            stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id=self._edge_id,
+            model_version=self.model_version, cut=frame.cut, grid_shape=grid_shape, grid=grid,
+            decode_ms=decode_ms, stylize_ms=stylize_ms, error=error,
+        )
+
+    def _style(self, style_id: str) -> StyleStatistics:
+        if style_id not in self._cache:
+            jpeg = self._styles.jpeg(style_id)
+            if jpeg is None:
+                raise MVStylizerError("This style is not known here any more; upload it again.")
+            self._cache[style_id] = self._stylizer.style(decode_image(jpeg))
+            if len(self._cache) > STYLES_CACHED:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(style_id)
+        return self._cache[style_id]
+
+
+#: RQ calls jobs by dotted path, so the one model of this process lives in a module name, set by `run`.
+EDGE: Edge | None = None
+
+
+def stylize_key_frame(stream_id: str, frame_id: int) -> None:
+    """The job: its dotted path is public, see pipeline.jobs.ALLOWED."""
+    assert EDGE is not None, "jobs run only in a process that `run` has set up"
+    EDGE.stylize(stream_id, frame_id)
+
+
+class EdgeWorker(SimpleWorker):
+    """An RQ worker that tells gateways, with each heartbeat, that this edge has a warm one."""
+
+    beacon: tuple[str, str] = ("", "")
+
+    def heartbeat(self, timeout: int | None = None, pipeline=None) -> None:
+        super().heartbeat(timeout, pipeline)
+        name, model_version = self.beacon
+        connection = self.connection if pipeline is None else pipeline
+        connection.set(name, model_version, ex=topology.WORKER_BEACON_S)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--redis", metavar="URL", help="Redis to use (default MVS_REDIS_URL)")
+    parser.add_argument("--edge", metavar="NAME", help="edge to work for (default 'edge', or MVS_EDGE_ID)")
+
+
+def run(args: argparse.Namespace) -> None:
+    global EDGE
+    given = {"redis_url": args.redis, "edge_id": args.edge}
+    settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
+    torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
+    stylizer = Stylizer.load()
+    stylizer.warm_up()
+    EDGE = Edge(settings, stylizer)
+    # No socket timeout: RQ blocks on this connection. Retries, so that a Redis that restarts is not our end.
+    connection = redis.Redis.from_url(
+        settings.redis_url, socket_timeout=None, retry=Retry(ExponentialBackoff(cap=1, base=0.05), 20)
+    )
+    worker = EdgeWorker(
+        [stylize_queue(connection, settings.edge_id)],
+        name=f"stylize-{settings.edge_id}-{os.getpid()}-{time.time_ns()}",
+        connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer,
+        worker_ttl=WORKER_TTL_S, log_job_description=False,
+    )
+    worker.beacon = (topology.worker_beacon(settings.edge_id), EDGE.model_version)
+    worker.work(logging_level="WARNING")

@@ -1,0 +1,169 @@
+"""Everything on one machine: Redis, the gateway and its edge workers, until Ctrl-C."""
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+import qrcode
+import redis
+
+from pipeline.broker import connect
+from pipeline.errors import BadSetting, MVStylizerError, RedisUnavailable
+from pipeline.settings import Settings
+from workers import redis_server
+from workers.gateway import check_port_free
+from workers.supervisor import Child
+from workers.tls import local_address
+
+READY_TIMEOUT_S = 120.0
+POLL_S = 0.1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", help="address to listen on (default 127.0.0.1; 0.0.0.0 for the whole network)")
+    parser.add_argument("--port", type=int, help="port of the page (default 8080)")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="edge workers to start (default 1)")
+    parser.add_argument("--redis", metavar="URL", help="use this Redis instead of starting one")
+    parser.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
+    parser.epilog = (
+        "examples:\n"
+        "  mvstylizer up                          this machine's browser: http://127.0.0.1:8080\n"
+        "  mvstylizer up --host 0.0.0.0 --tls     phones on the same network, with a QR code"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    settings = Settings.from_environment()
+    host, port = args.host or settings.host, settings.port if args.port is None else args.port
+    if args.workers < 1:
+        raise BadSetting("--workers must be at least 1.")
+    check_port_free(host, port)
+    with tempfile.TemporaryDirectory(prefix="mvstylizer-") as folder:
+        asyncio.run(Everything(args, host, port, Path(folder)).run())
+
+
+class Everything:
+    """The parts in starting order; they stop in the opposite order."""
+
+    def __init__(self, args: argparse.Namespace, host: str, port: int, folder: Path) -> None:
+        self._host, self._port, self._tls = host, port, args.tls
+        self._started_s = time.monotonic()
+        self._parts: list[Child] = []
+        self._lives: list[asyncio.Task[str]] = []
+        if args.redis:
+            self._redis_url, self._redis_child = args.redis, None
+        else:
+            redis_port = redis_server.free_port()
+            self._redis_url = f"redis://127.0.0.1:{redis_port}/0"
+            command = redis_server.command(redis_server.find_server(), port=redis_port, folder=folder)
+            self._redis_child = Child("redis", command)
+        role = [sys.executable, "-m", "workers"]
+        shared = ["--redis", self._redis_url]
+        listen = ["--host", host, "--port", str(port), *(["--tls"] if args.tls else [])]
+        self._gateway = Child("gateway", [*role, "gateway", *shared, *listen])
+        self._workers = [Child(f"worker {i + 1}", [*role, "stylize", *shared]) for i in range(args.workers)]
+
+    async def run(self) -> None:
+        """Returns after Ctrl-C; raises MVStylizerError when a part died for good."""
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        try:
+            await self._until(stop, self._start())
+            self._welcome()
+            await self._until(stop, asyncio.Event().wait())
+        except _Stopped:
+            pass
+        finally:
+            await self._stop()
+
+    async def _start(self) -> None:
+        if self._redis_child:
+            self._launch(self._redis_child)
+            await self._ready("redis", self._redis_answers)
+        elif not await self._redis_answers():
+            raise RedisUnavailable(f"Redis at {self._redis_url} does not answer.")
+        for child in (*self._workers, self._gateway):
+            self._launch(child)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
+            await self._ready("gateway", lambda: self._answers(http, "/healthz"))
+            await self._ready("edge worker" + "s" * (len(self._workers) > 1), lambda: self._answers(http, "/readyz"))
+
+    def _launch(self, child: Child) -> None:
+        self._parts.append(child)
+        self._lives.append(asyncio.create_task(child.keep_alive()))
+
+    async def _ready(self, name: str, check: Callable[[], Awaitable[bool]]) -> None:
+        deadline_s = time.monotonic() + READY_TIMEOUT_S
+        while not await check():
+            if time.monotonic() > deadline_s:
+                raise MVStylizerError(f"The {name} was not ready after {READY_TIMEOUT_S:.0f} s.")
+            await asyncio.sleep(POLL_S)
+        print(f"  {name:14} ready after {time.monotonic() - self._started_s:4.1f} s", flush=True)
+
+    async def _redis_answers(self) -> bool:
+        try:
+            with contextlib.closing(connect(self._redis_url)) as connection:
+                return await asyncio.to_thread(connection.ping)
+        except redis.RedisError:
+            return False
+
+    async def _answers(self, http: aiohttp.ClientSession, path: str) -> bool:
+        try:
+            async with http.get(self._url(self._reachable_host()) + path) as response:
+                return response.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    def _reachable_host(self) -> str:
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
+
+    def _url(self, host: str) -> str:
+        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self._port}"
+
+    def _welcome(self) -> None:
+        everywhere = self._host in ("0.0.0.0", "::")
+        url = self._url(local_address() if everywhere else self._host)
+        print(f"\nOpen {url}   (Ctrl-C stops everything)\n", flush=True)
+        if self._tls:
+            print("The certificate was made on this machine: the browser asks once whether you trust it.", flush=True)
+            code = qrcode.QRCode(border=2)
+            code.add_data(url)
+            code.print_ascii(invert=True)
+        elif everywhere:
+            print("Phones need --tls: browsers give the camera to secure pages only.", flush=True)
+
+    async def _until(self, stop: asyncio.Event, work: Awaitable[None]) -> None:
+        """Await `work`, unless Ctrl-C or a part's death for good comes first."""
+        working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
+        try:
+            while not working.done():
+                await asyncio.wait({working, stopping, *self._lives}, return_when=asyncio.FIRST_COMPLETED, timeout=1)
+                if stopping.done():
+                    raise _Stopped
+                for life in self._lives:
+                    if life.done():
+                        raise MVStylizerError(life.result())
+            await working
+        finally:
+            working.cancel()
+            stopping.cancel()
+            await asyncio.gather(working, stopping, return_exceptions=True)
+
+    async def _stop(self) -> None:
+        for life in self._lives:
+            life.cancel()
+        await asyncio.gather(*self._lives, return_exceptions=True)
+        await asyncio.gather(*(part.stop() for part in self._parts if part is not self._redis_child))
+        if self._redis_child:
+            await self._redis_child.stop()
+
+
+class _Stopped(Exception):
+    """Ctrl-C or SIGTERM."""
