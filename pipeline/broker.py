@@ -74,7 +74,7 @@ class GatewayBroker:
                     logger.info("Redis does not answer (%s), trying again", error)
                     await asyncio.sleep(RECONNECT_S)
                     continue
-                for last, fields in entries[key.encode()][0] if entries else ():
+                for last, fields in entries[0][1] if entries else ():
                     try:
                         yield StylizedFrame.unpack(fields.get(b"frame", b""))
                     except BadMessage as error:

@@ -63,9 +63,10 @@ class ChunkJoiner:
 def _split(payload: bytes) -> tuple[dict, bytes]:
     try:
         (length,) = _LENGTH.unpack_from(payload)
-        header = json.loads(payload[_LENGTH.size : _LENGTH.size + length])
-    except (struct.error, ValueError):
+        text, body = payload[_LENGTH.size :][:length], payload[_LENGTH.size :][length:]
+        header = json.loads(text)
+    except (struct.error, ValueError, RecursionError):
         raise BadMessage("A stylized frame without a readable header.") from None
-    if not isinstance(header, dict):
-        raise BadMessage("A stylized frame whose header is not an object.")
-    return header, payload[_LENGTH.size + length :]
+    if len(text) < length or not isinstance(header, dict):
+        raise BadMessage("A stylized frame whose header is cut short, or not an object.")
+    return header, body

@@ -29,7 +29,7 @@ class Message:
         if len(data) > 2 * MAX_BYTES:
             raise BadMessage(f"{cls.__name__}: {len(data)} bytes are more than a message may have.")
         try:
-            version, name, values = msgpack.unpackb(data, use_list=False, max_buffer_size=2 * MAX_BYTES)
+            version, name, values = msgpack.unpackb(data, use_list=False)
         except Exception as error:  # msgpack raises a dozen kinds, and unpacking the triple two more
             raise BadMessage(f"{cls.__name__}: not a message ({type(error).__name__}).") from None
         if version != VERSION or name != cls.__name__:

@@ -1,0 +1,65 @@
+"""A real Redis of the tests' own: skipped where there is no server, failed under CI."""
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from pipeline.errors import RedisUnavailable
+from workers import redis_server
+
+
+def missing(what: str) -> None:
+    """A laptop may lack it; CI may not."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and CI is set")
+    pytest.skip(f"{what} is missing")
+
+
+class RedisServer:
+    """A redis-server of our own that a test may stop and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = redis_server.free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._command = redis_server.command(redis_server.find_server(), port=self.port, folder=folder)
+        self._process: subprocess.Popen | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        with redis.Redis.from_url(self.url) as client:
+            for _ in range(200):
+                try:
+                    if client.info("server")["process_id"] == self._process.pid:
+                        return
+                except redis.ConnectionError:
+                    time.sleep(0.02)
+        raise RuntimeError("the tests' Redis did not start")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+
+@pytest.fixture(scope="session")
+def _shared_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    try:
+        server = RedisServer(tmp_path_factory.mktemp("redis"))
+    except RedisUnavailable:
+        missing("a Redis server")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def redis_url(_shared_redis: RedisServer) -> str:
+    """An empty Redis."""
+    with redis.Redis.from_url(_shared_redis.url) as client:
+        client.flushall()
+    return _shared_redis.url

@@ -1,0 +1,53 @@
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.channel import CHUNK_BYTES, MAX_PARTIAL, ChunkJoiner, to_chunks
+from pipeline.errors import BadMessage
+from pipeline.messages import StylizedFrame
+
+GRID = random.Random(0).randbytes(3 * 8 * 9 * 16 * 4 * 2)
+FRAME = StylizedFrame("stream", 7, "style", "edge", "abc", True, (8, 9, 16), GRID, 1.0, 2.0, error="")
+
+
+@given(st.randoms(use_true_random=False))
+def test_chunks_join_in_any_order(rng):
+    chunks = to_chunks(3, FRAME)
+    rng.shuffle(chunks)
+    joiner = ChunkJoiner()
+
+    *nothing, (header, body) = [joiner.add(chunk) for chunk in chunks]
+
+    assert nothing == [None] * (len(chunks) - 1)
+    assert body == GRID
+    assert header["frame_id"] == 7 and header["grid"] == [8, 9, 16] and header["cut"] is True
+
+
+def test_chunks_are_small_enough_for_every_browser():
+    assert all(len(chunk) <= CHUNK_BYTES + 8 for chunk in to_chunks(0, FRAME))
+
+
+def test_unfinished_messages_are_bounded_and_counted():
+    joiner = ChunkJoiner()
+
+    for message in range(100):
+        assert joiner.add(to_chunks(message, FRAME)[0]) is None
+
+    assert joiner.dropped == 100 - MAX_PARTIAL
+
+
+@given(st.binary(max_size=64))
+def test_hostile_chunks_are_nothing_or_one_error(data):
+    joiner = ChunkJoiner()
+    try:
+        joiner.add(data)
+    except BadMessage:
+        return
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0\5hello", b"\xff\xff\xff\xff{}", b"\0\0\0\2[]"])
+def test_a_payload_without_a_header_is_refused(payload):
+    with pytest.raises(BadMessage):
+        ChunkJoiner().add(b"\0\0\0\1\0\0\0\1" + payload)

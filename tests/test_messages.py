@@ -1,0 +1,69 @@
+from dataclasses import fields, replace
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import BadMessage
+from pipeline.messages import MAX_BYTES, VERSION, KeyFrame, StylizedFrame
+
+KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", True, b"jpeg")
+STYLIZED = StylizedFrame(
+    "stream", 7, "style", "edge", "abc", False, (1, 2, 3), bytes(144), decode_ms=1.0, stylize_ms=20.5, error=""
+)
+
+
+@pytest.mark.parametrize("message", [KEY_FRAME, STYLIZED, replace(STYLIZED, grid_shape=(), grid=b"", error="No.")])
+def test_a_message_survives_packing(message):
+    assert type(message).unpack(message.pack()) == message
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes_are_a_message_or_one_error(data):
+    for kind in (KeyFrame, StylizedFrame):
+        with pytest.raises(BadMessage):
+            kind.unpack(data)
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 2**63) | st.floats() | st.text(max_size=9) | st.binary(max_size=9),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(st.lists(JUNK, min_size=len(fields(KeyFrame)), max_size=len(fields(KeyFrame))))
+def test_fields_of_wrong_types_are_refused_and_right_ones_kept(values):
+    data = msgpack.packb([VERSION, "KeyFrame", values])
+    try:
+        message = KeyFrame.unpack(data)
+    except BadMessage:
+        return
+    assert [type(getattr(message, f.name)) for f in fields(KeyFrame)] == [f.type for f in fields(KeyFrame)]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        msgpack.packb([VERSION + 1, "KeyFrame", ["g", "s", 7, "t", True, b""]]),
+        msgpack.packb([VERSION, "StylizedFrame", ["g", "s", 7, "t", True, b""]]),
+        msgpack.packb([VERSION, "KeyFrame", ["g", "s", 7, "t", True]]),
+        msgpack.packb([VERSION, "KeyFrame", ["g", "s", True, "t", True, b""]]),
+        msgpack.packb([VERSION, "KeyFrame", ["g" * 300, "s", 7, "t", True, b""]]),
+        msgpack.packb([VERSION, "KeyFrame", ["g", "s", 7, "t", True, bytes(MAX_BYTES + 1)]]),
+        KEY_FRAME.pack() + b"more",
+        bytes(3 * MAX_BYTES),
+        b"\x91" * 5000,
+    ],
+)
+def test_a_message_of_another_kind_version_or_size_is_refused(data):
+    with pytest.raises(BadMessage):
+        KeyFrame.unpack(data)
+
+
+@pytest.mark.parametrize("shape", [(), (1, 2), (1, 2, 3, 4), (0, 2, 3), (-1, -2, 3), (1, 2, 4)])
+def test_a_grid_that_does_not_fit_its_shape_is_refused(shape):
+    with pytest.raises(BadMessage):
+        StylizedFrame.unpack(replace(STYLIZED, grid_shape=shape).pack())

@@ -1,0 +1,33 @@
+import pytest
+
+from pipeline.errors import BadSetting
+from pipeline.settings import Settings
+
+
+def test_nothing_set_means_loopback_and_no_ice_servers():
+    settings = Settings.from_environment({})
+
+    assert (settings.host, settings.port, settings.ice_servers) == ("127.0.0.1", 8080, ())
+
+
+def test_variables_are_parsed():
+    settings = Settings.from_environment({"MVS_PORT": "9000", "MVS_ICE_SERVERS": '[{"urls": "stun:a"}]', "OTHER": "x"})
+
+    assert settings.port == 9000
+    assert settings.ice_servers == ({"urls": "stun:a"},)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MVS_PORT", "web"),
+        ("MVS_PORT", "-1"),
+        ("MVS_EDGE_ID", "a/b"),
+        ("MVS_ICE_SERVERS", "{"),
+        ("MVS_ICE_SERVERS", '["stun:a"]'),
+        ("MVS_KEY_FRAME_INTERVAL_S", "nan"),
+    ],
+)
+def test_a_wrong_value_is_named(name, value):
+    with pytest.raises(BadSetting, match=name):
+        Settings.from_environment({name: value})
