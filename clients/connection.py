@@ -3,6 +3,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import aiohttp
@@ -76,8 +77,8 @@ class Connection:
         return answer["stream_id"]
 
     async def _upload(self, http, path: Path) -> str:
-        headers = {"Content-Type": "image/*"}
-        return (await self._json(http.post(f"{self._url}/styles", data=path.read_bytes(), headers=headers)))["id"]
+        picture, headers = BytesIO(path.read_bytes()), {"Content-Type": "image/*"}
+        return (await self._json(http.post(f"{self._url}/styles", data=picture, headers=headers)))["id"]
 
     async def _json(self, request) -> dict:
         async with request as response:

@@ -78,7 +78,12 @@ class Session:
         """The SDP answer to an offer; raises BadOffer."""
         try:
             await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+            kinds = [transceiver.kind for transceiver in self._peer.getTransceivers()]
+            if kinds != ["video"] or self._peer.sctp is None:
+                raise BadOffer("An offer has one video section and one for data channels.")
             await self._peer.setLocalDescription(await self._peer.createAnswer())
+        except BadOffer:
+            raise
         except Exception as error:  # the SDP parser raises almost anything on hostile text
             raise BadOffer(f"This offer cannot be answered ({type(error).__name__}).") from error
         self._spawn(self._close_unless_connected())

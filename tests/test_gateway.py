@@ -1,0 +1,287 @@
+"""The gateway from outside: HTTP, and real WebRTC peers through a real Redis."""
+import asyncio
+from dataclasses import replace
+from io import BytesIO
+
+import aiohttp
+import numpy as np
+import pytest
+from aiohttp import web
+from peers import ColourCamera, FlatEdge, until
+
+from clients.connection import Connection
+from pipeline import topology
+from pipeline.codec import encode_jpeg
+from pipeline.gateway import Gateway
+from pipeline.settings import Settings
+from pipeline.styles import shipped
+
+
+class Running:
+    """A gateway on a port of its own."""
+
+    def __init__(self, redis_url: str, web_root, **settings: object) -> None:
+        self.gateway = Gateway(replace(Settings(), redis_url=redis_url, **settings), web_root)
+        self.url = ""
+
+    async def __aenter__(self) -> "Running":
+        self._runner = web.AppRunner(self.gateway.application())
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.http = aiohttp.ClientSession(self.url)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.http.close()
+        await self._runner.cleanup()
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def web_root(tmp_path):
+    (tmp_path / "index.html").write_text("<title>page</title>")
+    (tmp_path / "main.js").write_text("export {};")
+    return tmp_path
+
+
+@pytest.fixture
+async def running(redis_url, web_root):
+    async with Running(redis_url, web_root) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def edge(redis_url):
+    edge = FlatEdge(redis_url)
+    yield edge
+    edge.close()
+
+
+class Client:
+    """A peer that keeps what it is sent."""
+
+    def __init__(self, url: str, colour=(200, 40, 90), size=(320, 240)) -> None:
+        self.camera = ColourCamera(colour, size)
+        self.headers: list[dict] = []
+        self.grids: list[np.ndarray] = []
+        self.heard: list[dict] = []
+        self.connection = Connection(url, on_grid=self._on_grid, on_control=self.heard.append)
+
+    async def open(self, style: str = "") -> str:
+        return await self.connection.open(self.camera, size=self.camera.size, style=style or shipped()[0].id)
+
+    def _on_grid(self, header: dict, grid: np.ndarray) -> None:
+        self.headers.append(header)
+        self.grids.append(grid)
+
+    def colours(self) -> np.ndarray:
+        """0..255 [answers, 3]: what the flat edge saw."""
+        return np.array([grid[:, 0, 0, 0, 3] for grid in self.grids], np.float32) * 255
+
+    async def close(self) -> None:
+        self.camera.stop()
+        await self.connection.close()
+
+
+# HTTP
+
+
+async def test_the_page_is_served_with_its_security_headers(running):
+    async with running.http.get("/") as response:
+        assert "page" in await response.text()
+        assert response.content_type == "text/html"
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+    async with running.http.get("/main.js") as response:
+        assert response.content_type == "text/javascript"
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/..%2fpyproject.toml", "/%2e%2e/x", "/main.js%00", "/styles/0.jpg"])
+async def test_files_outside_the_page_are_not_found(running, path):
+    async with running.http.get(path) as response:
+        assert response.status == 404
+        assert set(await response.json()) == {"error"}
+
+
+async def test_styles_are_listed_with_thumbnails(running):
+    async with running.http.get("/styles") as response:
+        styles = await response.json()
+    async with running.http.get(styles[0]["thumbnail"]) as response:
+        assert response.content_type == "image/jpeg"
+
+    assert [style["name"] for style in styles] == [style.name for style in shipped()]
+
+
+async def test_an_uploaded_style_can_be_used_but_is_listed_nowhere(running):
+    picture = encode_jpeg(np.full((64, 64, 3), 90, np.uint8))
+    jpeg = {"Content-Type": "image/jpeg"}
+    async with running.http.post("/styles?name=Beach", data=picture, headers=jpeg) as response:
+        assert response.status == 201
+        style = await response.json()
+    async with running.http.get(style["thumbnail"]) as response:
+        assert response.status == 200
+    async with running.http.get("/styles") as response:
+        assert style["id"] not in [s["id"] for s in await response.json()]
+
+    assert style["name"] == "Beach"
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"not a picture", "image/png", 400),
+        (b"", "image/png", 400),
+        (b"x", "text/plain", 415),
+        (bytes(11_000_000), "image/png", 413),
+    ],
+)
+async def test_a_bad_upload_gets_one_sentence(running, body, content_type, status):
+    async with running.http.post("/styles", data=BytesIO(body), headers={"Content-Type": content_type}) as response:
+        assert response.status == status
+        assert (await response.json())["error"].endswith(".")
+
+
+GOOD = {"type": "offer", "sdp": "v=0\r\n", "style": shipped()[0].id, "width": 640, "height": 360}
+
+
+@pytest.mark.parametrize(
+    "offer",
+    [
+        [], {}, "offer", GOOD, GOOD | {"type": "answer"}, GOOD | {"sdp": 3}, GOOD | {"sdp": ""},
+        GOOD | {"style": "no such"}, GOOD | {"style": None}, GOOD | {"width": 0}, GOOD | {"width": "640"},
+        GOOD | {"height": 10**9}, GOOD | {"width": True},
+        GOOD | {"sdp": "a=b\n" * 1000}, GOOD | {"sdp": "m=video\n" * 9}, GOOD | {"sdp": "x" * 40_000},
+        GOOD | {"sdp": "v=0\r\no=- 0 0 IN IP4 0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"},
+    ],
+)  # fmt: skip
+async def test_a_hostile_offer_gets_one_sentence_and_leaves_no_session(running, offer):
+    async with running.http.post("/offer", json=offer) as response:
+        assert response.status == 400
+        assert (await response.json())["error"].endswith(".")
+
+    assert running.count("mvs_sessions") == 0
+
+
+async def test_an_offer_from_a_form_of_another_site_is_refused(running):
+    async with running.http.post("/offer", data="{}", headers={"Content-Type": "text/plain"}) as response:
+        assert response.status == 415
+
+
+async def test_without_a_worker_it_is_healthy_but_not_ready(running):
+    async with running.http.get("/healthz") as response:
+        assert response.status == 200
+    async with running.http.get("/readyz") as response:
+        assert response.status == 503
+        assert "worker" in (await response.json())["waiting_for"]
+
+
+# sessions
+
+
+async def test_a_camera_is_stylized(running, edge):
+    client = Client(running.url)
+    stream_id = await client.open()
+
+    await until(lambda: len(client.grids) >= 3)
+    await client.close()
+
+    assert np.allclose(client.colours(), (200, 40, 90), atol=6)
+    assert {frame.stream_id for frame in edge.seen} == {stream_id}
+    assert [m["reason"] for m in client.heard if m["type"] == "key_frame"][:2] == ["first", "interval"]
+    announced = [m["frame_id"] for m in client.heard if m["type"] == "key_frame"]
+    assert [h["frame_id"] for h in client.headers] == announced[: len(client.headers)]
+
+
+async def test_two_clients_never_see_each_others_pictures(running, edge):
+    clients = [Client(running.url, (220, 30, 30), (320, 240)), Client(running.url, (30, 30, 220), (192, 256))]
+    styles = [style.id for style in shipped()[:2]]
+    for client, style in zip(clients, styles):
+        await client.open(style)
+
+    await until(lambda: min(len(client.grids) for client in clients) >= 4)
+    for client in clients:
+        await client.close()
+
+    assert np.allclose(clients[0].colours(), (220, 30, 30), atol=8)
+    assert np.allclose(clients[1].colours(), (30, 30, 220), atol=8)
+    for client, style in zip(clients, styles):
+        assert {header["style_id"] for header in client.headers} == {style}
+
+
+async def test_a_style_changes_while_the_video_runs(running, edge):
+    client = Client(running.url)
+    await client.open(shipped()[0].id)
+    await until(lambda: client.headers)
+
+    client.connection.control.send(f'{{"type": "style", "style": "{shipped()[1].name}"}}')
+    await until(lambda: client.headers[-1]["style_id"] == shipped()[1].id)
+    await client.close()
+
+    assert "style" in [m["reason"] for m in client.heard if m["type"] == "key_frame"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "3", '{"type": "quit"}', '{"type": "style"}', '{"type": "style", "style": 3}', b"bytes",
+             '{"type": "size", "width": -1, "height": 3}', "x" * 5000, "[" * 3000, '{"type": ["a"]}'],
+)  # fmt: skip
+async def test_a_control_message_that_makes_no_sense_is_answered_and_does_no_harm(running, edge, text):
+    client = Client(running.url)
+    await client.open()
+    await until(lambda: client.connection.control.readyState == "open")
+
+    client.connection.control.send(text)
+
+    await until(lambda: any(m["type"] == "error" for m in client.heard))
+    await until(lambda: client.grids)
+    await client.close()
+
+
+async def test_unanswered_key_frames_are_given_up_and_leave_the_queue(running, monkeypatch):
+    """No edge: two in flight at most, each dropped after its deadline, nothing piles up."""
+    monkeypatch.setattr(topology, "KEY_FRAME_DEADLINE_MS", 300)
+    client = Client(running.url)
+    await client.open()
+
+    await until(lambda: sum(m["type"] == "dropped" for m in client.heard) >= 3)
+    queued = await asyncio.to_thread(lambda: running.gateway._broker._queue.count)
+    await client.close()
+
+    assert {m["reason"] for m in client.heard if m["type"] == "dropped"} == {"deadline"}
+    assert queued <= 2
+    assert running.count("mvs_key_frames_dropped_total", reason="deadline") >= 3
+
+
+async def test_a_full_gateway_says_when_to_come_back(redis_url, web_root):
+    async with Running(redis_url, web_root, max_sessions=1) as running:
+        client = Client(running.url)
+        await client.open()
+        async with running.http.post("/offer", json=GOOD) as response:
+            assert response.status == 503
+            assert int(response.headers["Retry-After"]) > 0
+        await client.close()
+
+
+async def test_a_client_that_leaves_is_forgotten(running, edge):
+    client = Client(running.url)
+    await client.open()
+    await until(lambda: client.grids)
+    assert running.count("mvs_sessions") == 1
+
+    await client.close()
+
+    await until(lambda: running.count("mvs_sessions") == 0)
+
+
+async def test_a_client_without_a_strip_gets_no_key_frames_and_is_counted(running, edge, monkeypatch):
+    client = Client(running.url)
+    monkeypatch.setattr("peers.stamp", lambda picture, _: np.concatenate([picture, picture[:16]]))
+    await client.open()
+
+    await until(lambda: running.count("mvs_frames_dropped_total", reason="strip") > 5)
+    await client.close()
+
+    assert not edge.seen
