@@ -10,7 +10,7 @@ from redis.retry import Retry
 from rq import Queue
 
 from pipeline import topology
-from pipeline.errors import BadMessage
+from pipeline.errors import BadMessage, BadSetting
 from pipeline.jobs import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame
 
@@ -23,8 +23,14 @@ RECONNECT_S = 0.25
 
 
 def connect(redis_url: str) -> redis.Redis:
-    """For calls that answer at once: short timeout, no retry, since a late key frame is worth nothing."""
-    return redis.Redis.from_url(redis_url, socket_timeout=CALL_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
+    """For calls that answer at once: short timeout, no retry, since a late key frame is worth nothing.
+
+    Raises BadSetting for a URL that is none; an absent Redis shows at the first call.
+    """
+    try:
+        return redis.Redis.from_url(redis_url, socket_timeout=CALL_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
+    except ValueError as error:
+        raise BadSetting(f"{redis_url!r} is no Redis URL: {error}.") from None
 
 
 def stylize_queue(connection: redis.Redis, edge_id: str) -> Queue:
