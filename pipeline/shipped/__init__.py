@@ -1,0 +1,1 @@
+"""The styles every installation has: JPEGs, and the code that renders them."""
