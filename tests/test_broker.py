@@ -4,8 +4,8 @@ from contextlib import aclosing
 
 import pytest
 import redis
-from conftest import RedisServer
 
+from conftest import RedisServer
 from pipeline import topology
 from pipeline.broker import EdgeBroker, GatewayBroker, connect, stylize_queue
 from pipeline.messages import KeyFrame, StylizedFrame

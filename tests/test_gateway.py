@@ -7,9 +7,9 @@ import aiohttp
 import numpy as np
 import pytest
 from aiohttp import web
-from peers import ColourCamera, FlatEdge, until
 
 from clients.connection import Connection
+from peers import ColourCamera, FlatEdge, until
 from pipeline import topology
 from pipeline.codec import encode_jpeg
 from pipeline.gateway import Gateway

@@ -1,0 +1,90 @@
+"""Child processes: started again after a crash, given up on when that does not help, stopped without a trace."""
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from peers import until
+from workers import supervisor
+from workers.supervisor import MAX_CRASHES, Child
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(supervisor, "STOP_TIMEOUT_S", 0.5)
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-S", "-c", code]
+
+
+async def test_a_part_that_was_started_wrongly_is_not_started_again(tmp_path):
+    count = tmp_path / "count"
+    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(2)"))
+
+    assert "could not start" in await child.keep_alive()
+    assert count.read_text() == "x"
+
+
+async def test_a_part_that_keeps_crashing_is_given_up(tmp_path):
+    count = tmp_path / "count"
+    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(1)"))
+
+    assert f"crashed {MAX_CRASHES} times" in await child.keep_alive()
+    assert count.read_text() == "x" * MAX_CRASHES
+
+
+async def test_a_part_that_is_killed_comes_back():
+    child = Child("part", python("import time; time.sleep(60)"))
+    life = asyncio.create_task(child.keep_alive())
+    await until(lambda: child.pid)
+    first = child.pid
+
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: child.pid not in (None, first))
+    life.cancel()
+    await child.stop()
+
+    assert child.pid is None
+
+
+async def test_a_part_that_does_not_listen_is_killed():
+    child = Child("part", python("import signal, time; signal.signal(15, signal.SIG_IGN); print(1); time.sleep(60)"))
+    life = asyncio.create_task(child.keep_alive())
+    await until(lambda: child.pid)
+    pid = child.pid
+
+    life.cancel()
+    await child.stop()
+
+    assert not psutil.pid_exists(pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
+def test_parts_die_with_the_process_that_started_them(tmp_path):
+    code = """
+import asyncio, sys
+from workers.supervisor import Child
+async def main():
+    child = Child("part", [sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+    life = asyncio.create_task(child.keep_alive())
+    while not child.pid:
+        await asyncio.sleep(0.01)
+    print(child.pid, flush=True)
+    await life
+asyncio.run(main())
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent)
+    part = psutil.Process(int(parent.stdout.readline()))
+
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    part.wait(10)
