@@ -11,6 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 import clients
+from pipeline import guards
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
     given = {"host": args.host, "port": args.port, "redis_url": args.redis}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     check_port_free(settings.host, settings.port)
+    guards.install()
     asyncio.run(serve(settings, tls=args.tls))
 
 
