@@ -1,0 +1,46 @@
+"""Colorization: give features the statistics of the style's features (whiten, then colour)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+#: Added to every covariance, as a share of its mean variance and as it is: flat pictures have none of their own.
+RIDGE_SHARE, RIDGE = 0.05, 1e-3
+
+
+class Statistics(NamedTuple):
+    """First and second moments of one level's features, always in float32."""
+
+    mean: Tensor  # B C 1
+    factor: Tensor  # B C C, lower triangular: factor @ factor.T is the covariance
+
+
+#: One level's statistics each, coarse to fine, as the decoder meets them.
+StyleStatistics = tuple[Statistics, ...]
+
+
+def statistics(features: Tensor) -> Statistics:
+    """Mean and Cholesky factor of the covariance over B C H W.
+
+    In float32 and outside autocast: a bfloat16 product makes the covariance indefinite now and then.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        x = features.float().flatten(2)
+        mean = x.mean(2, keepdim=True)
+        x = x - mean
+        covariance = x @ x.mT / x.shape[2]
+        variance = covariance.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
+        eye = torch.eye(x.shape[1], device=x.device)
+        return Statistics(mean, torch.linalg.cholesky(covariance + (RIDGE_SHARE * variance + RIDGE) * eye))
+
+
+def colorize(features: Tensor, style: Statistics) -> Tensor:
+    """Features (B C H W) with their own statistics taken out and the style's put in: L_s L_c^-1 (x - m_c) + m_s."""
+    own = statistics(features)
+    with torch.autocast(features.device.type, enabled=False):
+        # X L_c = L_s, solved from the right: one C x C transform instead of two over all pixels.
+        wanted = style.factor.expand_as(own.factor)
+        transform = torch.linalg.solve_triangular(own.factor, wanted, upper=False, left=False)
+        x = features.float().flatten(2)
+        return (transform @ (x - own.mean) + style.mean).view_as(features).to(features.dtype)

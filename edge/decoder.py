@@ -1,0 +1,42 @@
+"""The encoder's mirror: from the coarsest tap back to a picture, with the content's high frequencies put in again."""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edge.encoder import WIDTHS, conv3, high_frequencies
+
+
+class Decoder(nn.Module):
+    """Four levels, coarse to fine; each can be recoloured before the next is built on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        w1, w2, w3, w4 = WIDTHS
+        self.stages = nn.ModuleList([Stage(w4, w3, scale=2), Stage(w3, w2, scale=2), Stage(w2, w1, scale=1)])
+        self.picture = nn.Sequential(conv3(w1, w1), nn.ReLU(), conv3(w1, 3))
+
+    def forward(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
+        """The encoder's taps to a picture at half scale, about 0..1; `recolour` is called as (level, features)."""
+        x = recolour(0, taps[-1])
+        for level, (stage, tap) in enumerate(zip(self.stages, reversed(taps[:-1]), strict=True), start=1):
+            x = recolour(level, stage(x, high_frequencies(tap)))
+        return self.picture(x) + 0.5
+
+
+class Stage(nn.Module):
+    """One level up: convolve, enlarge, add the skip, refine."""
+
+    def __init__(self, inputs: int, outputs: int, scale: int) -> None:
+        super().__init__()
+        self.scale = scale
+        self.reduce = conv3(inputs, outputs)
+        self.refine = nn.Sequential(nn.ReLU(), conv3(outputs, outputs))
+
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        x = self.reduce(x)
+        if self.scale > 1:
+            x = F.interpolate(x, scale_factor=self.scale, mode="bilinear")
+        x = x + skip
+        return x + self.refine(x)

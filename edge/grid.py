@@ -1,0 +1,40 @@
+"""The bilateral grid of colour transforms: its shape, and what it does to a picture.
+
+Layout 3 D R C 4: output channel, luma, row, column, and the coefficients of r, g, b and 1. Sampled like a texture:
+cell centres at (k + 0.5) / n, clamped at the edges.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+#: Luma layers of a grid.
+DEPTH = 8
+#: Side of a cell, in pixels of the network's input.
+CELL = 16
+#: Long side of the network's input, in pixels.
+LONG_SIDE = 256
+
+
+def cells(height: int, width: int) -> tuple[int, int]:
+    """Rows and columns for a picture of that shape: 16 along the long side, at least one along the other."""
+    short = max(1, round(LONG_SIDE / CELL * min(height, width) / max(height, width)))
+    return (short, LONG_SIDE // CELL) if width >= height else (LONG_SIDE // CELL, short)
+
+
+def luma(image: Tensor) -> Tensor:
+    """B 3 H W to B H W."""
+    return 0.299 * image[:, 0] + 0.587 * image[:, 1] + 0.114 * image[:, 2]
+
+
+def slice_grid(grid: Tensor, image: Tensor) -> Tensor:
+    """Apply a grid (B 3 D R C 4) to a picture (B 3 H W, 0..1) of any size; the result is not clipped."""
+    depth, rows, columns = grid.shape[2:5]
+    height, width = image.shape[2:]
+    v = (torch.arange(height, device=image.device) + 0.5) / height * 2 - 1
+    u = (torch.arange(width, device=image.device) + 0.5) / width * 2 - 1
+    where = torch.stack(torch.broadcast_tensors(u, v[:, None], luma(image) * 2 - 1), -1)[:, None]  # B 1 H W 3
+    volume = grid.permute(0, 1, 5, 2, 3, 4).reshape(len(grid), 12, depth, rows, columns)
+    sampled = F.grid_sample(volume, where, align_corners=False, padding_mode="border")
+    transforms = sampled.view(len(grid), 3, 4, height, width)
+    return (transforms[:, :, :3] * image[:, None]).sum(2) + transforms[:, :, 3]

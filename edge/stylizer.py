@@ -1,0 +1,77 @@
+"""The edge's one door: a picture and a style in, a bilateral grid of colour transforms out."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edge.colorization import StyleStatistics
+from edge.grid import CELL, cells
+from edge.weights import SHIPPED, load
+
+#: Coefficients beyond this are noise of a cell that saw one colour; float16 would still hold them.
+LARGEST = 1000.0
+
+
+class Stylizer:
+    """Holds weights and nothing else: what belongs to a style or a stream is handed in."""
+
+    def __init__(self, model: torch.nn.Module, model_version: str, device: str) -> None:
+        self.device, self.model_version = device, model_version
+        dtype = faster_type(device)
+        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model.encoder.to(dtype)
+        self.model.decoder.to(dtype)
+
+    @classmethod
+    def load(cls, weights: Path | None = None, device: str | None = None) -> "Stylizer":
+        """The shipped weights and the GPU, if there is one, where nothing else is asked for."""
+        return cls(*load(weights or SHIPPED), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    @torch.inference_mode()
+    def style(self, image: np.ndarray) -> StyleStatistics:
+        """Statistics of a style picture (RGB uint8 H W 3); worth keeping, they cost as much as a key frame."""
+        return self.model.style(self.prepare(image))
+
+    @torch.inference_mode()
+    def stylize(self, content: np.ndarray, style: StyleStatistics) -> np.ndarray:
+        """The grid (float16, 3 D R C 4) that gives a picture (RGB uint8 H W 3) the style, at any resolution."""
+        grid = self.model(self.prepare(content), style)[0]
+        return np.ascontiguousarray(grid.clamp(-LARGEST, LARGEST).half().cpu().numpy())
+
+    def warm_up(self) -> None:
+        """Run once, so that the first key frame does not pay for what is set up lazily."""
+        image = np.zeros((144, 256, 3), np.uint8)
+        self.stylize(image, self.style(image))
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """To the network's size, 1 3 H W in 0..1: sixteen pixels per cell of the grid."""
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            raise ValueError("a picture must be an RGB uint8 array of shape H W 3")
+        if not image.size:
+            raise ValueError("a picture must have at least one pixel")
+        rows, columns = cells(*image.shape[:2])
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
+        small = F.interpolate(pixels, size=(rows * CELL, columns * CELL), mode="bilinear", antialias=True)
+        return (small / 255).contiguous(memory_format=torch.channels_last)
+
+
+def faster_type(device: str) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, else float32: emulated it would be several times slower."""
+    return min((torch.float32, torch.bfloat16), key=lambda dtype: convolution_s(device, dtype))
+
+
+@torch.inference_mode()
+def convolution_s(device: str, dtype: torch.dtype) -> float:
+    """Least seconds of five convolutions such as the model has."""
+    layer = torch.nn.Conv2d(32, 32, 3).to(device, dtype, memory_format=torch.channels_last)
+    x = torch.zeros(1, 32, 74, 130, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        layer(x).sum().item()
+        times.append(time.perf_counter() - start)
+    return min(times)

@@ -1,0 +1,85 @@
+"""The training step: how a batch becomes a loss, and a loss new weights."""
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edge.distillation import Targets
+from edge.grid import slice_grid
+from edge.losses import (
+    STYLE_LAYERS,
+    edge_loss,
+    grid_roughness,
+    out_of_range,
+    style_distance,
+    style_moments,
+)
+from edge.model import GridModel
+from edge.vgg import VGG
+
+#: Share of a picture's own distance to the style that is always allowed for: pairs that are alike would count too much.
+DISTANCE_FLOOR = 0.3
+WEIGHTS = {"style": 1.0, "edges": 3.0, "graded": 4.0, "roughness": 0.3, "range": 5.0}
+
+
+class Batch(NamedTuple):
+    """Photos to recolour (B 3 H W). The first `len(own)` styles are other photos, the rest know the right answer."""
+
+    content: Tensor
+    style: Tensor
+    own: list[Tensor]  # style moments of the first contents
+    wanted: list[Tensor]  # style moments of the first styles
+    truth: Tensor  # the other contents, graded as their styles are
+
+
+def distil(model: GridModel, targets: Targets, image: Tensor) -> dict[str, Tensor]:
+    """Losses of the warm-up: taps and decoder levels against the teacher, the decoder's picture against the image."""
+    wanted, levels = targets(image), []
+
+    def look(level: int, features: Tensor) -> Tensor:
+        levels.append(features)
+        return features
+
+    taps = model.encoder(image)
+    picture = model.decoder([tap.detach() for tap in taps], look)
+    pairs = zip(taps + levels[1:], wanted + wanted[-2::-1], strict=True)
+    return {
+        **{f"features{i}": F.mse_loss(features.float(), target) for i, (features, target) in enumerate(pairs)},
+        "picture": 10 * F.l1_loss(picture.float(), F.avg_pool2d(image, 2)),
+    }
+
+
+def stylize(model: GridModel, vgg: VGG, batch: Batch) -> dict[str, Tensor]:
+    """Weighted losses of the training end to end, all on the sliced grid: that is what the viewer sees."""
+    grid = model(batch.content, model.style(batch.style))
+    output = slice_grid(grid, batch.content)
+    pairs = len(batch.own[0])
+    seen = output[:pairs].clamp(0, 1)
+    distance = style_distance(style_moments(vgg(seen, STYLE_LAYERS).values()), batch.wanted)
+    losses = {
+        "style": (distance / (style_distance(batch.own, batch.wanted) + DISTANCE_FLOOR)).mean(),
+        "edges": edge_loss(seen, batch.content[:pairs]),
+        "graded": F.l1_loss(output[pairs:], batch.truth),
+        "roughness": grid_roughness(grid),
+        "range": out_of_range(output),
+    }
+    return {name: WEIGHTS[name] * loss for name, loss in losses.items()}
+
+
+def update(model: nn.Module, optimizer: torch.optim.Optimizer, losses: dict[str, Tensor], clip: float) -> bool:
+    """One optimizer step; False where a gradient was not finite and nothing was changed."""
+    optimizer.zero_grad(set_to_none=True)
+    sum(losses.values()).backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
+    if norm.isfinite():
+        optimizer.step()
+    return bool(norm.isfinite())
+
+
+@torch.no_grad()
+def average(mean: nn.Module, model: nn.Module, decay: float) -> None:
+    """Move the moving average of the weights a step towards the model."""
+    for old, new in zip(mean.parameters(), model.parameters(), strict=True):
+        old.lerp_(new, 1 - decay)

@@ -1,0 +1,49 @@
+"""A key frame's cost on one CPU thread, style cached: uv run python tests/benchmarks/key_frame.py
+
+Network and grid fit, from RGB uint8 in memory to the float16 grid. Prints a table; the last line is JSON.
+"""
+
+import json
+import os
+import time
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import numpy as np
+import torch
+
+import edge.stylizer
+from edge.stylizer import Stylizer
+
+SIZES = ((256, 144), (640, 360), (1280, 720), (1920, 1080), (3840, 2160))
+ROUNDS = 40
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    result = {}
+    for dtype in (torch.bfloat16, torch.float32):
+        edge.stylizer.faster_type = lambda device, dtype=dtype: dtype
+        stylizer = Stylizer.load(device="cpu")
+        stylizer.warm_up()
+        for width, height in SIZES:
+            median, best = key_frame_ms(stylizer, width, height)
+            name = f"{width}x{height} {str(dtype).removeprefix('torch.')}"
+            result[name] = {"median_ms": round(median, 1), "best_ms": round(best, 1)}
+            print(f"{name:20} median {median:6.1f} ms   best {best:6.1f} ms")
+    print(json.dumps(result))
+
+
+def key_frame_ms(stylizer: Stylizer, width: int, height: int) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    image = np.repeat(np.repeat(rng.integers(0, 256, (height // 4, width // 4, 3), np.uint8), 4, 0), 4, 1)
+    style, times = stylizer.style(image[::-1]), []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        stylizer.stylize(image, style)
+        times.append((time.perf_counter() - start) * 1e3)
+    return float(np.median(times)), min(times)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+import torch
+
+from edge.encoder import STRIDES, WIDTHS, Encoder, high_frequencies
+
+
+def test_taps_have_their_widths_and_scales():
+    taps = Encoder()(torch.rand(2, 3, 48, 64))
+
+    expected = [(2, width, 48 // stride, 64 // stride) for width, stride in zip(WIDTHS, STRIDES, strict=True)]
+    assert [tuple(tap.shape) for tap in taps] == expected
+
+
+def test_the_smallest_picture_has_finite_taps():
+    assert all(tap.isfinite().all() for tap in Encoder()(torch.rand(1, 3, 16, 16)))
+
+
+def test_a_constant_has_no_high_frequencies():
+    assert high_frequencies(torch.full((1, 4, 8, 8), 0.7)).abs().max() < 1e-6

@@ -1,0 +1,74 @@
+import pytest
+import torch
+import torch.nn.functional as F
+
+from edge.grid import slice_grid
+from edge.smoothing import MetaKernel, MetaSmoothing
+
+
+@pytest.mark.parametrize("height, width", [(9, 16), (10, 17), (13, 24), (34, 60), (135, 240), (5, 7)])
+def test_a_constant_stays_constant_for_every_factor(height, width):
+    enlarged = MetaKernel().upsample(torch.full((1, 3, 9, 16), 0.4), height, width)
+
+    assert enlarged.shape == (1, 3, height, width)
+    assert torch.allclose(enlarged, torch.tensor(0.4), atol=1e-6)
+
+
+def test_factor_one_is_a_plain_convolution():
+    kernel, image = MetaKernel(), torch.rand(1, 1, 12, 14)
+    taps = kernel(torch.arange(-2.0, 3.0))
+    taps = taps / taps.sum()
+
+    smoothed = kernel.upsample(image, 12, 14)
+
+    plain = F.conv2d(image, torch.outer(taps, taps)[None, None])
+    assert torch.allclose(smoothed[:, :, 2:-2, 2:-2], plain, atol=1e-6)
+
+
+def test_integer_factor_is_a_transposed_convolution_of_the_stretched_kernel():
+    kernel, line = MetaKernel(), torch.rand(1, 1, 20)
+    stretched = kernel((torch.arange(15.0) - 7) / 3)
+
+    enlarged = kernel.upsample(line[:, :, None], 1, 60)[:, :, 0]
+
+    transposed = F.conv_transpose1d(line, stretched.view(1, 1, -1), stride=3, padding=6)
+    weights = F.conv_transpose1d(torch.ones_like(line), stretched.view(1, 1, -1), stride=3, padding=6)
+    assert torch.allclose(enlarged[..., 9:-9], (transposed / weights)[..., 9:-9], atol=1e-5)
+
+
+def test_fit_then_slice_recovers_an_affine_transform():
+    transform = torch.tensor([[0.8, 0.1, 0.0], [0.05, 0.7, 0.1], [0.0, -0.2, 0.9]])
+    offset = torch.tensor([0.05, 0.0, 0.1])
+    content = F.interpolate(torch.rand(1, 3, 18, 32), (72, 128), mode="bilinear")
+    target = torch.einsum("ij,bjhw->bihw", transform, content) + offset.view(3, 1, 1)
+
+    grid = MetaSmoothing()(content, target, 8, 9, 16)
+
+    assert (slice_grid(grid, content) - target).abs().max() < 0.01
+
+
+def test_an_unchanged_picture_gives_the_identity_grid():
+    content = torch.rand(1, 3, 72, 128)
+
+    grid = MetaSmoothing()(content, content, 8, 9, 16)
+
+    assert torch.equal(grid, torch.eye(3, 4).view(1, 3, 1, 1, 1, 4).expand_as(grid))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_flat_picture_can_be_given_any_colour(value):
+    content, colour = torch.full((1, 3, 32, 128), value), torch.tensor([0.6, 0.4, 0.2]).view(1, 3, 1, 1)
+
+    grid = MetaSmoothing()(content, colour.expand(1, 3, 32, 128), 8, 4, 16)
+
+    assert (slice_grid(grid, content) - colour).abs().max() < 0.02
+
+
+def test_the_fit_can_be_learned_through():
+    smoothing, content = MetaSmoothing(), torch.rand(1, 3, 16, 24)
+    target = torch.rand(1, 3, 16, 24, requires_grad=True)
+
+    smoothing(content, target, 8, 2, 3).square().sum().backward()
+
+    gradients = [target.grad, *(parameter.grad for parameter in smoothing.parameters())]
+    assert all(gradient.isfinite().all() and gradient.abs().sum() > 0 for gradient in gradients)

@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+import torch
+
+from edge.grid import slice_grid
+from edge.stylizer import Stylizer
+
+SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360), (1080, 1920)]
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    torch.set_num_threads(1)
+    return Stylizer.load(device="cpu")
+
+
+def picture(height, width, seed=0):
+    """Soft blobs of colour."""
+    small = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
+    large = torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
+    return (large[0].permute(1, 2, 0) * 255).byte().numpy()
+
+
+def applied(grid, image):
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    return slice_grid(torch.from_numpy(grid)[None].float(), pixels).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+
+
+def test_the_grid_is_the_one_agreed_on(stylizer):
+    grid = stylizer.stylize(picture(360, 640), stylizer.style(picture(200, 300, seed=1)))
+
+    assert grid.shape == (3, 8, 9, 16, 4)
+    assert grid.dtype == np.float16
+    assert grid.flags.c_contiguous
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+def test_every_size_gives_a_finite_grid(stylizer, height, width):
+    image = picture(height, width)
+
+    grid = stylizer.stylize(image, stylizer.style(image[::-1]))
+
+    assert np.isfinite(grid).all()
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_flat_style_or_content_gives_a_finite_grid(stylizer, value):
+    flat, photo = np.full((90, 160, 3), value, np.uint8), picture(90, 160)
+
+    for content, style in ((photo, flat), (flat, photo), (flat, flat)):
+        grid = stylizer.stylize(content, stylizer.style(style))
+        assert np.isfinite(grid).all()
+        assert applied(grid, content).std() < 0.5
+
+
+def test_a_picture_in_its_own_style_stays_as_it_is(stylizer):
+    image = picture(360, 640)
+
+    grid = stylizer.stylize(image, stylizer.style(image))
+
+    error = float(((applied(grid, image) - image / 255) ** 2).mean())
+    assert 10 * np.log10(1 / max(error, 1e-12)) > 38
+
+
+def test_colours_move_towards_the_style(stylizer):
+    content, style = picture(144, 256) // 2 + 20, picture(144, 256, seed=1) // 2 + np.uint8([110, 60, 0])
+
+    result = applied(stylizer.stylize(content, stylizer.style(style)), content) * 255
+
+    before, after = (np.abs(image.mean((0, 1)) - style.mean((0, 1))).sum() for image in (content, result))
+    assert after < 0.5 * before
+
+
+def test_same_input_same_grid(stylizer):
+    image, style = picture(144, 256), stylizer.style(picture(100, 100, seed=1))
+
+    assert np.array_equal(stylizer.stylize(image, style), stylizer.stylize(image, style))
+
+
+@pytest.mark.parametrize("image", [
+    np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8),
+    np.zeros((0, 8, 3), np.uint8), [[1, 2, 3]], None,
+])
+def test_what_is_no_picture_is_refused(stylizer, image):
+    with pytest.raises(ValueError, match="a picture must"):
+        stylizer.style(image)
+
+
+def test_views_of_other_arrays_are_accepted(stylizer):
+    image = picture(90, 160)
+
+    assert np.isfinite(stylizer.stylize(image[:, ::-1, ::-1], stylizer.style(image[::2, ::2]))).all()
+
+
+def test_the_version_names_the_weights(stylizer):
+    assert len(stylizer.model_version) == 12
+    assert Stylizer.load(device="cpu").model_version == stylizer.model_version
+
+
+def test_a_file_without_weights_is_refused(tmp_path):
+    wrong = tmp_path / "weights.safetensors"
+    wrong.write_bytes(b"not weights")
+
+    for path in (wrong, tmp_path / "missing.safetensors"):
+        with pytest.raises(ValueError, match=path.name):
+            Stylizer.load(path)
