@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from pipeline.errors import RedisUnavailable
+from system import Up
 from workers import redis_server
 
 
@@ -63,3 +64,14 @@ def redis_url(_shared_redis: RedisServer) -> str:
     with redis.Redis.from_url(_shared_redis.url) as client:
         client.flushall()
     return _shared_redis.url
+
+
+@pytest.fixture(scope="session")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One running system for all tests that only use it."""
+    system = Up(tmp_path_factory.mktemp("up"), environment=dict(os.environ))
+    try:
+        system.wait_ready()
+        yield system
+    finally:
+        system.stop()

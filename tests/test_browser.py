@@ -1,0 +1,79 @@
+"""The page in a real browser, with a clip as its camera, against the whole system."""
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from playwright.async_api import Page
+
+from chromium import chromium, write_panned_photo
+from pipeline.codec import decode_image
+from pipeline.styles import shipped
+
+LIVE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def camera(tmp_path_factory) -> Path:
+    return write_panned_photo(tmp_path_factory.mktemp("camera") / "camera.y4m")
+
+
+@pytest.fixture
+async def page(camera) -> AsyncIterator[Page]:
+    async with chromium(camera) as browser:
+        yield await browser.new_page(viewport={"width": 390, "height": 844})
+
+
+async def live(page: Page, key_frames: int = 3) -> None:
+    enough = "window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames >= "
+    await page.wait_for_function(enough + str(key_frames), timeout=LIVE_MS)
+
+
+async def snapshot(page: Page) -> tuple[np.ndarray, np.ndarray]:
+    """The frame on show, untouched and stylized, RGB uint8 [H, W, 3]."""
+    urls = await page.evaluate("mvstylizer.snapshot()")
+    return tuple(decode_image(base64.b64decode(urls[kind].split(",")[1])) for kind in ("source", "output"))
+
+
+def distance(picture: np.ndarray, style: np.ndarray) -> float:
+    """Of mean colours, 0..255."""
+    return float(np.abs(picture.mean((0, 1)) - style.mean((0, 1))).mean())
+
+
+@pytest.mark.parametrize("style", shipped()[:2], ids=lambda style: style.name)
+async def test_stylized_frames_reach_the_canvas(up, page, style):
+    await page.goto(f"{up.url}/?source=camera&style={style.id}&autostart=1")
+    await live(page)
+
+    source, output = await snapshot(page)
+    stats = await page.evaluate("mvstylizer.stats")
+
+    wanted = decode_image(style.jpeg)
+    assert output.shape == source.shape == (360, 640, 3)
+    assert distance(output, wanted) < 0.6 * distance(source, wanted)
+    assert stats["fps"] > 0 and stats["keyFrameAgeMs"] > 0 and stats["roundTripMs"] > 0
+
+
+async def test_another_style_is_chosen_by_hand(up, page):
+    first, second = shipped()[:2]
+    await page.goto(f"{up.url}/?source=camera&style={first.id}&autostart=1")
+    await live(page)
+
+    await page.get_by_role("radio", name=second.name).or_(page.get_by_role("button", name=second.name)).first.click()
+    seen = await page.evaluate("mvstylizer.stats.keyFrames")
+    await live(page, seen + 3)
+
+    source, output = await snapshot(page)
+    assert distance(output, decode_image(second.jpeg)) < 0.6 * distance(source, decode_image(second.jpeg))
+
+
+async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, page):
+    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1")
+    await live(page)
+
+    up.part("gateway").kill()
+    await page.wait_for_function("mvstylizer.state === 'reconnecting'", timeout=LIVE_MS)
+    seen = await page.evaluate("mvstylizer.stats.keyFrames")
+
+    await live(page, seen + 2)

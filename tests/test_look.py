@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from clients.look import FADE_FRAMES, Look
+
+
+def grid(level: float, shape=(3, 8, 9, 16, 4)) -> np.ndarray:
+    return np.full(shape, level, np.float16)
+
+
+def test_before_the_first_answer_there_is_no_grid():
+    assert Look().step() is None
+
+
+def test_the_first_answer_shows_at_once():
+    look = Look()
+    look.arrive(grid(0.5), cut=False)
+
+    assert np.array_equal(look.step(), grid(0.5))
+
+
+def test_the_next_answer_fades_in_evenly():
+    look = Look()
+    look.arrive(grid(0.0), cut=False)
+    look.arrive(grid(1.0), cut=False)
+
+    levels = [float(look.step().mean()) for _ in range(FADE_FRAMES + 2)]
+
+    assert levels == pytest.approx([min(1, (i + 1) / FADE_FRAMES) for i in range(FADE_FRAMES + 2)], abs=1e-3)
+
+
+def test_an_answer_in_the_middle_of_a_fade_starts_from_what_is_shown():
+    look = Look()
+    look.arrive(grid(0.0), cut=False)
+    look.arrive(grid(1.0), cut=False)
+    for _ in range(FADE_FRAMES // 2):
+        shown = look.step()
+    look.arrive(grid(0.0), cut=False)
+
+    assert float(look.step().mean()) == pytest.approx(float(shown.mean()) * (1 - 1 / FADE_FRAMES), abs=1e-3)
+
+
+@pytest.mark.parametrize(("cut", "shape"), [(True, (3, 8, 9, 16, 4)), (False, (3, 8, 16, 9, 4))])
+def test_a_cut_or_a_turned_picture_switches_at_once(cut, shape):
+    look = Look()
+    look.arrive(grid(0.0), cut=False)
+    look.arrive(grid(1.0, shape), cut=cut)
+
+    assert np.array_equal(look.step(), grid(1.0, shape))

@@ -1,0 +1,77 @@
+import av
+import numpy as np
+import pytest
+
+from pipeline import topology
+from pipeline.codec import decode_image
+from pipeline.framestamp import stamp
+from pipeline.picking import KEY_FRAME_SIDE_PX, KeyFramePicker
+
+DEADLINE_S = topology.KEY_FRAME_DEADLINE_MS / 1000
+
+
+def frame(frame_id: int, width: int = 640, height: int = 360, level: int = 120) -> av.VideoFrame:
+    picture = np.full((height, width, 3), level, np.uint8)
+    return av.VideoFrame.from_ndarray(stamp(picture, frame_id), format="rgb24").reformat(format="yuv420p")
+
+
+@pytest.fixture
+def picker():
+    return KeyFramePicker(picture_height=360)
+
+
+def test_the_first_readable_frame_is_picked_under_its_own_id(picker):
+    picked = picker.look(frame(4711), now_s=0.0)
+
+    assert (picked.frame_id, picked.reason, picked.strip_rows) == (4711, "first", 16)
+
+
+def test_the_picture_has_no_strip_and_fits_the_limit(picker):
+    picture = decode_image(picker.look(frame(1), now_s=0.0).jpeg())
+
+    assert picture.shape == (288, KEY_FRAME_SIDE_PX, 3)
+    assert picture.min() > 110 and picture.max() < 130
+
+
+def test_a_frame_that_was_scaled_down_on_the_way_is_read_and_cropped(picker):
+    small = frame(77).reformat(width=320, height=188)
+
+    picked = picker.look(small, now_s=0.0)
+
+    assert picked.frame_id == 77
+    assert decode_image(picked.jpeg()).shape == (180, 320, 3)
+
+
+def test_a_frame_without_a_strip_is_counted_and_never_picked(picker):
+    bare = av.VideoFrame.from_ndarray(np.full((376, 640, 3), 99, np.uint8), format="rgb24").reformat(format="yuv420p")
+
+    assert picker.look(bare, now_s=0.0) is None
+    assert picker.unreadable == 1
+
+
+def test_two_are_in_flight_at_most(picker):
+    picked = [picker.look(frame(i), now_s=i * 0.6) for i in range(3)]
+
+    assert [bool(p) for p in picked] == [True, True, False]
+
+
+def test_a_newer_answer_ends_the_wait_for_older_ones(picker):
+    picker.look(frame(0), now_s=0.0)
+    picker.look(frame(1), now_s=0.6)
+
+    assert picker.answered(1, now_s=0.7) == pytest.approx(0.1)
+    assert picker.answered(0, now_s=0.8) is None
+    assert picker.answered(1, now_s=0.8) is None
+
+
+def test_an_answer_nobody_asked_for_is_none(picker):
+    assert picker.answered(5, now_s=0.0) is None
+
+
+def test_late_key_frames_give_their_places_back(picker):
+    picker.look(frame(0), now_s=0.0)
+    picker.look(frame(1), now_s=0.6)
+
+    assert picker.expired(DEADLINE_S) == []
+    assert picker.expired(DEADLINE_S + 0.1) == [0]
+    assert picker.look(frame(2), now_s=DEADLINE_S + 0.1).frame_id == 2
