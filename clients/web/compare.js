@@ -1,0 +1,80 @@
+/** The divider drawn over the picture: before on its left, after on its right. */
+
+const STEP = 0.02;
+/** Keeps the handle within reach at the edges, in pixels. */
+const MARGIN = 24;
+
+export class Compare {
+  #divider;
+  #picture;
+  #stage;
+  #onChange;
+
+  /** Where the divider stands, as a fraction of the picture's width. */
+  position = 0.5;
+
+  /**
+   * @param {HTMLElement} divider role="slider", a child of the picture
+   * @param {HTMLElement} picture
+   * @param {HTMLElement} stage the visible area, which may cut the picture's sides off
+   * @param {() => void} onChange
+   */
+  constructor(divider, picture, stage, onChange) {
+    this.#divider = divider;
+    this.#picture = picture;
+    this.#stage = stage;
+    this.#onChange = onChange;
+  }
+
+  start() {
+    this.#divider.addEventListener('pointerdown', this.#onDown);
+    this.#divider.addEventListener('pointermove', this.#onMove);
+    this.#divider.addEventListener('keydown', this.#onKey);
+    this.#show();
+  }
+
+  get enabled() {
+    return !this.#divider.hidden;
+  }
+
+  set enabled(enabled) {
+    this.#divider.hidden = !enabled;
+    this.#onChange();
+  }
+
+  destroy() {
+    this.#divider.removeEventListener('pointerdown', this.#onDown);
+    this.#divider.removeEventListener('pointermove', this.#onMove);
+    this.#divider.removeEventListener('keydown', this.#onKey);
+  }
+
+  #onDown = (event) => this.#divider.setPointerCapture(event.pointerId);
+
+  #onMove = (event) => {
+    if (this.#divider.hasPointerCapture(event.pointerId)) this.#moveTo(event.clientX);
+  };
+
+  #onKey = (event) => {
+    const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, Home: -1, End: 1 }[event.key];
+    if (!steps) return;
+    event.preventDefault();
+    const { left, width } = this.#picture.getBoundingClientRect();
+    this.#moveTo(left + (this.position + steps) * width);
+  };
+
+  #moveTo(clientX) {
+    const visible = this.#stage.getBoundingClientRect();
+    const picture = this.#picture.getBoundingClientRect();
+    const leftmost = Math.max(visible.left + MARGIN, picture.left);
+    const rightmost = Math.min(visible.right - MARGIN, picture.right);
+    const x = Math.min(Math.max(clientX, leftmost), rightmost);
+    this.position = (x - picture.left) / picture.width;
+    this.#show();
+    this.#onChange();
+  }
+
+  #show() {
+    this.#divider.style.left = `${100 * this.position}%`;
+    this.#divider.setAttribute('aria-valuenow', String(Math.round(100 * this.position)));
+  }
+}

@@ -1,0 +1,47 @@
+/** What the gateway says: stylized frames on the "frames" channel, JSON on the "control" channel. */
+
+import { decodeGrid } from './reassemble.js';
+
+const MAX_HEADER_BYTES = 4096;
+
+/**
+ * A key frame's answer.
+ * @typedef {object} StylizedFrame
+ * @property {number} frameId which of our frames it was made from
+ * @property {string} styleId
+ * @property {boolean} cut whether the scene changed, so that a cross-fade would show a ghost
+ * @property {import('./reassemble.js').Grid} grid
+ */
+
+/**
+ * Read a joined message: big-endian u32 header length, JSON header, grid bytes.
+ * @param {Uint8Array} payload
+ * @returns {StylizedFrame|null} null when it does not fit the contract
+ */
+export function readStylizedFrame(payload) {
+  if (payload.length < 4) return null;
+  const headerBytes = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+  if (headerBytes > MAX_HEADER_BYTES || payload.length < 4 + headerBytes) return null;
+  const header = parseJson(new TextDecoder().decode(payload.subarray(4, 4 + headerBytes)));
+  if (!Number.isInteger(header?.frame_id)) return null;
+  const grid = decodeGrid(header.grid, payload.subarray(4 + headerBytes));
+  return grid && { frameId: header.frame_id, styleId: String(header.style_id), cut: header.cut === true, grid };
+}
+
+/**
+ * Read a control message.
+ * @param {unknown} text
+ * @returns {{type: string, [field: string]: unknown}|null}
+ */
+export function readControl(text) {
+  const message = typeof text === 'string' ? parseJson(text) : null;
+  return typeof message?.type === 'string' ? message : null;
+}
+
+function parseJson(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

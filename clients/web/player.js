@@ -1,0 +1,122 @@
+/** Shows the picture: draws each frame with the look of the moment, and knows what is before and what is after. */
+
+import { Compare } from './compare.js';
+import { Look } from './look.js';
+import { Renderer } from './renderer.js';
+import { Renderer2D } from './renderer2d.js';
+import { Stage } from './stage.js';
+
+export class Player {
+  #output;
+  #picture;
+  #look = new Look();
+  #renderer;
+  #stage;
+  #compare;
+
+  /**
+   * @param {{output: HTMLCanvasElement, picture: HTMLElement, divider: HTMLElement, stage: HTMLElement, dock: HTMLElement}} elements
+   */
+  constructor({ output, picture, divider, stage, dock }) {
+    this.#output = output;
+    this.#picture = picture;
+    this.#renderer = createRenderer(output);
+    this.#stage = new Stage(stage, picture, dock);
+    this.#compare = new Compare(divider, picture, stage, () => this.#draw());
+  }
+
+  start() {
+    this.#stage.start();
+    this.#compare.start();
+  }
+
+  /** @returns {HTMLCanvasElement} */
+  get output() {
+    return this.#output;
+  }
+
+  /** @returns {boolean} whether pictures are best kept in the CPU's memory */
+  get onCpu() {
+    return this.#renderer.onCpu;
+  }
+
+  /** Shown as in a mirror; the canvas itself, and what is saved of it, is not. */
+  set mirrored(mirrored) {
+    this.#picture.toggleAttribute('data-mirrored', mirrored);
+  }
+
+  /** 0..1 */
+  set strength(strength) {
+    this.#look.strength = strength;
+  }
+
+  /** @returns {boolean} whether the divider is on show now */
+  toggleCompare() {
+    this.#compare.enabled = !this.#compare.enabled;
+    return this.#compare.enabled;
+  }
+
+  /**
+   * Take a key frame's answer.
+   * @param {import('./reassemble.js').Grid} grid
+   * @param {boolean} cut
+   */
+  arrive(grid, cut) {
+    this.#look.arrive(grid, cut);
+  }
+
+  /** @param {HTMLVideoElement} video whose current frame is to be shown */
+  show(video) {
+    const grid = this.#look.step();
+    if (grid) this.#renderer.setGrid(grid);
+    this.#renderer.setImage(video, video.videoWidth, video.videoHeight);
+    this.#stage.fit(video.videoWidth, video.videoHeight);
+    this.#draw();
+  }
+
+  /** @returns {Promise<Blob>} the stylized frame as a JPEG of the camera's size */
+  photo() {
+    this.#renderer.draw([0, 0]);
+    const photo = new Promise((resolve) => { this.#output.toBlob(resolve, 'image/jpeg', 0.95); });
+    this.#draw();
+    return photo;
+  }
+
+  /**
+   * The frame on show, for tests and tools.
+   * @returns {{source: string, output: string}} PNG data URLs of the untouched and of the stylized frame
+   */
+  snapshot() {
+    const [source, output] = [[0, 1], [0, 0]].map((before) => {
+      this.#renderer.draw(before);
+      return this.#output.toDataURL();
+    });
+    this.#draw();
+    return { source, output };
+  }
+
+  destroy() {
+    this.#compare.destroy();
+    this.#stage.destroy();
+    this.#renderer.destroy();
+  }
+
+  #draw() {
+    this.#renderer.draw(this.#before());
+  }
+
+  /** The untouched part, left of the divider as it is seen. */
+  #before() {
+    if (!this.#compare.enabled) return [0, 0];
+    const { position } = this.#compare;
+    return this.#picture.hasAttribute('data-mirrored') ? [1 - position, 1] : [0, position];
+  }
+}
+
+function createRenderer(canvas) {
+  try {
+    return new Renderer(canvas);
+  } catch {
+    return new Renderer2D(canvas);
+  }
+}

@@ -1,0 +1,114 @@
+/** Where the picture comes from: a camera or a video file, played in a hidden <video>, frame by frame. */
+
+import { Trouble, cameraTrouble } from './trouble.js';
+
+/** @typedef {'user'|'environment'} Facing the front or the back camera */
+
+export class VideoSource {
+  #video;
+  #onFrame;
+  #onEnded;
+  #request = 0;
+  #fileUrl = null;
+  #facing = 'user';
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {{onFrame: (video: HTMLVideoElement) => void, onEnded: () => void}} handlers
+   *   onFrame: once for each new frame; onEnded: the camera was taken away
+   */
+  constructor(video, { onFrame, onEnded }) {
+    this.#video = video;
+    this.#onFrame = onFrame;
+    this.#onEnded = onEnded;
+  }
+
+  /** @returns {Facing} the camera in use, or the one used last */
+  get facing() {
+    return this.#facing;
+  }
+
+  /** @returns {boolean} whether people see themselves in the picture, and expect a mirror */
+  get mirrored() {
+    return !this.#fileUrl && this.#facing === 'user';
+  }
+
+  /**
+   * Show the camera; asks for permission the first time.
+   * @param {Facing} facing
+   * @throws {Trouble}
+   */
+  async startCamera(facing) {
+    this.stop(); // a phone does not open its second camera while the first is on
+    if (!navigator.mediaDevices) throw cameraTrouble(new Error('no mediaDevices'));
+    const video = { facingMode: facing, width: { ideal: 1920 }, height: { ideal: 1080 }, frameRate: { ideal: 30 } };
+    try {
+      this.#video.srcObject = await navigator.mediaDevices.getUserMedia({ video });
+    } catch (error) {
+      throw cameraTrouble(error);
+    }
+    const [track] = this.#video.srcObject.getVideoTracks();
+    track.addEventListener('ended', this.#onEnded);
+    this.#facing = track.getSettings().facingMode ?? 'user';
+    await this.#play();
+  }
+
+  /**
+   * Play a video file, over and over.
+   * @param {File} file
+   * @throws {Trouble}
+   */
+  async startFile(file) {
+    this.stop();
+    this.#fileUrl = URL.createObjectURL(file);
+    this.#video.src = this.#fileUrl;
+    try {
+      await this.#play();
+    } catch {
+      throw new Trouble('This video does not play here', 'The browser cannot decode the file. Try an MP4 or WebM video.');
+    }
+  }
+
+  /** @returns {Promise<boolean>} whether there is another camera to switch to */
+  static async hasSecondCamera() {
+    const devices = await navigator.mediaDevices?.enumerateDevices() ?? [];
+    return devices.filter((device) => device.kind === 'videoinput').length > 1;
+  }
+
+  stop() {
+    this.#cancel();
+    this.#video.srcObject?.getTracks().forEach((track) => {
+      track.removeEventListener('ended', this.#onEnded);
+      track.stop();
+    });
+    this.#video.srcObject = null;
+    this.#video.removeAttribute('src');
+    if (this.#fileUrl) URL.revokeObjectURL(this.#fileUrl);
+    this.#fileUrl = null;
+  }
+
+  destroy() {
+    this.stop();
+  }
+
+  async #play() {
+    await this.#video.play();
+    this.#next();
+  }
+
+  #next() {
+    this.#request = this.#video.requestVideoFrameCallback
+      ? this.#video.requestVideoFrameCallback(this.#step)
+      : requestAnimationFrame(this.#step);
+  }
+
+  #step = () => {
+    this.#next();
+    if (this.#video.videoWidth) this.#onFrame(this.#video);
+  };
+
+  #cancel() {
+    if (this.#video.cancelVideoFrameCallback) this.#video.cancelVideoFrameCallback(this.#request);
+    else cancelAnimationFrame(this.#request);
+  }
+}

@@ -1,0 +1,53 @@
+/** Places the picture: it fills the page when little of it is lost that way, else it is shown whole above the controls. */
+
+/** Shown whole when filling the page would hide more than a quarter of it. */
+const LEAST_VISIBLE = 0.75;
+
+export class Stage {
+  #stage;
+  #picture;
+  #dock;
+  #observer = new ResizeObserver(() => this.#layout());
+  #width = 16;
+  #height = 9;
+
+  /**
+   * @param {HTMLElement} stage the whole page
+   * @param {HTMLElement} picture
+   * @param {HTMLElement} dock the controls over the stage's lower edge
+   */
+  constructor(stage, picture, dock) {
+    this.#stage = stage;
+    this.#picture = picture;
+    this.#dock = dock;
+  }
+
+  start() {
+    this.#observer.observe(this.#stage);
+    this.#observer.observe(this.#dock);
+  }
+
+  /** Fit a picture of this size, in pixels. */
+  fit(width, height) {
+    if (width === this.#width && height === this.#height) return;
+    this.#width = width;
+    this.#height = height;
+    this.#layout();
+  }
+
+  destroy() {
+    this.#observer.disconnect();
+  }
+
+  #layout() {
+    const { clientWidth, clientHeight } = this.#stage;
+    const across = clientWidth / this.#width;
+    const down = clientHeight / this.#height;
+    const fills = Math.min(across, down) / Math.max(across, down) >= LEAST_VISIBLE;
+    const free = fills ? clientHeight : clientHeight - this.#dock.offsetHeight;
+    const scale = fills ? Math.max(across, down) : Math.min(across, free / this.#height);
+    const [width, height] = [this.#width * scale, this.#height * scale];
+    const box = { left: (clientWidth - width) / 2, top: (free - height) / 2, width, height };
+    for (const [side, length] of Object.entries(box)) this.#picture.style[side] = `${length}px`;
+  }
+}

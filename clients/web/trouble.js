@@ -1,0 +1,50 @@
+/** What can go wrong in a browser, in words that help. */
+
+/** Trouble the user should read about: a title, one or two sentences of help. */
+export class Trouble extends Error {
+  /**
+   * @param {string} title
+   * @param {string} help
+   */
+  constructor(title, help) {
+    super(title);
+    this.title = title;
+    this.help = help;
+  }
+}
+
+/**
+ * Why there is no camera.
+ * @param {Error} error what getUserMedia said
+ * @returns {Trouble}
+ */
+export function cameraTrouble(error) {
+  if (!isSecureContext) {
+    return new Trouble('The camera needs a secure page',
+      'Browsers give the camera to https and localhost only. Start the server with --tls and open its https address, '
+      + 'or use a video file.');
+  }
+  switch (error.name) {
+    case 'NotAllowedError':
+      return new Trouble('The camera is blocked',
+        'Allow the camera for this page in the address bar or in the site settings, then try again.');
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return new Trouble('No camera found', 'Connect a camera and try again, or use a video file.');
+    case 'NotReadableError':
+    case 'AbortError':
+      return new Trouble('The camera is busy', 'Another app may be using it. Close that app and try again.');
+    default:
+      return new Trouble('The camera did not start', `The browser says: ${error.message}.`);
+  }
+}
+
+/**
+ * Live stylization needs WebRTC, and a canvas that can be sent.
+ * @throws {Trouble} when this browser has no such thing
+ */
+export function requireWebRtc() {
+  if ('RTCPeerConnection' in window && 'captureStream' in HTMLCanvasElement.prototype) return;
+  throw new Trouble('This browser has no WebRTC',
+    'Live video cannot be sent from here. A current Chrome, Edge, Firefox or Safari can do it.');
+}

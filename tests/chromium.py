@@ -1,0 +1,75 @@
+"""Headless Chromium for tests of the page, with a clip as its camera. Skipped where there is none, failed under CI."""
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from playwright.async_api import Browser, Page, async_playwright
+
+#: WebGL2 on the CPU, nothing that talks to the world, and a camera that needs no permission.
+FLAGS = [
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--use-fake-ui-for-media-stream",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),  # its sandbox refuses root
+]
+
+
+def find_chromium() -> str:
+    """Its path, or no test: skipped on a laptop, failed under CI."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if path := shutil.which(name):
+            return path
+    if os.environ.get("CI") == "true":
+        pytest.fail("Chromium is missing, and CI is set")
+    pytest.skip("Chromium is missing")
+
+
+@asynccontextmanager
+async def chromium(camera: Path | None = None) -> AsyncIterator[Browser]:
+    """A browser whose camera plays the .y4m file `camera` in a loop; without one, it has no camera."""
+    fake = [] if camera is None else ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"]
+    path = find_chromium()
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS + fake)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+def photo(width: int, height: int) -> np.ndarray:
+    """A public-domain photo with skin, metal and strong colours, scaled to cover RGB uint8 [height, width, 3]."""
+    whole = skimage.data.astronaut()
+    scale = max(width / whole.shape[1], height / whole.shape[0])
+    scaled = cv2.resize(whole, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    return np.ascontiguousarray(scaled[:height, :width])
+
+
+def write_panned_photo(path: Path, width: int = 640, height: int = 360, frames: int = 60, fps: int = 30) -> Path:
+    """A clip that pans over a photo and back, as an uncompressed .y4m file of 4:2:0 BT.601 frames."""
+    wide = photo(width + 2 * frames, height)
+    with path.open("wb") as file:
+        file.write(f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420mpeg2\n".encode())
+        for frame in range(frames):
+            left = 2 * abs(2 * frame - frames)
+            yuv = cv2.cvtColor(np.ascontiguousarray(wide[:, left : left + width]), cv2.COLOR_RGB2YUV_I420)
+            file.write(b"FRAME\n" + yuv.tobytes())
+    return path
+
+
+async def until(page: Page, condition: str, timeout_s: float = 30) -> None:
+    """Wait for a JavaScript expression; the page's security policy forbids what page.wait_for_function does."""
+    script = f"async () => {{ while (!({condition})) await new Promise(requestAnimationFrame); }}"
+    await asyncio.wait_for(page.evaluate(script), timeout_s)
