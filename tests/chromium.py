@@ -1,16 +1,19 @@
 """Headless Chromium for tests of the page, with a clip as its camera. Skipped where there is none, failed under CI."""
 import asyncio
+import base64
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pytest
 import skimage.data
 from playwright.async_api import Browser, Page, async_playwright
+
+from conftest import missing
+from pipeline.codec import decode_image
 
 #: WebGL2 on the CPU, nothing that talks to the world, and a camera that needs no permission.
 FLAGS = [
@@ -31,18 +34,16 @@ def find_chromium() -> str:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
-    if os.environ.get("CI") == "true":
-        pytest.fail("Chromium is missing, and CI is set")
-    pytest.skip("Chromium is missing")
+    missing("Chromium")
 
 
 @asynccontextmanager
-async def chromium(camera: Path | None = None) -> AsyncIterator[Browser]:
+async def chromium(camera: Path | None = None, flags: Sequence[str] = ()) -> AsyncIterator[Browser]:
     """A browser whose camera plays the .y4m file `camera` in a loop; without one, it has no camera."""
-    fake = [] if camera is None else ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"]
     path = find_chromium()
+    fake = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"] if camera else []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS + fake)
+        browser = await playwright.chromium.launch(executable_path=path, args=[*FLAGS, *fake, *flags])
         try:
             yield browser
         finally:
@@ -67,6 +68,12 @@ def write_panned_photo(path: Path, width: int = 640, height: int = 360, frames: 
             yuv = cv2.cvtColor(np.ascontiguousarray(wide[:, left : left + width]), cv2.COLOR_RGB2YUV_I420)
             file.write(b"FRAME\n" + yuv.tobytes())
     return path
+
+
+async def snapshot(page: Page) -> tuple[np.ndarray, np.ndarray]:
+    """The frame on show, untouched and stylized: RGB uint8 [H, W, 3] each."""
+    urls = await page.evaluate("mvstylizer.snapshot()")
+    return tuple(decode_image(base64.b64decode(urls[kind].split(",")[1])) for kind in ("source", "output"))
 
 
 async def until(page: Page, condition: str, timeout_s: float = 30) -> None:

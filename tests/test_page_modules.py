@@ -1,0 +1,391 @@
+"""The page's JavaScript modules, run in a real browser and held against their Python twins."""
+import base64
+import json
+import struct
+from collections.abc import AsyncIterator
+
+import numpy as np
+import pytest
+import pytest_asyncio
+from playwright.async_api import Page
+
+from chromium import chromium, photo
+from clients.look import Look
+from clients.reassemble import apply_grid
+from page_server import PageServer
+from pipeline import framestamp
+from pipeline.channel import CHUNK_BYTES, to_chunks
+from pipeline.codec import decode_image
+from pipeline.messages import StylizedFrame
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+#: In the page: bytes from and to base64, as evaluate passes JSON only.
+HELPERS = """
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const toText = (array) => btoa(Array.from(array, (byte) => String.fromCharCode(byte)).join(''));
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page() -> AsyncIterator[Page]:
+    """A page of our origin that runs nothing yet."""
+    async with PageServer().running() as server, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{server.url}/config")
+        yield page
+
+
+async def run(page: Page, script: str, **values: object) -> object:
+    """Run a script whose `values` are passed by name; it returns JSON."""
+    return await page.evaluate(f"async ({{{', '.join(values)}}}) => {{ {HELPERS} {script} }}", values)
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def picture(data_url: str) -> np.ndarray:
+    return decode_image(base64.b64decode(data_url.split(",")[1]))
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    error = float(((a.astype(np.float64) - b) ** 2).mean())
+    return 10 * np.log10(255**2 / error) if error else np.inf
+
+
+def make_grid(size: tuple[int, int, int] = (8, 9, 16), seed: int = 0) -> np.ndarray:
+    """A strong look that differs from cell to cell, float16 [3, D, R, C, 4]."""
+    rng = np.random.default_rng(seed)
+    grid = rng.normal(0, 0.12, (3, *size, 4))
+    grid[..., :3] += np.eye(3)[:, None, None, None]
+    return grid.astype(np.float16)
+
+
+def stylized_frame(grid: np.ndarray, frame_id: int = 7) -> StylizedFrame:
+    size, body = grid.shape[1:4], grid.tobytes()
+    return StylizedFrame("s", frame_id, "style-dusk", "edge", "model", True, size, body, 1.0, 2.0, "")
+
+
+# The frame-id strip
+
+
+async def test_every_frame_id_has_the_bits_that_the_gateway_reads(page):
+    words = await run(page, """
+      const { stampBits } = await import('/framestamp.js');
+      const words = new Uint32Array(65536).map((_, id) => stampBits(id).reduce((word, bit) => word * 2 + bit, 0));
+      return toText(new Uint8Array(words.buffer));
+    """)
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(words), "<u4").astype(">u4").view(np.uint8)).reshape(-1, 32)
+
+    for frame_id in range(65536):
+        assert framestamp.read(np.where(bits[frame_id], 222, 32)[None]) == frame_id
+
+
+@pytest.mark.parametrize("width", [128, 202, 360, 640])
+async def test_a_stamp_drawn_on_a_canvas_is_read_by_the_gateway(page, width):
+    ids = [0, 1, 255, 256, 21845, 32767, 65535]
+
+    strips = await run(page, """
+      const { STRIP_ROWS, drawStamp } = await import('/framestamp.js');
+      const context = new OffscreenCanvas(width, STRIP_ROWS + 8).getContext('2d');
+      return ids.map((id) => {
+        drawStamp(context, id, width, 8);
+        return toText(context.getImageData(0, 8, width, STRIP_ROWS).data);
+      });
+    """, ids=ids, width=width)
+
+    rows = [np.frombuffer(base64.b64decode(strip), np.uint8).reshape(-1, width, 4)[..., 1] for strip in strips]
+    assert [len(strip) for strip in rows] == [framestamp.STRIP_ROWS] * len(ids)
+    assert [framestamp.read(strip) for strip in rows] == ids
+
+
+async def test_a_frame_is_newer_across_the_wrap_of_the_ids(page):
+    pairs = [(1, 0), (0, 1), (5, 5), (3, 65530), (65530, 3)]
+
+    newer = await run(page, """
+      const { isNewer } = await import('/framestamp.js');
+      return pairs.map(([a, b]) => isNewer(a, b));
+    """, pairs=pairs)
+
+    assert newer == [True, False, False, True, False]
+
+
+async def test_the_sent_picture_is_small_even_stamped_and_remembered(page):
+    sizes = [(1920, 1080), (1080, 1920), (641, 359), (320, 240)]
+
+    sent = await run(page, """
+      const { SentPicture } = await import('/sender.js');
+      const announced = [];
+      const sender = new SentPicture(true, (width, height) => announced.push([width, height]));
+      for (const [index, [width, height]] of sizes.entries()) {
+        const video = Object.assign(document.createElement('canvas'), { width, height });
+        Object.assign(video, { videoWidth: width, videoHeight: height });
+        for (let frame = 0; frame < 500; frame++) sender.send(video, 1000 * index + frame);
+      }
+      const times = [0, 975, 976, 1999].map((id) => sender.sentAt(id) ?? null);
+      const tracks = sender.stream.getVideoTracks().length;
+      sender.destroy();
+      return { announced, times, tracks };
+    """, sizes=sizes)
+
+    assert sent["announced"] == [[640, 360], [360, 640], [640, 358], [320, 240]]
+    assert sent["times"] == [None, None, 1476, 3499]  # the newest 1024 of 2000
+    assert sent["tracks"] == 1
+
+
+# The frames channel
+
+
+async def test_chunks_of_two_messages_join_in_any_order(page):
+    grids = [make_grid(seed=1), make_grid((4, 16, 9), seed=2)]
+    chunks = [c for n, grid in enumerate(grids) for c in to_chunks(n, stylized_frame(grid, 40 + n))]
+    order = np.random.default_rng(0).permutation(len(chunks))
+
+    frames = await run(page, """
+      const { ChunkAssembler } = await import('/chunks.js');
+      const { readStylizedFrame } = await import('/messages.js');
+      const assembler = new ChunkAssembler();
+      const frames = chunks.map((chunk) => assembler.add(bytes(chunk).buffer)).filter(Boolean).map(readStylizedFrame);
+      return frames.sort((a, b) => a.frameId - b.frameId).map(({ grid, ...header }) =>
+        ({ ...header, size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) }));
+    """, chunks=[text(chunks[i]) for i in order])
+
+    for frame, grid, frame_id in zip(frames, grids, (40, 41), strict=True):
+        coefficients = np.frombuffer(base64.b64decode(frame.pop("coefficients")), "<f4")
+        assert frame == {"frameId": frame_id, "styleId": "style-dusk", "cut": True, "size": list(grid.shape[1:4])}
+        np.testing.assert_array_equal(coefficients, grid.astype(np.float32).ravel())
+
+
+async def test_hostile_chunks_are_counted_and_change_nothing(page):
+    def chunk(message: int, index: int, total: int, payload: bytes = b"x") -> bytes:
+        return struct.pack(">IHH", message, index, total) + payload
+
+    hostile = [
+        b"", b"short", chunk(1, 0, 1, b""), chunk(1, 1, 1), chunk(1, 0, 0), chunk(1, 0, 65), chunk(1, 0, 65535),
+        chunk(1, 0, 1, bytes(CHUNK_BYTES + 1)),
+    ]
+    repeated = [chunk(2, 0, 2), chunk(2, 0, 2), chunk(2, 1, 3)]
+
+    result = await run(page, """
+      const { ChunkAssembler } = await import('/chunks.js');
+      const assembler = new ChunkAssembler();
+      const joined = [...chunks.map((chunk) => bytes(chunk).buffer), 'text', null].map((chunk) => assembler.add(chunk));
+      const { malformed } = assembler;
+      for (let message = 3; message < 12; message++) assembler.add(bytes(part(message)).buffer);
+      return { joined: joined.filter(Boolean).length, malformed, dropped: assembler.dropped };
+
+      function part(message) {
+        return btoa(String.fromCharCode(0, 0, 0, message, 0, 0, 0, 2, 120));
+      }
+    """, chunks=[text(data) for data in hostile + repeated])
+
+    assert result == {"joined": 0, "malformed": len(hostile) + 2 + 2, "dropped": 2}  # ten begun, eight kept
+
+
+async def test_a_message_that_does_not_fit_the_contract_is_no_frame(page):
+    def message(header: object, body: bytes = b"") -> bytes:
+        head = header if isinstance(header, bytes) else json.dumps(header).encode()
+        return struct.pack(">I", len(head)) + head + body
+
+    grid = make_grid((1, 1, 1)).tobytes()
+    infinite = np.full((3, 1, 1, 1, 4), np.inf, np.float16).tobytes()
+    good = {"frame_id": 1, "style_id": "s", "grid": [1, 1, 1]}
+    bad = [
+        b"", b"\xff\xff\xff\xff", struct.pack(">I", 100) + b"{}", message(b"{"), message(b"\xff\xfe"), message([]),
+        message(None), message({}), message({**good, "frame_id": "1"}, grid), message({**good, "grid": [1, 1]}, grid),
+        message({**good, "grid": [1, 1, 10**9]}, grid), message({**good, "grid": [-1, -1, 1]}, grid),
+        message({**good, "grid": "111"}, grid), message(good, grid[:-1]), message(good, grid + b"x"),
+        message(good, infinite), message(good),
+    ]  # fmt: skip
+    rng = np.random.default_rng(0)
+    bad += [rng.bytes(int(rng.integers(0, 200))) for _ in range(200)]
+
+    read = await run(page, """
+      const { readStylizedFrame } = await import('/messages.js');
+      return messages.map((message) => readStylizedFrame(bytes(message)) !== null);
+    """, messages=[text(data) for data in [message(good, grid), *bad]])
+
+    assert read[0] and not any(read[1:])
+
+
+async def test_every_finite_half_float_is_read_exactly(page):
+    finite = np.arange(65536, dtype=np.uint16).view(np.float16)
+    finite = np.resize(finite[np.isfinite(finite)], (3, 8, 21, 32, 4))
+
+    coefficients = await run(page, """
+      const { decodeGrid } = await import('/reassemble.js');
+      return toText(new Uint8Array(decodeGrid(size, bytes(body)).coefficients.buffer));
+    """, size=finite.shape[1:4], body=text(finite.tobytes()))
+
+    read = np.frombuffer(base64.b64decode(coefficients), "<f4")
+    np.testing.assert_array_equal(read, finite.astype(np.float32).ravel())
+
+
+async def test_control_messages_are_objects_with_a_type(page):
+    texts = ['{"type":"dropped","frame_id":3}', "{", "[]", "null", '{"type":3}', "7", None]
+
+    read = await run(page, """
+      const { readControl } = await import('/messages.js');
+      return texts.map((text) => readControl(text));
+    """, texts=texts)
+
+    assert read == [{"type": "dropped", "frame_id": 3}] + [None] * 6
+
+
+# Looks and renderers
+
+DRAW = """
+  const [{ Renderer }, { Renderer2D }, { Look }, { decodeGrid }] = await Promise.all(
+    ['/renderer.js', '/renderer2d.js', '/look.js', '/reassemble.js'].map((path) => import(path)));
+  const kinds = { Renderer, Renderer2D };
+  const source = document.createElement('canvas');
+  const image = new ImageData(new Uint8ClampedArray(bytes(rgba)), width);
+  Object.assign(source, { width, height: image.height }).getContext('2d').putImageData(image, 0, 0);
+  const look = new Look();
+  look.strength = strength;
+  look.arrive(decodeGrid(size, bytes(grid)), true);
+  const canvas = document.createElement('canvas');
+  const renderer = new kinds[kind](canvas);
+  renderer.setGrid(look.step());
+  renderer.setImage(source, width, image.height);
+  renderer.draw(before);
+  const drawn = canvas.toDataURL();
+  renderer.destroy();
+  return drawn;
+"""
+
+
+async def draw(page: Page, kind: str, rgb: np.ndarray, grid: np.ndarray, *, strength=1.0, before=(0, 0)) -> np.ndarray:
+    """What a renderer of the page makes of a picture."""
+    rgba = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
+    drawn = await run(
+        page, DRAW, kind=kind, rgba=text(rgba.tobytes()), width=rgb.shape[1], size=grid.shape[1:4],
+        grid=text(grid.tobytes()), strength=strength, before=list(before),
+    )  # fmt: skip
+    return picture(drawn)
+
+
+RENDERERS = pytest.mark.parametrize("kind", ["Renderer", "Renderer2D"])
+
+
+@RENDERERS
+@pytest.mark.parametrize("strength", [0.0, 0.5, 1.0])
+async def test_a_renderer_draws_what_the_grid_says(page, kind, strength):
+    content, grid = photo(320, 180), make_grid()
+
+    drawn = await draw(page, kind, content, grid, strength=strength)
+
+    assert psnr(drawn, apply_grid(content, grid, strength=strength)) >= 40
+    assert strength == 0 or psnr(drawn, content) < 30
+
+
+@RENDERERS
+@pytest.mark.parametrize("size", [(101, 77), (75, 131)])
+@pytest.mark.parametrize("cells", [(1, 1, 1), (3, 5, 2)])
+async def test_a_renderer_takes_any_size_of_picture_and_grid(page, kind, size, cells):
+    content, grid = photo(*size), make_grid(cells)
+
+    drawn = await draw(page, kind, content, grid)
+
+    assert psnr(drawn, apply_grid(content, grid)) >= 40
+
+
+@RENDERERS
+@pytest.mark.parametrize("before", [(0, 0.25), (0.5, 1), (0, 1)])
+async def test_a_renderer_leaves_the_part_before_untouched(page, kind, before):
+    content, grid = photo(320, 180), make_grid()
+    left, right = (round(320 * edge) for edge in before)
+
+    drawn = await draw(page, kind, content, grid, before=before)
+
+    styled = apply_grid(content, grid)
+    styled[:, left:right] = content[:, left:right]
+    np.testing.assert_array_equal(drawn[:, left:right], content[:, left:right])
+    assert psnr(drawn, styled) >= 40
+
+
+async def test_without_webgl2_a_picture_is_drawn_small(page):
+    content, grid = photo(1280, 720), make_grid()
+
+    drawn = await draw(page, "Renderer2D", content, grid)
+
+    assert drawn.shape == (180, 320, 3)
+    assert psnr(drawn, apply_grid(photo(320, 180), grid)) > 25  # two scalers differ
+
+
+async def test_a_look_fades_as_its_python_twin_does(page):
+    grids = [make_grid((2, 2, 3), seed) for seed in range(3)]
+    arrivals = {0: (0, True), 2: (1, False), 5: (2, False), 20: (0, True), 24: (1, False)}  # step: grid, cut
+    twin, wanted = Look(), []
+    for step in range(36):
+        if step in arrivals:
+            index, cut = arrivals[step]
+            twin.arrive(grids[index], cut=cut)
+        wanted.append(twin.step().astype(np.float32).ravel())
+
+    shown = await run(page, """
+      const [{ Look }, { decodeGrid }] = await Promise.all([import('/look.js'), import('/reassemble.js')]);
+      const [look, shown] = [new Look(), []];
+      for (let step = 0; step < 36; step++) {
+        const [index, cut] = arrivals[step] ?? [];
+        if (index !== undefined) look.arrive(decodeGrid([2, 2, 3], bytes(grids[index])), cut);
+        const grid = look.step();
+        shown.push(grid ? [...grid.coefficients] : null);
+      }
+      return shown;
+    """, grids=[text(grid.tobytes()) for grid in grids], arrivals={str(step): v for step, v in arrivals.items()})
+
+    drawn_anew = [0, *range(2, 13), 20, *range(24, 32)]
+    assert [step for step, grid in enumerate(shown) if grid] == drawn_anew
+    for step in drawn_anew:
+        np.testing.assert_allclose(shown[step], wanted[step], atol=2e-3)
+
+
+async def test_the_first_look_fades_in_from_the_untouched_picture(page):
+    grid = make_grid((2, 2, 3))
+
+    shown = await run(page, """
+      const [{ Look }, { decodeGrid }] = await Promise.all([import('/look.js'), import('/reassemble.js')]);
+      const look = new Look();
+      look.arrive(decodeGrid([2, 2, 3], bytes(grid)), false);
+      return Array.from({ length: 8 }, () => [...look.step().coefficients]);
+    """, grid=text(grid.tobytes()))
+
+    identity = np.zeros_like(grid, np.float32)
+    identity[..., :3] = np.eye(3)[:, None, None, None]
+    for step, coefficients in enumerate(shown, 1):
+        wanted = identity + step / 8 * (grid - identity)
+        np.testing.assert_allclose(coefficients, wanted.ravel(), atol=1e-6)
+
+
+# Waiting and counting
+
+
+async def test_retries_come_later_and_later_and_are_spread(page):
+    delays = await run(page, """
+      const { retryDelayMs } = await import('/session.js');
+      return Array.from({ length: 12 }, (_, attempt) => [retryDelayMs(attempt, 0), retryDelayMs(attempt, 1)]);
+    """)
+
+    longest = [most for _, most in delays]
+    assert longest[:4] == [500, 1000, 2000, 4000] and longest[-1] == 15000
+    assert all(least == most / 2 for least, most in delays)
+
+
+async def test_stats_count_frames_and_the_age_of_the_look(page):
+    empty, busy, later = await run(page, """
+      const { Stats } = await import('/stats.js');
+      const stats = new Stats();
+      const empty = stats.snapshot(0);
+      for (let frame = 0; frame <= 90; frame++) stats.frame(1000 + (frame * 1000) / 30);
+      stats.keyFrame(3800, 3900);
+      const busy = stats.snapshot(4000);
+      stats.keyFrame(undefined, 4000);
+      return [empty, busy, stats.snapshot(9000)];
+    """)
+
+    assert (empty["fps"], empty["keyFrames"], empty["keyFrameAgeMs"], empty["roundTripMs"]) == (0, 0, None, None)
+    assert busy["fps"] == pytest.approx(30) and busy["keyFrames"] == 1
+    assert (busy["keyFrameAgeMs"], busy["roundTripMs"]) == (200, 100)
+    assert (later["fps"], later["keyFrames"], later["keyFrameAgeMs"]) == (0, 2, None)
