@@ -54,7 +54,7 @@ class Stylizer:
         if not image.size:
             raise ValueError("a picture must have at least one pixel")
         rows, columns = cells(*image.shape[:2])
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
+        pixels = torch.from_numpy(image.copy()).to(self.device).permute(2, 0, 1)[None]
         small = F.interpolate(pixels, size=(rows * CELL, columns * CELL), mode="bilinear", antialias=True)
         return (small / 255).contiguous(memory_format=torch.channels_last)
 
