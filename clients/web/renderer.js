@@ -54,7 +54,6 @@ export class Renderer {
     if (!this.#gl) throw new Error('This browser has no WebGL2.');
     canvas.addEventListener('webglcontextlost', this.#onLost);
     canvas.addEventListener('webglcontextrestored', this.#onRestored);
-    this.#gridFormat = this.onCpu && this.#gl.getExtension('OES_texture_float_linear') ? 'RGBA32F' : 'RGBA16F';
     this.#build();
   }
 
@@ -72,7 +71,7 @@ export class Renderer {
     CHANNELS.forEach((_, unit) => {
       const channel = grid.coefficients.subarray(unit * 4 * depth * rows * columns);
       gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.texImage3D(gl.TEXTURE_3D, 0, gl[this.#gridFormat], columns, rows, depth, 0, gl.RGBA, gl.FLOAT, channel);
+      gl.texImage3D(gl.TEXTURE_3D, 0, this.#gridFormat, columns, rows, depth, 0, gl.RGBA, gl.FLOAT, channel);
     });
   }
 
@@ -116,6 +115,8 @@ export class Renderer {
 
   #build() {
     const gl = this.#gl;
+    const filtersFloats = gl.getExtension('OES_texture_float_linear') !== null;
+    this.#gridFormat = this.onCpu && filtersFloats ? gl.RGBA32F : gl.RGBA16F;
     const program = linkProgram(gl);
     gl.useProgram(program);
     CHANNELS.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(program, name), unit));
