@@ -5,6 +5,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
+import cloud.feed
 import cloud.pretrain
 from cloud.photos import Photos, random_crop, random_grade
 from cloud.pretrain import pretrain
@@ -16,10 +17,10 @@ from teacher import write_vgg
 def data(tmp_path, monkeypatch):
     """A folder of six small photos and a teacher; training pictures as small as can be."""
     torch.set_num_threads(1)
-    monkeypatch.setattr(cloud.pretrain, "DISTIL_SIDE", 32)
-    monkeypatch.setattr(cloud.pretrain, "HEIGHT", 32)
-    monkeypatch.setattr(cloud.pretrain, "WIDTH", 48)
-    monkeypatch.setattr(cloud.pretrain, "PCA_PHOTOS", 6)
+    monkeypatch.setattr(cloud.feed, "SQUARE", 32)
+    monkeypatch.setattr(cloud.feed, "HEIGHT", 32)
+    monkeypatch.setattr(cloud.feed, "WIDTH", 48)
+    monkeypatch.setattr(cloud.pretrain, "COMPONENT_PHOTOS", 6)
     monkeypatch.setattr(cloud.pretrain, "CHECKPOINT_STEPS", 2)
     (tmp_path / "photos").mkdir()
     for i in range(6):
