@@ -18,7 +18,11 @@ class Decoder(nn.Module):
         self.picture = nn.Sequential(conv3(w1, w1), nn.ReLU(), conv3(w1, 3))
 
     def forward(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
-        """The encoder's taps to a picture at half scale, about 0..1; `recolour` is called as (level, features)."""
+        """The encoder's taps to a picture at half scale, about 0..1.
+
+        `recolour` is called as (level, features), level 0 with the coarsest tap. It may return the batch several times
+        over, to draw several versions of one content.
+        """
         x = recolour(0, taps[-1])
         for level, (stage, tap) in enumerate(zip(self.stages, reversed(taps[:-1]), strict=True), start=1):
             x = recolour(level, stage(x, high_frequencies(tap)))
@@ -38,5 +42,5 @@ class Stage(nn.Module):
         x = self.reduce(x)
         if self.scale > 1:
             x = F.interpolate(x, scale_factor=self.scale, mode="bilinear")
-        x = x + skip
+        x = (x.unflatten(0, (-1, len(skip))) + skip).flatten(0, 1)
         return x + self.refine(x)

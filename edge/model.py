@@ -47,8 +47,8 @@ class GridModel(nn.Module):
         """The content as it is and recoloured, B 3 H/2 W/2 each; both in one batch, since that is faster."""
 
         def recolour(level: int, features: Tensor) -> Tensor:
-            plain, coloured = features.chunk(2)
+            plain, coloured = features.chunk(2) if level else (features, features)
             return torch.cat((plain, colorize(coloured, style[level])))
 
-        plain, coloured = self.decoder([torch.cat((tap, tap)) for tap in taps], recolour).chunk(2)
+        plain, coloured = self.decoder(taps, recolour).chunk(2)
         return plain, coloured
