@@ -1,4 +1,5 @@
 """The page in a real browser, with a clip as its camera, against the whole system."""
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,9 +10,9 @@ from playwright.async_api import Page
 
 from chromium import chromium, write_panned_photo
 from pipeline.codec import decode_image
-from pipeline.styles import shipped
+from pipeline.styles import find_shipped, shipped
 
-LIVE_MS = 60_000
+TIMEOUT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +27,14 @@ async def page(camera) -> AsyncIterator[Page]:
 
 
 async def live(page: Page, key_frames: int = 3) -> None:
-    enough = "window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames >= "
-    await page.wait_for_function(enough + str(key_frames), timeout=LIVE_MS)
+    await becomes(page, f"window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames >= {key_frames}")
+
+
+async def becomes(page: Page, condition: str) -> None:
+    """Poll from outside: the page's own policy allows no eval, and stays in force."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not await page.evaluate(condition):
+            await asyncio.sleep(0.05)
 
 
 async def snapshot(page: Page) -> tuple[np.ndarray, np.ndarray]:
@@ -41,7 +48,7 @@ def distance(picture: np.ndarray, style: np.ndarray) -> float:
     return float(np.abs(picture.mean((0, 1)) - style.mean((0, 1))).mean())
 
 
-@pytest.mark.parametrize("style", shipped()[:2], ids=lambda style: style.name)
+@pytest.mark.parametrize("style", [find_shipped("dusk"), find_shipped("misty forest")], ids=lambda style: style.name)
 async def test_stylized_frames_reach_the_canvas(up, page, style):
     await page.goto(f"{up.url}/?source=camera&style={style.id}&autostart=1")
     await live(page)
@@ -56,7 +63,7 @@ async def test_stylized_frames_reach_the_canvas(up, page, style):
 
 
 async def test_another_style_is_chosen_by_hand(up, page):
-    first, second = shipped()[:2]
+    first, second = find_shipped("snow"), find_shipped("dusk")
     await page.goto(f"{up.url}/?source=camera&style={first.id}&autostart=1")
     await live(page)
 
@@ -73,7 +80,7 @@ async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, pag
     await live(page)
 
     up.part("gateway").kill()
-    await page.wait_for_function("mvstylizer.state === 'reconnecting'", timeout=LIVE_MS)
+    await becomes(page, "mvstylizer.state === 'reconnecting'")
     seen = await page.evaluate("mvstylizer.stats.keyFrames")
 
     await live(page, seen + 2)

@@ -35,7 +35,7 @@ def run_client(up: Up, *options: str) -> subprocess.CompletedProcess:
 
 
 def test_a_headless_client_gets_its_video_stylized(up, clip, tmp_path):
-    style, output = shipped()[0], tmp_path / "out.mp4"
+    style, output = find_shipped("dusk"), tmp_path / "out.mp4"
 
     done = run_client(up, "--input", str(clip), "--style", style.name, "--output", str(output))
 

@@ -23,9 +23,10 @@ ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "PYTHONUNBU
 class Child:
     """One part of the system. `keep_alive` runs it until it is cancelled or the part dies for good."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str] | None = None) -> None:
+    def __init__(self, name: str, command: Sequence[str], *, quiet: bool = False) -> None:
+        """`quiet`: what it prints to stdout is not shown."""
         self.name, self._command = name, command
-        self._environment = {**os.environ, **ENVIRONMENT, **(environment or {})}
+        self._stdout = asyncio.subprocess.DEVNULL if quiet else None
         self._process: asyncio.subprocess.Process | None = None
         self._crashes: deque[float] = deque(maxlen=MAX_CRASHES)
 
@@ -48,7 +49,7 @@ class Child:
     async def _run_once(self) -> int:
         # A session of its own: Ctrl-C reaches only us, and we stop the parts in order.
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, env=self._environment, stdin=asyncio.subprocess.DEVNULL,
+            *self._command, env={**os.environ, **ENVIRONMENT}, stdin=asyncio.subprocess.DEVNULL, stdout=self._stdout,
             start_new_session=True, preexec_fn=die_with_parent,
         )
         return await self._process.wait()

@@ -62,7 +62,7 @@ class Everything:
             redis_port = redis_server.free_port()
             self._redis_url = f"redis://127.0.0.1:{redis_port}/0"
             command = redis_server.command(redis_server.find_server(), port=redis_port, folder=folder)
-            self._redis_child = Child("redis", command)
+            self._redis_child = Child("redis", command, quiet=True)
         role = [sys.executable, "-m", "workers"]
         shared = ["--redis", self._redis_url]
         listen = ["--host", host, "--port", str(port), *(["--tls"] if args.tls else [])]
