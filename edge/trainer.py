@@ -20,8 +20,8 @@ from edge.model import GridModel
 from edge.vgg import VGG
 
 #: Share of a picture's own distance to the style that is always allowed for: pairs that are alike would count too much.
-DISTANCE_FLOOR = 0.3
-WEIGHTS = {"style": 1.0, "edges": 1.0, "graded": 3.0, "roughness": 0.2, "range": 3.0}
+DISTANCE_FLOOR = 0.15
+WEIGHTS = {"style": 1.0, "edges": 0.5, "graded": 2.5, "roughness": 0.2, "range": 3.0}
 
 
 class Batch(NamedTuple):
