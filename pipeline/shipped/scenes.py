@@ -59,14 +59,14 @@ def golden_hour(shape: Shape) -> np.ndarray:
 
 def dusk(shape: Shape) -> np.ndarray:
     """Bare mountains behind a still fjord after sunset, a thin moon and the first stars."""
-    horizon, moon = 0.6, (0.13, 1.12)
+    horizon, moon = 0.6, (0.11, 1.12)
     sky = gradient(
         shape,
-        [(0, (0.018, 0.022, 0.09)), (0.25, (0.09, 0.055, 0.24)), (0.45, (0.42, 0.17, 0.33)), (0.6, (1.15, 0.50, 0.36))],
+        [(0, (0.010, 0.028, 0.10)), (0.25, (0.05, 0.075, 0.25)), (0.45, (0.33, 0.21, 0.36)), (0.6, (1.15, 0.55, 0.33))],
     )
     sky += stars(shape, 5, 260)[..., None] * np.float32([0.12, 0.12, 0.17])
     sky = clouds(
-        sky, seed=21, horizon=horizon, cover=-0.85, lit=(0.85, 0.28, 0.30), shade=(0.10, 0.06, 0.18), sun=(0.6, 0.5)
+        sky, seed=21, horizon=horizon, cover=-0.85, lit=(0.80, 0.33, 0.28), shade=(0.06, 0.065, 0.18), sun=(0.6, 0.5)
     )
     crescent = disc(shape, moon, 0.030, 0.002) * (1 - disc(shape, (moon[0] - 0.008, moon[1] - 0.012), 0.029, 0.003))
     sky += crescent[..., None] * np.float32([6, 5.5, 5]) + glow(shape, moon, (0.10, 0.09, 0.14), 0.06)
@@ -74,8 +74,9 @@ def dusk(shape: Shape) -> np.ndarray:
     heights = terrain.mountains(29, height_m=520, roughness=2.2, ridged=0.6) - 200
     land = terrain.build(heights, metre_px=0.12, sun=(-0.4, 1, 0.12))
     view = terrain.look(land, shape, at=(640, 83), eye_m=12, horizon=horizon, focal=1.3, far_m=30_000, water_m=0)
-    rock = shaded(np.full((*shape, 3), 0.10, np.float32), view, land, sun=(2.0, 0.6, 0.7), ambient=(0.30, 0.22, 0.62))
-    picture = hazed(rock, view, sky, haze=sky_at_horizon(sky, horizon) * np.float32([0.45, 0.6, 1.1]), visible_m=16_000)
+    rock = shaded(np.full((*shape, 3), 0.10, np.float32), view, land, sun=(2.0, 0.75, 0.5), ambient=(0.18, 0.25, 0.62))
+    haze = sky_at_horizon(sky, horizon) * np.float32([0.30, 0.55, 1.15])
+    picture = hazed(rock, view, sky, haze=haze, visible_m=16_000)
     return reflect(picture, on_water(view, land), horizon=horizon, seed=22, chop=0.035, tint=(0.01, 0.01, 0.04))
 
 
