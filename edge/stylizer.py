@@ -12,8 +12,8 @@ from edge.colorization import StyleStatistics
 from edge.grid import CELL, cells
 from edge.weights import SHIPPED, load
 
-#: Coefficients beyond this are noise of a cell that saw one colour; float16 would still hold them.
-LARGEST = 1000.0
+#: No coefficient may be larger. On photos they stay below 5.
+LARGEST = 64.0
 
 
 class Stylizer:

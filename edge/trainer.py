@@ -19,7 +19,7 @@ from edge.losses import (
 from edge.model import GridModel
 from edge.vgg import VGG
 
-#: Share of a picture's own distance to the style that is always allowed for: pairs that are alike would count too much.
+#: Added to a pair's own style distance (about 1 on photos): pairs that are alike would outweigh all others.
 DISTANCE_FLOOR = 0.15
 WEIGHTS = {"style": 1.0, "edges": 0.5, "graded": 2.5, "roughness": 0.2, "range": 3.0}
 
