@@ -8,6 +8,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.reformatter import Colorspace
 
 from clients.reassemble import IDENTITY, apply_grid
 from edge.stylizer import Stylizer
@@ -15,7 +16,7 @@ from pipeline.codec import encode_jpeg, read_picture
 from pipeline.errors import BadSetting, MVStylizerError
 from workers import render
 from workers.__main__ import main
-from workers.media import Clip, displayed_size, upright, writing
+from workers.media import UNKNOWN_MATRIX, Clip, displayed_size, upright, writing
 
 STYLE = np.zeros((8, 8, 3), np.uint8)
 
@@ -192,6 +193,20 @@ def test_colours_survive_the_way_through_the_file(tmp_path: Path):
     assert np.abs(frames_of(out)[3].astype(int) - frames_of(source)[3]).mean() < 2
 
 
+@pytest.mark.parametrize(("tag", "matrix", "size"), [
+    (1, Colorspace.ITU709, (64, 48)),
+    (6, Colorspace.ITU601, (1280, 720)),
+    (UNKNOWN_MATRIX, Colorspace.ITU601, (64, 48)),
+    (UNKNOWN_MATRIX, Colorspace.ITU709, (1280, 720)),
+])  # fmt: skip
+def test_colours_are_read_by_the_matrix_they_were_written_with(tag: int, matrix: Colorspace, size: tuple[int, int]):
+    rgb = np.full((size[1], size[0], 3), (200, 60, 90), np.uint8)
+    frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p", dst_colorspace=matrix)
+    frame.colorspace = tag
+
+    np.testing.assert_allclose(upright(frame)[9, 9], (200, 60, 90), atol=3)
+
+
 def test_variable_frame_rate_stays_one(tmp_path: Path):
     times = [0, 1, 2, 7, 8, 20, 21, 22]
     source, out = make_clip(tmp_path / "in.mp4", frames=8, times=times), tmp_path / "out.mp4"
@@ -328,6 +343,16 @@ def test_an_interrupted_run_keeps_the_output_it_was_to_replace(tmp_path: Path):
         raise KeyboardInterrupt
 
     assert out.read_bytes() == b"precious"
+
+
+def test_a_video_may_replace_itself(tmp_path: Path):
+    source = make_clip(tmp_path / "in.mp4")
+    before = frames_of(source)[0].mean()
+
+    convert(source, source)
+
+    assert frames_of(source)[0].mean() == pytest.approx(before + 25.5, abs=2)
+    assert list(tmp_path.iterdir()) == [source]
 
 
 def test_replacing_a_folder_keeps_what_is_not_a_frame(tmp_path: Path):

@@ -124,7 +124,8 @@ class VideoFile:
 
     def __init__(self, path: Path, clip: Clip, size: tuple[int, int]) -> None:
         codec, options, self._sound_codec = CONTAINERS[path.suffix.lower()]
-        self._container = av.open(str(path), "w", options={"movflags": "faststart"} if path.suffix == ".mp4" else {})
+        starts_fast = {"movflags": "faststart"} if codec == "libx264" and path.suffix.lower() != ".mkv" else {}
+        self._container = av.open(str(path), "w", options=starts_fast)
         self._video = self._container.add_stream(codec, rate=clip.rate, options=options)
         self._video.width, self._video.height = size
         if codec == "libx264" and (size[0] % 2 or size[1] % 2):
