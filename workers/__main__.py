@@ -1,11 +1,14 @@
 """The mvstylizer command: one subcommand a role."""
 import argparse
 import importlib
+import logging
 import sys
 
 from pipeline.errors import MVStylizerError
 from workers.runtime import set_up_logging
 from workers.supervisor import EXIT_MISUSE
+
+logger = logging.getLogger(__name__)
 
 #: Subcommand -> (module, suffix of its functions, what it does). Only the chosen one is imported: torch takes seconds.
 COMMANDS = {
@@ -25,7 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     set_up_logging(args.verbose)
     try:
         args.run(args)
-    except MVStylizerError as error:
+    except (MVStylizerError, ValueError) as error:  # ValueError: what edge and cloud raise for bad input
+        logger.info("%s failed", args.command, exc_info=True)
         print(f"mvstylizer {args.command}: {error}", file=sys.stderr)
         sys.exit(EXIT_MISUSE)
     except KeyboardInterrupt:
