@@ -63,7 +63,7 @@ export class Gallery {
   #show(styles, preferred) {
     this.#root.dataset.state = 'ready';
     const tiles = styles.map((style) => this.#add(style));
-    const index = styles.findIndex(({ id, name }) => id === preferred || name === preferred);
+    const index = styles.findIndex(({ id, name }) => id === preferred || plain(name) === plain(preferred ?? ''));
     const chosen = Math.max(0, index);
     if (styles.length) this.#select(styles[chosen], tiles[chosen]);
   }
@@ -113,4 +113,9 @@ async function shrink(file) {
   } catch {
     return file;
   }
+}
+
+/** "golden-hour", "Golden hour" and "golden_hour" are one name. */
+function plain(name) {
+  return name.toLowerCase().replace(/[-_]/g, ' ');
 }
