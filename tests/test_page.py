@@ -15,6 +15,7 @@ from pipeline.codec import decode_image, encode_jpeg
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PHONE = {"width": 390, "height": 844}
+expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -359,6 +359,42 @@ async def test_the_first_look_fades_in_from_the_untouched_picture(page):
         np.testing.assert_allclose(coefficients, wanted.ravel(), atol=1e-6)
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
+async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
+    content, grid = photo(320, 180), make_grid()
+    rgba = np.dstack([content, np.full((180, 320), 255, np.uint8)])
+
+    shown = await run(page, """
+      const [{ Player }, { decodeGrid }] = await Promise.all([import('/player.js'), import('/reassemble.js')]);
+      const element = (name, parent) => (parent ?? document.body).appendChild(document.createElement(name));
+      const [stage, dock] = [element('main'), element('footer')];
+      const picture = element('div', stage);
+      const [output, divider] = [element('canvas', picture), element('div', picture)];
+      divider.hidden = true;
+      const player = new Player({ output, picture, divider, stage, dock });
+      player.start();
+      player.mirrored = mirrored;
+      player.toggleCompare();
+      player.arrive(decodeGrid(size, bytes(grid)), true);
+      const video = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
+      Object.assign(video, { videoWidth: 320, videoHeight: 180 });
+      video.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
+      player.show(video);
+      const [shown, snapshot] = [output.toDataURL(), player.snapshot()];
+      player.destroy();
+      stage.remove();
+      dock.remove();
+      return { shown, ...snapshot };
+    """, mirrored=mirrored, size=grid.shape[1:4], grid=text(grid.tobytes()), rgba=text(rgba.tobytes()))
+
+    before, after = np.split(picture(shown["shown"]), 2, axis=1)[:: -1 if mirrored else 1]
+    source, output = picture(shown["source"]), picture(shown["output"])
+    np.testing.assert_array_equal(source, content)
+    np.testing.assert_array_equal(before, content[:, 160:] if mirrored else content[:, :160])
+    np.testing.assert_array_equal(after, output[:, :160] if mirrored else output[:, 160:])
+    assert psnr(output, apply_grid(content, grid)) >= 40
+
+
 # Waiting and counting
 
 

@@ -56,7 +56,7 @@ export class Connection {
     const body = JSON.stringify({ ...request, type: 'offer', sdp: this.#peer.localDescription.sdp });
     const headers = { 'Content-Type': 'application/json' };
     const answer = await this.#fetchJson('/offer', { method: 'POST', headers, body });
-    this.#timer = setTimeout(this.#lose, CONNECTING_MS, 'The video connection could not be made.');
+    this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
     await this.#peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
   }
 
@@ -109,11 +109,16 @@ export class Connection {
 
   #onState = () => {
     clearTimeout(this.#timer);
-    const state = this.#peer.connectionState;
+    const state = this.#peer.connectionState; // connecting may come before the answer: the server's first checks do
+    if (state === 'connecting') this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
+    if (state === 'disconnected') this.#giveUpAfter(DISCONNECTED_MS, 'The server is out of reach.');
     if (state === 'failed' || state === 'closed') this.#lose('The connection to the server failed.');
-    if (state === 'disconnected') this.#timer = setTimeout(this.#lose, DISCONNECTED_MS, 'The server is out of reach.');
-    if (state === 'connecting') this.#timer = setTimeout(this.#lose, CONNECTING_MS, 'The video connection could not be made.');
   };
+
+  #giveUpAfter(delayMs, reason) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#lose, delayMs, reason);
+  }
 
   async #fetchJson(path, options) {
     const timer = setTimeout(() => this.#abort.abort(), HTTP_MS);

@@ -49,6 +49,7 @@ export class Session {
   async start() {
     this.#running = true;
     window.addEventListener('online', this.#retryNow);
+    document.addEventListener('visibilitychange', this.#retryNow);
     while (this.#running) {
       this.#handlers.onConnecting();
       const { reason, retryAfterMs } = await this.#connectOnce();
@@ -72,6 +73,7 @@ export class Session {
   destroy() {
     this.#running = false;
     window.removeEventListener('online', this.#retryNow);
+    document.removeEventListener('visibilitychange', this.#retryNow);
     this.#connection?.destroy();
     this.#wake();
   }
@@ -118,7 +120,7 @@ export class Session {
   #pause(delayMs) {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      setTimeout(resolve, delayMs);
+      if (!document.hidden) setTimeout(resolve, delayMs); // a hidden page sends no frames: it waits until it is seen
     });
   }
 

@@ -9,6 +9,7 @@ export class VideoSource {
   #onFrame;
   #onEnded;
   #request = 0;
+  #wakeLock = null;
   #fileUrl = null;
   #facing = 'user';
 
@@ -77,6 +78,9 @@ export class VideoSource {
 
   stop() {
     this.#cancel();
+    document.removeEventListener('visibilitychange', this.#onVisible);
+    this.#wakeLock?.release();
+    this.#wakeLock = null;
     this.#video.srcObject?.getTracks().forEach((track) => {
       track.removeEventListener('ended', this.#onEnded);
       track.stop();
@@ -94,6 +98,20 @@ export class VideoSource {
   async #play() {
     await this.#video.play();
     this.#next();
+    document.addEventListener('visibilitychange', this.#onVisible);
+    this.#stayAwake();
+  }
+
+  /** A phone pauses the video of a page that went to the background, and takes the wake lock. */
+  #onVisible = async () => {
+    if (document.hidden) return;
+    await this.#video.play();
+    this.#stayAwake();
+  };
+
+  /** A phone dims its screen when nobody touches it, and nobody touches a camera. */
+  async #stayAwake() {
+    this.#wakeLock = await navigator.wakeLock?.request('screen').catch(() => null) ?? null;
   }
 
   #next() {
