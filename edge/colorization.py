@@ -42,5 +42,5 @@ def colorize(features: Tensor, style: Statistics) -> Tensor:
         # X L_c = L_s, solved from the right: one C x C transform instead of two over all pixels.
         wanted = style.factor.expand_as(own.factor)
         transform = torch.linalg.solve_triangular(own.factor, wanted, upper=False, left=False)
-        x = features.float().flatten(2)
-        return (transform @ (x - own.mean) + style.mean).view_as(features).to(features.dtype)
+        offset = style.mean - transform @ own.mean
+        return torch.baddbmm(offset, transform, features.float().flatten(2)).view_as(features).to(features.dtype)
