@@ -1,7 +1,7 @@
 """What each training step is shown: the same for the same seed and step, so that a resumed run sees no photo twice."""
 
 import random
-from functools import cache
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -15,6 +15,8 @@ from edge.vgg import VGG
 SQUARE, HEIGHT, WIDTH = 128, 128, 192
 #: The smallest crop, as a share of the largest possible side.
 SMALLEST_SQUARE, SMALLEST_CROP = 0.5, 0.6
+#: Photos whose style is remembered, 3.5 KB each.
+REMEMBERED = 20_000
 
 
 class Feed:
@@ -22,7 +24,7 @@ class Feed:
 
     def __init__(self, photos: Photos, vgg: VGG, seed: int, device: str) -> None:
         self.photos, self.vgg, self.seed, self.device = photos, vgg, seed, device
-        self.moments = cache(self._moments)
+        self.moments = lru_cache(REMEMBERED)(self._moments)
 
     def squares(self, name: str, count: int) -> Tensor:
         """Crops of `count` photos; `name` decides which."""

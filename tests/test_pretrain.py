@@ -7,8 +7,10 @@ from safetensors.torch import load_file
 
 import cloud.feed
 import cloud.pretrain
+from cloud.feed import Feed
 from cloud.photos import Photos, random_crop, random_grade
 from cloud.pretrain import pretrain
+from edge.vgg import VGG
 from edge.weights import load
 from teacher import write_vgg
 
@@ -76,6 +78,23 @@ def test_a_folder_without_photos_is_refused(data):
 
     with pytest.raises(ValueError, match="no photos"):
         pretrain(folder / "empty", vgg, folder / "grid.safetensors", device="cpu")
+
+
+def test_a_file_that_is_no_picture_is_named(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+
+    with pytest.raises(ValueError, match="broken.jpg cannot be read as a picture"):
+        Photos(tmp_path).read(0)
+
+
+def test_a_step_is_shown_the_same_again(data):
+    photos, vgg, _ = data
+
+    first, again = (Feed(Photos(photos), VGG(vgg), 0, "cpu").batch("7", 4) for _ in range(2))
+
+    assert torch.equal(first.content, again.content)
+    assert torch.equal(first.style, again.style)
+    assert torch.equal(first.truth, again.truth)
 
 
 @pytest.mark.parametrize("shape", [(3, 288, 512), (3, 512, 288), (3, 20, 300)])
