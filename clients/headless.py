@@ -15,7 +15,7 @@ import numpy as np
 from clients.camera import CameraFrame, FileCamera
 from clients.connection import Connection
 from clients.look import Look
-from clients.reassemble import apply_grid
+from clients.reassemble import IDENTITY, apply_grid
 from pipeline.errors import BadSetting, MVStylizerError
 
 #: Capture times of frames whose answer may still come: 16 s at 30 fps.
@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> None:
 
 async def stream(url: str, source: Path, style: str, output: Path) -> Summary:
     """Play `source` to the gateway at `url` once, in real time, and write `output`."""
+    apply_grid(np.zeros((2, 2, 3), np.uint8), IDENTITY)  # compiled here, once a machine, before the camera starts
     viewer = Viewer()
     camera = FileCamera(source, viewer.show)
     writer = Writer(output, camera.size, camera.rate)
