@@ -21,7 +21,7 @@ from edge.vgg import VGG
 
 #: Added to a pair's own style distance (about 1 on photos): pairs that are alike would outweigh all others.
 DISTANCE_FLOOR = 0.15
-WEIGHTS = {"style": 1.0, "edges": 0.5, "graded": 2.5, "roughness": 0.2, "range": 3.0}
+WEIGHTS = {"style": 1.0, "edges": 0.5, "graded": 2.5, "roughness": 0.5, "range": 3.0}
 
 
 class Batch(NamedTuple):
