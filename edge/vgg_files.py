@@ -1,0 +1,99 @@
+"""VGG-19's convolutions from whichever file holds them, all made to take RGB in 0..1."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+#: Convolution -> output channels. A file may end after 3_4; what it has of 4_1 is used.
+WIDTHS = {"1_1": 64, "1_2": 64, "2_1": 128, "2_2": 128, "3_1": 256, "3_2": 256, "3_3": 256, "3_4": 256, "4_1": 512}
+NEEDED = tuple(WIDTHS)[:-1]
+#: Convolution -> its place among the layers of torchvision's `features`.
+PLACES = dict(zip(WIDTHS, (0, 2, 5, 7, 10, 12, 14, 16, 19), strict=True))
+#: What torchvision's network takes off RGB in 0..1, and divides by.
+TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+#: The original network was trained on blue, green, red in 0..255 with this mean taken off; here it is in RGB order.
+MEAN_RGB = (123.68, 116.779, 103.939)
+
+
+class Weights(NamedTuple):
+    """What a file holds: by name the kernel (out in 3 3) and bias of each convolution, for RGB in 0..1 less `mean`."""
+
+    layers: dict[str, tuple[Tensor, Tensor]]
+    mean: Tensor
+
+
+def read(file: Path | None) -> Weights:
+    """Keras layout from .npz, torchvision's from .safetensors or a state dict in .pth; None: torchvision's download.
+
+    Raises ValueError where the file cannot be read, or the network be downloaded.
+    """
+    if file is None:
+        return from_torchvision(downloaded())
+    try:
+        weights = READERS.get(file.suffix.lower(), read_state_dict)(file)
+    except Exception as error:  # a foreign file can break its reader in any way
+        raise ValueError(f"{file} holds no VGG-19 weights: {error}") from error
+    for name, (kernel, _) in weights.layers.items():
+        if kernel.shape[0] != WIDTHS[name] or kernel.shape[2:] != (3, 3):
+            raise ValueError(f"{file} holds no VGG-19 weights: layer {name} has shape {tuple(kernel.shape)}")
+    return weights
+
+
+def downloaded() -> dict[str, Tensor]:
+    """torchvision's file, 575 MB: fetched once, checked by its hash, then kept in torch's own folder."""
+    from torchvision.models import VGG19_Weights  # takes most of a second: only for who asks for it
+
+    try:
+        return VGG19_Weights.DEFAULT.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:
+        raise ValueError(f"VGG-19 could not be downloaded ({error}); name a file with --vgg") from error
+
+
+def read_keras(file: Path) -> Weights:
+    layers = {}
+    with np.load(file, allow_pickle=False) as arrays:
+        for name in present(lambda name: f"{keras(name)}/kernel" in arrays):
+            kernel = torch.from_numpy(arrays[f"{keras(name)}/kernel"]).permute(3, 2, 0, 1).float()  # from H W in out
+            layers[name] = kernel, torch.from_numpy(arrays[f"{keras(name)}/bias"]).float()
+    kernel, bias = layers["1_1"]
+    layers["1_1"] = kernel.flip(1) * 255, bias
+    return Weights(layers, torch.tensor(MEAN_RGB) / 255)
+
+
+def read_safetensors(file: Path) -> Weights:
+    return from_torchvision(load_file(file))
+
+
+def read_state_dict(file: Path) -> Weights:
+    return from_torchvision(torch.load(file, map_location="cpu", weights_only=True))
+
+
+def from_torchvision(state: dict[str, Tensor]) -> Weights:
+    """From the state dict of the whole network, or of its `features`."""
+    state = {name.removeprefix("features."): tensor for name, tensor in state.items()}
+    layers = {name: (state[f"{PLACES[name]}.weight"].float(), state[f"{PLACES[name]}.bias"].float())
+              for name in present(lambda name: f"{PLACES[name]}.weight" in state)}
+    kernel, bias = layers["1_1"]
+    layers["1_1"] = kernel / torch.tensor(TORCHVISION_STD).view(1, 3, 1, 1), bias
+    return Weights(layers, torch.tensor(TORCHVISION_MEAN))
+
+
+def present(found: Callable[[str], bool]) -> list[str]:
+    """Names of the convolutions to read."""
+    missing = [name for name in NEEDED if not found(name)]
+    if missing:
+        raise KeyError(f"convolution {missing[0]} is missing")
+    return [name for name in WIDTHS if found(name)]
+
+
+def keras(name: str) -> str:
+    """block1_conv1 for 1_1."""
+    return f"block{name.replace('_', '_conv')}"
+
+
+READERS = {".npz": read_keras, ".safetensors": read_safetensors}
