@@ -398,6 +398,51 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
 # Waiting and counting
 
 
+async def test_a_connection_that_was_made_is_kept_until_it_is_out_of_reach(page):
+    """The server's first checks reach us before its answer does, so `connecting` may come early."""
+    tab = await page.context.browser.new_page()
+    await tab.goto(page.url)
+
+    waiting, reason = await run(tab, """
+      const timers = new Map();
+      window.setTimeout = (action, delay, ...values) => timers.set(timers.size + 1, { action, delay, values }).size;
+      window.clearTimeout = (id) => { if (timers.has(id)) timers.set(id, {}); };
+      let peer;
+      window.RTCPeerConnection = class extends EventTarget {
+        iceGatheringState = 'complete';
+        localDescription = { sdp: '' };
+        constructor() { super(); peer = this; }
+        createDataChannel() { return new EventTarget(); }
+        addTransceiver() { return {}; }
+        async setLocalDescription() {}
+        async setRemoteDescription() {}
+        become(connectionState) {
+          this.connectionState = connectionState;
+          this.dispatchEvent(new Event('connectionstatechange'));
+        }
+      };
+      window.fetch = async (path) => {
+        if (path === '/offer') peer.become('connecting');
+        return { ok: true, json: async () => ({}) };
+      };
+      const { Connection } = await import('/connection.js');
+      const connection = new Connection({});
+
+      await connection.start({ getVideoTracks: () => [] }, {});
+      peer.become('connected');
+      const waiting = [...timers.values()].filter(({ values }) => values?.length).length;
+      peer.become('disconnected');
+      const { action, values } = [...timers.values()].pop();
+      action(...values);
+      return [waiting, await connection.lost];
+    """)
+    await tab.close()
+
+    assert waiting == 0
+    assert reason == "The server is out of reach."
+
+
+
 async def test_retries_come_later_and_later_and_are_spread(page):
     delays = await run(page, """
       const { retryDelayMs } = await import('/session.js');

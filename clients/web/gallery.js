@@ -50,7 +50,8 @@ export class Gallery {
   async upload(file) {
     const name = file.name.replace(/\.[^.]*$/, '') || 'My photo';
     const body = await shrink(file);
-    const response = await fetch(`/styles?${new URLSearchParams({ name })}`, { method: 'POST', body }).catch(() => null);
+    const path = `/styles?${new URLSearchParams({ name })}`;
+    const response = await fetch(path, { method: 'POST', body }).catch(() => null);
     const answer = await response?.json().catch(() => null);
     if (!response?.ok) throw new Error(answer?.error ?? 'The photo did not reach the server.');
     this.#select(answer, this.#find(answer.id) ?? this.#add(answer));

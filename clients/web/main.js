@@ -71,7 +71,8 @@ class App {
 
   destroy() {
     this.#endSession();
-    for (const part of [this.#recorder, this.#source, this.#gallery, this.#readout, this.#player]) part.destroy();
+    const parts = [this.#recorder, this.#source, this.#gallery, this.#readout, this.#notices, this.#player];
+    parts.forEach((part) => part.destroy());
   }
 
   #listen() {

@@ -15,7 +15,8 @@ export class Player {
   #compare;
 
   /**
-   * @param {{output: HTMLCanvasElement, picture: HTMLElement, divider: HTMLElement, stage: HTMLElement, dock: HTMLElement}} elements
+   * @param {{output: HTMLCanvasElement, picture: HTMLElement, divider: HTMLElement, stage: HTMLElement,
+   *   dock: HTMLElement}} elements the canvas and the divider are in the picture, the picture is on the stage
    */
   constructor({ output, picture, divider, stage, dock }) {
     this.#output = output;

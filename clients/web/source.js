@@ -66,7 +66,7 @@ export class VideoSource {
     try {
       await this.#play();
     } catch {
-      throw new Trouble('This video does not play here', 'The browser cannot decode the file. Try an MP4 or WebM video.');
+      throw new Trouble('This video does not play here', 'The browser cannot read the file. Try an MP4 or WebM video.');
     }
   }
 

@@ -1,4 +1,4 @@
-/** Places the picture: it fills the page when little of it is lost that way, else it is shown whole above the controls. */
+/** Places the picture: it fills the page when little of it is lost that way, else it is whole above the controls. */
 
 /** Shown whole when filling the page would hide more than a quarter of it. */
 const LEAST_VISIBLE = 0.75;
