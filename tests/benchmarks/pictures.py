@@ -1,0 +1,86 @@
+"""Make the README's pictures: every style on a public-domain photo, and the page in Chromium.
+
+    uv run python tests/benchmarks/pictures.py docs
+"""
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import cv2
+import numpy as np
+import skimage.data
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from chromium import chromium, write_panned_photo  # noqa: E402
+from clients.reassemble import apply_grid  # noqa: E402
+from edge.stylizer import Stylizer  # noqa: E402
+from pipeline.codec import decode_image, encode_jpeg  # noqa: E402
+from pipeline.styles import shipped  # noqa: E402
+from system import Up  # noqa: E402
+
+TILE = 360, 240
+GAP = 6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args().folder
+    folder.mkdir(exist_ok=True)
+    (folder / "styles.jpg").write_bytes(encode_jpeg(style_sheet(), quality=85))
+    asyncio.run(photograph_the_page(folder / "page.jpg"))
+
+
+def style_sheet() -> np.ndarray:
+    """A row a photo, a column a style; the styles above, the photos on the left."""
+    stylizer = Stylizer.load()
+    wholes = skimage.data.astronaut()[:341], skimage.data.coffee(), skimage.data.rocket()
+    photos = [covering(whole, TILE) for whole in wholes]
+    pictures = [decode_image(style.jpeg) for style in shipped()]
+    statistics = [stylizer.style(picture) for picture in pictures]
+    rows = [[np.full((TILE[1], TILE[0], 3), 255, np.uint8), *(covering(picture, TILE) for picture in pictures)]]
+    for photo in photos:
+        rows.append([photo, *(apply_grid(photo, stylizer.stylize(photo, style)) for style in statistics)])
+    turned = [list(column) for column in zip(*rows)]  # styles downwards fits a page better than styles across
+    return np.vstack([with_gap(np.hstack([with_gap(tile, 1) for tile in row]), 0) for row in turned])
+
+
+def covering(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The largest centred crop of that shape, resized."""
+    width, height = size
+    scale = max(width / picture.shape[1], height / picture.shape[0])
+    scaled = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    top, left = (scaled.shape[0] - height) // 2, (scaled.shape[1] - width) // 2
+    return np.ascontiguousarray(scaled[top : top + height, left : left + width])
+
+
+def with_gap(picture: np.ndarray, axis: int) -> np.ndarray:
+    pad = [(0, 0)] * 3
+    pad[axis] = (0, GAP)
+    return np.pad(picture, pad, constant_values=255)
+
+
+async def photograph_the_page(path: Path) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        camera = write_panned_photo(Path(name) / "camera.y4m", 1280, 720)
+        (Path(name) / "up").mkdir()
+        up = Up(Path(name) / "up", environment=dict(os.environ))
+        try:
+            await asyncio.to_thread(up.wait_ready)
+            async with chromium(camera) as browser:
+                page = await browser.new_page(viewport={"width": 1280, "height": 800})
+                await page.goto(f"{up.url}/?source=camera&style=dusk&autostart=1")
+                while not await page.evaluate("window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames > 3"):
+                    await asyncio.sleep(0.2)
+                await page.get_by_role("button", name="Compare before and after").click()
+                await asyncio.sleep(2)
+                await page.screenshot(path=path, quality=85, type="jpeg")
+        finally:
+            await asyncio.to_thread(up.stop)
+
+
+if __name__ == "__main__":
+    main()
