@@ -21,13 +21,14 @@ class MetaKernel(nn.Module):
     The weights of every output sum to one, so a constant stays constant for every r; r = 1 is a plain convolution.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, psi: tuple[float, ...] = PSI) -> None:
+        """`psi` to start with, at its knots."""
         super().__init__()
-        self.log_psi = nn.Parameter(torch.tensor(PSI).log())
+        self.log_psi = nn.Parameter(torch.tensor(psi).log())
 
     def forward(self, distance: Tensor) -> Tensor:
         """psi at any distances, in cells."""
-        knots = torch.arange(len(PSI), device=distance.device)
+        knots = torch.arange(len(self.log_psi), device=distance.device)
         tents = F.relu(1 - (distance.abs().unsqueeze(-1) / KNOT_GAP - knots).abs())
         return tents @ self.log_psi.exp()
 

@@ -49,14 +49,19 @@ class Stylizer:
 
     def prepare(self, image: np.ndarray) -> Tensor:
         """To the network's size, 1 3 H W in 0..1: sixteen pixels per cell of the grid."""
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise ValueError("a picture must be an RGB uint8 array of shape H W 3")
-        if not image.size:
-            raise ValueError("a picture must have at least one pixel")
+        pixels = to_tensor(image, self.device)
         rows, columns = cells(*image.shape[:2])
-        pixels = torch.from_numpy(image.copy()).to(self.device).permute(2, 0, 1)[None]
         small = F.interpolate(pixels, size=(rows * CELL, columns * CELL), mode="bilinear", antialias=True)
         return (small / 255).contiguous(memory_format=torch.channels_last)
+
+
+def to_tensor(image: np.ndarray, device: str) -> Tensor:
+    """A picture (RGB uint8 H W 3) as 1 3 H W, still uint8. Raises ValueError where it is none."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError("a picture must be an RGB uint8 array of shape H W 3")
+    if not image.size:
+        raise ValueError("a picture must have at least one pixel")
+    return torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)[None]
 
 
 def faster_type(device: str) -> torch.dtype:
