@@ -1,6 +1,4 @@
 """The page in a real browser, with a clip as its camera, against the whole system."""
-import asyncio
-import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page
 
-from chromium import chromium, write_panned_photo
+from chromium import chromium, snapshot, until, write_panned_photo
 from pipeline.codec import decode_image
 from pipeline.styles import find_shipped, shipped
 
@@ -27,20 +25,7 @@ async def page(camera) -> AsyncIterator[Page]:
 
 
 async def live(page: Page, key_frames: int = 3) -> None:
-    await becomes(page, f"window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames >= {key_frames}")
-
-
-async def becomes(page: Page, condition: str) -> None:
-    """Poll from outside: the page's own policy allows no eval, and stays in force."""
-    async with asyncio.timeout(TIMEOUT_S):
-        while not await page.evaluate(condition):
-            await asyncio.sleep(0.05)
-
-
-async def snapshot(page: Page) -> tuple[np.ndarray, np.ndarray]:
-    """The frame on show, untouched and stylized, RGB uint8 [H, W, 3]."""
-    urls = await page.evaluate("mvstylizer.snapshot()")
-    return tuple(decode_image(base64.b64decode(urls[kind].split(",")[1])) for kind in ("source", "output"))
+    await until(page, f"window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames >= {key_frames}", TIMEOUT_S)
 
 
 def distance(picture: np.ndarray, style: np.ndarray) -> float:
@@ -80,7 +65,7 @@ async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, pag
     await live(page)
 
     up.part("gateway").kill()
-    await becomes(page, "mvstylizer.state === 'reconnecting'")
+    await until(page, "mvstylizer.state === 'reconnecting'", TIMEOUT_S)
     seen = await page.evaluate("mvstylizer.stats.keyFrames")
 
     await live(page, seen + 2)

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from chromium import chromium, write_panned_photo  # noqa: E402
+from chromium import chromium, until, write_panned_photo  # noqa: E402
 from clients.headless import stream  # noqa: E402
 from pipeline.styles import shipped  # noqa: E402
 from system import Up  # noqa: E402
@@ -71,7 +71,7 @@ async def page(up: Up, camera: Path, seconds: int) -> dict:
     async with chromium(camera) as browser:
         tab = await browser.new_page(viewport={"width": 1280, "height": 800})
         await tab.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1")
-        await tab.wait_for_function("window.mvstylizer?.state === 'live'", timeout=60_000)
+        await until(tab, "window.mvstylizer?.state === 'live'")
         await asyncio.sleep(seconds)
         stats = await tab.evaluate("mvstylizer.stats")
     return {

@@ -14,7 +14,7 @@ import numpy as np
 import skimage.data
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from chromium import chromium, write_panned_photo  # noqa: E402
+from chromium import chromium, until, write_panned_photo  # noqa: E402
 from clients.reassemble import apply_grid  # noqa: E402
 from edge.stylizer import Stylizer  # noqa: E402
 from pipeline.codec import decode_image, encode_jpeg  # noqa: E402
@@ -73,8 +73,7 @@ async def photograph_the_page(path: Path) -> None:
             async with chromium(camera) as browser:
                 page = await browser.new_page(viewport={"width": 1280, "height": 800})
                 await page.goto(f"{up.url}/?source=camera&style=dusk&autostart=1")
-                while not await page.evaluate("window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames > 3"):
-                    await asyncio.sleep(0.2)
+                await until(page, "window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames > 3")
                 await page.get_by_role("button", name="Compare before and after").click()
                 await asyncio.sleep(2)
                 await page.screenshot(path=path, quality=85, type="jpeg")
