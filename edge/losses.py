@@ -25,12 +25,16 @@ def style_distance(moments: list[Tensor], target: list[Tensor]) -> Tensor:
 
 def edge_loss(a: Tensor, b: Tensor) -> Tensor:
     """1 - SSIM of the gradient magnitudes of luma: whether what stood out in one stands out in the other."""
-    a, b = gradient(a), gradient(b)
+    return 1 - ssim(gradient(a), gradient(b))
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Mean structural similarity of B 1 H W in 0..1."""
     mean_a, mean_b = blur(a), blur(b)
     var_a, var_b = blur(a * a) - mean_a.square(), blur(b * b) - mean_b.square()
     covariance = blur(a * b) - mean_a * mean_b
     light = (2 * mean_a * mean_b + 1e-4) / (mean_a.square() + mean_b.square() + 1e-4)
-    return 1 - (light * (2 * covariance + 9e-4) / (var_a + var_b + 9e-4)).mean()
+    return (light * (2 * covariance + 9e-4) / (var_a + var_b + 9e-4)).mean()
 
 
 def grid_roughness(grid: Tensor) -> Tensor:

@@ -7,23 +7,25 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge.mirror import MirroredDecoder, step
-from edge.vgg import POOLED, VGG
+from edge.mirror import step
+from edge.paper import PaperModel
+from edge.vgg import POOLED
 
 #: Places looked at in each photo, and the ridge as a share of the inputs' mean power.
 PLACES, RIDGE_SHARE = 1024, 1e-3
 
 
 @torch.no_grad()
-def start(decoder: MirroredDecoder, vgg: VGG, photos: Tensor) -> None:
+def start(model: PaperModel, photos: Tensor) -> None:
     """Fit the decoder's layers, one after the other, to what the encoder had seen before each of its own.
 
-    `photos`: B 3 H W in 0..1, H and W multiples of 8.
+    `photos` (B 3 H W in 0..1, H and W multiples of 8) are drawn in their own style.
     """
-    features = vgg(photos, tuple(decoder.layers))
-    bottleneck, *_ = decoder.layers
-    decoder.unit = features[bottleneck].std()
-    x = features[bottleneck] / decoder.unit
+    decoder = model.decoder
+    features = model.encoder(photos, tuple(decoder.layers))
+    x = model.colorize(features[model.bottleneck], features[model.bottleneck])
+    decoder.unit = x.std()
+    x = x / decoder.unit
     for name, layer in decoder.layers.items():
         wanted = taken_in(name, features, photos)
         fit(layer, x, wanted if name == "1_1" else wanted / wanted.std())

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from edge.mirror import MirroredDecoder
 from edge.mirror_start import start
+from edge.paper import PaperModel
 from edge.vgg import VGG
 from teacher import write_vgg
 
@@ -18,12 +19,14 @@ def test_it_undoes_the_encoders_scales_and_widths(bottleneck, channels, scale, c
     assert len(decoder.layers) == count
 
 
-def test_it_starts_out_drawing_what_the_encoder_saw(tmp_path):
+@pytest.mark.parametrize("form", ["adain", "literal"])
+def test_it_starts_out_drawing_what_the_encoder_saw(tmp_path, form):
     torch.manual_seed(0)
-    vgg, decoder = VGG(write_vgg(tmp_path / "vgg.npz")), MirroredDecoder("3_1")
+    model = PaperModel(VGG(write_vgg(tmp_path / "vgg.npz")), form)
     photos = F.interpolate(torch.rand(12, 3, 4, 4), (32, 32), mode="bilinear")
 
-    start(decoder, vgg, photos)
+    start(model, photos)
 
-    drawn = decoder(vgg(photos, ("3_1",))["3_1"])
+    with torch.no_grad():
+        drawn = model(photos, model.encode(photos), 32, 32)
     assert (drawn - photos).square().mean() < 0.3 * (photos - photos.mean((0, 2, 3), keepdim=True)).square().mean()
