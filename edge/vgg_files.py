@@ -1,6 +1,5 @@
 """VGG-19's convolutions from whichever file holds them, all made to take RGB in 0..1."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,12 +35,22 @@ def read(file: Path | None) -> Weights:
         return from_torchvision(downloaded())
     try:
         weights = READERS.get(file.suffix.lower(), read_state_dict)(file)
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read: {error}") from error
     except Exception as error:  # a foreign file can break its reader in any way
-        raise ValueError(f"{file} holds no VGG-19 weights: {error}") from error
-    for name, (kernel, _) in weights.layers.items():
-        if kernel.shape[0] != WIDTHS[name] or kernel.shape[2:] != (3, 3):
-            raise ValueError(f"{file} holds no VGG-19 weights: layer {name} has shape {tuple(kernel.shape)}")
+        raise ValueError(f"{file} holds no VGG-19 weights as Keras .npz, torchvision .pth or .safetensors") from error
+    check(file, weights.layers)
     return weights
+
+
+def check(file: Path, layers: dict[str, tuple[Tensor, Tensor]]) -> None:
+    missing, inputs = [name for name in NEEDED if name not in layers], 3
+    if missing:
+        raise ValueError(f"{file} holds no VGG-19 weights: convolution {missing[0]} is missing")
+    for name, (kernel, bias) in layers.items():
+        if kernel.shape != (WIDTHS[name], inputs, 3, 3) or bias.shape != (WIDTHS[name],):
+            raise ValueError(f"{file} holds no VGG-19 weights: convolution {name} has shape {tuple(kernel.shape)}")
+        inputs = WIDTHS[name]
 
 
 def downloaded() -> dict[str, Tensor]:
@@ -57,7 +66,7 @@ def downloaded() -> dict[str, Tensor]:
 def read_keras(file: Path) -> Weights:
     layers = {}
     with np.load(file, allow_pickle=False) as arrays:
-        for name in present(lambda name: f"{keras(name)}/kernel" in arrays):
+        for name in (name for name in WIDTHS if f"{keras(name)}/kernel" in arrays):
             kernel = torch.from_numpy(arrays[f"{keras(name)}/kernel"]).permute(3, 2, 0, 1).float()  # from H W in out
             layers[name] = kernel, torch.from_numpy(arrays[f"{keras(name)}/bias"]).float()
     kernel, bias = layers["1_1"]
@@ -77,18 +86,10 @@ def from_torchvision(state: dict[str, Tensor]) -> Weights:
     """From the state dict of the whole network, or of its `features`."""
     state = {name.removeprefix("features."): tensor for name, tensor in state.items()}
     layers = {name: (state[f"{PLACES[name]}.weight"].float(), state[f"{PLACES[name]}.bias"].float())
-              for name in present(lambda name: f"{PLACES[name]}.weight" in state)}
+              for name in WIDTHS if f"{PLACES[name]}.weight" in state}
     kernel, bias = layers["1_1"]
     layers["1_1"] = kernel / torch.tensor(TORCHVISION_STD).view(1, 3, 1, 1), bias
     return Weights(layers, torch.tensor(TORCHVISION_MEAN))
-
-
-def present(found: Callable[[str], bool]) -> list[str]:
-    """Names of the convolutions to read."""
-    missing = [name for name in NEEDED if not found(name)]
-    if missing:
-        raise KeyError(f"convolution {missing[0]} is missing")
-    return [name for name in WIDTHS if found(name)]
 
 
 def keras(name: str) -> str:

@@ -11,9 +11,13 @@ import pytest
 from av.video.reformatter import Colorspace
 
 from clients.reassemble import IDENTITY, apply_grid
+from edge.paper import PaperModel
+from edge.paper_weights import save
 from edge.stylizer import Stylizer
+from edge.vgg import VGG
 from pipeline.codec import encode_jpeg, read_picture
 from pipeline.errors import BadSetting, MVStylizerError
+from teacher import write_vgg
 from workers import render
 from workers.__main__ import main
 from workers.media import UNKNOWN_MATRIX, Clip, displayed_size, upright, writing
@@ -446,13 +450,15 @@ def folder(tmp_path: Path) -> Path:
     ("image photo.png dusk o.png --scale inf", "--scale must be a number above 0"),
     ("image photo.png dusk o.png --scale 9999", "1 to 16000"),
     ("image photo.png dusk o.png --size axb", "WIDTHxHEIGHT"),
+    ("image photo.png dusk o.png --model paper", "--model paper needs --weights FILE"),
+    ("image photo.png dusk o.png --model paper --weights text.jpg --vgg text.mp4", "text.mp4 holds no VGG-19 weights"),
 ])  # fmt: skip
 def test_misuse_is_one_sentence_and_exit_code_2(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, command: str, sentence: str
 ):
     monkeypatch.chdir(folder)
     before = sorted(folder.rglob("*"))
-    monkeypatch.setattr(render, "load_stylizer", lambda: pytest.fail("found out before the model is loaded"))
+    monkeypatch.setattr(render, "load_stylizer", lambda _: pytest.fail("found out before the model is loaded"))
 
     with pytest.raises(SystemExit) as ended:
         main(command.split())
@@ -473,7 +479,7 @@ def test_damaged_video_is_misuse(folder: Path):
 def test_whole_commands_with_the_shipped_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
     stylizer = Stylizer.load(device="cpu")
-    monkeypatch.setattr(render, "load_stylizer", lambda: stylizer)
+    monkeypatch.setattr(render, "load_stylizer", lambda *_: stylizer)
 
     main("image photo.png golden_hour painted.png --scale 2".split())
     main("video in.mp4 frames --style autumn --every-frame --size 80x60".split())
@@ -485,3 +491,16 @@ def test_whole_commands_with_the_shipped_model(folder: Path, monkeypatch: pytest
     assert np.abs(painted.astype(int) - original).mean() > 5
     assert len(list((folder / "frames").iterdir())) == 2
     assert displayed_size(folder / "full.mp4") == (64, 48)
+
+
+def test_an_image_by_model_paper(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(folder)
+    save(PaperModel(VGG(write_vgg(folder / "vgg.npz"))), folder / "paper.safetensors")
+    command = "image photo.png dusk {} --model paper --weights paper.safetensors --vgg vgg.npz --scale 2 --strength {}"
+
+    main(command.format("painted.png", 1).split())
+    main(command.format("untouched.png", 0).split())
+
+    original = render.resized(read_picture((folder / "photo.png").read_bytes()), (128, 96))
+    assert np.array_equal(read_picture((folder / "untouched.png").read_bytes()), original)
+    assert np.abs(read_picture((folder / "painted.png").read_bytes()).astype(int) - original).mean() > 5

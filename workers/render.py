@@ -20,6 +20,7 @@ from pipeline.styles import find_shipped, shipped
 from workers.media import CONTAINERS, Clip, displayed_size, renamed_at_the_end, upright, writing
 
 if TYPE_CHECKING:
+    from edge.paper_stylizer import PaperStylizer
     from edge.stylizer import Stylizer
 
 MAX_INTERVAL = 120  # frames between key frames wait in memory: 370 MB of them at 1920x1080
@@ -41,6 +42,9 @@ def add_image_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--size", metavar="WxH", help="size of the output (default: the photo's)")
     size.add_argument("--scale", type=float, metavar="R", help="the photo's size times R")
     _add_common_arguments(parser)
+    parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="paper: the paper's own")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (default: the shipped ones)")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 of model paper (default: torchvision's)")
     parser.epilog = "example:\n  mvstylizer image holiday.jpg dusk holiday-at-dusk.jpg --scale 0.5"
 
 
@@ -52,7 +56,9 @@ def run_image(args: argparse.Namespace) -> None:
     content = _photo(args.content)
     size = _image_size(args.size, args.scale, content)
     style = style_picture(args.style)
-    stylize_image(content, args.out, load_stylizer(), style, size=size, strength=args.strength)
+    paint = paint_pixels if args.model == "paper" else paint_grid
+    stylizer = load_paper(args.weights, args.vgg) if args.model == "paper" else load_stylizer(args.weights)
+    stylize_image(content, args.out, stylizer, style, size=size, strength=args.strength, paint=paint)
 
 
 def add_video_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,12 +100,27 @@ def _add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="replace an existing output")
 
 
+def paint_grid(
+    content: np.ndarray, stylizer: "Stylizer", style: np.ndarray, size: tuple[int, int], strength: float
+) -> np.ndarray:
+    """Content (RGB uint8 H W 3) in the style of the picture style, at size (width, height)."""
+    return apply_grid(resized(content, size), stylizer.stylize(content, stylizer.style(style)), strength=strength)
+
+
+def paint_pixels(
+    content: np.ndarray, stylizer: "PaperStylizer", style: np.ndarray, size: tuple[int, int], strength: float
+) -> np.ndarray:
+    """The same with a model that draws the picture itself."""
+    painted = stylizer.stylize(content, stylizer.style(style), size=size)
+    return cv2.addWeighted(painted, strength, resized(content, size), 1 - strength, 0)
+
+
 def stylize_image(
-    content: np.ndarray, out: Path, stylizer: "Stylizer", style: np.ndarray, *, size: tuple[int, int], strength: float
+    content: np.ndarray, out: Path, stylizer: "Stylizer | PaperStylizer", style: np.ndarray, *, size: tuple[int, int],
+    strength: float, paint: Callable[..., np.ndarray] = paint_grid,
 ) -> None:
     """Write content (RGB uint8 H W 3) in the style of the picture style, at size (width, height)."""
-    grid = stylizer.stylize(content, stylizer.style(style))
-    painted = apply_grid(resized(content, size), grid, strength=strength)
+    painted = paint(content, stylizer, style, size, strength)
     suffix = out.suffix.lower()
     _, data = cv2.imencode(suffix, cv2.cvtColor(painted, cv2.COLOR_RGB2BGR), PICTURES[suffix])
     with renamed_at_the_end(out) as unfinished:
@@ -165,15 +186,25 @@ def resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
-def load_stylizer() -> "Stylizer":
-    """The shipped model, on one thread: the network is small, and decoder and encoder need the other cores."""
+def load_stylizer(weights: Path | None = None) -> "Stylizer":
+    """Model grid, on one thread: the network is small, and decoder and encoder need the other cores."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch  # takes seconds: only after the arguments are known to be good
 
     from edge.stylizer import Stylizer
 
     torch.set_num_threads(1)
-    return Stylizer.load()
+    return Stylizer.load(weights)
+
+
+def load_paper(weights: Path | None, vgg: Path | None) -> "PaperStylizer":
+    """Model paper. Its weights go with one VGG-19 only, so there are none that fit everybody's."""
+    if weights is None:
+        raise BadSetting("--model paper needs --weights FILE, as written by mvstylizer pretrain --model paper.")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from edge.paper_stylizer import PaperStylizer  # torch takes seconds
+
+    return PaperStylizer.load(weights, vgg)
 
 
 def style_picture(path_or_name: str) -> np.ndarray:
