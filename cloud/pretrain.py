@@ -1,59 +1,36 @@
-"""First training of the stylizer: distil a small VGG, then train end to end through the grid."""
+"""First training: model `grid` distils a small VGG, then learns end to end through the grid; or model `paper`."""
 
 import argparse
-import copy
 import logging
-import math
-from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
-from tqdm import tqdm
 
 from cloud.feed import Feed
+from cloud.loop import Phase, Run, train
 from cloud.photos import Photos
+from cloud.pretrain_paper import pretrain_paper
 from edge.distillation import Targets
+from edge.equation2 import FORMS
 from edge.model import GridModel
-from edge.trainer import average, distil, stylize, update
+from edge.trainer import distil, stylize
 from edge.vgg import VGG
 from edge.weights import save
 
-logger = logging.getLogger(__name__)
-
 #: Photos that decide on the principal components of the teacher's features.
 COMPONENT_PHOTOS = 48
-#: Share of the moving average of the weights that one step leaves in place.
-DECAY = 0.998
-#: The learning rate falls along a cosine to this share.
-LAST_RATE = 0.02
-#: Steps between checkpoints, and between lines of the log.
-CHECKPOINT_STEPS, LOG_STEPS = 250, 50
 
 
-@dataclass(frozen=True, slots=True)
-class Phase:
-    """One part of the training."""
-
-    name: str
-    steps: int
-    rate: float
-    betas: tuple[float, float]
-    clip: float
-
-
-def pretrain(photos: Path, vgg: Path, out: Path, *, distil_steps: int = 1200, steps: int = 4000, seed: int = 0,
+def pretrain(photos: Path, vgg: Path | None, out: Path, *, distil_steps: int = 1200, steps: int = 4000, seed: int = 0,
              device: str | None = None) -> None:
-    """Train on a folder of photos with a VGG-19 file as the teacher and write the weights to `out`.
+    """Train on a folder of photos, the VGG-19 of a file (None: torchvision's) as teacher; write the weights to `out`.
 
     An interrupted run goes on from its checkpoint beside `out`. Raises ValueError for a bad folder or file.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)
     feed = Feed(Photos(photos), VGG(vgg).to(device), seed, device)
-    run = Run(out.with_suffix(".checkpoint"), device)
+    run = Run(out.with_suffix(".checkpoint"), GridModel(), "distil", device)
     if run.phase == "distil":
         targets = Targets(feed.vgg, feed.squares("components", COMPONENT_PHOTOS))
         train(run, Phase("distil", distil_steps, rate=3e-3, betas=(0.9, 0.99), clip=5.0),
@@ -63,82 +40,22 @@ def pretrain(photos: Path, vgg: Path, out: Path, *, distil_steps: int = 1200, st
     save(run.mean, out)
 
 
-class Run:
-    """Where a training run is, and how that outlives an interruption."""
-
-    def __init__(self, checkpoint: Path, device: str) -> None:
-        self.checkpoint, self.device = checkpoint, device
-        self.model = GridModel().to(device, memory_format=torch.channels_last)
-        self.mean = copy.deepcopy(self.model)  # moving average of the weights: what is shipped
-        self.phase, self.step, self.optimizer = "distil", 0, None
-        if checkpoint.exists():
-            self.restore()
-
-    def begin(self, phase: Phase) -> torch.optim.Optimizer:
-        """The optimizer of a phase, as the checkpoint left it."""
-        if self.phase != phase.name:
-            self.phase, self.step, self.optimizer = phase.name, 0, None
-        optimizer = torch.optim.Adam(self.model.parameters(), phase.rate, phase.betas)
-        if self.optimizer:
-            optimizer.load_state_dict(self.optimizer)
-        return optimizer
-
-    def write(self, optimizer: torch.optim.Optimizer) -> None:
-        """Replace the checkpoint in one go: an interruption leaves the old one."""
-        state = {"phase": self.phase, "step": self.step, "model": self.model.state_dict(),
-                 "mean": self.mean.state_dict(), "optimizer": optimizer.state_dict()}
-        fresh = self.checkpoint.with_suffix(".new")
-        torch.save(state, fresh)
-        fresh.replace(self.checkpoint)
-
-    def restore(self) -> None:
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.mean.load_state_dict(state["mean"])
-        self.phase, self.step, self.optimizer = state["phase"], state["step"], state["optimizer"]
-
-
-def train(run: Run, phase: Phase, losses: Callable[[int], dict[str, Tensor]]) -> None:
-    """The steps of a phase that are not done yet; the next phase starts from the averaged weights."""
-    optimizer, sums = run.begin(phase), defaultdict(float)
-    for step in tqdm(range(run.step, phase.steps), phase.name, initial=run.step, total=phase.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = phase.rate * cosine(step / phase.steps)
-        with torch.autocast(run.device, torch.bfloat16):
-            found = losses(step)
-        if not update(run.model, optimizer, found, phase.clip):
-            logger.info("%s step %d skipped: its gradient is not finite", phase.name, step)
-        average(run.mean, run.model, min(DECAY, (step + 1) / (step + 10)))
-        log(phase.name, step, found, sums)
-        run.step = step + 1
-        if run.step % CHECKPOINT_STEPS == 0 or run.step == phase.steps:
-            run.write(optimizer)
-    run.model.load_state_dict(run.mean.state_dict())
-
-
-def cosine(progress: float) -> float:
-    """1 at the start, `LAST_RATE` at the end."""
-    return LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * progress)) / 2
-
-
-def log(name: str, step: int, losses: dict[str, Tensor], sums: dict[str, float]) -> None:
-    """A line with the mean losses every `LOG_STEPS` steps; `sums` is kept between the calls."""
-    for key, loss in losses.items():
-        sums[key] += float(loss.detach()) / LOG_STEPS
-    if (step + 1) % LOG_STEPS == 0:
-        logger.info("%s %d  %s", name, step + 1, "  ".join(f"{key} {mean:.4f}" for key, mean in sums.items()))
-        sums.clear()
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="what to train (%(default)s)")
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on (COCO, for instance)")
-    parser.add_argument("--vgg", type=Path, required=True, help="VGG-19 weights as .npz in Keras layout: the teacher")
-    parser.add_argument("--out", type=Path, default=Path("grid.safetensors"), help="file for the weights (%(default)s)")
-    parser.add_argument("--distil-steps", type=int, default=1200, help="steps of the distillation (%(default)s)")
+    parser.add_argument("--vgg", type=Path, help="VGG-19 weights: .npz in Keras layout, .pth or .safetensors in "
+                        "torchvision's (default: torchvision's download)")
+    parser.add_argument("--out", type=Path, help="file for the weights (default: MODEL.safetensors)")
+    parser.add_argument("--distil-steps", type=int, default=1200, help="steps of grid's distillation (%(default)s)")
+    parser.add_argument("--form", choices=FORMS, default="adain", help="of Eq. 2 in model paper (%(default)s)")
     parser.add_argument("--steps", type=int, default=4000, help="steps end to end (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="decides on every crop, pair and weight (%(default)s)")
 
 
 def run(args: argparse.Namespace) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    pretrain(args.photos, args.vgg, args.out, distil_steps=args.distil_steps, steps=args.steps, seed=args.seed)
+    out = args.out or Path(f"{args.model}.safetensors")
+    if args.model == "paper":
+        pretrain_paper(args.photos, args.vgg, out, form=args.form, steps=args.steps, seed=args.seed)
+    else:
+        pretrain(args.photos, args.vgg, out, distil_steps=args.distil_steps, steps=args.steps, seed=args.seed)

@@ -6,6 +6,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import cloud.feed
+import cloud.loop
 import cloud.pretrain
 from cloud.feed import Feed
 from cloud.photos import Photos, random_crop, random_grade
@@ -23,7 +24,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setattr(cloud.feed, "HEIGHT", 32)
     monkeypatch.setattr(cloud.feed, "WIDTH", 48)
     monkeypatch.setattr(cloud.pretrain, "COMPONENT_PHOTOS", 6)
-    monkeypatch.setattr(cloud.pretrain, "CHECKPOINT_STEPS", 2)
+    monkeypatch.setattr(cloud.loop, "CHECKPOINT_STEPS", 2)
     (tmp_path / "photos").mkdir()
     for i in range(6):
         blobs = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(i)).mul(255).byte().numpy()
@@ -63,7 +64,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, monkeypat
 
 def test_the_model_learns_on_what_it_is_shown(data, caplog, monkeypatch):
     photos, vgg, folder = data
-    monkeypatch.setattr(cloud.pretrain, "LOG_STEPS", 10)
+    monkeypatch.setattr(cloud.loop, "LOG_STEPS", 10)
     caplog.set_level("INFO")
 
     pretrain(photos, vgg, folder / "grid.safetensors", distil_steps=30, steps=0, device="cpu")
