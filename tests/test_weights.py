@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -35,3 +37,10 @@ def test_weights_of_another_model_are_refused(tmp_path):
 
 def test_shipped_weights_are_small():
     assert SHIPPED.stat().st_size < 1.5e6
+
+
+def test_the_sidecar_tells_about_the_shipped_weights():
+    sidecar = json.loads(SHIPPED.with_suffix(".json").read_text())
+
+    assert sidecar["model_version"] == load(SHIPPED)[1]
+    assert sidecar["bytes"] == SHIPPED.stat().st_size
