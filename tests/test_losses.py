@@ -1,6 +1,7 @@
 import torch
+from skimage.metrics import structural_similarity
 
-from edge.losses import edge_loss, grid_roughness, out_of_range, style_distance, style_moments
+from edge.losses import edge_loss, grid_roughness, out_of_range, ssim, style_distance, style_moments
 
 
 def test_a_picture_has_no_distance_to_its_own_style():
@@ -53,3 +54,14 @@ def test_a_grid_of_one_cell_has_no_roughness():
 def test_only_what_clipping_would_take_counts_as_out_of_range():
     assert out_of_range(torch.tensor([0.0, 0.5, 1.0])) == 0
     assert torch.isclose(out_of_range(torch.tensor([-0.3, 0.5, 1.3])), torch.tensor(0.2))
+
+
+def test_ssim_is_the_one_of_wang_2004():
+    a, b = torch.rand(1, 1, 40, 50), torch.rand(1, 1, 40, 50)
+    mixed = 0.7 * a + 0.3 * b
+
+    _, everywhere = structural_similarity(a[0, 0].numpy(), mixed[0, 0].numpy(), data_range=1, gaussian_weights=True,
+                                          sigma=1.5, use_sample_covariance=False, full=True)
+
+    assert abs(ssim(a, mixed) - everywhere[5:-5, 5:-5].mean()) < 1e-4
+    assert ssim(a, a) == 1
