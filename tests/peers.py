@@ -18,7 +18,7 @@ FPS = 30
 
 
 class ColourCamera(MediaStreamTrack):
-    """Stamped frames of one colour, for ever."""
+    """Stamped frames of one colour, while `running` is set."""
 
     kind = "video"
 
@@ -27,8 +27,11 @@ class ColourCamera(MediaStreamTrack):
         self.size = size
         self._picture = np.full((size[1], size[0], 3), colour, np.uint8)
         self._count = 0
+        self.running = asyncio.Event()
+        self.running.set()
 
     async def recv(self) -> av.VideoFrame:
+        await self.running.wait()
         await asyncio.sleep(1 / FPS)
         frame = av.VideoFrame.from_ndarray(stamp(self._picture, self._count), format="rgb24")
         frame.pts, frame.time_base = self._count * 90_000 // FPS, fractions.Fraction(1, 90_000)

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from clients.connection import Connection
 from peers import ColourCamera, FlatEdge, until
-from pipeline import topology
+from pipeline import session, topology
 from pipeline.codec import encode_jpeg
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -274,6 +274,19 @@ async def test_a_client_that_leaves_is_forgotten(running, edge):
     await client.close()
 
     await until(lambda: running.count("mvs_sessions") == 0)
+
+
+async def test_a_client_that_falls_silent_is_forgotten(running, edge, monkeypatch):
+    monkeypatch.setattr(session, "SILENCE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(session, "WATCH_S", 0.05)
+    client = Client(running.url)
+    await client.open()
+    await until(lambda: client.grids)
+
+    client.camera.running.clear()
+
+    await until(lambda: running.count("mvs_sessions") == 0)
+    await client.close()
 
 
 async def test_a_client_without_a_strip_gets_no_key_frames_and_is_counted(running, edge, monkeypatch):
