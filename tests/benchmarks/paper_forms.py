@@ -13,6 +13,7 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
@@ -31,16 +32,26 @@ FACTORS = (1, 1.5, 2, 3.75)
 LONG_SIDE = 512
 
 
+class Pair(NamedTuple):
+    """Two pictures of one shape, and the style moments of each."""
+
+    name: str
+    content: np.ndarray
+    style: np.ndarray
+    own: list[Tensor]
+    wanted: list[Tensor]
+
+
 def main() -> None:
     args = arguments()
     torch.set_num_threads(1)
-    vgg, stylizers = VGG(args.vgg), by_form(args.weights, args.vgg)
-    pairs, result = read_pairs(args.pairs)[: args.limit], {}
+    vgg, result = VGG(args.vgg), {}
+    pairs = read_pairs(args.pairs, vgg, args.limit)
     print(f"{len(pairs)} pairs\nEq. 2      trained for      r    ssim  ssim_edge   style      ms")
-    for form, (stylizer, trained_for) in stylizers.items():
+    for form, (stylizer, trained_for) in by_form(args.forms, args.weights, args.vgg).items():
         stylizer.model.form = form
         for factor in FACTORS:
-            rows = [judge(stylizer, vgg, factor, *pair, args.out and args.out / f"{form}-{factor}") for pair in pairs]
+            rows = [judge(stylizer, vgg, factor, pair, args.out and args.out / f"{form}-{factor}") for pair in pairs]
             means = dict(zip(("ssim", "ssim_edge", "style", "ms"), np.mean(rows, 0).round(4).tolist(), strict=True))
             result[f"{form} {factor}"] = means
             print("{:10} {:12} {:5} {ssim:7.3f} {ssim_edge:10.3f} {style:7.3f} {ms:7.0f}".format(
@@ -48,44 +59,50 @@ def main() -> None:
     print(json.dumps({"pairs": len(pairs), "forms": result}))
 
 
-def by_form(weights: list[Path], vgg: Path) -> dict[str, tuple[PaperStylizer, str]]:
+def by_form(forms: list[str], weights: list[Path], vgg: Path) -> dict[str, tuple[PaperStylizer, str]]:
     """A stylizer for each form, with the form its weights were trained for."""
     loaded = {stylizer.model.form: stylizer for stylizer in (PaperStylizer.load(path, vgg, "cpu") for path in weights)}
-    first = next(iter(loaded))
-    return {form: (loaded[form], form) if form in loaded else (loaded[first], first) for form in FORMS}
+    own = {form: form if form in loaded else next(iter(loaded)) for form in forms}
+    return {form: (loaded[trained_for], trained_for) for form, trained_for in own.items()}
 
 
-def judge(stylizer: PaperStylizer, vgg: VGG, factor: float, name: str, content: np.ndarray, style: np.ndarray,
-          out: Path | None) -> tuple[float, float, float, float]:
-    statistics = stylizer.style(style, long_side=round(LONG_SIDE / factor))
+def judge(stylizer: PaperStylizer, vgg: VGG, factor: float, pair: Pair, out: Path | None
+          ) -> tuple[float, float, float, float]:
+    """Draw a pair; its ssim, ssim_edge, style and ms."""
+    style = stylizer.style(pair.style, long_side=round(LONG_SIDE / factor))
     start = time.perf_counter()
-    output = stylizer.stylize(content, statistics, factor=factor)
+    output = stylizer.stylize(pair.content, style, factor=factor)
     took_ms = (time.perf_counter() - start) * 1e3
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        cv2.imwrite(str(out / f"{name}.png"), cv2.cvtColor(output, cv2.COLOR_RGB2BGR))
-    with torch.inference_mode():
-        return *measures(vgg, *map(to_tensor, (output, content, style))), took_ms
+        cv2.imwrite(str(out / f"{pair.name}.png"), cv2.cvtColor(output, cv2.COLOR_RGB2BGR))
+    return *measures(vgg, pair, output), took_ms
 
 
-def measures(vgg: VGG, output: Tensor, content: Tensor, style: Tensor) -> tuple[float, float, float]:
-    """ssim, ssim_edge and style of 1 3 H W in 0..1."""
-    ours, own, wanted = (style_moments(vgg(image, STYLE_LAYERS).values()) for image in (output, content, style))
-    return (float(ssim(luma(output)[:, None], luma(content)[:, None])),
-            float(ssim(gradient(output), gradient(content))),
-            float(style_distance(ours, wanted) / style_distance(own, wanted)))
+@torch.inference_mode()
+def measures(vgg: VGG, pair: Pair, output: np.ndarray) -> tuple[float, float, float]:
+    drawn, content = to_tensor(output), to_tensor(pair.content)
+    distance = style_distance(moments(vgg, output), pair.wanted) / style_distance(pair.own, pair.wanted)
+    return (float(ssim(luma(drawn)[:, None], luma(content)[:, None])),
+            float(ssim(gradient(drawn), gradient(content))), float(distance))
 
 
-def read_pairs(folder: Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, content and style, both of the content's shape at 512 px, sides multiples of 16."""
+@torch.inference_mode()
+def moments(vgg: VGG, image: np.ndarray) -> list[Tensor]:
+    return style_moments(vgg(to_tensor(image), STYLE_LAYERS).values())
+
+
+def read_pairs(folder: Path, vgg: VGG, limit: int | None) -> list[Pair]:
+    """Contents at 512 px, sides multiples of 16, and styles squeezed into their shape."""
     pairs = []
-    for path in sorted(folder.glob("*_content.*")):
+    for path in sorted(folder.glob("*_content.*"))[:limit]:
         name = path.stem.removesuffix("_content")
         content, style = cv2.imread(str(path)), cv2.imread(str(next(folder.glob(f"{name}_style.*"))))
         scale = LONG_SIDE / max(content.shape) / 16
         size = round(content.shape[1] * scale) * 16, round(content.shape[0] * scale) * 16
-        pairs.append((name, *(cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
-                              for image in (content, style))))
+        content, style = (cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+                          for image in (content, style))
+        pairs.append(Pair(name, content, style, moments(vgg, content), moments(vgg, style)))
     return pairs
 
 
@@ -98,6 +115,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--vgg", type=Path, required=True)
     parser.add_argument("--weights", type=Path, nargs="+", required=True)
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--limit", type=int, help="only the first pairs")
     parser.add_argument("--out", type=Path, help="folder for the pictures, FORM-R/NN.png")
     return parser.parse_args()

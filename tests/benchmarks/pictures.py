@@ -65,14 +65,14 @@ def with_gap(picture: np.ndarray, axis: int) -> np.ndarray:
 
 async def photograph_the_page(path: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
-        camera = write_panned_photo(Path(name) / "camera.y4m", 1280, 720)
+        camera = write_panned_photo(Path(name) / "camera.y4m")
         (Path(name) / "up").mkdir()
         up = Up(Path(name) / "up", environment=dict(os.environ))
         try:
             await asyncio.to_thread(up.wait_ready)
             async with chromium(camera) as browser:
                 page = await browser.new_page(viewport={"width": 1280, "height": 800})
-                await page.goto(f"{up.url}/?source=camera&style=dusk&autostart=1")
+                await page.goto(f"{up.url}/?source=camera&style=golden-hour&autostart=1")
                 await until(page, "window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames > 3")
                 await page.get_by_role("button", name="Compare before and after").click()
                 await asyncio.sleep(2)
