@@ -43,4 +43,6 @@ def colorize(features: Tensor, style: Statistics) -> Tensor:
         wanted = style.factor.expand_as(own.factor)
         transform = torch.linalg.solve_triangular(own.factor, wanted, upper=False, left=False)
         offset = style.mean - transform @ own.mean
-        return torch.baddbmm(offset, transform, features.float().flatten(2)).view_as(features).to(features.dtype)
+        pixels = features.float().permute(0, 2, 3, 1)  # B H W C: stays channels last, which convolutions want
+        coloured = torch.baddbmm(offset.mT, pixels.flatten(1, 2), transform.mT)
+        return coloured.view_as(pixels).permute(0, 3, 1, 2).to(features.dtype)

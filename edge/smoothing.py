@@ -11,8 +11,6 @@ PSI = (0.6667, 0.4792, 0.1667, 0.0208, 0.0010)
 KNOT_GAP = 0.5
 #: Steps of luma that the fit tells apart.
 LUMA_LEVELS = 256
-#: Where the entries of a symmetric 4x4 matrix lie in its upper triangle.
-SYMMETRIC = torch.tensor([[0, 1, 2, 3], [1, 4, 5, 6], [2, 5, 7, 8], [3, 6, 8, 9]])
 
 
 class MetaKernel(nn.Module):
@@ -59,27 +57,45 @@ class MetaSmoothing(nn.Module):
     def forward(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
         """Two pictures B 3 H W to the grid B 3 D R C 4 that turns the first into the second."""
         with torch.autocast(content.device.type, enabled=False):
-            sums = self.collect(normal_equations(content, target), content, depth, rows, columns)
-            layer, whole, identity = self.log_borrow.exp()
-            sums = sums + layer * sums.mean((2, 3), keepdim=True) + whole * sums.mean((1, 2, 3), keepdim=True)
-            left, right = sums[..., SYMMETRIC], sums[..., 10:].unflatten(-1, (4, 3))  # ... 4 4, ... 4 3
-            eye = torch.eye(4, device=content.device)
-            pixels = left[..., 3:, 3:].mean((1, 2, 3), keepdim=True)
-            change = torch.linalg.solve(left + identity * pixels * eye, right)
-            return (change + eye[:, :3]).permute(0, 5, 1, 2, 3, 4)
+            return self.solve(self.collect(content, target, depth, rows, columns))
 
-    def collect(self, values: Tensor, content: Tensor, depth: int, rows: int, columns: int) -> Tensor:
-        """Sums of B K H W per cell, B D R C K: psi along the luma, the columns and the rows."""
+    def collect(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
+        """The normal equations of every cell, B 4 7 D R C: psi along the luma, the rows and the columns.
+
+        The pictures are turned on their side, so that each column of theirs is one product of matrices.
+        """
+        content, target = content.mT.contiguous(), target.mT.contiguous()  # B 3 W H
         levels = (luma(content) * LUMA_LEVELS).long().clamp(0, LUMA_LEVELS - 1)
-        weights = self.luma.matrix(depth, LUMA_LEVELS)[levels].permute(0, 3, 1, 2).contiguous()  # B D H W
-        values = weights[:, :, None] * values[:, None]  # B D K H W
-        height, width = content.shape[2:]
-        values = self.space.matrix(rows, height).mT @ (values @ self.space.matrix(columns, width))
-        return values.permute(0, 1, 3, 4, 2)
+        layers = self.luma.matrix(depth, LUMA_LEVELS)[levels].mT.contiguous()  # B W D H
+        weights = layers[:, :, :, None] * self.space.matrix(rows, content.shape[3]).mT.contiguous()  # B W D R H
+        values = normal_equations(content, target).flatten(1, 2).transpose(1, 2)  # B W 28 H
+        sums = values @ weights.flatten(2, 3).mT  # B W 28 DR
+        sums = self.space.matrix(columns, content.shape[2]).mT @ sums.flatten(2)  # B C 28DR
+        return sums.mT.unflatten(1, (4, 7, depth, rows))
+
+    def solve(self, sums: Tensor) -> Tensor:
+        """The normal equations B 4 7 D R C to the grid B 3 D R C 4, after each cell's borrowing."""
+        layer, whole, identity = self.log_borrow.exp()
+        sums = sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
+        pixels = sums[:, 3, 3].mean((1, 2, 3))
+        ridge = torch.eye(4, 7, device=sums.device)[..., None, None, None]
+        change = eliminate(sums + identity * pixels.view(-1, 1, 1, 1, 1, 1) * ridge)
+        return (change + ridge[:, :3]).permute(0, 2, 3, 4, 5, 1).contiguous()
 
 
 def normal_equations(content: Tensor, target: Tensor) -> Tensor:
-    """Per pixel, B 22 H W: x x^T (upper triangle, 10) and x (target - content)^T (12) of x = (r, g, b, 1)."""
+    """Per pixel, B 4 7 H W: x x^T and x (target - content)^T side by side, for x = (r, g, b, 1)."""
     x = F.pad(content, (0, 0, 0, 0, 0, 1), value=1.0)
-    i, j = torch.triu_indices(4, 4)
-    return torch.cat((x[:, i] * x[:, j], (x[:, :, None] * (target - content)[:, None]).flatten(1, 2)), 1)
+    return x[:, :, None] * torch.cat((x, target - content), 1)[:, None]
+
+
+def eliminate(equations: Tensor) -> Tensor:
+    """Solve B N M ..., each N rows of a positive definite matrix and its right sides; gives B N M-N ....
+
+    Gauss-Jordan without pivots, all cells in step: a third of the time of torch.linalg.solve for 4x4.
+    """
+    rows = list(equations.unbind(1))
+    for i in range(len(rows)):
+        pivot = rows[i][:, 1:] / rows[i][:, :1]
+        rows = [pivot if j == i else row[:, 1:] - row[:, :1] * pivot for j, row in enumerate(rows)]
+    return torch.stack(rows, 1)

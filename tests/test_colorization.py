@@ -47,3 +47,9 @@ def test_statistics_of_bfloat16_features_are_float32():
     found = statistics(features().bfloat16())
 
     assert found.mean.dtype == found.factor.dtype == torch.float32
+
+
+def test_the_layout_stays_channels_last():
+    x = features().contiguous(memory_format=torch.channels_last)
+
+    assert colorize(x, statistics(x)).is_contiguous(memory_format=torch.channels_last)
