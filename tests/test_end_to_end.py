@@ -1,4 +1,5 @@
 """The whole system, started as a user starts it, on real parts."""
+import contextlib
 import json
 import os
 import signal
@@ -17,6 +18,7 @@ from peers import ColourCamera, until
 from pipeline.codec import decode_image
 from pipeline.styles import find_shipped, shipped
 from system import Up
+from workers.supervisor import MAX_CRASHES
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,25 @@ def test_stopping_leaves_no_child_and_no_file(tmp_path, number):
     assert len(parts) >= 3
     assert not any(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts)
     assert list((tmp_path / "up").iterdir()) == []
+
+
+async def test_up_ends_when_a_part_dies_for_good(tmp_path):
+    (tmp_path / "up").mkdir()
+    system = Up(tmp_path / "up", environment=dict(os.environ))
+    system.wait_ready()
+    parts = system.parts()
+
+    def kill_every_gateway() -> bool:
+        with contextlib.suppress(psutil.Error, StopIteration):  # one that just ended, or is not there yet
+            gateway = system.part("gateway")
+            gateway.kill()
+        return system.process.poll() is not None
+
+    await until(kill_every_gateway, timeout_s=60)
+
+    assert system.process.returncode == 2
+    assert f"gateway crashed {MAX_CRASHES} times" in system.log.read_text()
+    assert not any(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts)
 
 
 @pytest.mark.parametrize(
