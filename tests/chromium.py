@@ -3,10 +3,12 @@ import asyncio
 import base64
 import os
 import shutil
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import skimage.data
@@ -61,11 +63,25 @@ def photo(width: int, height: int) -> np.ndarray:
 def write_panned_photo(path: Path, width: int = 640, height: int = 360, frames: int = 60, fps: int = 30) -> Path:
     """A clip that pans over a photo and back, as an uncompressed .y4m file of 4:2:0 BT.601 frames."""
     wide = photo(width + 2 * frames, height)
+    lefts = (2 * abs(2 * frame - frames) for frame in range(frames))
+    return write_y4m(path, (wide[:, left : left + width] for left in lefts), fps)
+
+
+def write_real_clip(path: Path, source: Path, width: int = 640, height: int = 360, frames: int = 60) -> Path:
+    """The beginning of a video file, scaled, as `write_panned_photo` writes its own."""
+    with av.open(str(source)) as container:
+        start = islice(container.decode(video=0), frames)
+        return write_y4m(path, (f.to_ndarray(width=width, height=height, format="rgb24") for f in start), fps=30)
+
+
+def write_y4m(path: Path, pictures: Iterable[np.ndarray], fps: int) -> Path:
+    """RGB uint8 [H, W, 3] each, even sides."""
     with path.open("wb") as file:
-        file.write(f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420mpeg2\n".encode())
-        for frame in range(frames):
-            left = 2 * abs(2 * frame - frames)
-            yuv = cv2.cvtColor(np.ascontiguousarray(wide[:, left : left + width]), cv2.COLOR_RGB2YUV_I420)
+        for number, picture in enumerate(pictures):
+            if number == 0:
+                height, width = picture.shape[:2]
+                file.write(f"YUV4MPEG2 W{width} H{height} F{fps}:1 Ip A1:1 C420mpeg2\n".encode())
+            yuv = cv2.cvtColor(np.ascontiguousarray(picture), cv2.COLOR_RGB2YUV_I420)
             file.write(b"FRAME\n" + yuv.tobytes())
     return path
 

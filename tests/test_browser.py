@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from playwright.async_api import Page
 
-from chromium import chromium, snapshot, until, write_panned_photo
+from chromium import chromium, snapshot, until, write_panned_photo, write_real_clip
 from pipeline.codec import decode_image
 from pipeline.styles import find_shipped, shipped
 
 TIMEOUT_S = 60
+CLIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "clips"
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,19 @@ async def test_stylized_frames_reach_the_canvas(up, page, style):
     assert output.shape == source.shape == (360, 640, 3)
     assert distance(output, wanted) < 0.6 * distance(source, wanted)
     assert stats["fps"] > 0 and stats["keyFrameAgeMs"] > 0 and stats["roundTripMs"] > 0
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips are not beside the project")
+async def test_a_real_clip_is_stylized(up, tmp_path):
+    style = find_shipped("dusk")
+    real = write_real_clip(tmp_path / "real.y4m", sorted(CLIPS.glob("*.mp4"))[0])
+    async with chromium(real) as browser:
+        page = await browser.new_page(viewport={"width": 1280, "height": 800})
+        await page.goto(f"{up.url}/?source=camera&style={style.id}&autostart=1")
+        await live(page)
+        source, output = await snapshot(page)
+
+    assert distance(output, decode_image(style.jpeg)) < 0.6 * distance(source, decode_image(style.jpeg))
 
 
 async def test_another_style_is_chosen_by_hand(up, page):
