@@ -37,4 +37,5 @@ def step(name: str, x: Tensor) -> Tensor:
 def convolutions(last: str) -> list[tuple[str, int, int]]:
     """Name, input channels and output channels of the encoder's convolutions down to `last`."""
     names = list(WIDTHS)[: list(WIDTHS).index(last) + 1]
-    return list(zip(names, [3, *(WIDTHS[name] for name in names)], (WIDTHS[name] for name in names), strict=False))
+    widths = [WIDTHS[name] for name in names]
+    return list(zip(names, [3, *widths[:-1]], widths, strict=True))

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from edge.paper import PaperModel, network_side
-from edge.paper_weights import load
+from edge.paper_weights import SHIPPED, load
 from edge.stylizer import faster_type, to_tensor
 from edge.vgg import VGG
 
@@ -31,9 +31,9 @@ class PaperStylizer:
         self.model.decoder.to(dtype)
 
     @classmethod
-    def load(cls, weights: Path, vgg: Path | None = None, device: str | None = None) -> "PaperStylizer":
-        """Weights that training wrote and the VGG-19 they were trained with (None: torchvision's download)."""
-        return cls(*load(weights, VGG(vgg)), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    def load(cls, weights: Path | None = None, vgg: Path | None = None, device: str | None = None) -> "PaperStylizer":
+        """Weights (None: the shipped ones) and the VGG-19 they were trained with (None: torchvision's download)."""
+        return cls(*load(weights or SHIPPED, VGG(vgg)), device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     @torch.inference_mode()
     def style(self, image: np.ndarray, *, long_side: int = LONG_SIDE) -> Tensor:
@@ -47,13 +47,15 @@ class PaperStylizer:
                 factor: float | None = None) -> np.ndarray:
         """A picture (RGB uint8 H W 3) in the style: RGB uint8 of `size` (width, height), by default the content's.
 
-        `factor` is the paper's r: the network draws at size / r (by default 512 px on the long side), in steps of 8 px.
+        `factor` is the paper's r: the network draws at size / r, in steps of 8 px; by default at 512 px on the long
+        side, or at the size itself where that is smaller.
         """
         pixels = to_tensor(content, self.device)
         width, height = size or content.shape[1::-1]
         if min(width, height) < 1 or width * height > MAX_PIXELS:
             raise ValueError(f"a picture must have 1 to {MAX_PIXELS} pixels, not {width}x{height}")
-        small = reduced(pixels, height, width, max(height, width) / LONG_SIDE if factor is None else factor)
+        factor = max(1, max(height, width) / LONG_SIDE) if factor is None else factor
+        small = reduced(pixels, height, width, factor)
         picture = self.model(small, style, height, width)[0]
         return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
@@ -67,8 +69,8 @@ def reduced(pixels: Tensor, height: int, width: int, factor: float) -> Tensor:
     """The network's input, in 0..1, for an output of height x width that is to be enlarged by `factor`."""
     if not 0 < factor < math.inf:
         raise ValueError(f"the factor r must be a number above 0, not {factor}")
-    size = network_side(height, factor), network_side(width, factor)
-    if size[0] * size[1] > MAX_NETWORK_PIXELS:
+    if height * width > MAX_NETWORK_PIXELS * factor * factor:
         raise ValueError(f"the factor r = {factor} is too small for a picture of {width}x{height}")
+    size = network_side(height, factor), network_side(width, factor)
     small = F.interpolate(pixels.float(), size, mode="bilinear", antialias=True)
     return (small / 255).contiguous(memory_format=torch.channels_last)

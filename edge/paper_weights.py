@@ -1,6 +1,7 @@
 """What model `paper` has learned, as a safetensors file. VGG's own weights stay in their own file."""
 
 import hashlib
+import json
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -9,14 +10,17 @@ from safetensors.torch import load_file, save_file
 from edge.paper import PaperModel
 from edge.vgg import VGG
 
+#: Trained with the original VGG-19, not with torchvision's; how is said in the file beside it.
+SHIPPED = Path(__file__).parent / "weights" / "paper.safetensors"
+
 
 def save(model: PaperModel, path: Path) -> None:
     """Decoder and meta-smoothing in half precision, with the form of Eq. 2 and the VGG they were trained for."""
     path.parent.mkdir(parents=True, exist_ok=True)
     learned = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()
                if not name.startswith("encoder.")}
-    save_file(learned, path, {"form": model.form, "bottleneck": model.bottleneck,
-                              "vgg": fingerprint(model.encoder, model.bottleneck)})
+    about = {"form": model.form, "bottleneck": model.bottleneck, "vgg": fingerprint(model.encoder, model.bottleneck)}
+    save_file(learned, path, {"about": json.dumps(about)})  # several entries would come in any order
 
 
 def load(path: Path, vgg: VGG) -> tuple[PaperModel, str]:
@@ -26,15 +30,17 @@ def load(path: Path, vgg: VGG) -> tuple[PaperModel, str]:
     """
     try:
         with safe_open(path, "pt") as file:
-            about = file.metadata() or {}
+            about = json.loads((file.metadata() or {})["about"])
         model = PaperModel(vgg, about["form"], about["bottleneck"])
         learned = {name: tensor.float() for name, tensor in load_file(path).items()}
         missing, unknown = model.load_state_dict(learned, strict=False)
         if unknown or any(not name.startswith("encoder.") for name in missing):
             raise KeyError("other layers")
         version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    except (OSError, SafetensorError, RuntimeError, KeyError) as error:
-        raise ValueError(f"{path} holds no weights of model paper: {error}") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    except (SafetensorError, RuntimeError, KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} holds no weights of model paper") from error
     if about.get("vgg") != fingerprint(vgg, model.bottleneck):
         raise ValueError(f"{path} was trained with other VGG-19 weights than these")
     return model.requires_grad_(False).eval(), version

@@ -44,6 +44,7 @@ def read(file: Path | None) -> Weights:
 
 
 def check(file: Path, layers: dict[str, tuple[Tensor, Tensor]]) -> None:
+    """Raise ValueError where a convolution is missing or has another shape, as in VGG-16."""
     missing, inputs = [name for name in NEEDED if name not in layers], 3
     if missing:
         raise ValueError(f"{file} holds no VGG-19 weights: convolution {missing[0]} is missing")

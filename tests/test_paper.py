@@ -10,7 +10,7 @@ from edge.equation2 import FORMS
 from edge.paper import PaperModel
 from edge.paper_stylizer import PaperStylizer
 from edge.paper_trainer import equation5, train_paper
-from edge.paper_weights import load, save
+from edge.paper_weights import SHIPPED, load, save
 from edge.vgg import VGG
 from teacher import write_vgg
 
@@ -108,6 +108,15 @@ def test_weights_come_back_without_the_encoder(vgg, weights):
     assert all(torch.equal(model.state_dict()[name], tensor.float()) for name, tensor in tensors.items())
 
 
+def test_the_same_weights_make_the_same_file(vgg, tmp_path):
+    model = PaperModel(vgg)
+
+    for name in "ab":
+        save(model, tmp_path / name)
+
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 def test_weights_of_another_encoder_or_model_are_refused(vgg, weights, tmp_path):
     other = VGG(write_vgg(tmp_path / "vgg.npz"))
     other.layers["1_1"].weight.data += 0.1
@@ -115,11 +124,21 @@ def test_weights_of_another_encoder_or_model_are_refused(vgg, weights, tmp_path)
         load(weights, other)
 
     save_file(load_file(weights), tmp_path / "nameless.safetensors")
-    save_file({"a": torch.ones(2)}, tmp_path / "strange.safetensors", {"form": "adain", "bottleneck": "3_1"})
+    about = {"about": '{"form": "adain", "bottleneck": "3_1"}'}
+    save_file({"a": torch.ones(2)}, tmp_path / "strange.safetensors", about)
     (tmp_path / "text.safetensors").write_text("no weights")
-    for name in ("nameless", "strange", "text", "missing"):
-        with pytest.raises(ValueError, match=f"{name}.safetensors holds no weights of model paper"):
+    for name in ("nameless", "strange", "text"):
+        with pytest.raises(ValueError, match=f"{name}.safetensors holds no weights of model paper$"):
             load(tmp_path / f"{name}.safetensors", vgg)
+    with pytest.raises(ValueError, match="missing.safetensors cannot be read"):
+        load(tmp_path / "missing.safetensors", vgg)
+
+
+def test_shipped_weights_are_small_and_finite_and_know_their_encoder(vgg):
+    assert SHIPPED.stat().st_size < 1.3e6
+    assert all(tensor.isfinite().all() for tensor in load_file(SHIPPED).values())
+    with pytest.raises(ValueError, match="trained with other VGG-19 weights"):
+        load(SHIPPED, vgg)
 
 
 @pytest.mark.parametrize("height, width", SIZES)
@@ -160,7 +179,9 @@ def test_what_is_no_picture_is_refused(stylizer, image):
 
 @pytest.mark.parametrize("wrong, sentence", [
     ({"factor": 0}, "factor r must be a number above 0"), ({"factor": float("nan")}, "factor r must be"),
-    ({"factor": 1e-5}, "too small"), ({"size": (0, 5)}, "1 to 16777216 pixels"), ({"size": (9000, 9000)}, "pixels")])
+    ({"factor": 1e-5}, "too small"), ({"factor": 1e-300}, "too small"),
+    ({"size": (0, 5)}, "1 to 16777216 pixels"), ({"size": (9000, 9000)}, "1 to 16777216 pixels"),
+])
 def test_sizes_and_factors_that_cannot_be_are_refused(stylizer, wrong, sentence):
     image = picture(36, 64)
 

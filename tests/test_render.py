@@ -450,7 +450,7 @@ def folder(tmp_path: Path) -> Path:
     ("image photo.png dusk o.png --scale inf", "--scale must be a number above 0"),
     ("image photo.png dusk o.png --scale 9999", "1 to 16000"),
     ("image photo.png dusk o.png --size axb", "WIDTHxHEIGHT"),
-    ("image photo.png dusk o.png --model paper", "--model paper needs --weights FILE"),
+    ("image photo.png dusk o.png --model paper", "go with the original VGG-19: name its file with --vgg"),
     ("image photo.png dusk o.png --model paper --weights text.jpg --vgg text.mp4", "text.mp4 holds no VGG-19 weights"),
 ])  # fmt: skip
 def test_misuse_is_one_sentence_and_exit_code_2(

@@ -198,9 +198,9 @@ def load_stylizer(weights: Path | None = None) -> "Stylizer":
 
 
 def load_paper(weights: Path | None, vgg: Path | None) -> "PaperStylizer":
-    """Model paper. Its weights go with one VGG-19 only, so there are none that fit everybody's."""
-    if weights is None:
-        raise BadSetting("--model paper needs --weights FILE, as written by mvstylizer pretrain --model paper.")
+    """Model paper; its weights go with the VGG-19 they were trained with, and with no other."""
+    if weights is None and vgg is None:  # before 575 MB are downloaded that do not go with them
+        raise BadSetting("The shipped weights of model paper go with the original VGG-19: name its file with --vgg.")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from edge.paper_stylizer import PaperStylizer  # torch takes seconds
 
