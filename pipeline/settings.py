@@ -23,6 +23,12 @@ def _name(text: str) -> str:
     return text
 
 
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("on or off is needed")
+    return text.lower() == "on"
+
+
 def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         value = kind(text)
@@ -50,6 +56,7 @@ class Settings:
     port: int = _setting(8080, _positive(int), "port the gateway listens on")
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
+    marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
     ice_servers: tuple[dict, ...] = _setting((), _ice_servers, "STUN and TURN servers as JSON; none by default")
 
     @classmethod

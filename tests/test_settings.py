@@ -26,6 +26,7 @@ def test_variables_are_parsed():
         ("MVS_ICE_SERVERS", "{"),
         ("MVS_ICE_SERVERS", '["stun:a"]'),
         ("MVS_KEY_FRAME_INTERVAL_S", "nan"),
+        ("MVS_MARKER_JITTER_BUFFER", "yes"),
     ],
 )
 def test_a_wrong_value_is_named(name, value):
