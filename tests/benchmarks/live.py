@@ -11,6 +11,8 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psutil
@@ -38,14 +40,23 @@ def main() -> None:
 
 
 async def measure(folder: Path, clip: Path, camera: Path, seconds: int) -> dict:
-    (folder / "up").mkdir()
+    async with running(folder / "stock", MVS_MARKER_JITTER_BUFFER="off") as up:
+        stock = await headless(up, clip, folder / "stock.mp4")
     started_s = time.monotonic()
-    up = Up(folder / "up", environment=dict(os.environ))
-    try:
-        await asyncio.to_thread(up.wait_ready)
+    async with running(folder / "up") as up:
         result = {"up_ready_s": round(time.monotonic() - started_s, 1)}
         result |= await headless(up, clip, folder / "out.mp4")
+        result |= {f"stock_jitter_buffer_{name}": stock[name] for name in stock if name.startswith("round_trip")}
         return result | await page(up, camera, seconds)
+
+
+@asynccontextmanager
+async def running(folder: Path, **settings: str) -> AsyncIterator[Up]:
+    folder.mkdir()
+    up = Up(folder, environment={**os.environ, **settings})
+    try:
+        await asyncio.to_thread(up.wait_ready)
+        yield up
     finally:
         await asyncio.to_thread(up.stop)
 
