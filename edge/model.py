@@ -26,11 +26,14 @@ class GridModel(nn.Module):
 
     def forward(self, content: Tensor, style: StyleStatistics) -> Tensor:
         """B 3 H W in 0..1, sides multiples of 16, to B 3 D R C 4."""
-        taps = self.encoder(content)
-        plain, coloured = self.draw(taps, style)
+        return self.smoothing.solve(self.equations(content, style))
+
+    def equations(self, content: Tensor, style: StyleStatistics) -> Tensor:
+        """The normal equations of the fit, B 4 7 D R C: what may be averaged over time before it is solved."""
+        plain, coloured = self.draw(self.encoder(content), style)
         small = F.avg_pool2d(content, 2)
         rows, columns = content.shape[2] // CELL, content.shape[3] // CELL
-        return self.smoothing(small, small + (coloured.float() - plain.float()), DEPTH, rows, columns)
+        return self.smoothing.collect(small, small + (coloured.float() - plain.float()), DEPTH, rows, columns)
 
     def style(self, image: Tensor) -> StyleStatistics:
         """B 3 H W to the statistics of every level the decoder passes through when it draws the style itself."""

@@ -56,8 +56,7 @@ class MetaSmoothing(nn.Module):
 
     def forward(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
         """Two pictures B 3 H W to the grid B 3 D R C 4 that turns the first into the second."""
-        with torch.autocast(content.device.type, enabled=False):
-            return self.solve(self.collect(content, target, depth, rows, columns))
+        return self.solve(self.collect(content, target, depth, rows, columns))
 
     def collect(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
         """The normal equations of every cell, B 4 7 D R C: psi along the luma, the rows and the columns.
@@ -66,11 +65,12 @@ class MetaSmoothing(nn.Module):
         """
         content, target = content.mT.contiguous(), target.mT.contiguous()  # B 3 W H
         levels = (luma(content) * LUMA_LEVELS).long().clamp(0, LUMA_LEVELS - 1)
-        layers = self.luma.matrix(depth, LUMA_LEVELS)[levels].mT.contiguous()  # B W D H
-        weights = layers[:, :, :, None] * self.space.matrix(rows, content.shape[3]).mT.contiguous()  # B W D R H
-        values = normal_equations(content, target).flatten(1, 2).transpose(1, 2)  # B W 28 H
-        sums = values @ weights.flatten(2, 3).mT  # B W 28 DR
-        sums = self.space.matrix(columns, content.shape[2]).mT @ sums.flatten(2)  # B C 28DR
+        with torch.autocast(content.device.type, enabled=False):
+            layers = self.luma.matrix(depth, LUMA_LEVELS)[levels].mT.contiguous()  # B W D H
+            weights = layers[:, :, :, None] * self.space.matrix(rows, content.shape[3]).mT.contiguous()  # B W D R H
+            values = normal_equations(content, target).flatten(1, 2).transpose(1, 2)  # B W 28 H
+            sums = values @ weights.flatten(2, 3).mT  # B W 28 DR
+            sums = self.space.matrix(columns, content.shape[2]).mT @ sums.flatten(2)  # B C 28DR
         return sums.mT.unflatten(1, (4, 7, depth, rows))
 
     def solve(self, sums: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from edge.colorization import StyleStatistics
 from edge.grid import CELL, cells
+from edge.memory import StreamState, remember
 from edge.weights import SHIPPED, load
 
 #: No coefficient may be larger. On photos they stay below 5.
@@ -39,11 +40,21 @@ class Stylizer:
         """Statistics of a style picture (RGB uint8 H W 3); worth keeping, they cost as much as a key frame."""
         return self.model.style(self.prepare(image))
 
-    @torch.inference_mode()
     def stylize(self, content: np.ndarray, style: StyleStatistics) -> np.ndarray:
         """The grid (float16, 3 D R C 4) that gives a picture (RGB uint8 H W 3) the style, at any resolution."""
-        grid = self.model(self.prepare(content), style)[0]
-        return np.ascontiguousarray(grid.clamp(-LARGEST, LARGEST).half().cpu().numpy())
+        return self.follow(content, style, None, elapsed_s=0)[0]
+
+    @torch.inference_mode()
+    def follow(
+        self, content: np.ndarray, style: StyleStatistics, state: StreamState | None, *, elapsed_s: float
+    ) -> tuple[np.ndarray, StreamState]:
+        """The grid of a stream's next key frame, and the state to hand in with the one after.
+
+        `elapsed_s` since the key frame before. `state` is None for a new stream, scene or style.
+        """
+        state = remember(state, self.model.equations(self.prepare(content), style), elapsed_s)
+        grid = self.model.smoothing.solve(state)[0]
+        return np.ascontiguousarray(grid.clamp(-LARGEST, LARGEST).half().cpu().numpy()), state
 
     def warm_up(self) -> None:
         """Run once, so that the first key frame does not pay for what is set up lazily."""

@@ -30,6 +30,7 @@ class Brightener:
 
     def __init__(self, first: float = 0.1, step: float = 0.0) -> None:
         self.key_frames, self._offset, self._step = 0, first, step
+        self.states: list[int] = []
 
     def style(self, image: np.ndarray) -> float:
         return self._offset
@@ -39,6 +40,14 @@ class Brightener:
         grid[..., 3] = style + self._step * self.key_frames
         self.key_frames += 1
         return grid
+
+    def follow(
+        self, content: np.ndarray, style: float, state: int | None, *, elapsed_s: float
+    ) -> tuple[np.ndarray, int]:
+        """The state counts a scene's key frames."""
+        self.elapsed_s, state = elapsed_s, (state or 0) + 1
+        self.states.append(state)
+        return self.stylize(content, style), state
 
 
 def picture(index: int, size: tuple[int, int], scene: int = 0) -> np.ndarray:
@@ -138,7 +147,7 @@ def offset_grids(count: int) -> Iterator[np.ndarray]:
 
 def offsets(stills: list[Still], interval: int) -> list[float]:
     grids = offset_grids(len(stills))
-    return [float(grid.flat[0]) for _, grid in render.with_grids(stills, lambda frame: next(grids), interval)]
+    return [float(grid.flat[0]) for _, grid in render.with_grids(stills, lambda frame, cut: next(grids), interval)]
 
 
 def test_grids_blend_linearly_from_key_frame_to_key_frame():
@@ -169,7 +178,7 @@ def test_frames_are_let_go_as_soon_as_they_are_painted():
             alive.add(still)
             yield still
 
-    for _ in render.with_grids(endless(), lambda frame: np.zeros((3, 1, 1, 1, 4), np.float16), 10):
+    for _ in render.with_grids(endless(), lambda frame, cut: np.zeros((3, 1, 1, 1, 4), np.float16), 10):
         most = max(most, len(alive))
 
     assert most <= 12
@@ -311,6 +320,15 @@ def test_key_frames_are_a_tenth_of_the_work(tmp_path: Path):
     convert(source, tmp_path / "out.mp4", stylizer, interval=10)
 
     assert stylizer.key_frames == 3
+
+
+def test_a_scene_has_one_memory(tmp_path: Path):
+    source, stylizer = make_clip(tmp_path / "in.mp4", frames=20, rate=25, cut_at=11), Brightener()
+
+    convert(source, tmp_path / "out.mp4", stylizer, interval=5)
+
+    assert stylizer.states == [1, 2, 3, 1, 2]
+    assert stylizer.elapsed_s == 0.2
 
 
 def test_the_last_frames_of_a_file_cut_short_are_left_out(tmp_path: Path):

@@ -77,6 +77,44 @@ def test_same_input_same_grid(stylizer):
     assert np.array_equal(stylizer.stylize(image, style), stylizer.stylize(image, style))
 
 
+def test_the_first_key_frame_of_a_stream_is_stylized_as_a_picture(stylizer):
+    image, style = picture(144, 256), stylizer.style(picture(100, 100, seed=1))
+
+    grid, _ = stylizer.follow(image, style, None, elapsed_s=0.5)
+
+    assert np.array_equal(grid, stylizer.stylize(image, style))
+
+
+def test_a_stream_moves_towards_what_it_sees(stylizer):
+    before, now, style = picture(144, 256), picture(144, 256, seed=2), stylizer.style(picture(100, 100, seed=1))
+    old, state = stylizer.follow(before, style, None, elapsed_s=0)
+    new = stylizer.stylize(now, style)
+
+    soon, late = (stylizer.follow(now, style, state, elapsed_s=elapsed_s)[0] for elapsed_s in (0.03, 100))
+
+    assert np.abs(soon - old).mean() < 0.5 * np.abs(new - old).mean()  # colours it has not met yet it takes at once
+    assert np.abs(late - new).mean() < 0.01
+
+
+def test_a_still_stream_keeps_its_grid(stylizer):
+    image, style = picture(144, 256), stylizer.style(picture(100, 100, seed=1))
+    first, state = stylizer.follow(image, style, None, elapsed_s=0)
+
+    for _ in range(5):
+        grid, state = stylizer.follow(image, style, state, elapsed_s=0.5)
+
+    assert np.abs(grid - first).max() < 1e-2
+
+
+def test_a_turned_phone_begins_anew(stylizer):
+    upright, style = picture(256, 144), stylizer.style(picture(100, 100, seed=1))
+    _, state = stylizer.follow(picture(144, 256), style, None, elapsed_s=0)
+
+    grid, _ = stylizer.follow(upright, style, state, elapsed_s=0.5)
+
+    assert np.array_equal(grid, stylizer.stylize(upright, style))
+
+
 @pytest.mark.parametrize("image", [
     np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8),
     np.zeros((0, 8, 3), np.uint8), [[1, 2, 3]], None,

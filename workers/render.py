@@ -132,11 +132,16 @@ def stylize_video(
     strength: float,
 ) -> int:
     """Write clip in the style of the picture style at size (width, height); returns the number of frames."""
-    statistics, count = stylizer.style(style), 0
+    statistics, state, count = stylizer.style(style), None, 0
+    elapsed_s = float(interval / clip.rate)
+
+    def key_frame(frame: av.VideoFrame, cut: bool) -> np.ndarray:
+        nonlocal state
+        grid, state = stylizer.follow(upright(frame), statistics, None if cut else state, elapsed_s=elapsed_s)
+        return grid
+
     with writing(out, clip, size) as output, tqdm(total=clip.length, unit="frame", disable=None) as progress:
-        frames = with_grids(
-            clip.frames(output.sound), lambda frame: stylizer.stylize(upright(frame), statistics), interval
-        )
+        frames = with_grids(clip.frames(output.sound), key_frame, interval)
         for count, (frame, grid) in enumerate(frames, 1):
             painted = apply_grid(resized(upright(frame), size), grid, strength=strength)
             output.write(painted, frame.pts)
@@ -145,11 +150,12 @@ def stylize_video(
 
 
 def with_grids(
-    frames: Iterable[av.VideoFrame], stylize: Callable[[av.VideoFrame], np.ndarray], interval: int
+    frames: Iterable[av.VideoFrame], stylize: Callable[[av.VideoFrame, bool], np.ndarray], interval: int
 ) -> Iterator[tuple[av.VideoFrame, np.ndarray]]:
     """Every frame with its grid: a key frame's own, and between two key frames a blend of theirs by time.
 
-    Every interval-th frame is a key frame, and the first of each scene: across a cut nothing blends.
+    Every interval-th frame is a key frame, and the first of each scene: across a cut nothing blends, and `stylize` is
+    told of it.
     At most interval frames wait for the key frame after them.
     """
     held, grid = [], None
@@ -157,7 +163,7 @@ def with_grids(
         if held and not cut and len(held) < interval:
             held.append(frame)
             continue
-        next_grid = stylize(frame)
+        next_grid = stylize(frame, cut)
         yield from _blended(held, grid, grid if cut else next_grid)
         held, grid = [frame], next_grid
     yield from _blended(held, grid, grid)

@@ -21,6 +21,7 @@ from pipeline.jobs import AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame
 from pipeline.settings import Settings
 from pipeline.style_store import StyleStore
+from workers.streams import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class Edge:
         self._redis = connect(settings.redis_url)
         self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
         self._cache: OrderedDict[str, StyleStatistics] = OrderedDict()
+        self._streams = Streams()
 
     @property
     def model_version(self) -> str:
@@ -60,7 +62,9 @@ class Edge:
             start_ns = time.monotonic_ns()
             picture, style = decode_image(frame.picture), self._style(frame.style_id)
             decoded_ns = time.monotonic_ns()
-            grid = self._stylizer.stylize(picture, style)
+            state, elapsed_s = self._streams.before(frame, decoded_ns / 1e9)
+            grid, state = self._stylizer.follow(picture, style, state, elapsed_s=elapsed_s)
+            self._streams.keep(frame, decoded_ns / 1e9, state)
             done_ns = time.monotonic_ns()
         except (MVStylizerError, ValueError) as error:
             return self._reply(frame, error=str(error)[:200])
