@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
         f"{summary.key_frames} key frames answered, round trip p50 {_ms(summary.round_trip_p50_ms)}, "
         f"p95 {_ms(summary.round_trip_p95_ms)}."
     )
+    if missing := summary.frames - summary.written_frames:
+        print(f"This machine was too slow to write {missing} of the frames.")
     print(json.dumps(asdict(summary)))
 
 
