@@ -8,24 +8,23 @@ memory from frame to frame, and with it. Clips with a cut are left out. The last
 import argparse
 import json
 import os
-from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-import av
 import cv2
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from clients.reassemble import apply_grid
-from edge.stylizer import Stylizer, StyleStatistics
+from edge.stylizer import StyleStatistics, Stylizer
 from workers.media import Clip, upright
 from workers.render import marked_cuts, style_picture
 
 #: Long side of the pictures that are compared, in pixels; the network sees the clip's own.
-LONG_SIDE = 640
+LONG_SIDE = 480
 VARIANTS = ("held", "without", "with")
 
 
@@ -54,7 +53,8 @@ def warping_errors(
     states, before, outputs = dict.fromkeys(styles), None, {}
     with Clip(path) as clip:
         elapsed_s = float(1 / clip.rate)
-        for frame, cut in tqdm(first(clip.frames(lambda packet: None), most), total=min(most, clip.length or most), leave=False):
+        frames = clip.frames(lambda packet: None)
+        for frame, cut in tqdm(islice(marked_cuts(frames), most), desc=path.stem, unit="frame", leave=False):
             if cut:
                 return {}
             rgb = upright(frame)
@@ -72,10 +72,6 @@ def warping_errors(
                     outputs[name, variant] = output
             before = small
     return errors
-
-
-def first(frames: Iterable[av.VideoFrame], most: int) -> Iterable[tuple[av.VideoFrame, bool]]:
-    return (marked for marked, _ in zip(marked_cuts(frames), range(most)))
 
 
 def consistent_flow(before: np.ndarray, now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
