@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import redis
+import torch
 
 from pipeline.errors import RedisUnavailable
 from system import Up
@@ -18,6 +19,12 @@ def missing(what: str) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing, and CI is set")
     pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(autouse=True)
+def same_numbers() -> None:
+    """Random weights and pictures are the same in every run."""
+    torch.manual_seed(0)
 
 
 class RedisServer:
