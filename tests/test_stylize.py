@@ -1,118 +1,63 @@
-"""What one edge worker makes of its jobs, over a real Redis, with a network that answers at once."""
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import redis
+from rq import SimpleWorker
 
-from pipeline import topology
-from pipeline.broker import EdgeBroker, connect
+from pipeline.broker import GatewayBroker
 from pipeline.codec import encode_jpeg
-from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.jobs import AllowListedJob, MsgpackSerializer
+from pipeline.messages import KeyFrame
 from pipeline.settings import Settings
 from pipeline.styles import shipped
-from workers import stylize
-from workers.stylize import STYLES_CACHED, Edge
+from workers.stylize import Edge, EdgeWorker
 
-PICTURE = encode_jpeg(np.full((90, 160, 3), 120, np.uint8))
-GRID = np.ones((3, 8, 9, 16, 4), np.float16)
+PICTURE = encode_jpeg(np.zeros((32, 48, 3), np.uint8))
 
 
-class InstantStylizer:
-    """The Stylizer's face without its network."""
+class Counter:
+    """A stylizer whose state counts a stream's key frames."""
 
-    model_version = "instant"
+    model_version = "counter"
 
     def __init__(self) -> None:
-        self.styles = 0
+        self.states: list[int] = []
 
-    def style(self, image: np.ndarray) -> str:
-        self.styles += 1
-        return "statistics"
+    def style(self, image: np.ndarray) -> None:
+        return None
 
-    def follow(self, content: np.ndarray, style: str, state: object, *, elapsed_s: float) -> tuple[np.ndarray, object]:
-        assert content.shape == (90, 160, 3) and style == "statistics"
-        return GRID, None
-
-
-@pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
+    def follow(self, content: np.ndarray, style: None, state: int | None, *, elapsed_s: float):
+        self.states.append((state or 0) + 1)
+        return np.zeros((3, 1, 1, 1, 4), np.float16), self.states[-1]
 
 
 @pytest.fixture
-def edge(redis_url):
-    return Edge(Settings(redis_url=redis_url), InstantStylizer())
+def settings(redis_url) -> Settings:
+    return replace(Settings(), redis_url=redis_url)
 
 
-def put(connection, frame_id: int = 7, style_id: str = shipped()[0].id, picture: bytes = PICTURE) -> None:
-    frame = KeyFrame("gateway", "stream", frame_id, style_id, False, picture)
-    connection.set(topology.blob("stream", frame_id), frame.pack())
+def test_each_stream_has_its_memory_until_a_cut(settings):
+    broker, stylizer = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Counter()
+    edge = Edge(settings, stylizer)
+
+    for frame_id, (stream_id, cut) in enumerate([("a", False), ("a", False), ("b", False), ("a", False), ("a", True)]):
+        broker.submit(KeyFrame("gateway", stream_id, frame_id, shipped()[0].id, cut, PICTURE))
+        edge.stylize(stream_id, frame_id)
+
+    broker.close()
+    assert stylizer.states == [1, 2, 1, 3, 1]
 
 
-def answers(connection) -> list[StylizedFrame]:
-    entries = connection.xrange(topology.results("gateway"))
-    return [StylizedFrame.unpack(fields[b"frame"]) for _, fields in entries]
+def test_many_heartbeats_in_a_second_are_one(settings, monkeypatch):
+    calls = []
+    monkeypatch.setattr(SimpleWorker, "heartbeat", lambda *arguments: calls.append(arguments))
+    with redis.Redis.from_url(settings.redis_url) as connection:
+        worker = EdgeWorker(["q"], connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
+        worker.beacon = ("beacon", "version")
 
+        for _ in range(5):
+            worker.heartbeat()
 
-def test_a_key_frame_is_answered_with_its_grid(connection, edge):
-    put(connection)
-
-    edge.stylize("stream", 7)
-
-    (answer,) = answers(connection)
-    assert (answer.frame_id, answer.style_id, answer.model_version) == (7, shipped()[0].id, "instant")
-    assert answer.grid_shape == (8, 9, 16) and answer.grid == GRID.tobytes()
-    assert answer.error == "" and answer.stylize_ms >= 0
-
-
-def test_a_key_frame_past_its_deadline_is_left_alone(connection, edge):
-    edge.stylize("stream", 7)
-
-    assert answers(connection) == []
-
-
-def test_a_damaged_message_is_left_alone(connection, edge):
-    connection.set(topology.blob("stream", 7), b"rubbish")
-
-    edge.stylize("stream", 7)
-
-    assert answers(connection) == []
-
-
-@pytest.mark.parametrize(("change", "word"), [({"style_id": "0" * 16}, "style"), ({"picture": b"rubbish"}, "damaged")])
-def test_what_cannot_be_stylized_is_answered_with_one_sentence(connection, edge, change, word):
-    put(connection, **change)
-
-    edge.stylize("stream", 7)
-
-    (answer,) = answers(connection)
-    assert word in answer.error and answer.error.endswith(".")
-    assert answer.grid == b""
-
-
-def test_a_style_is_looked_at_once_and_the_cache_is_bounded(connection, edge):
-    for number in range(2 * STYLES_CACHED):
-        connection.set(topology.style(f"{number:016x}"), PICTURE)
-        for frame_id in (2 * number, 2 * number + 1):
-            put(connection, frame_id=frame_id, style_id=f"{number:016x}")
-            edge.stylize("stream", frame_id)
-
-    assert edge._stylizer.styles == 2 * STYLES_CACHED
-    assert len(edge._cache) == STYLES_CACHED
-
-
-def test_the_job_runs_on_the_edge_of_its_process(connection, edge, monkeypatch):
-    monkeypatch.setattr(stylize, "EDGE", edge)
-    put(connection)
-
-    stylize.stylize_key_frame("stream", 7)
-
-    assert len(answers(connection)) == 1
-
-
-def test_answers_are_one_stream_a_gateway_and_expire(connection, edge):
-    put(connection)
-    edge.stylize("stream", 7)
-
-    assert 0 < connection.ttl(topology.results("gateway")) <= topology.RESULTS_TTL_S
-    assert EdgeBroker(connection).take("stream", 7) is None
+        assert len(calls) == 1
+        assert connection.get("beacon") == b"version"
