@@ -38,9 +38,10 @@ def main() -> None:
     for path in sorted(path for path in args.clips.iterdir() if path.suffix in (".mp4", ".mkv", ".webm", ".mov")):
         for name, errors in warping_errors(path, stylizer, styles, args.frames).items():
             held, without, remembering = (float(np.mean(errors[variant])) for variant in VARIANTS)
-            row = {"held": held, "without": without / held, "with": remembering / held}
+            row = {"held_x1e3": 1e3 * held, "without": without / held, "with": remembering / held}
             result.setdefault(path.stem, {})[name] = {key: round(value, 4) for key, value in row.items()}
-            print(f"{path.stem:24} {name:12} {1e3 * held:10.3f} {row['without']:8.3f} {row['with']:8.3f}", flush=True)
+            numbers = f"{row['held_x1e3']:10.3f} {row['without']:8.3f} {row['with']:8.3f}"
+            print(f"{path.stem:24} {name:12} {numbers}", flush=True)
     print(json.dumps(result))
 
 
