@@ -511,6 +511,26 @@ def test_whole_commands_with_the_shipped_model(folder: Path, monkeypatch: pytest
     assert displayed_size(folder / "full.mp4") == (64, 48)
 
 
+@pytest.mark.parametrize("photo", [
+    np.linspace(0, 65535, 40 * 60 * 3).reshape(40, 60, 3).astype(np.uint16), np.full((40, 60), 77, np.uint8),
+    np.full((40, 60, 4), (10, 200, 90, 128), np.uint8), np.full((40, 60, 4), 0, np.uint8),
+    picture(0, (4000, 1)), picture(0, (1, 4000)), np.full((1, 1, 3), 200, np.uint8), np.zeros((40, 60, 3), np.uint8),
+], ids=["16-bit", "grey", "alpha", "transparent", "4000x1", "1x4000", "one-pixel", "black"])  # fmt: skip
+def test_odd_photos_and_styles_are_painted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, photo: np.ndarray
+):
+    monkeypatch.chdir(folder)
+    (folder / "odd.png").write_bytes(cv2.imencode(".png", photo)[1])
+    stylizer = Stylizer.load(device="cpu")
+    monkeypatch.setattr(render, "load_stylizer", lambda *_: stylizer)
+
+    main("image odd.png dusk as-content.png".split())
+    main("image photo.png odd.png as-style.png".split())
+
+    assert read_picture((folder / "as-content.png").read_bytes()).shape == (*photo.shape[:2], 3)
+    assert read_picture((folder / "as-style.png").read_bytes()).shape == (48, 64, 3)
+
+
 def test_an_image_by_model_paper(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
     save(PaperModel(VGG(write_vgg(folder / "vgg.npz"))), folder / "paper.safetensors")
