@@ -53,7 +53,7 @@ class GatewayBroker:
             self._queue.enqueue(
                 STYLIZE, frame.stream_id, frame.frame_id, job_id=_job_id(frame.stream_id, frame.frame_id),
                 description="", ttl=topology.KEY_FRAME_DEADLINE_MS // 1000 + 1, result_ttl=topology.JOB_TTL_S,
-                failure_ttl=topology.JOB_TTL_S, job_timeout=topology.JOB_TTL_S, pipeline=pipe,
+                failure_ttl=topology.JOB_TTL_S, job_timeout=topology.JOB_TIMEOUT_S, pipeline=pipe,
             )
             key = topology.blob(frame.stream_id, frame.frame_id)
             pipe.set(key, frame.pack(), px=topology.KEY_FRAME_DEADLINE_MS)

@@ -22,6 +22,8 @@ WORKER_BEACON_S = 6
 STYLE_TTL_S = 24 * 3600
 #: 256 styles of at most 300 KB are 75 MB.
 STYLES_MAX = 256
+#: A key frame takes 30 ms: a job that runs this long hangs, and its worker is wanted for others.
+JOB_TIMEOUT_S = 10
 #: RQ keeps a finished or failed job's hash this long, for dashboards; its default for failures is a year.
 JOB_TTL_S = 60
 

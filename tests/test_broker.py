@@ -43,6 +43,7 @@ def test_bytes_never_travel_in_job_arguments_and_everything_expires(gateway, con
 
     (job,) = stylize_queue(connection, "edge").jobs
     assert job.args == ("stream", 7)
+    assert job.timeout == topology.JOB_TIMEOUT_S
     assert 0 < connection.pttl(topology.blob("stream", 7)) <= topology.KEY_FRAME_DEADLINE_MS
     assert 0 < connection.ttl(job.key) <= topology.KEY_FRAME_DEADLINE_MS // 1000 + 1
 
