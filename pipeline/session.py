@@ -60,7 +60,7 @@ class Session:
         self._gateway_id = settings.gateway_id
         self._broker, self._executor, self._metrics = broker, executor, metrics
         self._find_style, self._on_closed = find_style, on_closed
-        selector = KeyFrameSelector(max_interval_s=settings.key_frame_interval_s)
+        selector = KeyFrameSelector(max_interval=settings.key_frame_interval_s)
         self._picker = KeyFramePicker(picture_size[1], selector)
         self._control: RTCDataChannel | None = None
         self._frames: RTCDataChannel | None = None

@@ -11,7 +11,7 @@ import pytest
 
 from chromium import photo
 from pipeline import framestamp
-from pipeline.picking import luma_plane
+from pipeline.picking import planes
 
 CLIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "clips"
 WIDTH, HEIGHT, FRAMES, FIRST_ID = 640, 360, 45, 65_520
@@ -51,7 +51,7 @@ def encoded(pictures: Iterator[np.ndarray]) -> list[av.Packet]:
 
 
 def read(frame: av.VideoFrame, scale: int) -> int | None:
-    luma = cv2.resize(luma_plane(frame), None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
+    luma = cv2.resize(planes(frame)[0], None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
     return framestamp.read(luma[-framestamp.strip_rows(len(luma), HEIGHT) :])
 
 

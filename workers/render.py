@@ -15,7 +15,8 @@ from tqdm import tqdm
 from clients.reassemble import apply_grid, blend_grids
 from pipeline.codec import decode_image, read_picture
 from pipeline.errors import BadSetting, MVStylizerError
-from pipeline.keyframes import is_cut, luma_histogram
+from pipeline.keyframes import is_cut
+from pipeline.picking import glance_at
 from pipeline.styles import find_shipped, shipped
 from workers.media import CONTAINERS, Clip, displayed_size, renamed_at_the_end, upright, writing
 
@@ -179,9 +180,9 @@ def marked_cuts(frames: Iterable[av.VideoFrame]) -> Iterator[tuple[av.VideoFrame
     """Every frame with whether a new scene begins there."""
     before = None
     for frame in frames:
-        histogram = luma_histogram(frame.to_ndarray(format="gray"))
-        yield frame, before is not None and is_cut(before, histogram)
-        before = histogram
+        glance = glance_at(frame)
+        yield frame, before is not None and is_cut(before, glance)
+        before = glance
 
 
 def resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
