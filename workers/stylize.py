@@ -21,6 +21,7 @@ from pipeline.jobs import AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame
 from pipeline.settings import Settings
 from pipeline.style_store import StyleStore
+from workers.lean import forget_gpu_libraries
 from workers.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -134,6 +135,8 @@ def run(args: argparse.Namespace) -> None:
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
     stylizer = Stylizer.load()
     stylizer.warm_up()
+    if stylizer.device == "cpu":
+        forget_gpu_libraries()
     EDGE = Edge(settings, stylizer)
     # No socket timeout: RQ blocks on this connection. Retries, so that a Redis that restarts is not our end.
     connection = redis.Redis.from_url(
