@@ -1,4 +1,7 @@
-/** The grid on show: it fades from one key frame's answer to the next, and mixes with the untouched picture. */
+/**
+ * The grid on show: it fades from one key frame's answer to the next, and mixes with the untouched picture.
+ * The twin of clients/look.py.
+ */
 
 import { blendGrids, identityGrid, sameSize } from './reassemble.js';
 
@@ -21,17 +24,18 @@ export class Look {
   }
 
   /**
-   * Take a new grid.
+   * Take a new grid; after a cut, or in another size, it switches at once: the old one is another scene's.
    * @param {import('./reassemble.js').Grid} grid
-   * @param {boolean} cut switch at once: the old grid belongs to another scene
+   * @param {boolean} cut
+   * @param {(shown: import('./reassemble.js').Grid) => import('./reassemble.js').Grid} realign
+   *   brings what was shown until now to where the new grid's key frame has it
    */
-  arrive(grid, cut) {
+  arrive(grid, cut, realign = (shown) => shown) {
     const shown = this.#blended();
-    if (cut) this.#from = grid;
-    else if (sameSize(shown, grid)) this.#from = shown;
-    else this.#from = this.#isUntouched() ? identityGrid(grid.size) : grid;
+    const switches = cut || !sameSize(shown, grid);
+    this.#from = switches ? grid : realign(shown);
     this.#to = grid;
-    this.#faded = cut ? FADE_FRAMES : 0;
+    this.#faded = switches ? FADE_FRAMES : 0;
     this.#changed = true;
   }
 
@@ -49,9 +53,5 @@ export class Look {
 
   #blended() {
     return blendGrids(this.#from, this.#to, this.#faded / FADE_FRAMES);
-  }
-
-  #isUntouched() {
-    return this.#to.coefficients.length === 12;
   }
 }

@@ -12,6 +12,8 @@
 
 const MAX_SIDE = 64;
 const LUMA = [0.299, 0.587, 0.114];
+/** Flows bend gently: each step leaves a small share of the error. */
+const INVERSION_STEPS = 4;
 
 /**
  * Read a grid from the wire.
@@ -81,6 +83,54 @@ export function applyGrid(image, grid, from = 0, to = image.width) {
       applySlice(image.data, 4 * (y * image.width + x), slice, depth, columns, across[x]);
     }
   }
+}
+
+/**
+ * The grid of an older key frame as it lies in a newer one, so that both can be looked up along one flow and blended.
+ * @param {Grid} grid of the older key frame
+ * @param {import('./tracker.js').Flow} toNewer from a frame that was compared with both
+ * @param {import('./tracker.js').Flow} toOlder
+ * @returns {Grid}
+ */
+export function realign({ size, coefficients }, toNewer, toOlder) {
+  const [depth, rows, columns] = size;
+  const moved = new Float32Array(coefficients.length);
+  for (let cell = 0; cell < rows * columns; cell++) {
+    const [x, y] = [((cell % columns) + 0.5) / columns, (Math.floor(cell / columns) + 0.5) / rows];
+    const [left, top] = placeIn(toOlder, ...frameOf(x, y, toNewer));
+    for (let plane = 0; plane < 3 * depth; plane++) {
+      const at = 4 * plane * rows * columns;
+      const layer = coefficients.subarray(at, at + 4 * rows * columns);
+      for (let k = 0; k < 4; k++) moved[at + 4 * cell + k] = between(layer, rows, columns, left, top, k);
+    }
+  }
+  return { size, coefficients: moved };
+}
+
+/** Where in the frame a place of the key frame came to lie: the flow's inverse, by fixed-point steps. */
+function frameOf(x, y, flow) {
+  let [left, top] = [x, y];
+  for (let step = 0; step < INVERSION_STEPS; step++) {
+    const [movedX, movedY] = placeIn(flow, left, top);
+    left += x - movedX;
+    top += y - movedY;
+  }
+  return [left, top];
+}
+
+/** Where in the key frame a place of the frame was, as far as the flow is sure of it. */
+function placeIn({ width, height, moves }, x, y) {
+  const [dx, dy, validity] = [0, 1, 2].map((k) => between(moves, height, width, x, y, k));
+  return [x + validity * dx, y + validity * dy];
+}
+
+/** Value k of four, at a place between the cells. */
+function between(values, rows, columns, x, y, k) {
+  const [across, down] = [cellsAt(x, columns), cellsAt(y, rows)];
+  const at = (row, column) => values[4 * (row * columns + column) + k];
+  const upper = at(down.low, across.low) + across.t * (at(down.low, across.high) - at(down.low, across.low));
+  const lower = at(down.high, across.low) + across.t * (at(down.high, across.high) - at(down.high, across.low));
+  return upper + down.t * (lower - upper);
 }
 
 /** Interpolate the grid's rows into one [3, D, C, 4] slice, shared by a whole row of pixels. */
