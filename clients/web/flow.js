@@ -44,7 +44,8 @@ export function estimateFlow(from, to, guess = null, finest = 1) {
   let field = null;
   for (let level = from.length - 1; level >= Math.min(finest, from.length - 1); level--) {
     const { width, height, u, v } = searchLevel(from[level], to[level], [field, guess].filter(Boolean));
-    field = { width, height, u: medians(u, width, height), v: medians(v, width, height) };
+    const smooth = (pixels) => medians({ width, height, pixels }).pixels;
+    field = { width, height, u: smooth(u), v: smooth(v) };
   }
   return field;
 }

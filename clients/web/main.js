@@ -47,6 +47,8 @@ class App {
   /** @type {Promise<void>} */
   #galleryLoaded;
   #newestKeyFrame = null;
+  /** Of the frame on show. */
+  #frameId = null;
   #opening = false;
   #again = () => {};
 
@@ -132,9 +134,9 @@ class App {
   #onFrame(video) {
     const now = performance.now();
     if (!this.#session) this.#beginSession();
-    const frameId = this.#sender.send(video, now);
+    this.#frameId = this.#sender.send(video, now);
     this.#stats.framesSent += 1;
-    this.#tracker?.see(frameId, this.#sender.frame, now);
+    this.#tracker?.see(this.#frameId, this.#sender.frame, now);
     this.#player.show(video, this.#tracker?.flow);
     this.#stats.frame(now);
   }
@@ -144,7 +146,7 @@ class App {
   #beginSession() {
     const { onCpu, usesFlow } = this.#player;
     this.#sender = new SentPicture(onCpu, (width, height) => this.#session.setSize(width, height));
-    if (usesFlow && this.#query.get('flow') !== 'off') this.#tracker = new Tracker(onCpu, this.#mode !== 'grid');
+    if (usesFlow && this.#query.get('flow') !== 'off') this.#track();
     this.#session = new Session(() => this.#request(), {
       onStylized: (frame) => this.#onStylized(frame),
       onControl: (message) => this.#onControl(message),
@@ -153,6 +155,12 @@ class App {
       onMalformed: () => { this.#stats.malformed += 1; },
     });
     this.#session.start();
+  }
+
+  #track() {
+    this.#tracker = new Tracker(this.#player.onCpu, this.#mode !== 'grid', (frameId) => {
+      if (frameId === this.#frameId) this.#player.follow(this.#tracker.flow);
+    });
   }
 
   #endSession() {

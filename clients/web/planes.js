@@ -79,12 +79,10 @@ export function pad({ width, height, pixels }, border) {
 
 /**
  * The median of each pixel's 3x3 neighbours, by sorting columns of three: each column serves three pixels.
- * @param {Float32Array} pixels
- * @param {number} width
- * @param {number} height
- * @returns {Float32Array}
+ * @param {Plane} plane
+ * @returns {Plane}
  */
-export function medians(pixels, width, height) {
+export function medians({ width, height, pixels }) {
   const result = new Float32Array(pixels.length);
   const [low, middle, high] = Array.from({ length: 3 }, () => new Float32Array(width + 2));
   for (let y = 0; y < height; y++) {
@@ -106,7 +104,7 @@ export function medians(pixels, width, height) {
       );
     }
   }
-  return result;
+  return { width, height, pixels: result };
 }
 
 // Comparisons: Math.min and Math.max also weigh NaN and -0, and are twice as slow here.

@@ -91,6 +91,16 @@ export class Player {
     this.#draw();
   }
 
+  /**
+   * Draw the frame on show again, along its own flow: where drawing costs nothing.
+   * @param {import('./tracker.js').Flow|null} flow
+   */
+  follow(flow) {
+    if (this.onCpu) return;
+    this.#renderer.setFlow(flow);
+    this.#draw();
+  }
+
   /** @returns {Promise<Blob>} the stylized frame as a JPEG of the camera's size */
   photo() {
     this.#renderer.draw([0, 0]);

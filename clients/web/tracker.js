@@ -28,6 +28,7 @@ export class Tracker {
   #worker = new Worker('/worker.js', { type: 'module' });
   #small;
   #keepsPictures;
+  #onFlow;
   /** @type {Map<number, {luma: object, picture: OffscreenCanvas|null, seenAt: number}>} oldest first */
   #frames = new Map();
   /** @type {Map<number, {picture: OffscreenCanvas|null, flow: Flow|null, turn: number}>} oldest first */
@@ -43,12 +44,14 @@ export class Tracker {
   /**
    * @param {boolean} onCpu whether to scale on the CPU, as SentPicture does
    * @param {boolean} keepsPictures whether the key frames' colours are needed too
+   * @param {(frameId: number) => void} onFlow a flow of this frame is there
    */
-  constructor(onCpu, keepsPictures) {
+  constructor(onCpu, keepsPictures, onFlow) {
     const canvas = document.createElement('canvas');
     this.#small = canvas.getContext('2d', { alpha: false, willReadFrequently: onCpu });
     this.#keepsPictures = keepsPictures;
-    this.#worker.addEventListener('message', this.#onFlow);
+    this.#onFlow = onFlow;
+    this.#worker.addEventListener('message', ({ data }) => this.#onCompared(data));
   }
 
   /** @returns {Flow|null} the newest one to the key frame on show */
@@ -135,12 +138,13 @@ export class Tracker {
     this.#worker.postMessage({ frame: { ...this.#newest, keyId } });
   }
 
-  #onFlow = ({ data: { frameId, keyId, flow } }) => {
+  #onCompared({ frameId, keyId, flow }) {
     this.#busy = false;
     const key = this.#keys.get(keyId);
     if (key) key.flow = { frameId, ...flow };
     this.#compare();
-  };
+    this.#onFlow(frameId);
+  }
 
   /** Frames of another shape cannot be compared. */
   #beginAnew() {
