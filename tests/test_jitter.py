@@ -1,22 +1,30 @@
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
 from aiortc import rtcrtpreceiver
-from aiortc.jitterbuffer import JitterBuffer
+from aiortc.codecs import get_decoder
+from aiortc.codecs.vpx import Vp8Decoder, Vp8Encoder, vp8_depayload
+from aiortc.jitterbuffer import JitterBuffer, JitterFrame
 from aiortc.rtp import RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import jitter
-from pipeline.jitter import MarkerJitterBuffer
+from pipeline.jitter import PATIENCE_TICKS, BurstDecoder, JitterFrames, MarkerJitterBuffer
 
 CAPACITY = 64
 
 
-def packets(sizes: list[int], first: int = 65_530, marked: bool = True) -> list[RtpPacket]:
-    """Frames of `sizes` packets each; every packet's payload is its own."""
+def packets(sizes: list[int], first: int = 65_530, marked: bool = True, origin: int = 0) -> list[RtpPacket]:
+    """Frames of `sizes` packets each, 30 a second from `origin`; every packet's payload is its own."""
     made = []
     for frame, size in enumerate(sizes):
         for part in range(size):
             number, last = (first + len(made)) % 65536, part == size - 1
-            packet = RtpPacket(sequence_number=number, timestamp=3000 * frame, marker=int(marked and last))
+            timestamp = (origin + 3000 * frame) % 2**32
+            packet = RtpPacket(sequence_number=number, timestamp=timestamp, marker=int(marked and last))
             packet._data = f"[{frame}.{part}]".encode()
             made.append(packet)
     return made
@@ -28,7 +36,7 @@ def whole(sizes: list[int]) -> list[bytes]:
 
 def released(buffer: JitterBuffer, arriving: list[RtpPacket]) -> list[bytes]:
     frames = (buffer.add(packet)[1] for packet in arriving)
-    return [frame.data for frame in frames if frame]
+    return [part.data for frame in frames if frame for part in getattr(frame, "frames", [frame])]
 
 
 def video(kind: type[JitterBuffer]) -> JitterBuffer:
@@ -91,6 +99,79 @@ def test_without_marks_the_stock_rule_holds(sizes):
     assert released(video(MarkerJitterBuffer), unmarked) == released(video(JitterBuffer), unmarked)
 
 
+def test_what_waited_for_a_lost_packet_leaves_with_it_at_once():
+    """Else every loss would make the stream later for good: stock aiortc releases one frame a packet."""
+    first, lost, *others = packets([1] * 9)
+    buffer = video(MarkerJitterBuffer)
+    released(buffer, [first, *others])
+
+    _, frames = buffer.add(lost)
+
+    assert [frame.data for frame in frames.frames] == whole([1] * 9)[1:]
+
+
+@pytest.mark.parametrize("origin", [0, 2**32 - 30_000])
+@pytest.mark.parametrize("position", [1, 4, 5], ids=["first of a frame", "middle", "last of a frame"])
+def test_a_packet_lost_for_good_is_waited_for_half_a_second(origin, position):
+    sizes = [1, 2, 3] + [2] * 30
+    sent = packets(sizes, origin=origin)
+    lost, buffer = sent.pop(position), video(MarkerJitterBuffer)
+
+    asked = [packet for packet in sent if buffer.add(packet)[0]]
+
+    assert len(asked) == 1
+    waited = (asked[0].timestamp - lost.timestamp) % 2**32
+    assert PATIENCE_TICKS < waited <= PATIENCE_TICKS + 2 * 3000
+
+
+def test_after_the_wait_frames_come_whole_from_the_first_that_surely_is():
+    """Whether the lost packet ended frame 3 or began frame 4, nobody knows."""
+    sizes = [2] * 40
+    sent = packets(sizes)
+    del sent[7]
+
+    frames = released(video(MarkerJitterBuffer), sent)
+
+    assert frames == whole(sizes)[:3] + whole(sizes)[5:]
+
+
+def test_a_packet_that_comes_after_all_is_no_loss():
+    first, late, *others = packets([1] * 14)
+
+    assert released(video(MarkerJitterBuffer), [first, *others, late]) == whole([1] * 14)
+
+
+@given(st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 2**32 - 1), st.booleans()), max_size=60))
+def test_any_packets_end_and_leave_no_more_than_they_brought(arriving):
+    buffer = video(MarkerJitterBuffer)
+    for sequence_number, timestamp, marker in arriving:
+        packet = RtpPacket(sequence_number=sequence_number, timestamp=timestamp, marker=int(marker))
+        packet._data = b"x"
+        buffer.add(packet)
+
+    assert sum(packet is not None for packet in buffer._packets) <= len(arriving)
+
+
+def vp8_frames(count: int) -> list[JitterFrame]:
+    encoder, frames = Vp8Encoder(), []
+    for number in range(count):
+        frame = av.VideoFrame.from_ndarray(np.full((96, 64), 40 + number, np.uint8), format="yuv420p")
+        frame.pts, frame.time_base = 3000 * number, Fraction(1, 90_000)
+        payloads, timestamp = encoder.encode(frame)
+        frames.append(JitterFrame(b"".join(map(vp8_depayload, payloads)), timestamp))
+    return frames
+
+
+def test_frames_of_a_burst_are_decoded_one_by_one_with_their_own_times():
+    decoder = BurstDecoder(Vp8Decoder())
+    burst = JitterFrames(vp8_frames(4)[1:])
+    burst.timestamp = 100  # as the receiver counts
+
+    decoded = decoder.decode(vp8_frames(1)[0]) + decoder.decode(burst)
+
+    assert [frame.pts for frame in decoded] == pytest.approx([0, 100, 3100, 6100], abs=2)
+
+
 def test_audio_is_left_to_the_stock_buffer():
     audio = packets([1] * 8)
 
@@ -102,13 +183,17 @@ def test_audio_is_left_to_the_stock_buffer():
 def test_it_is_not_installed_in_an_aiortc_it_was_not_written_for(monkeypatch):
     monkeypatch.setattr(jitter.importlib.metadata, "version", lambda _: "1.17.0")
     monkeypatch.setattr(rtcrtpreceiver, "JitterBuffer", JitterBuffer)
+    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", get_decoder)
 
     assert jitter.install() is False
     assert rtcrtpreceiver.JitterBuffer is JitterBuffer
+    assert rtcrtpreceiver.get_decoder is get_decoder
 
 
 def test_it_is_installed_in_the_pinned_aiortc(monkeypatch):
     monkeypatch.setattr(rtcrtpreceiver, "JitterBuffer", JitterBuffer)
+    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", get_decoder)
 
     assert jitter.install() is True
     assert rtcrtpreceiver.JitterBuffer is MarkerJitterBuffer
+    assert rtcrtpreceiver.get_decoder is jitter.burst_decoder
