@@ -39,8 +39,11 @@ class KeyFramePicker:
     unreadable: int = 0
     _picked_at_s: dict[int, float] = field(default_factory=dict)
 
-    def look(self, frame: av.VideoFrame, now_s: float) -> Picked | None:
-        """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is."""
+    def look(self, frame: av.VideoFrame, now_s: float, *, unsent: bool = False) -> Picked | None:
+        """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
+
+        While an answer is `unsent`, as the way to the client is slow, none is: its answer would only queue behind.
+        """
         luma, u, v = planes(frame)
         rows = framestamp.strip_rows(frame.height, self.picture_height)
         frame_id = framestamp.read(luma[-rows:])
@@ -48,7 +51,8 @@ class KeyFramePicker:
             self.unreadable += 1
             return None
         glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
-        reason = self.selector.decide(now=now_s, glance=glance, in_flight=len(self._picked_at_s))
+        in_flight = self.selector.max_in_flight if unsent else len(self._picked_at_s)
+        reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight)
         if reason is None:
             return None
         self._picked_at_s[frame_id] = now_s

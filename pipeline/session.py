@@ -140,7 +140,8 @@ class Session:
         for frame_id in self._picker.expired(now_s):
             self._drop(frame_id, "deadline")
             self._spawn(self._withdraw(frame_id))
-        picked = self._picker.look(frame, now_s)
+        unsent = self._frames is not None and self._frames.bufferedAmount > 0
+        picked = self._picker.look(frame, now_s, unsent=unsent)
         if self._picker.unreadable > unreadable:
             self._metrics.frames_dropped.labels("strip").inc()
         if picked:
