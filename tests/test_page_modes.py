@@ -1,5 +1,4 @@
 """The page's ways to make a frame from a key frame's answer, held against their definitions."""
-import base64
 from collections.abc import AsyncIterator
 
 import numpy as np
