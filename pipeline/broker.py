@@ -22,13 +22,13 @@ READ_BLOCK_MS = 1_000
 RECONNECT_S = 0.25
 
 
-def connect(redis_url: str) -> redis.Redis:
+def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
     """For calls that answer at once: short timeout, no retry, since a late key frame is worth nothing.
 
     Raises BadSetting for a URL that is none; an absent Redis shows at the first call.
     """
     try:
-        return redis.Redis.from_url(redis_url, socket_timeout=CALL_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
+        return redis.Redis.from_url(redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
     except ValueError as error:
         raise BadSetting(f"{redis_url!r} is no Redis URL: {error}.") from None
 
