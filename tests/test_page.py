@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from chromium import chromium, photo, snapshot, until, write_panned_photo
+from chromium import chromium, frames_behind, photo, snapshot, until, write_numbered_clip, write_panned_photo
 from page_server import PageServer
 from pipeline.codec import decode_image, encode_jpeg
 
@@ -292,6 +292,17 @@ async def test_without_webgl2_the_picture_is_still_shown(page, server):
     source, output = await snapshot(page)
     assert output.shape == (180, 320, 3) and output.std() > 30
     np.testing.assert_array_equal(output, source)
+
+
+async def test_the_picture_waits_neither_for_the_flow_nor_for_the_server(server, tmp_path):
+    async with chromium(write_numbered_clip(tmp_path / "numbered.y4m")) as browser:
+        page = await browser.new_page(viewport=PHONE)
+        await page.route("**/worker.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        await start_camera(page, server)
+
+        behind = await frames_behind(page)
+
+    assert max(behind) <= 2
 
 
 async def test_a_lost_graphics_context_comes_back(page, server):

@@ -300,7 +300,7 @@ async def test_a_busy_worker_skips_frames_and_says_so(page):
     """)
 
     assert stats["flowsSkipped"] == 19 and newest == 19
-    assert stats["flowMs"] > 0 and stats["flowSide"] == 256
+    assert stats["flowMs"] > 0 and stats["flowSize"] == [256, 144]
 
 
 async def test_frames_are_remembered_for_three_seconds_and_at_most_ninety(page):

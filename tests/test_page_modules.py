@@ -392,6 +392,39 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
     assert psnr(output, apply_grid(content, grid)) >= 40
 
 
+async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_flow(page):
+    content, grid = photo(320, 180), make_grid((1, 2, 2))
+    rgba = np.dstack([content, np.full((180, 320), 255, np.uint8)])
+
+    pictures = await run(page, """
+      const [{ Player }, { decodeGrid }] = await Promise.all([import('/player.js'), import('/reassemble.js')]);
+      const { getParameter } = WebGL2RenderingContext.prototype;
+      const drawn = [];
+      for (const gpu of ['a real one', null]) {
+        if (gpu) WebGL2RenderingContext.prototype.getParameter = () => gpu;
+        else WebGL2RenderingContext.prototype.getParameter = getParameter;
+        const [output, picture, divider, stage, dock] = ['canvas', 'div', 'div', 'main', 'footer'].map(
+          (name) => document.createElement(name));
+        divider.hidden = true;
+        const player = new Player({ output, picture, divider, stage, dock });
+        player.arrive(decodeGrid([1, 2, 2], bytes(grid)), true);
+        const video = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
+        Object.assign(video, { videoWidth: 320, videoHeight: 180 });
+        video.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
+        player.show(video);
+        const before = output.toDataURL();
+        player.follow({ width: 1, height: 1, moves: new Float32Array([0.5, 0, 1, 0]) });
+        drawn.push([before, output.toDataURL()]);
+        player.destroy();
+      }
+      return drawn;
+    """, grid=text(grid.tobytes()), rgba=text(rgba.tobytes()))
+
+    (before, after), (software, still) = pictures
+    assert psnr(picture(before), apply_grid(content, grid)) >= 40 and psnr(picture(after), picture(before)) < 35
+    assert software == still
+
+
 # Waiting and counting
 
 

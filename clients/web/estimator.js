@@ -69,8 +69,7 @@ export class Estimator {
    * The flow from a frame to a key frame.
    * @param {import('./planes.js').Plane} luma 0..255, of the key frame's shape
    * @param {number} id of a key frame that was added
-   * @returns {{width: number, height: number, moves: Float32Array, ms: number, side: number}}
-   *   moves: for each pixel dx and dy, as fractions of the width and height, validity 0..1, and 0
+   * @returns {Omit<import('./tracker.js').Flow, 'frameId'>}
    */
   estimate(luma, id) {
     const startedAt = performance.now();
@@ -83,7 +82,8 @@ export class Estimator {
     const moves = interleave(key.forward, confirm(key.forward, key.backward));
     const ms = performance.now() - startedAt;
     this.#pace.measured(ms);
-    return { width: key.forward.width, height: key.forward.height, moves, ms, side };
+    const { width, height } = key.forward;
+    return { width, height, moves, ms, size: [pyramid[0].width, pyramid[0].height] };
   }
 }
 

@@ -9,6 +9,7 @@ import { clamp, halve, medians, pad, sample } from './planes.js';
 const STRIDE = 4;
 /** The least shorter side of a level: on fewer pixels a few patches would decide for all. */
 const MIN_SIDE = 12;
+const STILL = { width: 1, height: 1, u: [0], v: [0] };
 
 /** @typedef {import('./planes.js').Plane} Plane */
 
@@ -41,9 +42,9 @@ export function buildPyramid(luma) {
  * @returns {Field} of that level's size
  */
 export function estimateFlow(from, to, guess = null, finest = 1) {
-  let field = null;
+  let field = STILL;
   for (let level = from.length - 1; level >= Math.min(finest, from.length - 1); level--) {
-    const { width, height, u, v } = searchLevel(from[level], to[level], [field, guess].filter(Boolean));
+    const { width, height, u, v } = searchLevel(from[level], to[level], guess ? [field, guess] : [field]);
     const smooth = (pixels) => medians({ width, height, pixels }).pixels;
     field = { width, height, u: smooth(u), v: smooth(v) };
   }
@@ -79,7 +80,7 @@ function searchLevel(from, to, guesses) {
       const [x, y] = [(left + PATCH / 2) / width, (top + PATCH / 2) / height];
       const moves = guesses.map((guess) => moveAt(guess, x, y, width, height));
       search.take(left, top);
-      search.spread(search.find(moves.length ? moves : [[0, 0]]), u, v, weights);
+      search.spread(search.find(moves), u, v, weights);
     }
   }
   for (let i = 0; i < weights.length; i++) {

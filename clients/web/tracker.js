@@ -20,8 +20,8 @@ const LUMA = [0.299, 0.587, 0.114];
  * @property {number} width
  * @property {number} height
  * @property {Float32Array} moves for each pixel dx and dy, as fractions of the width and height, validity 0..1, and 0
- * @property {number} ms how long it took to compute
- * @property {number} side longer side of the pictures that were compared
+ * @property {number} ms how long it took
+ * @property {[number, number]} size width and height of the pictures that were compared
  */
 
 export class Tracker {
@@ -60,13 +60,13 @@ export class Tracker {
   }
 
   /**
-   * @returns {{flowMs: number|null, flowSide: number|null, flowsSkipped: number, keyFramesForgotten: number}}
-   *   flowMs, flowSide: what the newest flow took, and the longer side of the pictures it compared; flowsSkipped:
-   *   frames that came while the worker was busy; keyFramesForgotten: announced when no longer remembered
+   * @returns {{flowMs: number|null, flowSize: [number, number]|null, flowsSkipped: number, keyFramesForgotten: number}}
+   *   flowMs, flowSize: what the newest flow took, and the size of the pictures it compared; flowsSkipped: frames that
+   *   came while the worker was busy; keyFramesForgotten: announced when no longer remembered
    */
   get stats() {
-    const { ms: flowMs = null, side: flowSide = null } = this.flow ?? {};
-    return { flowMs, flowSide, flowsSkipped: this.#skipped, keyFramesForgotten: this.#forgotten };
+    const { ms: flowMs = null, size: flowSize = null } = this.flow ?? {};
+    return { flowMs, flowSize, flowsSkipped: this.#skipped, keyFramesForgotten: this.#forgotten };
   }
 
   /**
