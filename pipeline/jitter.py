@@ -3,10 +3,12 @@
 aiortc 1.16 releases a video frame only when a packet of the next one arrives: one frame's time too late. The last
 packet of a frame carries RTP's marker bit (RFC 3550 section 5.1; RFC 7741 section 4.1 for VP8). It also releases one
 frame a packet at most, so that what piled up behind a lost packet stays piled up; and it waits for that packet until
-500 others have come, eight seconds at 60 a second.
+500 others have come, eight seconds at 60 a second. Then it goes on with frames that refer to a picture never decoded:
+these show old parts, of their strip too, and are held back here until a whole picture comes.
 """
 import importlib.metadata
 import logging
+import re
 
 from aiortc import rtcrtpreceiver
 from aiortc.codecs import get_decoder
@@ -22,6 +24,9 @@ logger = logging.getLogger(__name__)
 WRITTEN_FOR = "1.16."
 #: Half a second of video's 90 kHz clock: a packet sent again comes in time over round trips up to 400 ms.
 PATIENCE_TICKS = 45_000
+#: A start code and the byte after it, which names the unit: 5 is a whole picture, 7 the parameters before it.
+H264_UNIT = re.compile(rb"\x00\x00\x01(.)", re.S)
+H264_WHOLE = (5, 7)
 
 
 class JitterFrames(JitterFrame):
@@ -35,19 +40,35 @@ class JitterFrames(JitterFrame):
 class MarkerJitterBuffer(JitterBuffer):
     """Releases a video frame with its marked packet. Without marks, and for audio, the stock rule holds."""
 
+    #: Whether no frame can be decoded until a whole picture comes; as at the beginning.
+    _broken = True
+    #: When, by the sender's clock, the picture broke or was asked for again.
+    _since: int | None = None
+
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Whether a whole new picture must be asked for, and all frames that `packet` made whole."""
+        """Whether to ask for a whole picture, and the frames that `packet` made complete and that can be decoded."""
         lost, frame = super().add(packet)
         if not self._is_video:
             return lost, frame
         if frame is None and self._overdue(packet):
             self._skip_to_a_frame(packet.sequence_number)
             lost, frame = True, self._remove_frame(packet.sequence_number)
+        self._broken |= lost
         frames = []
         while frame is not None:
-            frames.append(frame)
+            self._broken &= not is_whole_picture(frame.data)
+            frames += [] if self._broken else [frame]
             frame = self._remove_frame(packet.sequence_number)
-        return lost, JitterFrames(frames) if frames else None
+        return self._ask(lost, packet.timestamp), JitterFrames(frames) if frames else None
+
+    def _ask(self, lost: bool, now: int) -> bool:
+        """When the picture breaks, and again while no whole one comes: the request may get lost as well."""
+        if self._since is None:  # the sender begins with a whole picture by itself
+            self._since = now
+        if not lost and not (self._broken and _after(self._since, now) > PATIENCE_TICKS):
+            return False
+        self._since = now
+        return True
 
     def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
         if not self._is_video:
@@ -71,7 +92,7 @@ class MarkerJitterBuffer(JitterBuffer):
     def _overdue(self, packet: RtpPacket) -> bool:
         """Whether the oldest packet in here has waited too long, by the sender's clock, for one before or after it."""
         oldest = next(filter(None, map(self._slot, range(self.capacity))), packet)
-        return PATIENCE_TICKS < (packet.timestamp - oldest.timestamp) % 2**32 < 2**31
+        return _after(oldest.timestamp, packet.timestamp) > PATIENCE_TICKS
 
     def _skip_to_a_frame(self, newest: int) -> None:
         """Drop packets until one that surely begins a frame, as the one before it is here and of another frame."""
@@ -82,6 +103,18 @@ class MarkerJitterBuffer(JitterBuffer):
                 return
             before = packet
             self.remove(1)
+
+
+def is_whole_picture(data: bytes) -> bool:
+    """Whether an encoded frame needs no other one: VP8 (RFC 6386 section 9.1), or H.264 with start codes."""
+    if data.startswith((b"\0\0\1", b"\0\0\0\1")):
+        return any(unit[0] & 0x1F in H264_WHOLE for unit in H264_UNIT.findall(data))
+    return bool(data) and not data[0] & 1
+
+
+def _after(before: int, now: int) -> int:
+    """Ticks from `before` to `now`, across the wrap; below 0 when it is the earlier one."""
+    return (now - before + 2**31) % 2**32 - 2**31
 
 
 class BurstDecoder(Decoder):

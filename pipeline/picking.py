@@ -37,6 +37,7 @@ class KeyFramePicker:
     selector: KeyFrameSelector = field(default_factory=KeyFrameSelector)
     #: Frames whose strip did not pass its checks.
     unreadable: int = 0
+    _ids: framestamp.ForwardIds = field(default_factory=framestamp.ForwardIds)
     _picked_at_s: dict[int, float] = field(default_factory=dict)
 
     def look(self, frame: av.VideoFrame, now_s: float, *, unsent: bool = False) -> Picked | None:
@@ -47,7 +48,7 @@ class KeyFramePicker:
         luma, u, v = planes(frame)
         rows = framestamp.strip_rows(frame.height, self.picture_height)
         frame_id = framestamp.read(luma[-rows:])
-        if frame_id is None or frame_id in self._picked_at_s:
+        if frame_id is None or not self._ids.believe(frame_id):
             self.unreadable += 1
             return None
         glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])

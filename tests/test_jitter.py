@@ -12,12 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import jitter
-from pipeline.jitter import PATIENCE_TICKS, BurstDecoder, JitterFrames, MarkerJitterBuffer
+from pipeline.jitter import PATIENCE_TICKS, BurstDecoder, JitterFrames, MarkerJitterBuffer, is_whole_picture
 
 CAPACITY = 64
+#: The lowest bit of a VP8 frame's first byte says that it is predicted from others.
+WHOLE, PREDICTED = "<["
 
 
-def packets(sizes: list[int], first: int = 65_530, marked: bool = True, origin: int = 0) -> list[RtpPacket]:
+def packets(
+    sizes: list[int], first: int = 65_530, marked: bool = True, origin: int = 0, whole_pictures: bool = True
+) -> list[RtpPacket]:
     """Frames of `sizes` packets each, 30 a second from `origin`; every packet's payload is its own."""
     made = []
     for frame, size in enumerate(sizes):
@@ -25,13 +29,13 @@ def packets(sizes: list[int], first: int = 65_530, marked: bool = True, origin: 
             number, last = (first + len(made)) % 65536, part == size - 1
             timestamp = (origin + 3000 * frame) % 2**32
             packet = RtpPacket(sequence_number=number, timestamp=timestamp, marker=int(marked and last))
-            packet._data = f"[{frame}.{part}]".encode()
+            packet._data = f"{WHOLE if whole_pictures or not frame else PREDICTED}{frame}.{part}]".encode()
             made.append(packet)
     return made
 
 
 def whole(sizes: list[int]) -> list[bytes]:
-    return [b"".join(f"[{frame}.{part}]".encode() for part in range(size)) for frame, size in enumerate(sizes)]
+    return [b"".join(f"{WHOLE}{frame}.{part}]".encode() for part in range(size)) for frame, size in enumerate(sizes)]
 
 
 def released(buffer: JitterBuffer, arriving: list[RtpPacket]) -> list[bytes]:
@@ -49,7 +53,7 @@ def test_a_frame_is_released_with_its_last_packet():
     *early, last = [buffer.add(packet)[1] for packet in packets([3])]
 
     assert early == [None, None]
-    assert last.data == b"[0.0][0.1][0.2]"
+    assert last.data == b"<0.0]<0.1]<0.2]"
 
 
 def test_the_stock_buffer_waits_for_the_next_frame():
@@ -86,7 +90,7 @@ def test_after_losses_it_recovers_and_never_mixes_frames(sizes, data):
 
     frames = released(video(MarkerJitterBuffer), arriving)
 
-    numbers = [{part.split(".")[0] for part in frame.decode().strip("[]").split("][")} for frame in frames]
+    numbers = [{part.split(".")[0] for part in frame.decode().strip("<]").split("]<")} for frame in frames]
     assert all(len(frame) == 1 for frame in numbers)
     assert len(set(frames) - set(whole(sizes + clean))) <= len(lost)
     assert frames[-10:] == whole(sizes + clean)[-10:]
@@ -139,6 +143,54 @@ def test_a_packet_that_comes_after_all_is_no_loss():
     first, late, *others = packets([1] * 14)
 
     assert released(video(MarkerJitterBuffer), [first, *others, late]) == whole([1] * 14)
+
+
+def test_what_refers_to_a_lost_picture_is_held_back_until_a_whole_one_comes():
+    sent = packets([1] * 60, whole_pictures=False)
+    sent[40]._data = b"<40.0]"
+    del sent[5]
+    buffer = video(MarkerJitterBuffer)
+
+    numbers = [int(frame[1:].split(b".")[0]) for frame in released(buffer, sent)]
+
+    assert numbers == [*range(5), *range(40, 60)]
+
+
+def test_a_whole_picture_is_asked_for_until_it_comes():
+    """The request may get lost as well."""
+    sent = packets([1] * 80, whole_pictures=False)
+    sent[60]._data = b"<60.0]"
+    del sent[5]
+    buffer = video(MarkerJitterBuffer)
+
+    asked = [packet.timestamp // 3000 for packet in sent if buffer.add(packet)[0]]
+
+    assert asked == [22, 38, 54]
+
+
+def test_a_stream_whose_beginning_is_lost_is_asked_to_begin_again():
+    buffer = video(MarkerJitterBuffer)
+
+    asked = [buffer.add(packet)[0] for packet in packets([1] * 20, whole_pictures=False)[1:]]
+
+    assert asked.count(True) == 1
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libx264"])
+def test_whole_pictures_are_told_from_predicted_ones(codec):
+    encoder = av.CodecContext.create(codec, "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 64, 64, "yuv420p", Fraction(1, 30)
+    encoder.options = {"tune": "zerolatency"} if codec == "libx264" else {"deadline": "realtime", "lag-in-frames": "0"}
+    picture = np.random.default_rng(0).integers(0, 256, (96, 64), np.uint8)
+
+    encoded = [bytes(*encoder.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p"))) for _ in range(3)]
+
+    assert [is_whole_picture(data) for data in encoded] == [True, False, False]
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_a_whole_picture_or_not(data):
+    assert is_whole_picture(data) in (True, False)
 
 
 @given(st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 2**32 - 1), st.booleans()), max_size=60))
