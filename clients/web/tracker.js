@@ -38,6 +38,8 @@ export class Tracker {
   #turns = 0;
   #busy = false;
 
+  /** @type {Flow|null} the last one, to whichever key frame */
+  #computed = null;
   #skipped = 0;
   #forgotten = 0;
 
@@ -65,7 +67,7 @@ export class Tracker {
    *   came while the worker was busy; keyFramesForgotten: announced when no longer remembered
    */
   get stats() {
-    const { ms: flowMs = null, size: flowSize = null } = this.flow ?? {};
+    const { ms: flowMs = null, size: flowSize = null } = this.#computed ?? {};
     return { flowMs, flowSize, flowsSkipped: this.#skipped, keyFramesForgotten: this.#forgotten };
   }
 
@@ -140,8 +142,9 @@ export class Tracker {
 
   #onCompared({ frameId, keyId, flow }) {
     this.#busy = false;
+    this.#computed = { frameId, ...flow };
     const key = this.#keys.get(keyId);
-    if (key) key.flow = { frameId, ...flow };
+    if (key) key.flow = this.#computed;
     this.#compare();
     this.#onFlow(frameId);
   }
