@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import safetensors.numpy
 
 #: Arrays by name, float32.
 Weights = dict[str, np.ndarray]
@@ -27,6 +28,19 @@ class Contribution(NamedTuple):
     change: np.ndarray  # float64, one flat vector: see `flatten`
     num_examples: int
     staleness: int  # versions between the global it started from and the present one
+
+
+def read(file: bytes) -> Weights:
+    """The arrays in a safetensors file, as they are. Raises ValueError where it is none."""
+    try:
+        return safetensors.numpy.load(file)
+    except Exception as error:  # a hostile file can break the reader in several ways
+        raise ValueError(f"these bytes are no safetensors file ({type(error).__name__})") from error
+
+
+def write(weights: Weights) -> bytes:
+    """The same weights are the same bytes, whatever order they are in."""
+    return safetensors.numpy.save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)})
 
 
 def check(weights: Weights, like: Weights) -> None:

@@ -127,8 +127,12 @@ class Registry:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Only one process may make new versions out of updates. Raises ValueError where another one does."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        with (self._folder / "aggregator.lock").open("w") as lock:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            lock = (self._folder / "aggregator.lock").open("w")
+        except OSError as error:
+            raise ValueError(f"{self._folder} cannot be written to: {error}") from error
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:

@@ -68,11 +68,13 @@ class Round:
             return False
         return len(self._waiting) >= self.quorum or now_s >= self._opened_s + self.deadline_s
 
-    def close(self) -> list[Update]:
-        """The updates that are in, by edge; the next round opens with the next one."""
-        updates = [self._waiting[edge_id] for edge_id in sorted(self._waiting)]
+    def updates(self) -> list[Update]:
+        """Those that are in, by edge."""
+        return [self._waiting[edge_id] for edge_id in sorted(self._waiting)]
+
+    def clear(self) -> None:
+        """This round is over; the next one opens with the next update."""
         self._waiting, self._opened_s = {}, None
-        return updates
 
 
 def age(update: Update) -> tuple[int, int]:

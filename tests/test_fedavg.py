@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from cloud.fedavg import Contribution, average, change, check, flatten, merge, shares, unflatten
+from cloud.fedavg import Contribution, average, change, check, flatten, merge, read, shares, unflatten, write
 
 BASE = {"a": np.linspace(-1, 1, 6, dtype=np.float32).reshape(2, 3), "b": np.full(2, 0.5, np.float32)}
 SIZE = 8
@@ -170,3 +170,17 @@ def test_weights_of_another_model_are_refused(broken, sentence):
 
 def test_flattening_loses_nothing():
     assert all((unflatten(flatten(BASE), BASE)[name] == array).all() for name, array in BASE.items())
+
+
+def test_weights_survive_a_file_and_its_bytes_do_not_depend_on_their_order():
+    file = write(BASE)
+
+    assert file == write(dict(reversed(BASE.items())))
+    assert all((read(file)[name] == array).all() for name, array in BASE.items())
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_file_are_one_error(data):
+    for junk in (data, len(data).to_bytes(8, "little") + data):
+        with pytest.raises(ValueError, match="no safetensors file"):
+            read(junk)

@@ -49,8 +49,9 @@ def test_a_round_closes_with_its_quorum():
     gathering.take(update("b"), 1)
 
     assert gathering.due(1)
-    assert [u.edge_id for u in gathering.close()] == ["a", "b"]
-    assert not gathering.due(10**9)
+    assert [u.edge_id for u in gathering.updates()] == ["a", "b"]
+    gathering.clear()
+    assert gathering.updates() == [] and not gathering.due(10**9)
 
 
 def test_a_round_closes_at_its_deadline_with_whoever_is_there():
@@ -59,7 +60,7 @@ def test_a_round_closes_at_its_deadline_with_whoever_is_there():
 
     assert not gathering.due(159)
     assert gathering.due(160)
-    assert gathering.close() == [update("a")]
+    assert gathering.updates() == [update("a")]
 
 
 def test_an_empty_round_is_never_due():
@@ -74,7 +75,7 @@ def test_an_edge_is_in_a_round_once_with_its_newest():
     assert gathering.take(old, 2) == old
     assert not gathering.due(3)
     assert gathering.holds(new.entry_id) and not gathering.holds(old.entry_id)
-    assert gathering.close() == [new]
+    assert gathering.updates() == [new]
 
 
 def test_the_same_update_twice_is_one():
@@ -83,7 +84,7 @@ def test_the_same_update_twice_is_one():
     again = replace(update("a"), entry_id=b"again")
 
     assert gathering.take(again, 1) == again
-    assert gathering.close() == [update("a")]
+    assert gathering.updates() == [update("a")]
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(5, 9), st.integers(-1, 3)), max_size=30))
@@ -94,7 +95,8 @@ def test_no_edge_counts_twice_from_one_base_and_versions_only_rise(arrivals):
         if not refusal(candidate, line):
             gathering.take(candidate, 0)
         if gathering.due(0):
-            bases = {u.edge_id: u.base_version for u in gathering.close()}
+            bases = {u.edge_id: u.base_version for u in gathering.updates()}
+            gathering.clear()
             assert not seen & bases.items()
             seen |= bases.items()
             line = Line(line.version + 1, counted={**line.counted, **bases})
