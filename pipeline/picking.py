@@ -40,10 +40,10 @@ class KeyFramePicker:
     _ids: framestamp.ForwardIds = field(default_factory=framestamp.ForwardIds)
     _picked_at_s: dict[int, float] = field(default_factory=dict)
 
-    def look(self, frame: av.VideoFrame, now_s: float, *, unsent: bool = False) -> Picked | None:
+    def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
         """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
 
-        While an answer is `unsent`, as the way to the client is slow, none is: its answer would only queue behind.
+        Nor is one for whose answer the way to the client is not free (`can_send`).
         """
         luma, u, v = planes(frame)
         rows = framestamp.strip_rows(frame.height, self.picture_height)
@@ -52,7 +52,7 @@ class KeyFramePicker:
             self.unreadable += 1
             return None
         glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
-        in_flight = self.selector.max_in_flight if unsent else len(self._picked_at_s)
+        in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
         reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight)
         if reason is None:
             return None

@@ -65,6 +65,7 @@ class Session:
         self._control: RTCDataChannel | None = None
         self._frames: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task] = set()
+        self._shared, self._sharing = False, asyncio.Lock()  # whether the edge may learn from this client's pictures
         self._messages_sent = 0
         self._heard_s = time.monotonic()
         self._closed = False
@@ -140,8 +141,7 @@ class Session:
         for frame_id in self._picker.expired(now_s):
             self._drop(frame_id, "deadline")
             self._spawn(self._withdraw(frame_id))
-        unsent = self._frames is not None and self._frames.bufferedAmount > 0
-        picked = self._picker.look(frame, now_s, unsent=unsent)
+        picked = self._picker.look(frame, now_s, can_send=self._can_send())
         if self._picker.unreadable > unreadable:
             self._metrics.frames_dropped.labels("strip").inc()
         if picked:
@@ -159,7 +159,8 @@ class Session:
 
     def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
         cut = picked.reason == "cut"
-        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, picked.jpeg())
+        jpeg = picked.jpeg()
+        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, jpeg, self._shared)
         self._broker.submit(frame)
 
     async def _withdraw(self, frame_id: int) -> None:
@@ -188,8 +189,8 @@ class Session:
             if not isinstance(text, str) or len(text) > MAX_CONTROL_BYTES:
                 raise ValueError("not a short text")
             message = json.loads(text)
-            handler = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask}[message["type"]]
-            handler(message)
+            handlers = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask, "share": self._on_share}
+            handlers[message["type"]](message)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             self._send({"type": "error", "error": f"This control message makes no sense ({type(error).__name__})."})
 
@@ -215,9 +216,37 @@ class Session:
     def _on_ask(self, message: dict) -> None:
         self._picker.selector.ask("asked")
 
+    def _on_share(self, message: dict) -> None:
+        if type(message["on"]) is not bool:
+            raise TypeError("on")
+        self._shared = message["on"]
+        self._spawn(self._share())
+
+    async def _share(self) -> None:
+        """Have the edge keep this stream's key frames, or drop all it has; the client is told when that is so."""
+        async with self._sharing:  # one after the other: the last word counts
+            on = self._shared
+            while not await self._shared_is(on):
+                await asyncio.sleep(WATCH_S)
+        self._send({"type": "share", "on": on})
+
+    async def _shared_is(self, on: bool) -> bool:
+        try:
+            share = self._broker.share, self.stream_id, on
+            await asyncio.get_running_loop().run_in_executor(self._executor, *share)
+        except redis.RedisError as error:
+            logger.info("stream %s: sharing not changed (%s), trying again", self.stream_id, error)
+            return False
+        return True
+
     def _send(self, message: dict) -> None:
         if self._control is not None and self._control.readyState == "open":
             self._control.send(json.dumps(message))
+
+    def _can_send(self) -> bool:
+        """Whether an answer would be sent at once."""
+        open_channels = all(c is not None and c.readyState == "open" for c in (self._control, self._frames))
+        return open_channels and self._frames.bufferedAmount == 0
 
     def _send_frame(self, answer: StylizedFrame) -> None:
         if self._frames is None or self._frames.readyState != "open":

@@ -59,7 +59,7 @@ def test_nothing_is_picked_while_an_answer_waits_to_be_sent(picker):
     picker.look(frame(0), now_s=0.0)
     picker.answered(0, now_s=0.1)
 
-    assert picker.look(frame(1), now_s=5.0, unsent=True) is None
+    assert picker.look(frame(1), now_s=5.0, can_send=False) is None
     assert picker.look(frame(2), now_s=5.1).reason == "interval"
 
 
