@@ -2,6 +2,7 @@
 import asyncio
 import fractions
 import threading
+import typing
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from pipeline.codec import decode_image
 from pipeline.framestamp import stamp
 from pipeline.gateway import Gateway
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
+from pipeline.keyframes import Reason
 from pipeline.messages import KeyFrame, StylizedFrame
 from pipeline.settings import Settings
 from pipeline.styles import shipped
@@ -109,6 +111,11 @@ class Running:
 
     def count(self, name: str, **labels: str) -> float:
         return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    def key_frames(self) -> float:
+        """How many were picked, for whatever reason."""
+        reasons = typing.get_args(Reason)
+        return sum(self.count("mvs_key_frames_total", reason=reason) for reason in reasons)
 
 
 class Client:
