@@ -13,6 +13,7 @@ from pipeline import topology
 from pipeline.errors import BadMessage, BadSetting
 from pipeline.jobs import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.sharing import Sharing
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +64,11 @@ class GatewayBroker:
         """Take back a key frame that nobody waits for any more."""
         self._queue.remove(_job_id(stream_id, frame_id))
         self._redis.delete(topology.blob(stream_id, frame_id))
+
+    def share(self, stream_id: str, on: bool) -> None:
+        """Let the edge learn from a stream from now on; or not, and drop all it has kept of it."""
+        sharing = Sharing(self._redis, self._edge_id)
+        sharing.allow(stream_id) if on else sharing.withdraw(stream_id)
 
     def worker_ready(self) -> bool:
         """Whether a warm worker of this edge was there in the last seconds."""

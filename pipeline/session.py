@@ -65,7 +65,7 @@ class Session:
         self._control: RTCDataChannel | None = None
         self._frames: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task] = set()
-        self._shared, self._sharing = False, asyncio.Lock()  # whether the edge may learn from this client's pictures
+        self._shared = self._telling = False  # whether the edge may learn from this client; and is being told so
         self._messages_sent = 0
         self._heard_s = time.monotonic()
         self._closed = False
@@ -189,8 +189,9 @@ class Session:
             if not isinstance(text, str) or len(text) > MAX_CONTROL_BYTES:
                 raise ValueError("not a short text")
             message = json.loads(text)
-            handlers = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask, "share": self._on_share}
-            handlers[message["type"]](message)
+            handler = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask,
+                       "share": self._on_share}[message["type"]]
+            handler(message)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             self._send({"type": "error", "error": f"This control message makes no sense ({type(error).__name__})."})
 
@@ -220,24 +221,24 @@ class Session:
         if type(message["on"]) is not bool:
             raise TypeError("on")
         self._shared = message["on"]
-        self._spawn(self._share())
+        if not self._telling:
+            self._telling = True
+            self._spawn(self._share())
 
     async def _share(self) -> None:
-        """Have the edge keep this stream's key frames, or drop all it has; the client is told when that is so."""
-        async with self._sharing:  # one after the other: the last word counts
+        """Have the edge learn from this stream, or drop all it has of it; the client is told when that is so."""
+        done = None
+        while done != self._shared:  # the last word counts
             on = self._shared
-            while not await self._shared_is(on):
+            try:
+                share = self._broker.share, self.stream_id, on
+                await asyncio.get_running_loop().run_in_executor(self._executor, *share)
+                done = on
+            except redis.RedisError as error:
+                logger.info("stream %s: sharing not changed (%s), trying again", self.stream_id, error)
                 await asyncio.sleep(WATCH_S)
-        self._send({"type": "share", "on": on})
-
-    async def _shared_is(self, on: bool) -> bool:
-        try:
-            share = self._broker.share, self.stream_id, on
-            await asyncio.get_running_loop().run_in_executor(self._executor, *share)
-        except redis.RedisError as error:
-            logger.info("stream %s: sharing not changed (%s), trying again", self.stream_id, error)
-            return False
-        return True
+        self._telling = False
+        self._send({"type": "share", "on": done})
 
     def _send(self, message: dict) -> None:
         if self._control is not None and self._control.readyState == "open":
