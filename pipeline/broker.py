@@ -1,7 +1,7 @@
 """The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import redis
 import redis.asyncio
@@ -74,8 +74,8 @@ class GatewayBroker:
         """Whether a warm worker of this edge was there in the last seconds."""
         return bool(self._redis.exists(topology.worker_beacon(self._edge_id)))
 
-    async def answers(self) -> AsyncIterator[StylizedFrame]:
-        """Every answer to this gateway, for ever: Redis may go and come back."""
+    async def answers(self, on_refused: Callable[[], None] = lambda: None) -> AsyncIterator[StylizedFrame]:
+        """Every answer to this gateway, for ever: Redis may go and come back. `on_refused` hears of unreadable ones."""
         key, last = topology.results(self._gateway_id), "0"
         client = redis.asyncio.Redis.from_url(self._url, socket_timeout=None, retry=None)
         try:
@@ -91,6 +91,7 @@ class GatewayBroker:
                         yield StylizedFrame.unpack(fields.get(b"frame", b""))
                     except BadMessage as error:
                         logger.info("an answer was refused: %s", error)
+                        on_refused()
         finally:
             await client.aclose()
 

@@ -5,9 +5,11 @@ from io import BytesIO
 import numpy as np
 import pytest
 
-from peers import Client, FlatEdge, Running, until
+from peers import Client, FlatEdge, Running, flat_answer, until
 from pipeline import session, topology
+from pipeline.broker import connect
 from pipeline.codec import encode_jpeg
+from pipeline.messages import KeyFrame
 from pipeline.styles import shipped
 
 
@@ -197,6 +199,19 @@ async def test_unanswered_key_frames_are_given_up_and_leave_the_queue(running, m
     assert {m["reason"] for m in client.heard if m["type"] == "dropped"} == {"deadline"}
     assert queued <= 2
     assert running.count("mvs_key_frames_dropped_total", reason="deadline") >= 3
+
+
+async def test_answers_that_reach_nobody_are_counted(running, redis_url):
+    key = topology.results(running.gateway._settings.gateway_id)
+    picture = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+    stray = flat_answer(KeyFrame("gateway", "no such stream", 1, "style", False, picture))
+    with connect(redis_url) as redis:
+        redis.xadd(key, {"frame": b"not an answer"})
+        redis.xadd(key, {"frame": stray.pack()})
+
+    await until(lambda: running.count("mvs_answers_dropped_total", reason="gone") == 1)
+
+    assert running.count("mvs_answers_dropped_total", reason="unreadable") == 1
 
 
 async def test_a_full_gateway_says_when_to_come_back(redis_url, web_root):
