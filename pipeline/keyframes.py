@@ -21,7 +21,7 @@ CUT_LEVELS = 8
 #: So many levels of a coder's noise move no pixel into an unseen cell.
 NOISE_LEVELS = 4
 #: Share of pixels, 0..1, whose cell of the grid was empty in the key frame.
-UNSEEN_SHARE = 0.15
+UNSEEN_SHARE = 0.08
 
 
 @dataclass(frozen=True)
