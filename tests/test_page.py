@@ -93,6 +93,22 @@ async def test_a_large_photo_becomes_a_style_and_travels_small(page, server, tmp
     assert decode_image(sent).shape == (683, 1024, 3)
 
 
+async def test_ones_own_photos_are_there_again_as_long_as_the_server_has_them(page, server, tmp_path):
+    await page.goto(server.url)
+    for name in ("Kept", "Lost"):
+        (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(photo(64, 64)))
+        await page.locator("#photo").set_input_files(tmp_path / f"{name}.jpg")
+        await expect(page.get_by_role("radio", name=name)).to_be_checked()
+    await page.evaluate("""localStorage['mvstylizer.styles'] =
+      localStorage['mvstylizer.styles'].replace('photo.jpg', 'nowhere')""")
+
+    await page.reload()
+
+    await expect(page.get_by_role("radio", name="Kept")).to_be_visible()
+    await expect(page.get_by_role("radio", name="Lost")).to_have_count(0)
+    await expect(page.get_by_role("radio", name="Dusk")).to_be_checked()
+
+
 async def test_the_servers_word_on_a_bad_photo_is_shown(page, server, tmp_path):
     server.accepts_photos, server.refusal = False, "This is not a picture."
     path = tmp_path / "notes.txt"

@@ -1,7 +1,7 @@
 /** Follows the picture back to its key frames: a flow a frame, begun where the last one to that key frame ended. */
 
 import { buildPyramid, confirm, estimateFlow } from './flow.js';
-import { resize } from './planes.js';
+import { blur, halve, resize } from './planes.js';
 
 /** Longer sides of the pictures compared. The largest sees all that a grid of colours can show. */
 const SIDES = [160, 192, 224, 256];
@@ -50,6 +50,12 @@ export class Pace {
 export class Estimator {
   #keys = new Map();
   #pace = new Pace();
+  #forGrid;
+
+  /** @param {boolean} forGrid whether the flow is to look up grids: what bends within a cell is only jitter to them */
+  constructor(forGrid = false) {
+    this.#forGrid = forGrid;
+  }
 
   /**
    * Remember a key frame.
@@ -79,11 +85,12 @@ export class Estimator {
     if (key.pyramid[0]?.width !== pyramid[0].width) key.pyramid = buildPyramid(fit(key.luma, side));
     key.forward = estimateFlow(pyramid, key.pyramid, key.forward);
     key.backward = estimateFlow(key.pyramid, pyramid, key.backward, FINEST_BACK);
-    const moves = interleave(key.forward, confirm(key.forward, key.backward));
+    const validity = confirm(key.forward, key.backward);
+    const flow = this.#forGrid ? soften(key.forward, validity) : { ...key.forward, validity };
+    const moves = interleave(flow, key.forward);
     const ms = performance.now() - startedAt;
     this.#pace.measured(ms);
-    const { width, height } = key.forward;
-    return { width, height, moves, ms, size: [pyramid[0].width, pyramid[0].height] };
+    return { width: flow.width, height: flow.height, moves, ms, size: [pyramid[0].width, pyramid[0].height] };
   }
 }
 
@@ -91,8 +98,20 @@ function fit(luma, side) {
   return resize(luma, ...fitted(luma.width, luma.height, side));
 }
 
-function interleave({ width, height, u, v }, validity) {
-  const moves = new Float32Array(4 * width * height);
+/** Smooth, and half the size: each place takes the moves around it, as far as they are valid. */
+function soften({ width, height, u, v }, validity) {
+  const soft = (pixels) => blur(halve({ width, height, pixels }));
+  const weights = soft(validity);
+  const weighed = (moves) => {
+    const { pixels } = soft(moves.map((move, i) => move * validity[i]));
+    return pixels.map((move, i) => move / (weights.pixels[i] + 1e-6));
+  };
+  return { ...weights, u: weighed(u), v: weighed(v), validity: weights.pixels };
+}
+
+/** As a texture, its moves as fractions of the width and height in whose pixels they are. */
+function interleave({ u, v, validity }, { width, height }) {
+  const moves = new Float32Array(4 * validity.length);
   for (let i = 0; i < validity.length; i++) {
     moves[4 * i] = u[i] / width;
     moves[4 * i + 1] = v[i] / height;

@@ -158,7 +158,7 @@ class App {
   }
 
   #track() {
-    this.#tracker = new Tracker(this.#player.onCpu, this.#mode !== 'grid', (frameId) => {
+    this.#tracker = new Tracker(this.#player.onCpu, this.#mode, (frameId) => {
       if (frameId === this.#frameId) this.#player.follow(this.#tracker.flow);
     });
   }

@@ -78,6 +78,29 @@ export function pad({ width, height, pixels }, border) {
 }
 
 /**
+ * Blurred by a Gaussian of standard deviation 2, made of four binomials.
+ * @param {Plane} plane
+ * @returns {Plane}
+ */
+export function blur({ width, height, pixels }) {
+  let blurred = pixels;
+  for (let pass = 0; pass < 4; pass++) blurred = binomial(binomial(blurred, width, height), height, width);
+  return { width, height, pixels: blurred };
+}
+
+/** 1 4 6 4 1 along the rows, transposed: twice does both axes. */
+function binomial(pixels, width, height) {
+  const result = new Float32Array(pixels.length);
+  for (let y = 0; y < height; y++) {
+    const at = (x) => pixels[y * width + clamp(x, 0, width - 1)];
+    for (let x = 0; x < width; x++) {
+      result[x * height + y] = (at(x - 2) + at(x + 2) + 4 * (at(x - 1) + at(x + 1)) + 6 * at(x)) / 16;
+    }
+  }
+  return result;
+}
+
+/**
  * The median of each pixel's 3x3 neighbours, by sorting columns of three: each column serves three pixels.
  * @param {Plane} plane
  * @returns {Plane}

@@ -2,7 +2,6 @@
 
 import { Compare } from './compare.js';
 import { Look } from './look.js';
-import { realign } from './reassemble.js';
 import { Renderer } from './renderer.js';
 import { Renderer2D } from './renderer2d.js';
 import { Stage } from './stage.js';
@@ -73,7 +72,7 @@ export class Player {
    *   on show, and to this one
    */
   arrive(grid, cut, { picture = null, toOlder = null, toNewer = null } = {}) {
-    this.#look.arrive(grid, cut, (shown) => (toOlder && toNewer ? realign(shown, toNewer, toOlder) : shown));
+    this.#look.arrive(grid, cut, ...(toNewer && toOlder ? [toNewer, toOlder] : []));
     if (this.usesFlow) this.#renderer.setKey(picture);
   }
 

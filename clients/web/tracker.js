@@ -8,7 +8,7 @@ import { isNewer } from './framestamp.js';
 
 /** A key frame is announced within a round trip; three seconds is a poor one. */
 const REMEMBERED_MS = 3000;
-const MAX_FRAMES = 90;
+const MAX_FRAMES = 128;
 /** The one on show, two on their way, and one to spare. */
 const MAX_KEYS = 4;
 const LUMA = [0.299, 0.587, 0.114];
@@ -25,7 +25,7 @@ const LUMA = [0.299, 0.587, 0.114];
  */
 
 export class Tracker {
-  #worker = new Worker('/worker.js', { type: 'module' });
+  #worker;
   #small;
   #keepsPictures;
   #onFlow;
@@ -41,18 +41,20 @@ export class Tracker {
   /** @type {Flow|null} the last one, to whichever key frame */
   #computed = null;
   #skipped = 0;
-  #forgotten = 0;
+  #crowdedOut = 0;
+  #lost = 0;
 
   /**
    * @param {boolean} onCpu whether to scale on the CPU, as SentPicture does
-   * @param {boolean} keepsPictures whether the key frames' colours are needed too
+   * @param {import('./renderer.js').Mode} mode grid needs a smooth flow; the others need the key frames' colours too
    * @param {(frameId: number) => void} onFlow a flow of this frame is there
    */
-  constructor(onCpu, keepsPictures, onFlow) {
+  constructor(onCpu, mode, onFlow) {
     const canvas = document.createElement('canvas');
     this.#small = canvas.getContext('2d', { alpha: false, willReadFrequently: onCpu });
-    this.#keepsPictures = keepsPictures;
+    this.#keepsPictures = mode !== 'grid';
     this.#onFlow = onFlow;
+    this.#worker = new Worker('/worker.js', { type: 'module', name: mode });
     this.#worker.addEventListener('message', ({ data }) => this.#onCompared(data));
   }
 
@@ -62,13 +64,17 @@ export class Tracker {
   }
 
   /**
-   * @returns {{flowMs: number|null, flowSize: [number, number]|null, flowsSkipped: number, keyFramesForgotten: number}}
-   *   flowMs, flowSize: what the newest flow took, and the size of the pictures it compared; flowsSkipped: frames that
-   *   came while the worker was busy; keyFramesForgotten: announced when no longer remembered
+   * @returns {{flowMs: number|null, flowSize: [number, number]|null, flowsSkipped: number, framesForgotten: number,
+   *   keyFramesForgotten: number}} flowMs, flowSize: what the newest flow took, and the size of the pictures it
+   *   compared; flowsSkipped: frames that came while the worker was busy; framesForgotten: let go for their number
+   *   before their age; keyFramesForgotten: announced when no longer remembered, or let go for their number
    */
   get stats() {
     const { ms: flowMs = null, size: flowSize = null } = this.#computed ?? {};
-    return { flowMs, flowSize, flowsSkipped: this.#skipped, keyFramesForgotten: this.#forgotten };
+    return {
+      flowMs, flowSize,
+      flowsSkipped: this.#skipped, framesForgotten: this.#crowdedOut, keyFramesForgotten: this.#lost,
+    };
   }
 
   /**
@@ -81,10 +87,7 @@ export class Tracker {
     const luma = this.#lumaOf(frame);
     if (this.#newest?.luma.width !== luma.width || this.#newest.luma.height !== luma.height) this.#beginAnew();
     this.#frames.set(frameId, { luma, picture: this.#keepsPictures ? copy(frame) : null, seenAt: now });
-    for (const [id, { seenAt }] of this.#frames) {
-      if (now - seenAt <= REMEMBERED_MS && this.#frames.size <= MAX_FRAMES) break;
-      this.#frames.delete(id);
-    }
+    this.#forget(now);
     this.#newest = { id: frameId, luma };
     if (this.#busy) this.#skipped += 1;
     else this.#compare();
@@ -94,13 +97,15 @@ export class Tracker {
   announce(frameId) {
     const frame = this.#frames.get(frameId);
     if (!frame) {
-      this.#forgotten += 1;
+      this.#lost += 1;
       return;
     }
     this.#keys.set(frameId, { picture: frame.picture, flow: null, turn: 0 });
     this.#worker.postMessage({ add: { id: frameId, luma: frame.luma } });
-    const pending = [...this.#keys.keys()].filter((id) => id !== this.#shown);
-    if (this.#keys.size > MAX_KEYS) this.drop(pending[0]);
+    if (this.#keys.size > MAX_KEYS) {
+      this.drop([...this.#keys.keys()].find((id) => id !== this.#shown));
+      this.#lost += 1;
+    }
     this.#compare();
   }
 
@@ -147,6 +152,15 @@ export class Tracker {
     if (key) key.flow = this.#computed;
     this.#compare();
     this.#onFlow(frameId);
+  }
+
+  #forget(now) {
+    for (const [id, { seenAt }] of this.#frames) {
+      const isOld = now - seenAt > REMEMBERED_MS;
+      if (!isOld && this.#frames.size <= MAX_FRAMES) return;
+      if (!isOld) this.#crowdedOut += 1;
+      this.#frames.delete(id);
+    }
   }
 
   /** Frames of another shape cannot be compared. */

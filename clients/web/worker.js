@@ -2,7 +2,7 @@
 
 import { Estimator } from './estimator.js';
 
-const estimator = new Estimator();
+const estimator = new Estimator(self.name === 'grid');
 
 self.addEventListener('message', ({ data: { add, remove, frame } }) => {
   if (add) estimator.addKey(add.id, add.luma);
