@@ -1,20 +1,21 @@
-"""The page's ways to make a frame from a key frame's answer, held against their definitions."""
+"""The page's ways to make a frame from a key frame's answer, held against their Python twins."""
 from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page
-from scipy.ndimage import map_coordinates
 
 from chromium import chromium, photo
+from clients.reassemble import apply_grid, carry_grid
+from clients.residual import reassemble_residual
+from clients.warp import warp
 from page_server import PageServer
 from test_page_modules import make_grid, picture, psnr, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDTH, HEIGHT = 320, 180
-LUMA = np.array([0.299, 0.587, 0.114])
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -35,37 +36,15 @@ def make_flow(width: int = 80, height: int = 45, seed: int = 0) -> np.ndarray:
     return np.dstack([*moves, validity, 0 * x]).astype(np.float32)
 
 
-def sampled(texture: np.ndarray, *places: np.ndarray) -> np.ndarray:
-    """[..., N] at places 0..1 of its first axes, with texture conventions."""
-    at = [np.clip(place * n - 0.5, 0, n - 1) for place, n in zip(places, texture.shape, strict=False)]
-    channels = np.moveaxis(texture, -1, 0)
-    return np.stack([map_coordinates(channel, at, order=1, mode="nearest") for channel in channels], -1)
-
-
-def transformed(grid: np.ndarray, y: np.ndarray, x: np.ndarray, guide: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """source H W 4 through the grid's cells at y, x and the guide's luma: H W 3, not clipped."""
-    cells = [sampled(channel.astype(np.float64), guide @ LUMA, y, x) for channel in grid]
-    return np.stack([(coefficients * source).sum(-1) for coefficients in cells], -1)
-
-
 def reassembled(mode: str, image: np.ndarray, grid: np.ndarray, flow: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """What a mode means, slowly. RGB uint8 H W 3."""
-    image, key = image / 255, key / 255
-    y, x = (np.mgrid[: image.shape[0], : image.shape[1]] + 0.5) / np.reshape(image.shape[:2], (2, 1, 1))
-    one = np.ones(image.shape[:2])
-    move = sampled(flow.astype(np.float64), y, x)
-    there_y, there_x, validity = y + move[..., 1], x + move[..., 0], move[..., 2:3]
-    in_place = transformed(grid, y, x, image, np.dstack([image, one]))
-    stylized = np.round(255 * np.clip(transformed(grid, y, x, key, np.dstack([key, one])), 0, 1)) / 255
-    was = sampled(key, there_y, there_x)
-    along = {
-        "grid": transformed(grid, there_y, there_x, image, np.dstack([image, one])),
-        "residual": sampled(stylized, there_y, there_x)
-        + transformed(grid, there_y, there_x, was, np.dstack([image - was, 0 * one])),
-        "warp": sampled(stylized, there_y, there_x),
-    }[mode]
-    mixed = along if mode == "warp" else validity * along + (1 - validity) * in_place
-    return np.round(255 * np.clip(mixed, 0, 1)).astype(np.uint8)
+    """What Python makes of it: RGB uint8 H W 3."""
+    moves = np.ascontiguousarray(flow[..., :3])
+    if mode == "grid":
+        return apply_grid(image, carry_grid(grid, moves))
+    stylized = apply_grid(key, grid)
+    if mode == "warp":
+        return warp(stylized, moves)
+    return reassemble_residual(image, key, stylized, grid, moves, moves)
 
 
 async def drawn(
@@ -104,7 +83,7 @@ MODES = pytest.mark.parametrize("mode", ["grid", "residual", "warp"])
 
 
 @MODES
-async def test_a_frame_is_made_as_its_mode_is_defined(page, mode):
+async def test_the_page_and_python_make_the_same_frame(page, mode):
     image, grid, flow = photo(WIDTH, HEIGHT), make_grid(), make_flow()
     key = np.roll(image, 9, axis=1)
 
