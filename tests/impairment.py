@@ -22,6 +22,7 @@ class Impaired:
         self.delay_s, self.loss, self.outage = delay_s, loss, False
         self.passed = self.lost = 0
         self.url = ""
+        self.gateway: Address | None = None  # the newest session's
         self._gateway_url, self._random = gateway_url, random.Random(seed)
         self._sockets: list[asyncio.DatagramTransport] = []
 
@@ -58,7 +59,7 @@ class Impaired:
         async with self._http.post("/offer", json=offer) as response:
             answer = await response.json()
         if response.status == 200:
-            to_gateway.target = first_candidate(answer["sdp"])
+            self.gateway = to_gateway.target = first_candidate(answer["sdp"])
             answer["sdp"] = redirected(answer["sdp"], near.get_extra_info("sockname"))
         return web.json_response(answer, status=response.status)
 
