@@ -11,6 +11,7 @@ import redis
 
 from edge.samples import Reservoir, Sample
 from pipeline.broker import connect, stylize_queue
+from pipeline.codec import decode_image
 from pipeline.counts import count
 from pipeline.errors import MVStylizerError
 from pipeline.messages import WeightSnapshot
@@ -93,6 +94,7 @@ class Trainer:
             for shared in page:
                 if shared.sample is None:
                     self._samples.forget(shared.stream_id)
+                    self._pictures.clear()  # its style may have been its own, too
                     self._exam = [], 0.0
                 else:
                     sample = shared.sample
@@ -125,7 +127,7 @@ class Trainer:
 
     def _loaded(self) -> "Learner":
         if self._learner is None:
-            from workers.learner import Learner
+            from workers.learner import Learner  # torch: seconds and 300 MB
 
             self._learner = Learner(self._settings)
         return self._learner
@@ -153,14 +155,10 @@ class Trainer:
 
     def _pairs(self, samples: list[Sample]) -> list["Pair"]:
         """Pictures of samples and of their styles; without those whose style is known no more."""
-        from pipeline.codec import decode_image  # OpenCV, which an idle trainer does without
-
         found = [(decode_image(sample.picture), self._style(sample.style_id)) for sample in samples]
         return [(picture, style) for picture, style in found if style is not None]
 
     def _style(self, style_id: str) -> np.ndarray | None:
-        from pipeline.codec import decode_image
-
         if style_id not in self._pictures:
             jpeg = self._styles.jpeg(style_id)
             self._pictures[style_id] = None if jpeg is None else decode_image(jpeg)
