@@ -7,6 +7,7 @@ from pathlib import Path
 from time import monotonic
 
 import numpy as np
+from aiortc import RTCDataChannel
 
 from clients.camera import CameraFrame, FileCamera
 from clients.connection import Connection
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
     )
+    parser.add_argument("--share-frames", action="store_true", help="let the edge keep key frames, and learn from them")
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     parser.epilog = (
         "example:\n  mvstylizer client http://127.0.0.1:8080 --input walk.mp4 --style photo.jpg --output out.mp4\n\n"
@@ -54,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
         raise BadSetting(f"{args.input} does not exist.")
     if args.output.exists() and not args.force:
         raise BadSetting(f"{args.output} exists; --force replaces it.")
-    summary = asyncio.run(stream(args.url, args.input, args.style, args.output, flow=args.flow))
+    summary = asyncio.run(stream(args.url, args.input, args.style, args.output, flow=args.flow,
+                                 share_frames=args.share_frames))
     print(
         f"{summary.frames} frames in {summary.seconds:.1f} s, {summary.stylized_frames} of them stylized, "
         f"{summary.key_frames} key frames answered, round trip p50 {_ms(summary.round_trip_p50_ms)}, "
@@ -65,8 +68,12 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps(asdict(summary)))
 
 
-async def stream(url: str, source: Path, style: str, output: Path, *, flow: str = "dis") -> Summary:
-    """Play `source` to the gateway at `url` once, in real time, and write `output`; `flow` is one of ESTIMATORS."""
+async def stream(url: str, source: Path, style: str, output: Path, *, flow: str = "dis",
+                 share_frames: bool = False) -> Summary:
+    """Play `source` to the gateway at `url` once, in real time, and write `output`; `flow` is one of ESTIMATORS.
+
+    `share_frames`: the edge may keep its key frames for a day, and learn from them.
+    """
     compile_all()
     viewer = Viewer()
     camera = FileCamera(source, viewer.show)
@@ -77,6 +84,8 @@ async def stream(url: str, source: Path, style: str, output: Path, *, flow: str 
     started_s = monotonic()
     try:
         await connection.open(camera, size=camera.sent_size, style=style)
+        if share_frames:
+            allow_learning(connection.control)
         await ended.wait()
         await asyncio.sleep(LINGER_S)
     finally:
@@ -86,6 +95,15 @@ async def stream(url: str, source: Path, style: str, output: Path, *, flow: str 
     if viewer.error and not viewer.key_frames:
         raise MVStylizerError(viewer.error)
     return viewer.summary(monotonic() - started_s)
+
+
+def allow_learning(control: RTCDataChannel) -> None:
+    """Say so as soon as the channel is open."""
+    word = json.dumps({"type": "share", "on": True})
+    if control.readyState == "open":
+        control.send(word)
+    else:
+        control.once("open", lambda: control.send(word))
 
 
 def compile_all() -> None:

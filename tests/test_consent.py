@@ -1,9 +1,11 @@
 """From a client's word to the edge's samples and back: nothing is learned from who did not agree, or no longer does."""
 import asyncio
 import json
+import logging
 
 import pytest
 
+from clients.headless import allow_learning
 from peers import Client, FlatEdge, Running, flat_answer, until
 from pipeline import topology
 from pipeline.broker import connect
@@ -67,11 +69,32 @@ async def test_key_frames_are_shared_from_the_clients_word_on_and_only_its_own(r
         await client.close()
 
 
-async def test_taking_it_back_removes_what_was_shared(running, edge, connection):
+def everything(connection) -> bytes:
+    """All that Redis holds: queues, jobs that failed and jobs that did not, streams and strings."""
+    readers = {b"string": connection.get, b"hash": connection.hgetall, b"stream": connection.xrange,
+               b"list": lambda key: connection.lrange(key, 0, -1), b"set": connection.smembers,
+               b"zset": lambda key: connection.zrange(key, 0, -1)}
+    return b"".join(repr(readers[connection.type(key)](key)).encode() for key in connection.scan_iter())
+
+
+async def test_a_headless_client_says_so_as_soon_as_it_can(running, edge):
+    client = Client(running.url)
+    await client.open()
+
+    allow_learning(client.connection.control)
+
+    await heard(client, True)
+    await client.close()
+
+
+async def test_taking_it_back_removes_what_was_shared(running, edge, connection, caplog):
+    caplog.set_level(logging.DEBUG)
     client = Client(running.url)
     stream_id = await client.open()
     await say(client, True)
     await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
+    canary = repr(edge.seen[-1].picture[-200:]).encode()[2:-1]
+    assert canary in everything(connection)
 
     await say(client, False)
     await heard(client, False)
@@ -82,6 +105,8 @@ async def test_taking_it_back_removes_what_was_shared(running, edge, connection)
     assert [(shared.stream_id, shared.sample) for shared in left] == [(stream_id, None)]
     assert not edge.seen[-1].shared
     await client.close()
+    assert canary not in everything(connection)
+    assert canary not in caplog.text.encode()
 
 
 async def test_many_changes_of_mind_end_with_the_last(running, edge, connection):
