@@ -13,6 +13,8 @@ const MAX_FRAMES = 128;
 const MAX_KEYS = 4;
 const LUMA = [0.299, 0.587, 0.114];
 
+/** @typedef {import('./planes.js').Plane} Plane */
+
 /**
  * How a frame moved since a key frame.
  * @typedef {object} Flow
@@ -29,7 +31,7 @@ export class Tracker {
   #small;
   #keepsPictures;
   #onFlow;
-  /** @type {Map<number, {luma: object, picture: OffscreenCanvas|null, seenAt: number}>} oldest first */
+  /** @type {Map<number, {luma: Plane, picture: OffscreenCanvas|null, seenAt: number}>} oldest first */
   #frames = new Map();
   /** @type {Map<number, {picture: OffscreenCanvas|null, flow: Flow|null, turn: number}>} oldest first */
   #keys = new Map();
