@@ -7,7 +7,7 @@ from typing import NamedTuple
 class Sample(NamedTuple):
     """A shared key frame."""
 
-    stream_id: str
+    shared_by: str
     style_id: str
     picture: bytes  # as it came, encoded: ten times smaller than its pixels
     taken_s: float
@@ -35,9 +35,9 @@ class Reservoir:
         """Any `count` of the kept samples, again and again; there must be one."""
         return self._random.choices(self._samples, k=count)
 
-    def forget(self, stream_id: str) -> None:
-        """Drop what a stream has shared."""
-        self._keep([sample for sample in self._samples if sample.stream_id != stream_id])
+    def forget(self, shared_by: str) -> None:
+        """Drop what somebody has shared."""
+        self._keep([sample for sample in self._samples if sample.shared_by != shared_by])
 
     def expire(self, before_s: float) -> None:
         """Drop what was taken before then."""

@@ -65,10 +65,10 @@ class GatewayBroker:
         self._queue.remove(_job_id(stream_id, frame_id))
         self._redis.delete(topology.blob(stream_id, frame_id))
 
-    def share(self, stream_id: str, on: bool) -> None:
-        """Let the edge learn from a stream from now on; or not, and drop all it has kept of it."""
+    def share(self, shared_by: str, on: bool) -> None:
+        """Let the edge learn from what somebody shares; or not, and drop all it has kept of it."""
         sharing = Sharing(self._redis, self._edge_id)
-        sharing.allow(stream_id) if on else sharing.withdraw(stream_id)
+        sharing.allow(shared_by) if on else sharing.withdraw(shared_by)
 
     def worker_ready(self) -> bool:
         """Whether a warm worker of this edge was there in the last seconds."""

@@ -68,7 +68,7 @@ class KeyFrame(Message):
     style_id: str
     cut: bool  # first of a new scene: nothing of the scene before applies
     picture: bytes  # JPEG, without the strip
-    shared: bool = False  # whether its sender agreed to its being learned from
+    shared_by: str = ""  # who agreed to its being learned from, and may take that back; "" for nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class StylizedFrame(Message):
 class TrainingSample(Message):
     """A key frame whose sender agreed to its being learned from."""
 
-    stream_id: str
+    shared_by: str
     style_id: str
     picture: bytes  # JPEG
 

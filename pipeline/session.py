@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -65,7 +66,8 @@ class Session:
         self._control: RTCDataChannel | None = None
         self._frames: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task] = set()
-        self._shared = self._telling = False  # whether the edge may learn from this client; and is being told so
+        self._shared, self._telling = False, False  # whether the edge may learn from this client; and is being told so
+        self._shared_by = stream_id
         self._messages_sent = 0
         self._heard_s = time.monotonic()
         self._closed = False
@@ -159,8 +161,8 @@ class Session:
 
     def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
         cut = picked.reason == "cut"
-        jpeg = picked.jpeg()
-        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, jpeg, self._shared)
+        jpeg, shared_by = picked.jpeg(), self._shared_by if self._shared else ""
+        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, jpeg, shared_by)
         self._broker.submit(frame)
 
     async def _withdraw(self, frame_id: int) -> None:
@@ -220,7 +222,7 @@ class Session:
     def _on_share(self, message: dict) -> None:
         if type(message["on"]) is not bool:
             raise TypeError("on")
-        self._shared = message["on"]
+        self._shared, self._shared_by = message["on"], sharer(message.get("by", self._shared_by))
         if not self._telling:
             self._telling = True
             self._spawn(self._share())
@@ -231,7 +233,7 @@ class Session:
         while done != self._shared:  # the last word counts
             on = self._shared
             try:
-                share = self._broker.share, self.stream_id, on
+                share = self._broker.share, self._shared_by, on
                 await asyncio.get_running_loop().run_in_executor(self._executor, *share)
                 done = on
             except redis.RedisError as error:
@@ -282,6 +284,13 @@ class Session:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception():
             logger.error("stream %s: a task failed", self.stream_id, exc_info=task.exception())
+
+
+def sharer(name: object) -> str:
+    """The name that a client takes its pictures back by, in any later session of its own; raises ValueError."""
+    if not isinstance(name, str) or not re.fullmatch("[0-9a-f-]{16,64}", name):
+        raise ValueError("16 to 64 hex digits and dashes are needed")
+    return name
 
 
 def picture_size(message: dict) -> tuple[int, int]:

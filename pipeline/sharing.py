@@ -18,9 +18,9 @@ Fields = dict[bytes, bytes]
 
 
 class Shared(NamedTuple):
-    """One entry of the stream: a sample, or None and the stream that takes back all of its own."""
+    """One entry of the stream: a sample, or None and who takes back all of their own."""
 
-    stream_id: str
+    shared_by: str
     sample: TrainingSample | None
     taken_s: float
 
@@ -34,30 +34,30 @@ class Sharing:
     def add(self, sample: TrainingSample) -> None:
         """Offer a sample to the trainer; the oldest make room. One that was withdrawn meanwhile does not stay."""
         with self._redis.pipeline() as pipe:
-            pipe.xadd(self._key, {"stream": sample.stream_id, "sample": sample.pack()})
+            pipe.xadd(self._key, {"by": sample.shared_by, "sample": sample.pack()})
             pipe.xtrim(self._key, maxlen=topology.SAMPLES_MAXLEN, approximate=False)
             pipe.expire(self._key, topology.SAMPLES_TTL_S)
-            pipe.exists(topology.withdrawn(sample.stream_id))
+            pipe.exists(topology.withdrawn(sample.shared_by))
             entry_id, crowded_out, _, withdrawn = pipe.execute()
         if withdrawn:
             self._redis.xdel(self._key, entry_id)
         count(self._redis, samples_added=not withdrawn, samples_dropped=crowded_out)
 
-    def withdraw(self, stream_id: str) -> None:
-        """Take back all of a stream's samples, here and in the trainer, and keep out those still on their way."""
-        self._redis.set(topology.withdrawn(stream_id), b"", ex=topology.SAMPLES_TTL_S)
-        own = [entry_id for entry_id, fields in self._entries() if fields.get(b"stream") == stream_id.encode()]
+    def withdraw(self, shared_by: str) -> None:
+        """Take back all that somebody shared, here and in the trainer, and keep out what is still on its way."""
+        self._redis.set(topology.withdrawn(shared_by), b"", ex=topology.SAMPLES_TTL_S)
+        own = [entry_id for entry_id, fields in self._entries() if fields.get(b"by") == shared_by.encode()]
         with self._redis.pipeline() as pipe:
             if own:
                 pipe.xdel(self._key, *own)
-            pipe.xadd(self._key, {"withdrawn": stream_id})
+            pipe.xadd(self._key, {"withdrawn": shared_by})
             pipe.expire(self._key, topology.SAMPLES_TTL_S)
             pipe.execute()
         count(self._redis, samples_withdrawn=len(own))
 
-    def allow(self, stream_id: str) -> None:
-        """A stream that withdrew shares again, from now on."""
-        self._redis.delete(topology.withdrawn(stream_id))
+    def allow(self, shared_by: str) -> None:
+        """Who withdrew shares again, from now on."""
+        self._redis.delete(topology.withdrawn(shared_by))
 
     def read(self, after: str) -> tuple[list[Shared], str]:
         """The next entries after a place in the stream ("0": its start), a page of them, and the place after those."""
@@ -81,8 +81,8 @@ class Sharing:
         except BadMessage:
             count(self._redis, samples_refused=1)
             return None
-        withdrawn = self._redis.exists(topology.withdrawn(sample.stream_id))
-        return None if withdrawn else Shared(sample.stream_id, sample, taken_s)
+        withdrawn = self._redis.exists(topology.withdrawn(sample.shared_by))
+        return None if withdrawn else Shared(sample.shared_by, sample, taken_s)
 
     def _entries(self) -> Iterator[tuple[bytes, Fields]]:
         after = "0"

@@ -8,10 +8,11 @@
 | mvs:worker:{edge}         | string    | WORKER_BEACON_S            | "a warm worker was here": its model version |
 | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
 | mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of upload  |
-| mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample, or "withdrawn": a stream |
-| mvs:withdrawn:{stream}    | string    | SAMPLES_TTL_S              | "nothing of this stream may be kept"      |
+| mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample, or "withdrawn": by whom |
+| mvs:withdrawn:{by}        | string    | SAMPLES_TTL_S              | "nothing that they shared may be kept"    |
 | mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              |
 | mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              |
+| mvs:aggregator            | string    | AGGREGATOR_LEASE_S         | whose globals these are: one registry's   |
 | mvs:part:{maker}:{sha256}:{i} | string | as its snapshot           | at most MAX_BYTES of a snapshot's weights |
 | mvs:counts                | hash      | a dozen fields             | what learning took, and what it dropped   |
 
@@ -43,6 +44,8 @@ SAMPLES_TTL_S = 24 * 3600
 LOCAL_MAXLEN, LOCAL_TTL_S = 32, 3600
 #: The aggregator sends the newest again when it is gone.
 GLOBAL_MAXLEN, GLOBAL_TTL_S = 8, 24 * 3600
+#: An aggregator renews its lease with every turn; longer than a round's hold-out clips take.
+AGGREGATOR_LEASE_S = 15
 #: The maker of a global.
 CLOUD = "cloud"
 
@@ -70,6 +73,7 @@ def style(style_id: str) -> str:
 STYLES = "mvs:styles"
 WEIGHTS_LOCAL = "mvs:weights:local"
 WEIGHTS_GLOBAL = "mvs:weights:global"
+AGGREGATOR = "mvs:aggregator"
 COUNTS = "mvs:counts"
 
 
@@ -77,8 +81,8 @@ def samples(edge_id: str) -> str:
     return f"mvs:samples:{edge_id}"
 
 
-def withdrawn(stream_id: str) -> str:
-    return f"mvs:withdrawn:{stream_id}"
+def withdrawn(shared_by: str) -> str:
+    return f"mvs:withdrawn:{shared_by}"
 
 
 def part(maker: str, sha256: str, index: int) -> str:

@@ -24,9 +24,9 @@ def edge(redis_url, monkeypatch):
     """A flat edge that keeps what is shared, as a stylize worker does."""
 
     def answer(frame: KeyFrame, *shape: object) -> StylizedFrame:
-        if frame.shared:
+        if frame.shared_by:
             with connect(redis_url) as client:
-                Sharing(client, "edge").add(TrainingSample(frame.stream_id, frame.style_id, frame.picture))
+                Sharing(client, "edge").add(TrainingSample(frame.shared_by, frame.style_id, frame.picture))
         return flat_answer(frame, *shape)
 
     monkeypatch.setattr("peers.flat_answer", answer)
@@ -41,9 +41,9 @@ def connection(redis_url):
         yield client
 
 
-async def say(client: Client, on: object) -> None:
+async def say(client: Client, on: object, **more: object) -> None:
     await until(lambda: client.connection.control.readyState == "open")
-    client.connection.control.send(json.dumps({"type": "share", "on": on}))
+    client.connection.control.send(json.dumps({"type": "share", "on": on, **more}))
 
 
 async def heard(client: Client, on: bool) -> None:
@@ -52,19 +52,18 @@ async def heard(client: Client, on: bool) -> None:
 
 async def test_key_frames_are_shared_from_the_clients_word_on_and_only_its_own(running, edge):
     sharing, private = Client(running.url), Client(running.url, colour=(10, 20, 200))
-    for client in (sharing, private):
-        await client.open()
+    stream_id, _ = await sharing.open(), await private.open()
     await until(lambda: len(edge.seen) >= 4)
-    assert not any(frame.shared for frame in edge.seen)
+    assert not any(frame.shared_by for frame in edge.seen)
 
     await say(sharing, True)
     await heard(sharing, True)
     seen = len(edge.seen)
-    await until(lambda: sum(frame.shared for frame in edge.seen) >= 2)
+    await until(lambda: sum(frame.shared_by != "" for frame in edge.seen) >= 2)
 
-    streams = {frame.shared: frame.stream_id for frame in edge.seen[seen:]}
-    await until(lambda: {frame.stream_id for frame in edge.seen[seen:]} == set(streams.values()) and len(streams) == 2)
-    assert streams[True] != streams[False]
+    await until(lambda: len({frame.stream_id for frame in edge.seen[seen:]}) == 2)
+    assert {frame.shared_by for frame in edge.seen[seen:]} == {"", stream_id}
+    assert all(frame.shared_by in ("", frame.stream_id) for frame in edge.seen)
     for client in (sharing, private):
         await client.close()
 
@@ -102,11 +101,26 @@ async def test_taking_it_back_removes_what_was_shared(running, edge, connection,
     seen = len(edge.seen)
     await until(lambda: len(edge.seen) >= seen + 2)
     left = Sharing(connection, "edge").read("0")[0]
-    assert [(shared.stream_id, shared.sample) for shared in left] == [(stream_id, None)]
-    assert not edge.seen[-1].shared
+    assert [(shared.shared_by, shared.sample) for shared in left] == [(stream_id, None)]
+    assert edge.seen[-1].shared_by == ""
     await client.close()
     assert canary not in everything(connection)
     assert canary not in caplog.text.encode()
+
+
+async def test_it_is_taken_back_in_a_later_session_by_the_same_name(running, edge, connection):
+    first, later, name = Client(running.url), Client(running.url), "0123456789abcdef"
+    await first.open()
+    await say(first, True, by=name)
+    await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
+    await first.close()
+
+    await later.open()
+    await say(later, False, by=name)
+    await heard(later, False)
+
+    assert [shared.sample for shared in Sharing(connection, "edge").read("0")[0]] == [None]
+    await later.close()
 
 
 async def test_many_changes_of_mind_end_with_the_last(running, edge, connection):
@@ -121,21 +135,24 @@ async def test_many_changes_of_mind_end_with_the_last(running, edge, connection)
     await client.close()
 
 
-@pytest.mark.parametrize("on", [1, "yes", None, []])
-async def test_only_a_clear_word_counts(running, edge, on):
+UNCLEAR = [{"on": 1}, {"on": "yes"}, {"on": None}, {"on": True, "by": "*"}, {"on": True, "by": 7}]
+
+
+@pytest.mark.parametrize("word", UNCLEAR)
+async def test_only_a_clear_word_counts(running, edge, word):
     client = Client(running.url)
     await client.open()
-    await say(client, on)
+    await say(client, **word)
 
     await until(lambda: any(message["type"] == "error" for message in client.heard))
-    assert not any(frame.shared for frame in edge.seen)
+    assert not any(frame.shared_by for frame in edge.seen)
     await client.close()
 
 
 async def test_a_redis_that_is_away_is_asked_again_until_it_forgets(running, edge, monkeypatch):
     client, tries = Client(running.url), []
     await client.open()
-    def share(stream_id: str, on: bool) -> None:
+    def share(shared_by: str, on: bool) -> None:
         tries.append(on)
         if len(tries) < 3:
             raise ConnectionRefusedError

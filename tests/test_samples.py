@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from edge.samples import Reservoir, Sample
 
 
-def sample(number: int, stream_id: str = "a") -> Sample:
-    return Sample(stream_id, "style", b"%d" % number, float(number))
+def sample(number: int, shared_by: str = "a") -> Sample:
+    return Sample(shared_by, "style", b"%d" % number, float(number))
 
 
 def kept(reservoir: Reservoir) -> set[Sample]:
@@ -41,7 +41,7 @@ def test_a_stream_is_forgotten_and_its_place_is_free_again():
         reservoir.add(sample(number, "ab"[number % 2]))
 
     reservoir.forget("a")
-    assert {one.stream_id for one in kept(reservoir)} == {"b"}
+    assert {one.shared_by for one in kept(reservoir)} == {"b"}
     reservoir.add(sample(9))
 
     assert len(reservoir) == 3 and sample(9) in kept(reservoir)

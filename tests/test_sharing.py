@@ -19,8 +19,8 @@ def sharing(connection):
     return Sharing(connection, "edge")
 
 
-def sample(stream_id: str = "stream", picture: bytes = b"jpeg") -> TrainingSample:
-    return TrainingSample(stream_id, "style", picture)
+def sample(shared_by: str = "me", picture: bytes = b"jpeg") -> TrainingSample:
+    return TrainingSample(shared_by, "style", picture)
 
 
 def read(sharing: Sharing) -> list[Shared]:
@@ -54,7 +54,7 @@ def test_samples_are_bounded_counted_and_expire(sharing, connection, monkeypatch
 
 
 def test_samples_of_yesterday_are_dropped_whatever_comes_today(sharing, connection):
-    connection.xadd(topology.samples("edge"), {"stream": "a", "sample": sample().pack()}, id="1000-0")
+    connection.xadd(topology.samples("edge"), {"by": "a", "sample": sample().pack()}, id="1000-0")
     sharing.add(sample(picture=b"new"))
 
     oldest_s = sharing.expire()
@@ -65,12 +65,12 @@ def test_samples_of_yesterday_are_dropped_whatever_comes_today(sharing, connecti
 
 
 def test_what_a_stream_takes_back_is_gone_and_its_trainer_told(sharing, connection):
-    for stream_id in ("a", "b", "a"):
-        sharing.add(sample(stream_id, picture=f"picture of {stream_id}".encode()))
+    for shared_by in ("a", "b", "a"):
+        sharing.add(sample(shared_by, picture=f"picture of {shared_by}".encode()))
 
     sharing.withdraw("a")
 
-    assert [(shared.stream_id, shared.sample is None) for shared in read(sharing)] == [("b", False), ("a", True)]
+    assert [(shared.shared_by, shared.sample is None) for shared in read(sharing)] == [("b", False), ("a", True)]
     assert b"picture of a" not in b"".join(b"".join(f.values()) for _, f in connection.xrange(topology.samples("edge")))
 
 

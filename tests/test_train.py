@@ -63,10 +63,10 @@ def trainer(settings) -> Trainer:
     return Trainer(settings)
 
 
-def share(connection, count: int = LEAST_SAMPLES, *, stream_id: str = "a", grey: int = 100, style: str = STYLE) -> None:
+def share(connection, count: int = LEAST_SAMPLES, *, shared_by: str = "a", grey: int = 100, style: str = STYLE) -> None:
     picture = encode_jpeg(np.full((16, 16, 3), grey, np.uint8))
     for _ in range(count):
-        Sharing(connection, "edge").add(TrainingSample(stream_id, style, picture))
+        Sharing(connection, "edge").add(TrainingSample(shared_by, style, picture))
 
 
 def announce(connection, version: int, weights: bytes) -> WeightSnapshot:
@@ -195,17 +195,17 @@ def test_a_global_of_another_model_is_not_learned_from(trainer, connection):
 
 def test_what_a_stream_takes_back_is_not_learned_from_any_more(trainer, connection):
     announce(connection, 0, b"zero")
-    share(connection, stream_id="gone", grey=200)
-    share(connection, stream_id="here", grey=50)
+    share(connection, shared_by="gone", grey=200)
+    share(connection, shared_by="here", grey=50)
     turns(trainer, 1)
     learned = len(trainer._learner.seen)
 
     Sharing(connection, "edge").withdraw("gone")
-    share(connection, 1, stream_id="gone", grey=200)
+    share(connection, 1, shared_by="gone", grey=200)
     turns(trainer, 3, start_s=10)
 
     assert set(trainer._learner.seen[learned:]) == {50}
-    assert {sample.stream_id for sample in trainer._samples.draw(100)} == {"here"}
+    assert {sample.shared_by for sample in trainer._samples.draw(100)} == {"here"}
     assert trainer._exam == ([], 0.0)
 
 

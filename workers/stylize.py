@@ -95,12 +95,12 @@ class Edge:
             logger.info("stream %s: key frame %s came too late", stream_id, frame_id)
             return
         self._broker.answer(frame.gateway_id, self._answer(frame, self._served))
-        if frame.shared:
+        if frame.shared_by:
             self._share(frame)
 
     def _share(self, frame: KeyFrame) -> None:
         try:
-            self._sharing.add(TrainingSample(frame.stream_id, frame.style_id, frame.picture))
+            self._sharing.add(TrainingSample(frame.shared_by, frame.style_id, frame.picture))
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s is not learned from: %s", frame.stream_id, frame.frame_id, error)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import redis
 
+from cloud.rounds import MOST_STALENESS
 from edge.samples import Reservoir, Sample
 from pipeline.broker import connect, stylize_queue
 from pipeline.codec import decode_image
@@ -43,8 +44,6 @@ TICK_S = 1.0
 YIELD_S = 0.05
 #: A global that takes longer than a round's deadline and this does not come.
 GRACE_S = 10.0
-#: Beyond this many versions the cloud would refuse what builds on the base.
-MOST_STALENESS = 3
 
 
 class Trainer:
@@ -93,12 +92,12 @@ class Trainer:
             page, place = self._sharing.read(self._place)
             for shared in page:
                 if shared.sample is None:
-                    self._samples.forget(shared.stream_id)
-                    self._pictures.clear()  # its style may have been its own, too
+                    self._samples.forget(shared.shared_by)
+                    self._pictures.clear()  # the style may have been theirs, too
                     self._exam = [], 0.0
                 else:
                     sample = shared.sample
-                    self._samples.add(Sample(sample.stream_id, sample.style_id, sample.picture, shared.taken_s))
+                    self._samples.add(Sample(sample.shared_by, sample.style_id, sample.picture, shared.taken_s))
                     self._credit = min(self._credit + IMAGES_PER_SAMPLE, CAPACITY * IMAGES_PER_SAMPLE)
             if place == self._place:
                 break
