@@ -46,6 +46,13 @@ class Snapshots:
             raise BadMessage(f"The weights of {snapshot.edge_id} are incomplete or damaged.")
         return data
 
+    def lead(self, registry: str) -> bool:
+        """Whether globals come from this registry for now: two would take each other's edges away."""
+        if self._redis.set(topology.AGGREGATOR, registry, nx=True, ex=topology.AGGREGATOR_LEASE_S):
+            return True
+        mine = self._redis.get(topology.AGGREGATOR) == registry.encode()
+        return mine and bool(self._redis.expire(topology.AGGREGATOR, topology.AGGREGATOR_LEASE_S))
+
     def take(self, *, again: bool, block_ms: int) -> list[Entry]:
         """Local entries that came in, waiting for one; or `again` those that were taken and not acknowledged."""
         try:

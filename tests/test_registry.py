@@ -2,7 +2,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +149,31 @@ def test_killed_at_any_point_of_writing_the_version_is_there_or_not(registry, tm
     assert (latest.version, again.weights(latest.version)) in [(5, b"5"), (6, b"new" * 100_000)]
     assert add(again, b"next").version == latest.version + 1
     assert again.weights(latest.version + 1) == b"next"
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True).returncode:
+        pytest.skip("only root may make a small disk")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full_keeps_the_last_good_version(small_disk, shipped):
+    registry = Registry(small_disk, shipped)
+    for i in range(2):
+        add(registry, os.urandom(400_000))
+    good = registry.weights(2)
+
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space"):
+            add(registry, os.urandom(400_000))
+
+    assert Registry(small_disk, shipped).latest().version == 2
+    assert registry.weights(2) == good
+    assert add(registry, b"small").version == 3
 
 
 def test_a_full_disk_leaves_the_last_good_version(registry, tmp_path, monkeypatch):

@@ -90,6 +90,17 @@ def test_the_newest_global_is_what_counts(snapshots):
     assert snapshots.complete(newest)
 
 
+def test_one_registry_at_a_time_leads_and_goes_on_after_a_crash(snapshots, connection):
+    assert snapshots.lead("here:models")
+    assert not snapshots.lead("there:models")
+    assert Snapshots(connection).lead("here:models")
+    assert 0 < connection.ttl(topology.AGGREGATOR) <= topology.AGGREGATOR_LEASE_S
+
+    connection.delete(topology.AGGREGATOR)  # as it expires
+
+    assert snapshots.lead("there:models")
+
+
 @pytest.mark.parametrize("damage", ["missing", "changed", "shortened"])
 def test_incomplete_or_damaged_weights_are_refused(snapshots, connection, damage):
     snapshots.publish_global(snapshot(), WEIGHTS)

@@ -1,6 +1,7 @@
 """The cloud process: edges' weights in, the next global out; what it acknowledges is on disk."""
 import argparse
 import logging
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,6 +44,7 @@ class Aggregator:
     def __init__(self, settings: Settings, registry: Registry, gate: Gate) -> None:
         self._redis = connect(settings.weights_url)
         self._snapshots, self._registry, self._gate = Snapshots(self._redis), registry, gate
+        self._name = f"{socket.gethostname()}:{settings.models_dir}"  # the same after a crash: it goes on at once
         self._round = Round(settings.round_quorum, settings.round_deadline_s)
         self._again = True  # first of all, what an aggregator before us took and did not acknowledge
         self._disk_retry_s: float | None = None
@@ -67,7 +69,10 @@ class Aggregator:
                 time.sleep(RETRY_S)
 
     def turn(self, now_s: float) -> None:
-        """Announce, take in, and close the round if it is due."""
+        """Announce, take in, and close the round if it is due; nothing while another registry's aggregator works."""
+        if not self._snapshots.lead(self._name):
+            time.sleep(RETRY_S)
+            return
         self._announce()
         for entry in self._snapshots.take(again=self._again, block_ms=BLOCK_MS):
             self._consider(entry, now_s)
