@@ -1,12 +1,15 @@
-"""Colorization: give features the statistics of the style's features (whiten, then colour)."""
+"""Colorization: give features the statistics of the style's (whiten, then colour), as far as it becomes them."""
 
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 #: Added to every covariance, as a share of its mean variance and as it is: flat pictures have none of their own.
 RIDGE_SHARE, RIDGE = 0.05, 1e-3
+#: Channels between what a gate sees and what it decides.
+GATE_WIDTH = 32
 
 
 class Statistics(NamedTuple):
@@ -18,6 +21,22 @@ class Statistics(NamedTuple):
 
 #: One level's statistics each, coarse to fine, as the decoder meets them.
 StyleStatistics = tuple[Statistics, ...]
+
+
+class Gate(nn.Module):
+    """How far each feature goes towards the style's: statistics do not know a face from a cloud, the content does."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.look = nn.Conv2d(2 * channels, GATE_WIDTH, 1)
+        self.decide = nn.Conv2d(GATE_WIDTH, channels, 1)
+        nn.init.zeros_(self.decide.weight)
+        nn.init.constant_(self.decide.bias, 3.0)
+
+    def forward(self, content: Tensor, features: Tensor, wanted: Tensor) -> Tensor:
+        """Between features and wanted (B C H W each), judged by the content's own and by the change that is wanted."""
+        share = torch.sigmoid(self.decide(F.relu(self.look(torch.cat((content, wanted - features), 1)))))
+        return torch.lerp(features, wanted, share)
 
 
 def statistics(features: Tensor) -> Statistics:

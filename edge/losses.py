@@ -10,6 +10,9 @@ from edge.grid import luma
 
 #: VGG layers whose means and standard deviations are a picture's style.
 STYLE_LAYERS = ("1_1", "2_1", "3_1")
+#: Hue of skin, a unit vector in (Cb, Cr); how far from it real complexions lie, as a share of their chroma (22 degrees
+#: to either side); and how strong a cast may be that lies on top.
+SKIN_HUE, SKIN_SPREAD, SKIN_CAST = (-0.60, 0.80), 0.4, 0.02
 
 
 def style_moments(features: Iterable[Tensor]) -> list[Tensor]:
@@ -35,6 +38,27 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     covariance = blur(a * b) - mean_a * mean_b
     light = (2 * mean_a * mean_b + 1e-4) / (mean_a.square() + mean_b.square() + 1e-4)
     return (light * (2 * covariance + 9e-4) / (var_a + var_b + 9e-4)).mean()
+
+
+def skin(image: Tensor) -> Tensor:
+    """Which pixels of B 3 H W have the colour of skin, of any complexion: B H W, true or false."""
+    toned, off = skin_tone(image)
+    return (off.abs() < SKIN_SPREAD * toned) & (toned > 0.03) & (toned < 0.25) & (luma(image) > 0.15)
+
+
+def unnatural_skin(output: Tensor, content: Tensor) -> Tensor:
+    """How far skin has left its hue, paler and greyer being free: mean over the skin of each picture, and over B."""
+    toned, off = skin_tone(output)
+    excess = F.relu(off.abs() - SKIN_SPREAD * F.relu(toned) - SKIN_CAST) + F.relu(-toned)
+    mask = skin(content).float()
+    return ((excess * mask).mean((1, 2)) / (mask.mean((1, 2)) + 0.05)).mean()
+
+
+def skin_tone(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Chroma (Cb, Cr of B 3 H W) along the hue that all complexions share, and across it: two of B H W."""
+    y = luma(image)
+    blue, red = 0.564 * (image[:, 2] - y), 0.713 * (image[:, 0] - y)
+    return SKIN_HUE[0] * blue + SKIN_HUE[1] * red, SKIN_HUE[1] * blue - SKIN_HUE[0] * red
 
 
 def grid_roughness(grid: Tensor) -> Tensor:

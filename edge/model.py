@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge.colorization import StyleStatistics, colorize, statistics
+from edge.colorization import Gate, StyleStatistics, colorize, statistics
 from edge.decoder import Decoder
-from edge.encoder import Encoder
+from edge.encoder import WIDTHS, Encoder
 from edge.grid import CELL, DEPTH
 from edge.smoothing import MetaSmoothing
 
@@ -21,6 +21,7 @@ class GridModel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = Encoder()
+        self.gates = nn.ModuleList(Gate(width) for width in reversed(WIDTHS))
         self.decoder = Decoder()
         self.smoothing = MetaSmoothing()
 
@@ -51,7 +52,7 @@ class GridModel(nn.Module):
 
         def recolour(level: int, features: Tensor) -> Tensor:
             plain, coloured = features.chunk(2) if level else (features, features)
-            return torch.cat((plain, colorize(coloured, style[level])))
+            return torch.cat((plain, self.gates[level](plain, coloured, colorize(coloured, style[level]))))
 
         plain, coloured = self.decoder(taps, recolour).chunk(2)
         return plain, coloured

@@ -28,6 +28,7 @@ class Stylizer:
         dtype = faster_type(device)
         self.model = model.to(device, memory_format=torch.channels_last)
         self.model.encoder.to(dtype)
+        self.model.gates.to(dtype)
         self.model.decoder.to(dtype)
 
     @classmethod

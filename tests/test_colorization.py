@@ -1,6 +1,6 @@
 import torch
 
-from edge.colorization import RIDGE, RIDGE_SHARE, colorize, statistics
+from edge.colorization import RIDGE, RIDGE_SHARE, Gate, colorize, statistics
 
 
 def features(channels=8, seed=0):
@@ -53,3 +53,33 @@ def test_the_layout_stays_channels_last():
     x = features().contiguous(memory_format=torch.channels_last)
 
     assert colorize(x, statistics(x)).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_fresh_gate_goes_nearly_all_the_way():
+    content, wanted = features(seed=1), features(seed=2)
+
+    gated = Gate(8)(content, content, wanted)
+
+    assert torch.allclose(gated, content.lerp(wanted, 0.9526), atol=1e-3)
+
+
+def test_a_gate_has_nothing_to_decide_where_nothing_is_wanted():
+    gate, x = Gate(8), features()
+    torch.nn.init.normal_(gate.decide.weight)
+
+    assert torch.equal(gate(x, x, x), x)
+
+
+def test_a_gate_can_learn_to_spare_a_part_of_the_content():
+    content, wanted = features(seed=1), features(seed=2)
+    spared = (content[:, :1] > 3).float()
+    truth, gate = torch.lerp(wanted, content, spared), Gate(8)
+    optimizer, losses = torch.optim.Adam(gate.parameters(), 1e-2), []
+    for _ in range(200):
+        loss = (gate(content, content, wanted) - truth).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+
+    assert losses[-1] < 0.3 * losses[0]
