@@ -8,15 +8,18 @@ from torch import Tensor, nn
 
 #: Added to every covariance, as a share of its mean variance and as it is: flat pictures have none of their own.
 RIDGE_SHARE, RIDGE = 0.05, 1e-3
+#: A picture has this many regions along each side.
+REGIONS = 12
 #: Channels between what a gate sees and what it decides.
 GATE_WIDTH = 32
 
 
 class Statistics(NamedTuple):
-    """First and second moments of one level's features, always in float32."""
+    """First and second moments of one level's features, and the means of their regions; always in float32."""
 
     mean: Tensor  # B C 1
     factor: Tensor  # B C C, lower triangular: factor @ factor.T is the covariance
+    regions: Tensor  # B C R R
 
 
 #: One level's statistics each, coarse to fine, as the decoder meets them.
@@ -39,6 +42,54 @@ class Gate(nn.Module):
         return torch.lerp(features, wanted, share)
 
 
+class Likeness(nn.Module):
+    """Which regions of one picture look like which of another: sky like sky, and what is above like what is above."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_sharpness = nn.Parameter(torch.tensor(8.0).log())
+        self.height = nn.Parameter(torch.tensor(1.0))
+
+    def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
+        """Two pictures' regions (B C R R) to B m k: how much region k of the first takes from region m of the second."""
+        cosine = normalized(asked).mT @ normalized(asking)
+        v = torch.linspace(0, 1, REGIONS, device=asking.device).repeat_interleave(REGIONS)
+        return (self.log_sharpness.exp() * (cosine - self.height * (v[:, None] - v).square())).softmax(1)
+
+
+class Colorization(nn.Module):
+    """One level: the style's statistics everywhere, each region's mean from the regions that look like it, and a gate."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.gate = Gate(channels)
+        self.reach = nn.Parameter(torch.full((channels, 1, 1), 0.5))
+
+    def forward(self, content: Tensor, features: Tensor, style: Statistics, own: Tensor, other: Tensor) -> Tensor:
+        """Features (B C H W) recoloured.
+
+        `content` are the same features as no style has touched them; `own` and `other` say which regions of the content
+        and of the style its regions look like.
+        """
+        wanted = colorize(features, style)
+        with torch.autocast(features.device.type, enabled=False):
+            shift = style.regions.flatten(2) @ other - regions(wanted).flatten(2) @ own
+            shift = F.interpolate(shift.unflatten(2, (REGIONS, REGIONS)), features.shape[2:], mode="bilinear")
+        return self.gate(content, features, wanted + (self.reach * shift).to(wanted.dtype))
+
+
+def regions(features: Tensor) -> Tensor:
+    """The mean of each region of B C H W, in float32."""
+    return F.adaptive_avg_pool2d(features.float(), REGIONS)
+
+
+def normalized(regions: Tensor) -> Tensor:
+    """B C R R as unit vectors B C RR, after each channel's mean and deviation are taken out."""
+    x = regions.flatten(2)
+    x = (x - x.mean(2, keepdim=True)) / (x.var(2, keepdim=True) + 1e-3).sqrt()
+    return F.normalize(x, dim=1, eps=1e-3)
+
+
 def statistics(features: Tensor) -> Statistics:
     """Mean and Cholesky factor of the covariance over B C H W.
 
@@ -51,7 +102,8 @@ def statistics(features: Tensor) -> Statistics:
         covariance = x @ x.mT / x.shape[2]
         variance = covariance.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
         eye = torch.eye(x.shape[1], device=x.device)
-        return Statistics(mean, torch.linalg.cholesky(covariance + (RIDGE_SHARE * variance + RIDGE) * eye))
+        factor = torch.linalg.cholesky(covariance + (RIDGE_SHARE * variance + RIDGE) * eye)
+        return Statistics(mean, factor, regions(features))
 
 
 def colorize(features: Tensor, style: Statistics) -> Tensor:

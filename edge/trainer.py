@@ -12,18 +12,21 @@ from edge.grid import slice_grid
 from edge.losses import (
     STYLE_LAYERS,
     edge_loss,
+    glow,
     grid_roughness,
     out_of_range,
     style_distance,
     style_moments,
     unnatural_skin,
+    unnatural_sky,
 )
 from edge.model import GridModel
 from edge.vgg import VGG
 
 #: Added to a pair's own style distance (about 1 on photos): pairs that are alike would outweigh all others.
 DISTANCE_FLOOR = 0.15
-WEIGHTS = {"style": 1.0, "edges": 0.25, "graded": 2.5, "roughness": 0.5, "range": 3.0, "skin": 10.0, "moved": 2.0}
+WEIGHTS = {"style": 1.0, "edges": 0.25, "graded": 2.5, "roughness": 0.5, "range": 3.0, "skin": 10.0, "sky": 3.0,
+           "glow": 100.0, "moved": 2.0}
 
 
 class Batch(NamedTuple):
@@ -68,6 +71,8 @@ def stylize(model: GridModel, vgg: VGG, batch: Batch) -> dict[str, Tensor]:
         "roughness": grid_roughness(grid),
         "range": out_of_range(output),
         "skin": unnatural_skin(seen, own),
+        "sky": unnatural_sky(seen, own),
+        "glow": glow(output, content),
         "moved": F.l1_loss(output[-1:], move(output[:1], batch.motion)),
     }
     return {name: WEIGHTS[name] * loss for name, loss in losses.items()}
