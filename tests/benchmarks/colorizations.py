@@ -1,11 +1,12 @@
-"""Model grid with four colorizations: uv run python tests/benchmarks/colorizations.py PHOTOS PAIRS OUT --vgg FILE
+"""Model grid with five colorizations: uv run python tests/benchmarks/colorizations.py PHOTOS PAIRS OUT --vgg FILE
 
 Each is trained for as many steps, on the same batches, from the same distilled network, and judged on PAIRS
 (NN_content.jpg and NN_style.jpg) at 512 px on the long side:
   mean_std   mean and deviation of each channel
   zca        means and covariances, by their symmetric roots
-  cholesky   means and covariances, by their Cholesky factors: what the model does
+  cholesky   means and covariances, by their Cholesky factors
   attention  mean and deviation of those style features that look like the content's, feature by feature (AdaAttN)
+  regions    cholesky, and each region's mean from the style's regions that look like it: what the model does
 OUT gets the checkpoints: an interrupted run goes on. Prints a table; the last line is JSON.
 """
 
@@ -69,7 +70,7 @@ class Compared(GridModel):
             plain, coloured = features.chunk(2) if level else (features, features)
             with torch.autocast(features.device.type, enabled=False):
                 wanted = self.form(coloured.float(), style[level].values.float()).to(features.dtype)
-            return torch.cat((plain, self.gates[level](plain, coloured, wanted)))
+            return torch.cat((plain, self.colorization[level].gate(plain, coloured, wanted)))
 
         plain, coloured = self.decoder(taps, recolour).chunk(2)
         return plain, coloured
@@ -97,7 +98,7 @@ def roots(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return mean, root * scale.sqrt(), inverse / scale.sqrt()
 
 
-FORMS = {"mean_std": adain, "zca": zca, "cholesky": wct, "attention": attention}
+FORMS = {"mean_std": adain, "zca": zca, "cholesky": wct, "attention": attention, "regions": None}
 
 
 def main() -> None:
@@ -125,7 +126,7 @@ def distilled_model(feed: Feed, checkpoint: Path, steps: int) -> GridModel:
 
 
 def trained(feed: Feed, form: str, start: GridModel, checkpoint: Path, steps: int) -> GridModel:
-    model = Compared(FORMS[form])
+    model = Compared(FORMS[form]) if FORMS[form] else GridModel()
     model.load_state_dict(start.state_dict())
     run = Run(checkpoint, model, "stylize", "cpu")
     train(run, Phase("stylize", steps, rate=5e-4, betas=(0.5, 0.99), clip=0.5),
@@ -163,7 +164,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--vgg", type=Path, required=True)
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=list(FORMS))
     parser.add_argument("--distil-steps", type=int, default=750)
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=250)
     return parser.parse_args()
 
 
