@@ -33,13 +33,14 @@ class Gate(nn.Module):
         super().__init__()
         self.look = nn.Conv2d(2 * channels, GATE_WIDTH, 1)
         self.decide = nn.Conv2d(GATE_WIDTH, channels, 1)
-        nn.init.zeros_(self.decide.weight)
+        nn.init.normal_(self.decide.weight, std=1e-3)
         nn.init.constant_(self.decide.bias, 3.0)
 
     def forward(self, content: Tensor, features: Tensor, wanted: Tensor) -> Tensor:
         """Between features and wanted (B C H W each), judged by the content's own and by the change that is wanted."""
-        share = torch.sigmoid(self.decide(F.relu(self.look(torch.cat((content, wanted - features), 1)))))
-        return torch.lerp(features, wanted, share)
+        content, change = coarse(content), coarse(wanted) - coarse(features)
+        share = torch.sigmoid(self.decide(F.relu(self.look(torch.cat((content, change), 1)))))
+        return torch.lerp(features, wanted, F.interpolate(share, features.shape[2:], mode="bilinear"))
 
 
 class Likeness(nn.Module):
@@ -51,14 +52,14 @@ class Likeness(nn.Module):
         self.height = nn.Parameter(torch.tensor(1.0))
 
     def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
-        """Two pictures' regions (B C R R) to B m k: how much region k of the first takes from region m of the second."""
-        cosine = normalized(asked).mT @ normalized(asking)
+        """Two pictures' regions, unit vectors B C RR, to B m k: how much k of the first takes from m of the second."""
         v = torch.linspace(0, 1, REGIONS, device=asking.device).repeat_interleave(REGIONS)
-        return (self.log_sharpness.exp() * (cosine - self.height * (v[:, None] - v).square())).softmax(1)
+        apart = (v[:, None] - v).square()
+        return (self.log_sharpness.exp() * (asked.mT @ asking - self.height * apart)).softmax(1)
 
 
 class Colorization(nn.Module):
-    """One level: the style's statistics everywhere, each region's mean from the regions that look like it, and a gate."""
+    """One level: the style's statistics everywhere, each region's mean from those that look like it, and a gate."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -71,11 +72,20 @@ class Colorization(nn.Module):
         `content` are the same features as no style has touched them; `own` and `other` say which regions of the content
         and of the style its regions look like.
         """
-        wanted = colorize(features, style)
+        found = statistics(features)
         with torch.autocast(features.device.type, enabled=False):
-            shift = style.regions.flatten(2) @ other - regions(wanted).flatten(2) @ own
-            shift = F.interpolate(shift.unflatten(2, (REGIONS, REGIONS)), features.shape[2:], mode="bilinear")
-        return self.gate(content, features, wanted + (self.reach * shift).to(wanted.dtype))
+            transform, offset = whiten_and_colour(found, style)
+            shift = style.regions.flatten(2) @ other - (transform @ found.regions.flatten(2) + offset) @ own
+            offset = offset[..., None] + self.reach * shift.unflatten(2, (REGIONS, REGIONS))
+            offset = F.interpolate(channels_last(offset), features.shape[2:], mode="bilinear")
+            wanted = mix(features, transform, offset).to(features.dtype)
+        return self.gate(content, features, wanted)
+
+
+def coarse(features: Tensor) -> Tensor:
+    """A quarter of the rows and columns, where there are as many as that."""
+    scale = max(1, min(features.shape[2] // 16, 4))
+    return F.avg_pool2d(features, scale)
 
 
 def regions(features: Tensor) -> Tensor:
@@ -86,8 +96,8 @@ def regions(features: Tensor) -> Tensor:
 def normalized(regions: Tensor) -> Tensor:
     """B C R R as unit vectors B C RR, after each channel's mean and deviation are taken out."""
     x = regions.flatten(2)
-    x = (x - x.mean(2, keepdim=True)) / (x.var(2, keepdim=True) + 1e-3).sqrt()
-    return F.normalize(x, dim=1, eps=1e-3)
+    deviation, mean = torch.std_mean(x, 2, keepdim=True)
+    return F.normalize((x - mean) / (deviation + 0.03), dim=1, eps=1e-3)
 
 
 def statistics(features: Tensor) -> Statistics:
@@ -106,14 +116,19 @@ def statistics(features: Tensor) -> Statistics:
         return Statistics(mean, factor, regions(features))
 
 
-def colorize(features: Tensor, style: Statistics) -> Tensor:
-    """Features (B C H W) with their own statistics taken out and the style's put in: L_s L_c^-1 (x - m_c) + m_s."""
-    own = statistics(features)
-    with torch.autocast(features.device.type, enabled=False):
-        # X L_c = L_s, solved from the right: one C x C transform instead of two over all pixels.
-        wanted = style.factor.expand_as(own.factor)
-        transform = torch.linalg.solve_triangular(own.factor, wanted, upper=False, left=False)
-        offset = style.mean - transform @ own.mean
-        pixels = features.float().permute(0, 2, 3, 1)  # B H W C: stays channels last, which convolutions want
-        coloured = torch.baddbmm(offset.mT, pixels.flatten(1, 2), transform.mT)
-        return coloured.view_as(pixels).permute(0, 3, 1, 2).to(features.dtype)
+def whiten_and_colour(content: Statistics, style: Statistics) -> tuple[Tensor, Tensor]:
+    """B C C and B C 1: what turns features of the one into the other's, L_s L_c^-1 (x - m_c) + m_s."""
+    # X L_c = L_s, solved from the right: one C x C transform instead of two over all pixels.
+    wanted = style.factor.expand_as(content.factor)
+    transform = torch.linalg.solve_triangular(content.factor, wanted, upper=False, left=False)
+    return transform, style.mean - transform @ content.mean
+
+
+def mix(features: Tensor, transform: Tensor, offset: Tensor) -> Tensor:
+    """B C H W, channels mixed by B C C, plus an offset for each pixel: channels last, which convolutions want."""
+    pixels, offset = (x.float().permute(0, 2, 3, 1) for x in (features, offset))
+    return torch.baddbmm(offset.flatten(1, 2), pixels.flatten(1, 2), transform.mT).view_as(pixels).permute(0, 3, 1, 2)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge.colorization import Colorization, Likeness, StyleStatistics, regions, statistics
+from edge.colorization import Colorization, Likeness, StyleStatistics, normalized, regions, statistics
 from edge.decoder import Decoder
 from edge.encoder import WIDTHS, Encoder
 from edge.grid import CELL, DEPTH
@@ -51,8 +51,8 @@ class GridModel(nn.Module):
     def draw(self, taps: list[Tensor], style: StyleStatistics) -> tuple[Tensor, Tensor]:
         """The content as it is and recoloured, B 3 H/2 W/2 each; both in one batch, since that is faster."""
 
-        shown = regions(taps[-1])
-        own, other = self.likeness(shown, shown), self.likeness(shown, style[0].regions)
+        shown = normalized(regions(taps[-1]))
+        own, other = self.likeness(shown, shown), self.likeness(shown, normalized(style[0].regions))
 
         def recolour(level: int, features: Tensor) -> Tensor:
             plain, coloured = features.chunk(2) if level else (features, features)

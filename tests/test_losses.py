@@ -4,6 +4,7 @@ from skimage.metrics import structural_similarity
 
 from edge.losses import (
     edge_loss,
+    glow,
     grid_roughness,
     out_of_range,
     skin,
@@ -11,6 +12,7 @@ from edge.losses import (
     style_distance,
     style_moments,
     unnatural_skin,
+    unnatural_sky,
 )
 
 
@@ -110,3 +112,21 @@ def test_nothing_else_has_a_hue_to_keep():
     sky = colour(90, 140, 220)
 
     assert unnatural_skin(sky.flip(1), sky) == 0
+
+
+def test_blue_sky_may_turn_any_colour_but_green():
+    sky = colour(90, 140, 220)
+
+    assert unnatural_sky(sky, sky) == 0
+    assert unnatural_sky(colour(230, 120, 60), sky) == 0
+    assert unnatural_sky(colour(90, 160, 160), sky) == 0
+    assert unnatural_sky(colour(60, 130, 70), sky) > 0.1
+    assert unnatural_sky(colour(60, 130, 70), colour(60, 120, 50)) == 0
+
+
+def test_only_a_slope_where_the_content_is_flat_glows():
+    flat, ramp = torch.full((1, 3, 32, 32), 0.9), torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
+
+    assert glow(flat * 0.5, flat) == 0
+    assert glow(ramp, ramp) == 0
+    assert glow(flat * (1 - 0.2 * ramp), flat) > 0.001
