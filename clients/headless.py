@@ -2,26 +2,22 @@
 import argparse
 import asyncio
 import json
-import queue
-import threading
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from time import monotonic
 
-import av
 import numpy as np
+from aiortc import RTCDataChannel
 
 from clients.camera import CameraFrame, FileCamera
 from clients.connection import Connection
-from clients.look import Look
-from clients.reassemble import IDENTITY, apply_grid
+from clients.flow import ESTIMATORS, flow_between
+from clients.painter import Painter
+from clients.reassemble import IDENTITY, apply_grid, carry_grid
 from pipeline.errors import BadSetting, MVStylizerError
 
 #: Capture times of frames whose answer may still come: 16 s at 30 fps.
 REMEMBERED = 512
-#: Frames waiting to be stylized and written; more would be memory without a limit.
-WRITE_QUEUE = 64
 #: The last key frame's answer may still be on its way when the file ends.
 LINGER_S = 0.5
 
@@ -44,6 +40,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", required=True, type=Path, metavar="FILE", help="video file to stream")
     parser.add_argument("--style", required=True, help="a photo, or a style's name")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="stylized video to write")
+    parser.add_argument(
+        "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
+    )
+    parser.add_argument("--share-frames", action="store_true", help="let the edge keep key frames, and learn from them")
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     parser.epilog = (
         "example:\n  mvstylizer client http://127.0.0.1:8080 --input walk.mp4 --style photo.jpg --output out.mp4\n\n"
@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> None:
         raise BadSetting(f"{args.input} does not exist.")
     if args.output.exists() and not args.force:
         raise BadSetting(f"{args.output} exists; --force replaces it.")
-    summary = asyncio.run(stream(args.url, args.input, args.style, args.output))
+    summary = asyncio.run(stream(args.url, args.input, args.style, args.output, flow=args.flow,
+                                 share_frames=args.share_frames))
     print(
         f"{summary.frames} frames in {summary.seconds:.1f} s, {summary.stylized_frames} of them stylized, "
         f"{summary.key_frames} key frames answered, round trip p50 {_ms(summary.round_trip_p50_ms)}, "
@@ -67,38 +68,58 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps(asdict(summary)))
 
 
-async def stream(url: str, source: Path, style: str, output: Path) -> Summary:
-    """Play `source` to the gateway at `url` once, in real time, and write `output`."""
-    apply_grid(np.zeros((2, 2, 3), np.uint8), IDENTITY)  # compiled here, once a machine, before the camera starts
+async def stream(url: str, source: Path, style: str, output: Path, *, flow: str = "dis",
+                 share_frames: bool = False) -> Summary:
+    """Play `source` to the gateway at `url` once, in real time, and write `output`; `flow` is one of ESTIMATORS.
+
+    `share_frames`: the edge may keep its key frames for a day, and learn from them.
+    """
+    compile_all()
     viewer = Viewer()
     camera = FileCamera(source, viewer.show)
-    writer = Writer(output, camera.size, camera.rate)
-    viewer.writer = writer
+    viewer.painter = painter = Painter(output, camera.size, camera.rate, ESTIMATORS[flow]())
     connection = Connection(url, on_grid=viewer.arrive, on_control=viewer.hear)
     ended = asyncio.Event()
     camera.on("ended", ended.set)
     started_s = monotonic()
     try:
         await connection.open(camera, size=camera.sent_size, style=style)
+        if share_frames:
+            allow_learning(connection.control)
         await ended.wait()
         await asyncio.sleep(LINGER_S)
     finally:
         camera.stop()
         await connection.close()
-        await asyncio.to_thread(writer.close)
+        await asyncio.to_thread(painter.close)
     if viewer.error and not viewer.key_frames:
         raise MVStylizerError(viewer.error)
     return viewer.summary(monotonic() - started_s)
 
 
+def allow_learning(control: RTCDataChannel) -> None:
+    """Say so as soon as the channel is open."""
+    word = json.dumps({"type": "share", "on": True})
+    if control.readyState == "open":
+        control.send(word)
+    else:
+        control.once("open", lambda: control.send(word))
+
+
+def compile_all() -> None:
+    """Once a machine, before the camera starts: it takes seconds."""
+    still = np.zeros((32, 32), np.uint8)
+    moves = flow_between(still, still, ESTIMATORS["none"]()).lookup_moves
+    apply_grid(np.zeros((2, 2, 3), np.uint8), carry_grid(IDENTITY, moves))
+
+
 class Viewer:
-    """What a person before the page would see: every camera frame, through the newest look."""
+    """Tells the painter what happens, and keeps count of it."""
 
     def __init__(self) -> None:
-        self.writer: Writer | None = None
+        self.painter: Painter | None = None
         self.key_frames = 0
         self.error = ""
-        self._look = Look()
         self._captured_s: dict[int, float] = {}
         self._look_captured_s: float | None = None
         self._round_trips_ms: list[float] = []
@@ -109,12 +130,11 @@ class Viewer:
         self._captured_s[frame.frame_id] = frame.captured_s
         if len(self._captured_s) > REMEMBERED:
             del self._captured_s[next(iter(self._captured_s))]
-        grid = self._look.step()
         self._frames += 1
-        if grid is not None:
+        if self._look_captured_s is not None:
             self._stylized += 1
             self._ages_ms.append((frame.captured_s - self._look_captured_s) * 1e3)
-        self.writer.put(frame.rgb, grid)
+        self.painter.show(frame)
 
     def arrive(self, header: dict, grid: np.ndarray) -> None:
         captured_s = self._captured_s.get(header["frame_id"])
@@ -123,10 +143,12 @@ class Viewer:
         self.key_frames += 1
         self._round_trips_ms.append((monotonic() - captured_s) * 1e3)
         self._look_captured_s = captured_s
-        self._look.arrive(grid, cut=header["cut"])
+        self.painter.arrive(header["frame_id"], grid, cut=header["cut"])
 
     def hear(self, message: dict) -> None:
-        if message["type"] == "dropped":
+        if message["type"] == "key_frame":
+            self.painter.announce(message["frame_id"])
+        elif message["type"] == "dropped":
             self._dropped += 1
         elif message["type"] == "error":
             self.error = message["error"]
@@ -134,52 +156,11 @@ class Viewer:
     def summary(self, seconds: float) -> Summary:
         return Summary(
             frames=self._frames, key_frames=self.key_frames, stylized_frames=self._stylized,
-            dropped_key_frames=self._dropped, written_frames=self.writer.written, seconds=round(seconds, 2),
+            dropped_key_frames=self._dropped, written_frames=self.painter.written, seconds=round(seconds, 2),
             round_trip_p50_ms=_percentile(self._round_trips_ms, 50),
             round_trip_p95_ms=_percentile(self._round_trips_ms, 95),
             key_frame_age_p50_ms=_percentile(self._ages_ms, 50),
         )
-
-
-class Writer:
-    """Stylizes and encodes in a thread of its own; when it falls behind, frames are dropped and counted."""
-
-    def __init__(self, path: Path, size: tuple[int, int], rate: Fraction) -> None:
-        self.written = self.dropped = 0
-        try:
-            self._container = av.open(str(path), "w")
-            self._stream = self._container.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "18"})
-        except (av.FFmpegError, OSError, ValueError) as error:
-            raise BadSetting(f"{path} cannot be written ({error}).") from None
-        self._stream.width, self._stream.height = (side // 2 * 2 for side in size)
-        self._stream.pix_fmt = "yuv420p"
-        self._queue: queue.Queue = queue.Queue(WRITE_QUEUE)
-        self._thread = threading.Thread(target=self._work, name="writer")
-        self._thread.start()
-        self._position = 0
-
-    def put(self, rgb: np.ndarray, grid: np.ndarray | None) -> None:
-        try:
-            self._queue.put_nowait((self._position, rgb, grid))
-        except queue.Full:
-            self.dropped += 1
-        self._position += 1
-
-    def _work(self) -> None:
-        while (item := self._queue.get()) is not None:
-            position, rgb, grid = item
-            picture = rgb if grid is None else apply_grid(rgb, grid)
-            even = np.ascontiguousarray(picture[: self._stream.height, : self._stream.width])
-            frame = av.VideoFrame.from_ndarray(even, format="rgb24")
-            frame.pts = position
-            self._container.mux(self._stream.encode(frame))
-            self.written += 1
-
-    def close(self) -> None:
-        self._queue.put(None)
-        self._thread.join()
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
 
 
 def _percentile(values: list[float], percent: float) -> float | None:

@@ -1,7 +1,7 @@
 """The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import redis
 import redis.asyncio
@@ -13,6 +13,7 @@ from pipeline import topology
 from pipeline.errors import BadMessage, BadSetting
 from pipeline.jobs import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.sharing import Sharing
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +23,13 @@ READ_BLOCK_MS = 1_000
 RECONNECT_S = 0.25
 
 
-def connect(redis_url: str) -> redis.Redis:
+def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
     """For calls that answer at once: short timeout, no retry, since a late key frame is worth nothing.
 
     Raises BadSetting for a URL that is none; an absent Redis shows at the first call.
     """
     try:
-        return redis.Redis.from_url(redis_url, socket_timeout=CALL_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
+        return redis.Redis.from_url(redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
     except ValueError as error:
         raise BadSetting(f"{redis_url!r} is no Redis URL: {error}.") from None
 
@@ -64,12 +65,17 @@ class GatewayBroker:
         self._queue.remove(_job_id(stream_id, frame_id))
         self._redis.delete(topology.blob(stream_id, frame_id))
 
+    def share(self, stream_id: str, on: bool) -> None:
+        """Let the edge learn from a stream from now on; or not, and drop all it has kept of it."""
+        sharing = Sharing(self._redis, self._edge_id)
+        sharing.allow(stream_id) if on else sharing.withdraw(stream_id)
+
     def worker_ready(self) -> bool:
         """Whether a warm worker of this edge was there in the last seconds."""
         return bool(self._redis.exists(topology.worker_beacon(self._edge_id)))
 
-    async def answers(self) -> AsyncIterator[StylizedFrame]:
-        """Every answer to this gateway, for ever: Redis may go and come back."""
+    async def answers(self, on_refused: Callable[[], None] = lambda: None) -> AsyncIterator[StylizedFrame]:
+        """Every answer to this gateway, for ever: Redis may go and come back. `on_refused` hears of unreadable ones."""
         key, last = topology.results(self._gateway_id), "0"
         client = redis.asyncio.Redis.from_url(self._url, socket_timeout=None, retry=None)
         try:
@@ -85,6 +91,7 @@ class GatewayBroker:
                         yield StylizedFrame.unpack(fields.get(b"frame", b""))
                     except BadMessage as error:
                         logger.info("an answer was refused: %s", error)
+                        on_refused()
         finally:
             await client.aclose()
 

@@ -3,13 +3,24 @@
 32 equal blocks across the width, luma only: sync 1 0, the id in 16 Gray-coded bits, its CRC-8, sync 0 1, four zeros.
 Gray code: a block that the encoder blurs between two ids is wrong by one id at most, and the CRC tells.
 The page's twin is clients/web/framestamp.js.
+
+A decoder that misses a packet mixes old strips with new ones: one in 400 such mixtures passes a CRC of 8 bits, and some
+show an earlier strip whole. So blocks must also be clearly dark or bright, and ids must go forward (`ForwardIds`).
 """
+from dataclasses import dataclass
+
 import numpy as np
 
 STRIP_ROWS = 16
 BLOCKS = 32
 _LOW, _HIGH = 32, 222
 _THRESHOLD = 127
+#: How far from the threshold each block must be. VP8 at 150 kbit/s leaves 72 levels, and 54 after 4x downscaling.
+_MARGIN = 45
+#: Ten seconds of 60 frames: a client that is silent for longer loses its session.
+_FURTHEST_AHEAD = 600
+#: Ids in a row that go forward among themselves: where a wrong one was believed, the count goes on from here.
+_CONVINCING = 3
 
 
 def _crc8(value: int) -> int:
@@ -46,7 +57,7 @@ def strip_rows(frame_height: int, picture_height: int) -> int:
 
 
 def read(strip_luma: np.ndarray) -> int | None:
-    """The id in a strip's luma [rows, width], any scale; None when sync or CRC do not hold."""
+    """The id in a strip's luma [rows, width], any scale; None when a block is unclear, or sync or CRC do not hold."""
     rows, width = strip_luma.shape
     if rows < 1 or width < BLOCKS:
         return None
@@ -56,8 +67,10 @@ def read(strip_luma: np.ndarray) -> int | None:
     start = np.floor(edges + 0.3 * step).astype(int)
     stop = np.maximum(start + 1, np.floor(edges + 0.7 * step).astype(int))
     total = np.concatenate([[0.0], np.cumsum(columns)])
-    bits = (total[stop] - total[start]) / (stop - start) > _THRESHOLD
-    word = int.from_bytes(np.packbits(bits).tobytes(), "big")
+    levels = (total[stop] - total[start]) / (stop - start) - _THRESHOLD
+    if np.abs(levels).min() < _MARGIN:
+        return None
+    word = int.from_bytes(np.packbits(levels > 0).tobytes(), "big")
     if word >> 30 != 0b10 or word & 0x3F != 0b010000:
         return None
     gray, frame_id = (word >> 14) & 0xFFFF, 0
@@ -65,3 +78,28 @@ def read(strip_luma: np.ndarray) -> int | None:
         frame_id ^= gray
         gray >>= 1
     return frame_id if (word >> 6) & 0xFF == _crc8(frame_id) else None
+
+
+@dataclass(slots=True)
+class ForwardIds:
+    """Believes the ids of one stream as long as they go forward: a strip that stands still is an old one."""
+
+    _last: int | None = None
+    _doubted: int | None = None
+    _in_a_row: int = 0
+
+    def believe(self, frame_id: int) -> bool:
+        if self._last is not None and not _ahead(self._last, frame_id) and not self._convinced(frame_id):
+            return False
+        self._last, self._doubted = frame_id, None
+        return True
+
+    def _convinced(self, frame_id: int) -> bool:
+        """Whether the last ids, none of which goes on from `_last`, go on from each other."""
+        follows = self._doubted is not None and _ahead(self._doubted, frame_id)
+        self._doubted, self._in_a_row = frame_id, self._in_a_row + 1 if follows else 1
+        return self._in_a_row >= _CONVINCING
+
+
+def _ahead(before: int, frame_id: int) -> bool:
+    return 0 < (frame_id - before) % 65536 <= _FURTHEST_AHEAD

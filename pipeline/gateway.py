@@ -82,7 +82,8 @@ class Gateway:
         self._redis.close()
 
     async def _hand_out_answers(self) -> None:
-        async with contextlib.aclosing(self._broker.answers()) as answers:
+        on_refused = self.metrics.answers_dropped.labels("unreadable").inc
+        async with contextlib.aclosing(self._broker.answers(on_refused)) as answers:
             async for answer in answers:
                 session = self._sessions.get(answer.stream_id)
                 if session is None:

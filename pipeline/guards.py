@@ -1,9 +1,12 @@
-"""Holes in aiortc 1.16 that any connected peer can reach, closed from outside until upstream does."""
+"""Holes in aiortc 1.16 and aioice 0.13 that peers and strangers can reach, closed from outside until upstream does."""
+from struct import error as StructError
 from struct import unpack_from
 
+from aioice.ice import CandidatePair, StunProtocol
 from aiortc import rtcsctptransport
 
 _decode_params = rtcsctptransport.decode_params
+_datagram_received = StunProtocol.datagram_received
 
 
 def decode_params(body: bytes) -> list[tuple[int, bytes]]:
@@ -20,5 +23,26 @@ def decode_params(body: bytes) -> list[tuple[int, bytes]]:
     return _decode_params(body)
 
 
+def datagram_received(self: StunProtocol, data: bytes, address: tuple) -> None:
+    """aioice's own, but what is no STUN (first byte above 3, RFC 7983) counts only from a peer that answered a check.
+
+    Else one forged ClientHello, from anybody who guesses the port, ends the DTLS handshake of a session.
+    """
+    if data[:1] > b"\3" and not _is_peer(self, address[:2]):
+        return
+    try:
+        _datagram_received(self, data, address)
+    except StructError:  # a STUN message cut short
+        return
+
+
+def _is_peer(protocol: StunProtocol, address: tuple[str, int]) -> bool:
+    connection = protocol.receiver
+    checked = (pair for pair in connection._check_list if pair.state == CandidatePair.State.SUCCEEDED)
+    pairs = (*connection._nominated.values(), *checked)
+    return any(pair.protocol is protocol and pair.remote_addr == address for pair in pairs)
+
+
 def install() -> None:
     rtcsctptransport.decode_params = decode_params
+    StunProtocol.datagram_received = datagram_received

@@ -3,13 +3,14 @@
 A message is msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes become a value or one BadMessage.
 """
 from dataclasses import dataclass, fields
+from hashlib import sha256
 from typing import ClassVar, Self
 
 import msgpack
 
 from pipeline.errors import BadMessage
 
-VERSION = 1
+VERSION = 2
 #: A key frame is a JPEG of at most 512 px (about 60 KB); an answer is a grid of about 28 KB.
 MAX_BYTES = 1 << 20
 MAX_TEXT = 256
@@ -67,6 +68,7 @@ class KeyFrame(Message):
     style_id: str
     cut: bool  # first of a new scene: nothing of the scene before applies
     picture: bytes  # JPEG, without the strip
+    shared: bool = False  # whether its sender agreed to its being learned from
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +97,50 @@ class StylizedFrame(Message):
         depth, rows, columns = self.grid_shape
         if len(self.grid) != 3 * depth * rows * columns * 4 * self.GRID_ITEM_BYTES:
             raise BadMessage(f"StylizedFrame: {len(self.grid)} bytes are no grid of shape {self.grid_shape}.")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSample(Message):
+    """A key frame whose sender agreed to its being learned from."""
+
+    stream_id: str
+    style_id: str
+    picture: bytes  # JPEG
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSnapshot(Message):
+    """What is known of weights on their way; they travel beside it, as one safetensors file in parts."""
+
+    MAX_SIZE_BYTES: ClassVar[int] = 64 << 20
+
+    edge_id: str  # who made them; CLOUD for a global
+    base_version: int  # the global they were trained from; of a global, its own version
+    num_examples: int  # images since then
+    loss_before: float  # Eq. 5 of the maker's own pictures, with the base
+    loss_after: float  # and with these
+    size_bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, weights: bytes, *, edge_id: str, base_version: int, num_examples: int = 0,
+           loss_before: float = 0.0, loss_after: float = 0.0) -> Self:
+        size_bytes, digest = len(weights), sha256(weights).hexdigest()
+        return cls(edge_id, base_version, num_examples, loss_before, loss_after, size_bytes, digest)
+
+    @property
+    def part_count(self) -> int:
+        return -(-self.size_bytes // MAX_BYTES)
+
+    @property
+    def model_version(self) -> str:
+        """What workers call these weights."""
+        return self.sha256[:12]
+
+    def validate(self) -> None:
+        if not 0 < self.size_bytes <= self.MAX_SIZE_BYTES:
+            raise BadMessage(f"WeightSnapshot: weights of {self.size_bytes} bytes are none of ours.")
+        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
+            raise BadMessage("WeightSnapshot: its sha256 is none.")
+        if self.base_version < 0:
+            raise BadMessage(f"WeightSnapshot: there is no version {self.base_version}.")

@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline import framestamp, topology
 from pipeline.codec import encode_jpeg
-from pipeline.keyframes import KeyFrameSelector, Reason, luma_histogram
+from pipeline.keyframes import Glance, KeyFrameSelector, Reason
 
 #: The network sees 256 px; twice that leaves training a choice of crops, at 40 KB.
 KEY_FRAME_SIDE_PX = 512
@@ -37,18 +37,23 @@ class KeyFramePicker:
     selector: KeyFrameSelector = field(default_factory=KeyFrameSelector)
     #: Frames whose strip did not pass its checks.
     unreadable: int = 0
+    _ids: framestamp.ForwardIds = field(default_factory=framestamp.ForwardIds)
     _picked_at_s: dict[int, float] = field(default_factory=dict)
 
-    def look(self, frame: av.VideoFrame, now_s: float) -> Picked | None:
-        """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is."""
-        luma = luma_plane(frame)
+    def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
+        """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
+
+        Nor is one for whose answer the way to the client is not free (`can_send`).
+        """
+        luma, u, v = planes(frame)
         rows = framestamp.strip_rows(frame.height, self.picture_height)
         frame_id = framestamp.read(luma[-rows:])
-        if frame_id is None or frame_id in self._picked_at_s:
+        if frame_id is None or not self._ids.believe(frame_id):
             self.unreadable += 1
             return None
-        histogram = luma_histogram(luma[:-rows])
-        reason = self.selector.decide(now_s=now_s, histogram=histogram, in_flight=len(self._picked_at_s))
+        glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
+        in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
+        reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight)
         if reason is None:
             return None
         self._picked_at_s[frame_id] = now_s
@@ -78,7 +83,13 @@ class KeyFramePicker:
         self._picked_at_s.pop(frame_id, None)
 
 
-def luma_plane(frame: av.VideoFrame) -> np.ndarray:
-    """uint8 [H, W] view of a planar YUV frame's first plane."""
-    plane = frame.planes[0]
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: frame.height, : frame.width]
+def glance_at(frame: av.VideoFrame) -> Glance:
+    """Of a whole frame in any pixel format."""
+    planar = frame.format.name in ("yuv420p", "yuvj420p")
+    return Glance.at(*planes(frame if planar else frame.reformat(format="yuv420p")))
+
+
+def planes(frame: av.VideoFrame) -> list[np.ndarray]:
+    """uint8 [H, W] views of a planar 8-bit YUV frame's Y, U and V."""
+    rows = (np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes)
+    return [row[: plane.height, : plane.width] for row, plane in zip(rows, frame.planes)]

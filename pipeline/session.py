@@ -60,11 +60,12 @@ class Session:
         self._gateway_id = settings.gateway_id
         self._broker, self._executor, self._metrics = broker, executor, metrics
         self._find_style, self._on_closed = find_style, on_closed
-        selector = KeyFrameSelector(max_interval_s=settings.key_frame_interval_s)
+        selector = KeyFrameSelector(max_interval=settings.key_frame_interval_s)
         self._picker = KeyFramePicker(picture_size[1], selector)
         self._control: RTCDataChannel | None = None
         self._frames: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task] = set()
+        self._shared = self._telling = False  # whether the edge may learn from this client; and is being told so
         self._messages_sent = 0
         self._heard_s = time.monotonic()
         self._closed = False
@@ -140,7 +141,7 @@ class Session:
         for frame_id in self._picker.expired(now_s):
             self._drop(frame_id, "deadline")
             self._spawn(self._withdraw(frame_id))
-        picked = self._picker.look(frame, now_s)
+        picked = self._picker.look(frame, now_s, can_send=self._can_send())
         if self._picker.unreadable > unreadable:
             self._metrics.frames_dropped.labels("strip").inc()
         if picked:
@@ -158,7 +159,8 @@ class Session:
 
     def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
         cut = picked.reason == "cut"
-        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, picked.jpeg())
+        jpeg = picked.jpeg()
+        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, jpeg, self._shared)
         self._broker.submit(frame)
 
     async def _withdraw(self, frame_id: int) -> None:
@@ -187,7 +189,8 @@ class Session:
             if not isinstance(text, str) or len(text) > MAX_CONTROL_BYTES:
                 raise ValueError("not a short text")
             message = json.loads(text)
-            handler = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask}[message["type"]]
+            handler = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask,
+                       "share": self._on_share}[message["type"]]
             handler(message)
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             self._send({"type": "error", "error": f"This control message makes no sense ({type(error).__name__})."})
@@ -214,9 +217,37 @@ class Session:
     def _on_ask(self, message: dict) -> None:
         self._picker.selector.ask("asked")
 
+    def _on_share(self, message: dict) -> None:
+        if type(message["on"]) is not bool:
+            raise TypeError("on")
+        self._shared = message["on"]
+        if not self._telling:
+            self._telling = True
+            self._spawn(self._share())
+
+    async def _share(self) -> None:
+        """Have the edge learn from this stream, or drop all it has of it; the client is told when that is so."""
+        done = None
+        while done != self._shared:  # the last word counts
+            on = self._shared
+            try:
+                share = self._broker.share, self.stream_id, on
+                await asyncio.get_running_loop().run_in_executor(self._executor, *share)
+                done = on
+            except redis.RedisError as error:
+                logger.info("stream %s: sharing not changed (%s), trying again", self.stream_id, error)
+                await asyncio.sleep(WATCH_S)
+        self._telling = False
+        self._send({"type": "share", "on": done})
+
     def _send(self, message: dict) -> None:
         if self._control is not None and self._control.readyState == "open":
             self._control.send(json.dumps(message))
+
+    def _can_send(self) -> bool:
+        """Whether an answer would be sent at once."""
+        open_channels = all(c is not None and c.readyState == "open" for c in (self._control, self._frames))
+        return open_channels and self._frames.bufferedAmount == 0
 
     def _send_frame(self, answer: StylizedFrame) -> None:
         if self._frames is None or self._frames.readyState != "open":

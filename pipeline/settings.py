@@ -4,6 +4,7 @@ import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Self
 
 from pipeline.errors import BadSetting
@@ -43,11 +44,16 @@ def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
     return field(default=default, metadata={"parse": parse, "doc": doc})
 
 
+def _models_dir() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mvstylizer" / "models"
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """One process's configuration. Each field is MVS_<NAME> in the environment; command-line options override it."""
 
     redis_url: str = _setting("redis://127.0.0.1:6379/0", str, "where Redis is")
+    cloud_redis_url: str = _setting("", str, "where the Redis of edges' weights is, if it is another one")
     edge_id: str = _setting("edge", _name, "the edge this gateway feeds, or this worker belongs to")
     gateway_id: str = field(
         default_factory=lambda: uuid.uuid4().hex[:8], metadata={"parse": _name, "doc": "this gateway's name"}
@@ -57,7 +63,18 @@ class Settings:
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
+    train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
+    train_threads: int = _setting(1, _positive(int), "processor cores that training may use")
+    round_quorum: int = _setting(2, _positive(int), "edges whose weights make a round")
+    round_deadline_s: float = _setting(300.0, _positive(float), "a round waits this long for its quorum")
+    models_dir: Path = field(default_factory=_models_dir, metadata={"parse": Path, "doc": "where globals are kept"})
+    vgg: Path | None = _setting(None, Path, "VGG-19 weights to train with; without: the shipped encoder")
     ice_servers: tuple[dict, ...] = _setting((), _ice_servers, "STUN and TURN servers as JSON; none by default")
+
+    @property
+    def weights_url(self) -> str:
+        """The Redis that edges and cloud share."""
+        return self.cloud_redis_url or self.redis_url
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:

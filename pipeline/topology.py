@@ -8,6 +8,14 @@
 | mvs:worker:{edge}         | string    | WORKER_BEACON_S            | "a warm worker was here": its model version |
 | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
 | mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of upload  |
+| mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample, or "withdrawn": a stream |
+| mvs:withdrawn:{stream}    | string    | SAMPLES_TTL_S              | "nothing of this stream may be kept"      |
+| mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              |
+| mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              |
+| mvs:part:{maker}:{sha256}:{i} | string | as its snapshot           | at most MAX_BYTES of a snapshot's weights |
+| mvs:counts                | hash      | a dozen fields             | what learning took, and what it dropped   |
+
+Samples and weights may live in two different Redis servers: see `cloud_redis_url` in settings.
 """
 
 #: A key frame's answer later than this is of no use any more: the next one is already on its way.
@@ -26,6 +34,17 @@ STYLES_MAX = 256
 JOB_TIMEOUT_S = 10
 #: RQ keeps a finished or failed job's hash this long, for dashboards; its default for failures is a year.
 JOB_TTL_S = 60
+
+#: 512 key frames of 40 KB are 20 MB: four minutes of one stream.
+SAMPLES_MAXLEN = 512
+#: Nobody's picture is kept for longer than a day.
+SAMPLES_TTL_S = 24 * 3600
+#: Weights are about a megabyte; an edge sends them every few minutes. After an hour the others are far ahead.
+LOCAL_MAXLEN, LOCAL_TTL_S = 32, 3600
+#: The aggregator sends the newest again when it is gone.
+GLOBAL_MAXLEN, GLOBAL_TTL_S = 8, 24 * 3600
+#: The maker of a global.
+CLOUD = "cloud"
 
 
 def stylize_queue(edge_id: str) -> str:
@@ -49,3 +68,18 @@ def style(style_id: str) -> str:
 
 
 STYLES = "mvs:styles"
+WEIGHTS_LOCAL = "mvs:weights:local"
+WEIGHTS_GLOBAL = "mvs:weights:global"
+COUNTS = "mvs:counts"
+
+
+def samples(edge_id: str) -> str:
+    return f"mvs:samples:{edge_id}"
+
+
+def withdrawn(stream_id: str) -> str:
+    return f"mvs:withdrawn:{stream_id}"
+
+
+def part(maker: str, sha256: str, index: int) -> str:
+    return f"mvs:part:{maker}:{sha256}:{index}"

@@ -74,6 +74,43 @@ def write_real_clip(path: Path, source: Path, width: int = 640, height: int = 36
         return write_y4m(path, (f.to_ndarray(width=width, height=height, format="rgb24") for f in start), fps=30)
 
 
+def write_numbered_clip(path: Path, width: int = 640, height: int = 360, frames: int = 60) -> Path:
+    """A panned photo whose top 32 rows tell the frame's number: eight blocks, white, black, and six bits."""
+    wide = photo(width + 2 * frames, height)
+    block = np.arange(width) * 8 // width
+    pictures = []
+    for number in range(frames):
+        picture = wide[:, 2 * number : 2 * number + width].copy()
+        picture[:32] = np.array([255, 0, *((number >> bit & 1) * 255 for bit in range(6))])[block][None, :, None]
+        pictures.append(picture)
+    return write_y4m(path, pictures, fps=30)
+
+
+#: In the page: for each of `count` frames the number that its video shows, and the one that its canvas shows.
+NUMBERS = """(count) => new Promise((resolve) => {
+  const small = new OffscreenCanvas(8, 1).getContext('2d', { willReadFrequently: true });
+  small.imageSmoothingEnabled = false;
+  const read = (source, width) => {
+    small.drawImage(source, 0, 0, width, 16, 0, 0, 8, 1);
+    const greens = [...small.getImageData(0, 0, 8, 1).data].filter((_, index) => index % 4 === 1);
+    const middle = (greens[0] + greens[1]) / 2;
+    return greens.slice(2).reduce((number, green, bit) => number + ((green > middle) << bit), 0);
+  };
+  const video = document.getElementById('video');
+  const numbers = [];
+  video.requestVideoFrameCallback(function look() {
+    numbers.push([read(video, video.videoWidth), read(mvstylizer.output, mvstylizer.output.width)]);
+    if (numbers.length === count) resolve(numbers);
+    else video.requestVideoFrameCallback(look);
+  });
+})"""
+
+
+async def frames_behind(page: Page, frames: int = 60) -> list[int]:
+    """How many frames the canvas is behind the camera, for each frame of a numbered clip."""
+    return [(video - canvas) % 60 for video, canvas in await page.evaluate(NUMBERS, frames)]
+
+
 def write_y4m(path: Path, pictures: Iterable[np.ndarray], fps: int) -> Path:
     """RGB uint8 [H, W, 3] each, even sides."""
     with path.open("wb") as file:

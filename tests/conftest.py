@@ -30,10 +30,12 @@ def same_numbers() -> None:
 class RedisServer:
     """A redis-server of our own that a test may stop and start again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **options: str) -> None:
+        """`options` are redis-server's own, such as appendonly="yes"."""
         self.port = redis_server.free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._command = redis_server.command(redis_server.find_server(), port=self.port, folder=folder)
+        self._command += [word for name, value in options.items() for word in (f"--{name}", value)]
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -46,6 +48,10 @@ class RedisServer:
                 except redis.ConnectionError:
                     time.sleep(0.02)
         raise RuntimeError("the tests' Redis did not start")
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait(10)
 
     def stop(self) -> None:
         if self._process:

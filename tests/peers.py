@@ -1,18 +1,27 @@
-"""Both ends of a gateway, for tests: a camera of one colour, and an edge that answers without a network."""
+"""A gateway and both its ends, for tests: a camera of one colour, and an edge that answers without a network."""
 import asyncio
 import fractions
 import threading
+import typing
 from collections.abc import Callable
+from dataclasses import replace
 
+import aiohttp
 import av
 import numpy as np
+from aiohttp import web
 from aiortc import MediaStreamTrack
 
+from clients.connection import Connection
 from pipeline.broker import EdgeBroker, connect, stylize_queue
 from pipeline.codec import decode_image
 from pipeline.framestamp import stamp
+from pipeline.gateway import Gateway
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
+from pipeline.keyframes import Reason
 from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.settings import Settings
+from pipeline.styles import shipped
 
 FPS = 30
 
@@ -26,23 +35,25 @@ class ColourCamera(MediaStreamTrack):
         super().__init__()
         self.size = size
         self._picture = np.full((size[1], size[0], 3), colour, np.uint8)
-        self._count = 0
+        self.count = 0
         self.running = asyncio.Event()
         self.running.set()
 
     async def recv(self) -> av.VideoFrame:
         await self.running.wait()
         await asyncio.sleep(1 / FPS)
-        frame = av.VideoFrame.from_ndarray(stamp(self._picture, self._count), format="rgb24")
-        frame.pts, frame.time_base = self._count * 90_000 // FPS, fractions.Fraction(1, 90_000)
-        self._count += 1
+        frame = av.VideoFrame.from_ndarray(stamp(self._picture, self.count), format="rgb24")
+        frame.pts, frame.time_base = self.count * 90_000 // FPS, fractions.Fraction(1, 90_000)
+        self.count += 1
         return frame
 
 
 class FlatEdge:
     """Answers each key frame with a grid that paints everything in the key frame's own mean colour."""
 
-    def __init__(self, redis_url: str, edge_id: str = "edge") -> None:
+    def __init__(self, redis_url: str, edge_id: str = "edge", grid_shape: tuple[int, int, int] = (1, 1, 1)) -> None:
+        """`grid_shape` is depth, rows, columns."""
+        self._grid_shape = grid_shape
         self.seen: list[KeyFrame] = []
         self._connection = connect(redis_url)
         self._queue = stylize_queue(self._connection, edge_id)
@@ -59,7 +70,7 @@ class FlatEdge:
             if found is None or (frame := broker.take(*found[0].args)) is None:
                 continue
             self.seen.append(frame)
-            broker.answer(frame.gateway_id, flat_answer(frame))
+            broker.answer(frame.gateway_id, flat_answer(frame, self._grid_shape))
 
     def close(self) -> None:
         self._stop.set()
@@ -67,15 +78,70 @@ class FlatEdge:
         self._connection.close()
 
 
-def flat_answer(frame: KeyFrame) -> StylizedFrame:
+def flat_answer(frame: KeyFrame, grid_shape: tuple[int, int, int] = (1, 1, 1)) -> StylizedFrame:
     colour = decode_image(frame.picture).mean((0, 1)) / 255
-    grid = np.zeros((3, 1, 1, 1, 4), np.float16)
-    grid[:, 0, 0, 0, 3] = colour
+    grid = np.zeros((3, *grid_shape, 4), np.float16)
+    grid[..., 3] = colour[:, None, None, None]
     return StylizedFrame(
         stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id="edge",
-        model_version="flat", cut=frame.cut, grid_shape=(1, 1, 1), grid=grid.tobytes(),
+        model_version="flat", cut=frame.cut, grid_shape=grid_shape, grid=grid.tobytes(),
         decode_ms=0.0, stylize_ms=0.0, error="",
     )
+
+
+class Running:
+    """A gateway on a port of its own."""
+
+    def __init__(self, redis_url: str, web_root, **settings: object) -> None:
+        self.gateway = Gateway(replace(Settings(), redis_url=redis_url, **settings), web_root)
+        self.url = ""
+
+    async def __aenter__(self) -> "Running":
+        self._runner = web.AppRunner(self.gateway.application())
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.http = aiohttp.ClientSession(self.url)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.http.close()
+        await self._runner.cleanup()
+
+    def count(self, name: str, **labels: str) -> float:
+        return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
+
+    def key_frames(self) -> float:
+        """How many were picked, for whatever reason."""
+        reasons = typing.get_args(Reason)
+        return sum(self.count("mvs_key_frames_total", reason=reason) for reason in reasons)
+
+
+class Client:
+    """A peer that keeps what it is sent."""
+
+    def __init__(self, url: str, colour=(200, 40, 90), size=(320, 240)) -> None:
+        self.camera = ColourCamera(colour, size)
+        self.headers: list[dict] = []
+        self.grids: list[np.ndarray] = []
+        self.heard: list[dict] = []
+        self.connection = Connection(url, on_grid=self._on_grid, on_control=self.heard.append)
+
+    async def open(self, style: str = "") -> str:
+        return await self.connection.open(self.camera, size=self.camera.size, style=style or shipped()[0].id)
+
+    def _on_grid(self, header: dict, grid: np.ndarray) -> None:
+        self.headers.append(header)
+        self.grids.append(grid)
+
+    def colours(self) -> np.ndarray:
+        """0..255 [answers, 3]: what the flat edge saw."""
+        return np.array([grid[:, 0, 0, 0, 3] for grid in self.grids], np.float32) * 255
+
+    async def close(self) -> None:
+        self.camera.stop()
+        await self.connection.close()
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

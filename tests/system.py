@@ -26,7 +26,7 @@ class Up:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "workers", "up", "--port", str(self.port), *options],
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-                env={**environment, "TMPDIR": str(folder)},
+                env={**environment, "TMPDIR": str(folder), "MVS_MODELS_DIR": str(folder.with_suffix(".models"))},
             )
 
     def wait_ready(self) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page
 
-from chromium import chromium, snapshot, until, write_panned_photo, write_real_clip
+from chromium import chromium, frames_behind, snapshot, until, write_numbered_clip, write_panned_photo, write_real_clip
 from pipeline.codec import decode_image
 from pipeline.styles import find_shipped, shipped
 
@@ -59,6 +59,30 @@ async def test_a_real_clip_is_stylized(up, tmp_path):
         source, output = await snapshot(page)
 
     assert distance(output, decode_image(style.jpeg)) < 0.6 * distance(source, decode_image(style.jpeg))
+
+
+@pytest.mark.parametrize("mode", ["grid", "residual"])  # warp shows what the key frame showed, its number too
+async def test_each_frame_is_shown_at_once_while_its_flow_is_computed(up, tmp_path, mode):
+    async with chromium(write_numbered_clip(tmp_path / "numbered.y4m")) as browser:
+        page = await browser.new_page(viewport={"width": 640, "height": 480})
+        await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1&mode={mode}")
+        await live(page)
+        await until(page, "mvstylizer.stats.flowMs", TIMEOUT_S)
+
+        behind = await frames_behind(page)
+        source, output = await snapshot(page)
+        stats = await page.evaluate("mvstylizer.stats")
+
+    assert max(behind) <= 2
+    assert 5 < np.abs(output.astype(float) - source).mean() and output.std() > 20
+    assert stats["flowSize"][0] <= 256 and stats["keyFramesForgotten"] == 0
+
+
+async def test_without_flow_the_look_stays_where_it_is(up, page):
+    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1&flow=off")
+    await live(page)
+
+    assert "flowMs" not in await page.evaluate("mvstylizer.stats")
 
 
 async def test_another_style_is_chosen_by_hand(up, page):

@@ -39,6 +39,35 @@ def test_one_flipped_block_is_never_another_id():
             assert framestamp.read(strip) is None
 
 
+@pytest.mark.parametrize("level", [85, 127, 165])
+def test_a_block_that_is_neither_dark_nor_bright_is_no_bit(level):
+    strip = framestamp.strip(1234, 320)
+    strip[:, 40:50] = level
+
+    assert framestamp.read(strip) is None
+
+
+def believed(*frame_ids: int) -> list[bool]:
+    ids = framestamp.ForwardIds()
+    return [ids.believe(frame_id) for frame_id in frame_ids]
+
+
+def test_ids_that_go_forward_are_believed_across_the_wrap_and_over_gaps():
+    assert believed(65_534, 65_535, 0, 1, 31, 600) == [True] * 6
+
+
+def test_a_strip_that_stands_still_or_goes_back_is_an_old_one():
+    assert believed(10, 10, 9, 2, 11) == [True, False, False, False, True]
+
+
+def test_a_single_wrong_id_is_not_believed_and_changes_nothing():
+    assert believed(10, 40_000, 11, 12) == [True, False, True, True]
+
+
+def test_a_wrong_id_that_was_believed_is_outvoted():
+    assert believed(40_000, 11, 12, 13, 14) == [True, False, False, True, True]
+
+
 def test_stamp_leaves_the_picture_alone():
     picture = np.random.default_rng(1).integers(0, 256, (36, 64, 3), np.uint8)
 

@@ -1,44 +1,16 @@
 """The gateway from outside: HTTP, and real WebRTC peers through a real Redis."""
 import asyncio
-from dataclasses import replace
 from io import BytesIO
 
-import aiohttp
 import numpy as np
 import pytest
-from aiohttp import web
 
-from clients.connection import Connection
-from peers import ColourCamera, FlatEdge, until
+from peers import Client, FlatEdge, Running, flat_answer, until
 from pipeline import session, topology
+from pipeline.broker import connect
 from pipeline.codec import encode_jpeg
-from pipeline.gateway import Gateway
-from pipeline.settings import Settings
+from pipeline.messages import KeyFrame
 from pipeline.styles import shipped
-
-
-class Running:
-    """A gateway on a port of its own."""
-
-    def __init__(self, redis_url: str, web_root, **settings: object) -> None:
-        self.gateway = Gateway(replace(Settings(), redis_url=redis_url, **settings), web_root)
-        self.url = ""
-
-    async def __aenter__(self) -> "Running":
-        self._runner = web.AppRunner(self.gateway.application())
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self.http = aiohttp.ClientSession(self.url)
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.http.close()
-        await self._runner.cleanup()
-
-    def count(self, name: str, **labels: str) -> float:
-        return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 @pytest.fixture
@@ -59,32 +31,6 @@ def edge(redis_url):
     edge = FlatEdge(redis_url)
     yield edge
     edge.close()
-
-
-class Client:
-    """A peer that keeps what it is sent."""
-
-    def __init__(self, url: str, colour=(200, 40, 90), size=(320, 240)) -> None:
-        self.camera = ColourCamera(colour, size)
-        self.headers: list[dict] = []
-        self.grids: list[np.ndarray] = []
-        self.heard: list[dict] = []
-        self.connection = Connection(url, on_grid=self._on_grid, on_control=self.heard.append)
-
-    async def open(self, style: str = "") -> str:
-        return await self.connection.open(self.camera, size=self.camera.size, style=style or shipped()[0].id)
-
-    def _on_grid(self, header: dict, grid: np.ndarray) -> None:
-        self.headers.append(header)
-        self.grids.append(grid)
-
-    def colours(self) -> np.ndarray:
-        """0..255 [answers, 3]: what the flat edge saw."""
-        return np.array([grid[:, 0, 0, 0, 3] for grid in self.grids], np.float32) * 255
-
-    async def close(self) -> None:
-        self.camera.stop()
-        await self.connection.close()
 
 
 # HTTP
@@ -253,6 +199,19 @@ async def test_unanswered_key_frames_are_given_up_and_leave_the_queue(running, m
     assert {m["reason"] for m in client.heard if m["type"] == "dropped"} == {"deadline"}
     assert queued <= 2
     assert running.count("mvs_key_frames_dropped_total", reason="deadline") >= 3
+
+
+async def test_answers_that_reach_nobody_are_counted(running, redis_url):
+    key = topology.results(running.gateway._settings.gateway_id)
+    picture = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
+    stray = flat_answer(KeyFrame("gateway", "no such stream", 1, "style", False, picture))
+    with connect(redis_url) as redis:
+        redis.xadd(key, {"frame": b"not an answer"})
+        redis.xadd(key, {"frame": stray.pack()})
+
+    await until(lambda: running.count("mvs_answers_dropped_total", reason="gone") == 1)
+
+    assert running.count("mvs_answers_dropped_total", reason="unreadable") == 1
 
 
 async def test_a_full_gateway_says_when_to_come_back(redis_url, web_root):

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from chromium import chromium, photo, snapshot, until, write_panned_photo
+from chromium import chromium, frames_behind, photo, snapshot, until, write_numbered_clip, write_panned_photo
 from page_server import PageServer
 from pipeline.codec import decode_image, encode_jpeg
 
@@ -91,6 +91,22 @@ async def test_a_large_photo_becomes_a_style_and_travels_small(page, server, tmp
     [(name, sent)] = server.photos
     assert name == "Evening at the sea"
     assert decode_image(sent).shape == (683, 1024, 3)
+
+
+async def test_ones_own_photos_are_there_again_as_long_as_the_server_has_them(page, server, tmp_path):
+    await page.goto(server.url)
+    for name in ("Kept", "Lost"):
+        (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(photo(64, 64)))
+        await page.locator("#photo").set_input_files(tmp_path / f"{name}.jpg")
+        await expect(page.get_by_role("radio", name=name)).to_be_checked()
+    await page.evaluate("""localStorage['mvstylizer.styles'] =
+      localStorage['mvstylizer.styles'].replace('photo.jpg', 'nowhere')""")
+
+    await page.reload()
+
+    await expect(page.get_by_role("radio", name="Kept")).to_be_visible()
+    await expect(page.get_by_role("radio", name="Lost")).to_have_count(0)
+    await expect(page.get_by_role("radio", name="Dusk")).to_be_checked()
 
 
 async def test_the_servers_word_on_a_bad_photo_is_shown(page, server, tmp_path):
@@ -292,6 +308,17 @@ async def test_without_webgl2_the_picture_is_still_shown(page, server):
     source, output = await snapshot(page)
     assert output.shape == (180, 320, 3) and output.std() > 30
     np.testing.assert_array_equal(output, source)
+
+
+async def test_the_picture_waits_neither_for_the_flow_nor_for_the_server(server, tmp_path):
+    async with chromium(write_numbered_clip(tmp_path / "numbered.y4m")) as browser:
+        page = await browser.new_page(viewport=PHONE)
+        await page.route("**/worker.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        await start_camera(page, server)
+
+        behind = await frames_behind(page)
+
+    assert max(behind) <= 2
 
 
 async def test_a_lost_graphics_context_comes_back(page, server):

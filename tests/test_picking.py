@@ -55,6 +55,14 @@ def test_two_are_in_flight_at_most(picker):
     assert [bool(p) for p in picked] == [True, True, False]
 
 
+def test_nothing_is_picked_while_an_answer_waits_to_be_sent(picker):
+    picker.look(frame(0), now_s=0.0)
+    picker.answered(0, now_s=0.1)
+
+    assert picker.look(frame(1), now_s=5.0, can_send=False) is None
+    assert picker.look(frame(2), now_s=5.1).reason == "interval"
+
+
 def test_a_newer_answer_ends_the_wait_for_older_ones(picker):
     picker.look(frame(0), now_s=0.0)
     picker.look(frame(1), now_s=0.6)

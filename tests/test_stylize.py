@@ -1,3 +1,4 @@
+from contextlib import aclosing
 from dataclasses import replace
 
 import numpy as np
@@ -5,11 +6,12 @@ import pytest
 import redis
 from rq import SimpleWorker
 
-from pipeline.broker import GatewayBroker
+from pipeline.broker import GatewayBroker, connect
 from pipeline.codec import encode_jpeg
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
-from pipeline.messages import KeyFrame
+from pipeline.messages import KeyFrame, TrainingSample
 from pipeline.settings import Settings
+from pipeline.sharing import Sharing
 from pipeline.styles import shipped
 from workers.stylize import Edge, EdgeWorker
 
@@ -19,13 +21,13 @@ PICTURE = encode_jpeg(np.zeros((32, 48, 3), np.uint8))
 class Counter:
     """A stylizer whose state counts a stream's key frames."""
 
-    model_version = "counter"
-
-    def __init__(self) -> None:
+    def __init__(self, model_version: str = "counter") -> None:
+        self.model_version = model_version
         self.states: list[int] = []
+        self.styles = 0
 
     def style(self, image: np.ndarray) -> None:
-        return None
+        self.styles += 1
 
     def follow(self, content: np.ndarray, style: None, state: int | None, *, elapsed_s: float):
         self.states.append((state or 0) + 1)
@@ -49,12 +51,69 @@ def test_each_stream_has_its_memory_until_a_cut(settings):
     assert stylizer.states == [1, 2, 1, 3, 1]
 
 
+async def test_a_new_model_answers_from_the_next_job_on_and_knows_the_styles_in_use(settings):
+    broker, fresh = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Counter("fresh")
+    edge = Edge(settings, Counter())
+
+    def answer(frame_id: int) -> None:
+        broker.submit(KeyFrame("gateway", "a", frame_id, shipped()[0].id, False, PICTURE))
+        edge.stylize("a", frame_id)
+
+    answer(0)
+    edge.adopt(fresh)
+    looked_at = fresh.styles
+    answer(1)
+
+    async with aclosing(broker.answers()) as answers:
+        assert [(await anext(answers)).model_version for _ in range(2)] == ["counter", "fresh"]
+    assert looked_at == fresh.styles == 1
+    assert fresh.states == [2]  # the stream's memory goes on
+    assert edge.model_version == "fresh"
+    broker.close()
+
+
+class Swapping(Counter):
+    """Another model is adopted while this one works."""
+
+    edge: Edge
+
+    def follow(self, *arguments, **options):
+        self.edge.adopt(Counter("fresh"))
+        return super().follow(*arguments, **options)
+
+
+async def test_a_model_that_comes_in_the_middle_of_a_job_does_not_sign_it(settings):
+    broker, stylizer = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Swapping("old")
+    stylizer.edge = edge = Edge(settings, stylizer)
+
+    broker.submit(KeyFrame("gateway", "a", 0, shipped()[0].id, False, PICTURE))
+    edge.stylize("a", 0)
+
+    async with aclosing(broker.answers()) as answers:
+        assert (await anext(answers)).model_version == "old"
+    assert edge.model_version == "fresh"
+    broker.close()
+
+
+def test_only_shared_key_frames_are_learned_from(settings):
+    broker, edge = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Edge(settings, Counter())
+    style_id = shipped()[0].id
+    for frame_id, shared in enumerate([False, True, False]):
+        broker.submit(KeyFrame("gateway", f"{frame_id}", frame_id, style_id, False, PICTURE, shared))
+        edge.stylize(f"{frame_id}", frame_id)
+
+    with connect(settings.redis_url) as connection:
+        (found,), _ = Sharing(connection, "edge").read("0")
+    assert found.sample == TrainingSample("1", style_id, PICTURE)
+    broker.close()
+
+
 def test_many_heartbeats_in_a_second_are_one(settings, monkeypatch):
     calls = []
     monkeypatch.setattr(SimpleWorker, "heartbeat", lambda *arguments: calls.append(arguments))
     with redis.Redis.from_url(settings.redis_url) as connection:
         worker = EdgeWorker(["q"], connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
-        worker.beacon = ("beacon", "version")
+        worker.beacon, worker.model_version = "beacon", lambda: "version"
 
         for _ in range(5):
             worker.heartbeat()

@@ -18,6 +18,9 @@ COMMANDS = {
     "client": ("clients.headless", "", "stream a video file to a gateway as a camera, and save the stylized video"),
     "gateway": ("workers.gateway", "", "run only the gateway"),
     "stylize": ("workers.stylize", "", "run only an edge worker"),
+    "train": ("workers.train", "", "run only an edge's trainer: learn from the key frames that clients share"),
+    "aggregate": ("workers.aggregate", "", "run only the cloud: average what edges learn, and hand it to all"),
+    "models": ("workers.models", "", "list the global models, look at one, or go back to one"),
     "pretrain": ("cloud.pretrain", "", "train the model that is shipped"),
 }
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 import clients
-from pipeline import guards, jitter
+from pipeline import guards, jitter, window
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -32,6 +32,7 @@ def run(args: argparse.Namespace) -> None:
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     check_port_free(settings.host, settings.port)
     guards.install()
+    window.install()
     if settings.marker_jitter_buffer:
         jitter.install()
     asyncio.run(serve(settings, tls=args.tls))

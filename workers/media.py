@@ -16,6 +16,7 @@ from av.stream import Disposition
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 
 from pipeline.errors import BadSetting, MVStylizerError
+from pipeline.picking import planes
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ CONTAINERS = {
 HD_ROWS = 720  # players take video without a colour tag for BT.601 below, for BT.709 from here on
 UNKNOWN_MATRIX = 2  # AVCOL_SPC_UNSPECIFIED
 SOUND_RATE_HZ = 48_000  # every encoder takes it
+PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")  # a plane of 8-bit luma comes first
 TURNS = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
 
@@ -103,8 +105,26 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
     if matrix == UNKNOWN_MATRIX:
         matrix = Colorspace.ITU709 if frame.height >= HD_ROWS else Colorspace.ITU601
     rgb = frame.to_ndarray(format="rgb24", src_colorspace=matrix)
+    return _turned(rgb, frame)
+
+
+def _turned(picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
     turn = TURNS.get(round(frame.rotation) % 360)
-    return rgb if turn is None else cv2.rotate(rgb, turn)
+    return picture if turn is None else cv2.rotate(picture, turn)
+
+
+def upright_luma(frame: av.VideoFrame) -> np.ndarray:
+    """Uint8 H W in the file's own range, turned as the file's rotation says."""
+    luma = planes(frame if frame.format.name in PLANAR else frame.reformat(format="yuv420p"))[0]
+    return _turned(luma, frame)
+
+
+def resized(rgb: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """RGB uint8 at size (width, height)."""
+    if rgb.shape[1::-1] == size:
+        return rgb
+    smaller = size[0] < rgb.shape[1]
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
 class Output(Protocol):

@@ -1,9 +1,12 @@
 """The edge worker process: key frames in from the queue, grids out to the gateway's stream."""
 import argparse
+import contextlib
 import logging
 import os
+import threading
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 
 import redis
@@ -18,9 +21,12 @@ from pipeline.broker import EdgeBroker, connect, stylize_queue
 from pipeline.codec import decode_image
 from pipeline.errors import BadMessage, MVStylizerError
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
-from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample
 from pipeline.settings import Settings
+from pipeline.sharing import Sharing
 from pipeline.style_store import StyleStore
+from workers.globals import Globals, stylizer_of
+from workers.lean import forget_gpu_libraries
 from workers.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -33,19 +39,50 @@ WORKER_TTL_S = 17
 HEARTBEAT_S = 1.0
 
 
+class Served:
+    """A model that answers, and the statistics that it made of styles."""
+
+    def __init__(self, stylizer: Stylizer) -> None:
+        self.stylizer = stylizer
+        self.styles: OrderedDict[str, StyleStatistics] = OrderedDict()
+
+    def style(self, style_id: str, find_jpeg: Callable[[str], bytes | None]) -> StyleStatistics:
+        """Raises MVStylizerError for a style that nobody knows."""
+        if style_id not in self.styles:
+            jpeg = find_jpeg(style_id)
+            if jpeg is None:
+                raise MVStylizerError("This style is not known here any more; upload it again.")
+            self.styles[style_id] = self.stylizer.style(decode_image(jpeg))
+            if len(self.styles) > STYLES_CACHED:
+                self.styles.popitem(last=False)
+        self.styles.move_to_end(style_id)
+        return self.styles[style_id]
+
+
 class Edge:
-    """The loaded model and its connections; a job is one call of `stylize`."""
+    """The model in use and its connections; a job is one call of `stylize`."""
 
     def __init__(self, settings: Settings, stylizer: Stylizer) -> None:
-        self._edge_id, self._stylizer = settings.edge_id, stylizer
+        self._edge_id, self._served = settings.edge_id, Served(stylizer)
         self._redis = connect(settings.redis_url)
         self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
-        self._cache: OrderedDict[str, StyleStatistics] = OrderedDict()
+        self._sharing = Sharing(self._redis, settings.edge_id)
         self._streams = Streams()
 
     @property
     def model_version(self) -> str:
-        return self._stylizer.model_version
+        return self._served.stylizer.model_version
+
+    def adopt(self, stylizer: Stylizer) -> None:
+        """Answer with another model from the next job on. Called from another thread: no job waits for it.
+
+        The styles in use are looked at here, so that the first key frames do not pay for them.
+        """
+        fresh = Served(stylizer)
+        for style_id in list(self._served.styles):
+            with contextlib.suppress(MVStylizerError, redis.RedisError):
+                fresh.style(style_id, self._styles.jpeg)
+        self._served = fresh
 
     def stylize(self, stream_id: str, frame_id: int) -> None:
         """Answer one key frame; one that is past its deadline is left alone."""
@@ -57,42 +94,41 @@ class Edge:
         if frame is None:
             logger.info("stream %s: key frame %s came too late", stream_id, frame_id)
             return
-        self._broker.answer(frame.gateway_id, self._answer(frame))
+        self._broker.answer(frame.gateway_id, self._answer(frame, self._served))
+        if frame.shared:
+            self._share(frame)
 
-    def _answer(self, frame: KeyFrame) -> StylizedFrame:
+    def _share(self, frame: KeyFrame) -> None:
+        try:
+            self._sharing.add(TrainingSample(frame.stream_id, frame.style_id, frame.picture))
+        except redis.RedisError as error:
+            logger.info("stream %s: key frame %s is not learned from: %s", frame.stream_id, frame.frame_id, error)
+
+    def _answer(self, frame: KeyFrame, served: Served) -> StylizedFrame:
+        """By one model from here to the reply, whatever is adopted meanwhile."""
+        version = served.stylizer.model_version
         try:
             start_ns = time.monotonic_ns()
-            picture, style = decode_image(frame.picture), self._style(frame.style_id)
+            picture, style = decode_image(frame.picture), served.style(frame.style_id, self._styles.jpeg)
             decoded_ns = time.monotonic_ns()
             state, elapsed_s = self._streams.before(frame, decoded_ns / 1e9)
-            grid, state = self._stylizer.follow(picture, style, state, elapsed_s=elapsed_s)
+            grid, state = served.stylizer.follow(picture, style, state, elapsed_s=elapsed_s)
             self._streams.keep(frame, decoded_ns / 1e9, state)
             done_ns = time.monotonic_ns()
         except (MVStylizerError, ValueError) as error:
-            return self._reply(frame, error=str(error)[:200])
+            return self._reply(frame, version, error=str(error)[:200])
         return self._reply(
-            frame, grid_shape=tuple(grid.shape[1:4]), grid=grid.tobytes(),
+            frame, version, grid_shape=tuple(grid.shape[1:4]), grid=grid.tobytes(),
             decode_ms=(decoded_ns - start_ns) / 1e6, stylize_ms=(done_ns - decoded_ns) / 1e6,
         )
 
-    def _reply(self, frame: KeyFrame, *, grid_shape: tuple[int, ...] = (), grid: bytes = b"",
+    def _reply(self, frame: KeyFrame, model_version: str, *, grid_shape: tuple[int, ...] = (), grid: bytes = b"",
                decode_ms: float = 0.0, stylize_ms: float = 0.0, error: str = "") -> StylizedFrame:
         return StylizedFrame(
             stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id=self._edge_id,
-            model_version=self.model_version, cut=frame.cut, grid_shape=grid_shape, grid=grid,
+            model_version=model_version, cut=frame.cut, grid_shape=grid_shape, grid=grid,
             decode_ms=decode_ms, stylize_ms=stylize_ms, error=error,
         )
-
-    def _style(self, style_id: str) -> StyleStatistics:
-        if style_id not in self._cache:
-            jpeg = self._styles.jpeg(style_id)
-            if jpeg is None:
-                raise MVStylizerError("This style is not known here any more; upload it again.")
-            self._cache[style_id] = self._stylizer.style(decode_image(jpeg))
-            if len(self._cache) > STYLES_CACHED:
-                self._cache.popitem(last=False)
-        self._cache.move_to_end(style_id)
-        return self._cache[style_id]
 
 
 #: RQ calls jobs by dotted path, so the one model of this process lives in a module name, set by `run`.
@@ -108,7 +144,8 @@ def stylize_key_frame(stream_id: str, frame_id: int) -> None:
 class EdgeWorker(SimpleWorker):
     """An RQ worker that tells gateways, with each heartbeat, that this edge has a warm one."""
 
-    beacon: tuple[str, str] = ("", "")
+    beacon = ""
+    model_version: Callable[[], str]
     _beat_s = float("-inf")
 
     def heartbeat(self, timeout: int | None = None, pipeline=None) -> None:
@@ -117,9 +154,8 @@ class EdgeWorker(SimpleWorker):
             return
         self._beat_s = now_s
         super().heartbeat(timeout, pipeline)
-        name, model_version = self.beacon
         connection = self.connection if pipeline is None else pipeline
-        connection.set(name, model_version, ex=topology.WORKER_BEACON_S)
+        connection.set(self.beacon, self.model_version(), ex=topology.WORKER_BEACON_S)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,9 +168,12 @@ def run(args: argparse.Namespace) -> None:
     given = {"redis_url": args.redis, "edge_id": args.edge}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
-    stylizer = Stylizer.load()
-    stylizer.warm_up()
-    EDGE = Edge(settings, stylizer)
+    newest = Globals(settings.weights_url)
+    stylizer = first_model(newest)
+    if stylizer.device == "cpu":
+        forget_gpu_libraries()
+    EDGE = edge = Edge(settings, stylizer)
+    threading.Thread(target=newest.follow, args=(lambda file: edge.adopt(stylizer_of(file)),), daemon=True).start()
     # No socket timeout: RQ blocks on this connection. Retries, so that a Redis that restarts is not our end.
     connection = redis.Redis.from_url(
         settings.redis_url, socket_timeout=None, retry=Retry(ExponentialBackoff(cap=1, base=0.05), 20)
@@ -145,5 +184,17 @@ def run(args: argparse.Namespace) -> None:
         connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer,
         worker_ttl=WORKER_TTL_S, log_job_description=False,
     )
-    worker.beacon = (topology.worker_beacon(settings.edge_id), EDGE.model_version)
+    worker.beacon, worker.model_version = topology.worker_beacon(settings.edge_id), lambda: edge.model_version
     worker.work(logging_level="WARNING")
+
+
+def first_model(newest: Globals) -> Stylizer:
+    """The newest global, as after a crash; the shipped model where there is none, or none that fits."""
+    try:
+        if weights := newest.fetch():
+            return stylizer_of(weights)
+    except (MVStylizerError, ValueError, redis.RedisError) as error:
+        logger.warning("starting with the shipped model: %s", error)
+    stylizer = Stylizer.load()
+    stylizer.warm_up()
+    return stylizer

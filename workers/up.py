@@ -1,4 +1,4 @@
-"""Everything on one machine: Redis, the gateway and its edge workers, until Ctrl-C."""
+"""Everything on one machine: Redis, the gateway, its edge workers, and those who learn, until Ctrl-C."""
 import argparse
 import asyncio
 import contextlib
@@ -45,13 +45,13 @@ def run(args: argparse.Namespace) -> None:
         raise BadSetting("--workers must be at least 1.")
     check_port_free(host, port)
     with tempfile.TemporaryDirectory(prefix="mvstylizer-") as folder:
-        asyncio.run(Everything(args, host, port, Path(folder)).run())
+        asyncio.run(Everything(args, settings, host, port, Path(folder)).run())
 
 
 class Everything:
     """The parts in starting order; they stop in the opposite order."""
 
-    def __init__(self, args: argparse.Namespace, host: str, port: int, folder: Path) -> None:
+    def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int, folder: Path) -> None:
         self._host, self._port, self._tls = host, port, args.tls
         self._started_s = time.monotonic()
         self._parts: list[Child] = []
@@ -68,6 +68,9 @@ class Everything:
         listen = ["--host", host, "--port", str(port), *(["--tls"] if args.tls else [])]
         self._gateway = Child("gateway", [*role, "gateway", *shared, *listen])
         self._workers = [Child(f"worker {i + 1}", [*role, "stylize", *shared]) for i in range(args.workers)]
+        self._learners = [Child("trainer", [*role, "train", *shared])]
+        if not settings.cloud_redis_url:  # else the cloud is somewhere else
+            self._learners.append(Child("aggregator", [*role, "aggregate", *shared]))
 
     async def run(self) -> None:
         """Returns after Ctrl-C; raises MVStylizerError when a part died for good."""
@@ -77,6 +80,8 @@ class Everything:
         try:
             await self._until(stop, self._start())
             self._welcome()
+            for child in self._learners:  # last: nobody waits for them
+                self._launch(child, self._learn(child))
             await self._until(stop, asyncio.Event().wait())
         except _Stopped:
             pass
@@ -95,9 +100,14 @@ class Everything:
             await self._ready("gateway", lambda: self._answers(http, "/healthz"))
             await self._ready("edge worker" + "s" * (len(self._workers) > 1), lambda: self._answers(http, "/readyz"))
 
-    def _launch(self, child: Child) -> None:
+    def _launch(self, child: Child, life: Awaitable[str] | None = None) -> None:
         self._parts.append(child)
-        self._lives.append(asyncio.create_task(child.keep_alive()))
+        self._lives.append(asyncio.ensure_future(life or child.keep_alive()))
+
+    async def _learn(self, child: Child) -> str:
+        """Serving goes on without those who learn."""
+        print(f"{await child.keep_alive()} Everything else goes on.", file=sys.stderr, flush=True)
+        return await asyncio.Event().wait()
 
     async def _ready(self, name: str, check: Callable[[], Awaitable[bool]]) -> None:
         deadline_s = time.monotonic() + READY_TIMEOUT_S

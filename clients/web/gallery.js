@@ -4,6 +4,9 @@ import { retryDelayMs } from './session.js';
 
 /** The server shrinks styles to this anyway; doing it here spares the upload, and reads what only this device can. */
 const UPLOAD_SIDE = 1024;
+/** Where this browser keeps what it uploaded: the server lists nobody's photos. */
+const OWN_STYLES = 'mvstylizer.styles';
+const MAX_OWN = 12;
 
 /** @typedef {{id: string, name: string, thumbnail: string}} Style */
 
@@ -36,7 +39,7 @@ export class Gallery {
     this.#root.dataset.state = 'loading';
     for (let attempt = 0; this.#running; attempt++) {
       const styles = await fetchStyles();
-      if (styles) return this.#show(styles, preferred);
+      if (styles) return this.#show([...styles, ...await fetchOwnStyles()], preferred);
       this.#root.dataset.state = 'waiting';
       await new Promise((resolve) => { setTimeout(resolve, retryDelayMs(attempt, Math.random())); });
     }
@@ -55,6 +58,7 @@ export class Gallery {
     const answer = await response?.json().catch(() => null);
     if (!response?.ok) throw new Error(answer?.error ?? 'The photo did not reach the server.');
     this.#select(answer, this.#find(answer.id) ?? this.#add(answer));
+    keepOwnStyle(answer);
   }
 
   destroy() {
@@ -98,6 +102,30 @@ async function fetchStyles() {
     return response.ok ? await response.json() : null;
   } catch {
     return null;
+  }
+}
+
+/** Photos uploaded from here before, as far as the server still has them. */
+async function fetchOwnStyles() {
+  const own = ownStyles();
+  const answers = await Promise.all(own.map(({ thumbnail }) => fetch(thumbnail).catch(() => null)));
+  return own.filter((_, index) => answers[index]?.ok);
+}
+
+function ownStyles() {
+  try {
+    return JSON.parse(localStorage.getItem(OWN_STYLES)) ?? [];
+  } catch {
+    return []; // a browser that keeps nothing
+  }
+}
+
+function keepOwnStyle(style) {
+  const own = [style, ...ownStyles().filter(({ id }) => id !== style.id)].slice(0, MAX_OWN);
+  try {
+    localStorage.setItem(OWN_STYLES, JSON.stringify(own));
+  } catch {
+    // then it is there until the page is left
   }
 }
 

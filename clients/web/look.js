@@ -1,15 +1,18 @@
-/** The grid on show: it fades from one key frame's answer to the next, and mixes with the untouched picture. */
+/**
+ * The grid on show: it fades from one key frame's answer to the next, and mixes with the untouched picture.
+ * The twin of clients/look.py.
+ */
 
-import { blendGrids, identityGrid, sameSize } from './reassemble.js';
+import { blendGrids, carryGrid, identityGrid, sameSize } from './reassemble.js';
 
 /** Long enough to hide the switch, short enough to follow the scene: a quarter of a second at 30 fps. */
 const FADE_FRAMES = 8;
 
 export class Look {
-  /** @type {import('./reassemble.js').Grid} what the fade starts from */
-  #from = identityGrid([1, 1, 1]);
-  /** @type {import('./reassemble.js').Grid} what it ends at */
-  #to = this.#from;
+  /** @type {import('./reassemble.js').Grid} the newest answer */
+  #to = identityGrid([1, 1, 1]);
+  /** @type {{from: import('./reassemble.js').Grid, to: import('./reassemble.js').Grid}} finer, while it fades */
+  #fade = null;
   #faded = FADE_FRAMES;
   #strength = 1;
   #changed = true;
@@ -21,17 +24,18 @@ export class Look {
   }
 
   /**
-   * Take a new grid.
+   * Take a new grid; after a cut, or in another size, it switches at once: the old one is another scene's.
    * @param {import('./reassemble.js').Grid} grid
-   * @param {boolean} cut switch at once: the old grid belongs to another scene
+   * @param {boolean} cut
+   * @param {import('./reassemble.js').Moves} [toNewer] from the frame on show to the new grid's key frame
+   * @param {import('./reassemble.js').Moves} [toOlder] from the same frame to the key frame of the grid shown until now
    */
-  arrive(grid, cut) {
-    const shown = this.#blended();
-    if (cut) this.#from = grid;
-    else if (sameSize(shown, grid)) this.#from = shown;
-    else this.#from = this.#isUntouched() ? identityGrid(grid.size) : grid;
+  arrive(grid, cut, toNewer, toOlder) {
+    const switches = cut || !sameSize(this.#to, grid);
+    this.#fade = switches ? null
+      : { from: carryGrid(this.#shown(), grid.size, toNewer, toOlder), to: carryGrid(grid, grid.size) };
     this.#to = grid;
-    this.#faded = cut ? FADE_FRAMES : 0;
+    this.#faded = switches ? FADE_FRAMES : 0;
     this.#changed = true;
   }
 
@@ -43,15 +47,12 @@ export class Look {
     if (!this.#changed) return null;
     this.#faded = Math.min(this.#faded + 1, FADE_FRAMES);
     this.#changed = this.#faded < FADE_FRAMES;
-    const blended = this.#blended();
-    return blendGrids(identityGrid(blended.size), blended, this.#strength);
+    const shown = this.#shown();
+    return this.#strength === 1 ? shown : blendGrids(identityGrid(shown.size), shown, this.#strength);
   }
 
-  #blended() {
-    return blendGrids(this.#from, this.#to, this.#faded / FADE_FRAMES);
-  }
-
-  #isUntouched() {
-    return this.#to.coefficients.length === 12;
+  #shown() {
+    if (this.#faded === FADE_FRAMES) return this.#to;
+    return blendGrids(this.#fade.from, this.#fade.to, this.#faded / FADE_FRAMES);
   }
 }

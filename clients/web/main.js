@@ -10,13 +10,18 @@ import { SentPicture } from './sender.js';
 import { Session } from './session.js';
 import { VideoSource } from './source.js';
 import { Stats } from './stats.js';
+import { Tracker } from './tracker.js';
 import { Trouble, requireWebRtc } from './trouble.js';
 
 const element = (id) => document.getElementById(id);
 
 /** @typedef {'idle'|'starting'|'connecting'|'live'|'reconnecting'|'error'} State live: the first look is on show */
 
+const MODES = ['grid', 'residual', 'warp'];
+
 class App {
+  #query = new URLSearchParams(location.search);
+  #mode = MODES.find((mode) => mode === this.#query.get('mode')) ?? MODES[0];
   #stats = new Stats();
   #readout = new Readout(element('readout'), () => this.stats);
   #notices = new Notices(element('status'), element('card'));
@@ -27,7 +32,7 @@ class App {
     divider: element('divider'),
     stage: element('stage'),
     dock: element('dock'),
-  });
+  }, this.#mode);
   #recorder = new Recorder(this.#player.output, (recording) => press('record', recording));
   #source = new VideoSource(element('video'), {
     onFrame: (video) => this.#onFrame(video),
@@ -35,20 +40,24 @@ class App {
   });
   /** @type {SentPicture|null} */
   #sender = null;
+  /** @type {Tracker|null} null: the look stays in place when the picture moves */
+  #tracker = null;
   /** @type {Session|null} */
   #session = null;
   /** @type {Promise<void>} */
   #galleryLoaded;
   #newestKeyFrame = null;
+  /** Of the frame on show. */
+  #frameId = null;
   #opening = false;
   #again = () => {};
 
   /** @type {State} */
   state = 'idle';
 
-  /** Show the page, and do what its address asks: ?source=camera&style=ID_OR_NAME&autostart=1 */
+  /** Show the page, and do what its address asks: ?source=camera&style=ID_OR_NAME&autostart=1&mode=MODE&flow=off */
   async start() {
-    const query = new URLSearchParams(location.search);
+    const query = this.#query;
     this.#listen();
     this.#player.start();
     this.#readout.start();
@@ -57,7 +66,7 @@ class App {
   }
 
   get stats() {
-    return this.#stats.snapshot(performance.now());
+    return { ...this.#stats.snapshot(performance.now()), ...this.#tracker?.stats };
   }
 
   get output() {
@@ -125,16 +134,19 @@ class App {
   #onFrame(video) {
     const now = performance.now();
     if (!this.#session) this.#beginSession();
-    this.#sender.send(video, now);
+    this.#frameId = this.#sender.send(video, now);
     this.#stats.framesSent += 1;
-    this.#player.show(video);
+    this.#tracker?.see(this.#frameId, this.#sender.frame, now);
+    this.#player.show(video, this.#tracker?.flow);
     this.#stats.frame(now);
   }
 
   // Session
 
   #beginSession() {
-    this.#sender = new SentPicture(this.#player.onCpu, (width, height) => this.#session.setSize(width, height));
+    const { onCpu, usesFlow } = this.#player;
+    this.#sender = new SentPicture(onCpu, (width, height) => this.#session.setSize(width, height));
+    if (usesFlow && this.#query.get('flow') !== 'off') this.#track();
     this.#session = new Session(() => this.#request(), {
       onStylized: (frame) => this.#onStylized(frame),
       onControl: (message) => this.#onControl(message),
@@ -145,10 +157,17 @@ class App {
     this.#session.start();
   }
 
+  #track() {
+    this.#tracker = new Tracker(this.#player.onCpu, this.#mode, (frameId) => {
+      if (frameId === this.#frameId) this.#player.follow(this.#tracker.flow);
+    });
+  }
+
   #endSession() {
     this.#session?.destroy();
     this.#sender?.destroy();
-    this.#session = this.#sender = null;
+    this.#tracker?.destroy();
+    this.#session = this.#sender = this.#tracker = null;
   }
 
   async #request() {
@@ -159,6 +178,7 @@ class App {
 
   #onConnecting() {
     this.#newestKeyFrame = null;
+    this.#tracker?.dropPending();
     if (this.state === 'starting') this.#setState('connecting', 'Warming up…');
   }
 
@@ -174,13 +194,19 @@ class App {
       return;
     }
     this.#newestKeyFrame = frameId;
-    this.#player.arrive(grid, cut);
+    const toOlder = this.#tracker?.flow;
+    const picture = this.#tracker?.show(frameId);
+    this.#player.arrive(grid, cut, { picture, toOlder, toNewer: this.#tracker?.flow });
     this.#stats.keyFrame(this.#sender.sentAt(frameId), performance.now());
     this.#setState('live', '');
   }
 
-  #onControl({ type, error }) {
-    if (type === 'dropped') this.#stats.dropped += 1;
+  #onControl({ type, frame_id: frameId, error }) {
+    if (type === 'key_frame') this.#tracker?.announce(frameId);
+    if (type === 'dropped') {
+      this.#stats.dropped += 1;
+      this.#tracker?.drop(frameId);
+    }
     if (type === 'error') this.#notices.remark(String(error));
   }
 

@@ -17,11 +17,12 @@ export class Player {
   /**
    * @param {{output: HTMLCanvasElement, picture: HTMLElement, divider: HTMLElement, stage: HTMLElement,
    *   dock: HTMLElement}} elements the canvas and the divider are in the picture, the picture is on the stage
+   * @param {import('./renderer.js').Mode} mode
    */
-  constructor({ output, picture, divider, stage, dock }) {
+  constructor({ output, picture, divider, stage, dock }, mode = 'grid') {
     this.#output = output;
     this.#picture = picture;
-    this.#renderer = createRenderer(output);
+    this.#renderer = createRenderer(output, mode);
     this.#stage = new Stage(stage, picture, dock);
     this.#compare = new Compare(divider, picture, stage, () => this.#draw());
   }
@@ -57,21 +58,45 @@ export class Player {
     return this.#compare.enabled;
   }
 
+  /** @returns {boolean} whether it can use the flow to the key frame */
+  get usesFlow() {
+    return this.#renderer.usesFlow;
+  }
+
   /**
    * Take a key frame's answer.
    * @param {import('./reassemble.js').Grid} grid
    * @param {boolean} cut
+   * @param {{picture?: OffscreenCanvas|null, toOlder?: import('./tracker.js').Flow|null,
+   *   toNewer?: import('./tracker.js').Flow|null}} key the key frame's picture; flows of now to the key frame that was
+   *   on show, and to this one
    */
-  arrive(grid, cut) {
-    this.#look.arrive(grid, cut);
+  arrive(grid, cut, { picture = null, toOlder = null, toNewer = null } = {}) {
+    this.#look.arrive(grid, cut, ...(toNewer && toOlder ? [toNewer, toOlder] : []));
+    if (this.usesFlow) this.#renderer.setKey(picture);
   }
 
-  /** @param {HTMLVideoElement} video whose current frame is to be shown */
-  show(video) {
+  /**
+   * Show a frame at once, with what is known by now.
+   * @param {HTMLVideoElement} video whose current frame is to be shown
+   * @param {import('./tracker.js').Flow|null} flow the newest one to the key frame on show
+   */
+  show(video, flow = null) {
     const grid = this.#look.step();
     if (grid) this.#renderer.setGrid(grid);
+    if (this.usesFlow) this.#renderer.setFlow(flow);
     this.#renderer.setImage(video, video.videoWidth, video.videoHeight);
     this.#stage.fit(video.videoWidth, video.videoHeight);
+    this.#draw();
+  }
+
+  /**
+   * Draw the frame on show again, along its own flow: where drawing costs nothing.
+   * @param {import('./tracker.js').Flow|null} flow
+   */
+  follow(flow) {
+    if (this.onCpu) return;
+    this.#renderer.setFlow(flow);
     this.#draw();
   }
 
@@ -114,9 +139,9 @@ export class Player {
   }
 }
 
-function createRenderer(canvas) {
+function createRenderer(canvas, mode) {
   try {
-    return new Renderer(canvas);
+    return new Renderer(canvas, mode);
   } catch {
     return new Renderer2D(canvas);
   }

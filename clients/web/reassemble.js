@@ -10,8 +10,16 @@
  * @property {Float32Array} coefficients [3, D, R, C, 4]: for each output channel a factor for r, g, b and an offset
  */
 
+/** @typedef {Pick<import('./tracker.js').Flow, 'width'|'height'|'moves'>} Moves */
+
 const MAX_SIDE = 64;
 const LUMA = [0.299, 0.587, 0.114];
+/** Cells of a carried grid for each one, each way. Odd: their centres coincide, so that standing still is exact. */
+const FINER = 3;
+/** Flows bend gently: each step leaves a small share of the error. */
+const INVERSION_STEPS = 4;
+/** Of a frame of whose motion nothing is known. */
+const STILL = { width: 1, height: 1, moves: [0, 0, 1, 0] };
 
 /**
  * Read a grid from the wire.
@@ -79,6 +87,69 @@ export function applyGrid(image, grid, from = 0, to = image.width) {
     sliceRow(slice, grid, cellsAt((y + 0.5) / image.height, rows));
     for (let x = from; x < to; x++) {
       applySlice(image.data, 4 * (y * image.width + x), slice, depth, columns, across[x]);
+    }
+  }
+}
+
+/**
+ * A grid in finer cells, as it lies in another key frame: both can then be looked up along one flow, and blended.
+ * Where the flow to the older key frame is not sure of itself the grid is taken in place, as it was shown.
+ * @param {Grid} grid of the older key frame
+ * @param {[number, number, number]} size of the grids to blend it with; the rows and columns become FINER times as many
+ * @param {Moves} toNewer from a frame to the newer key frame
+ * @param {Moves} toOlder from the same frame to the older one
+ * @returns {Grid}
+ */
+export function carryGrid(grid, [depth, coarseRows, coarseColumns], toNewer = STILL, toOlder = STILL) {
+  const [rows, columns] = [FINER * coarseRows, FINER * coarseColumns];
+  const carried = { size: [depth, rows, columns], coefficients: new Float32Array(12 * depth * rows * columns) };
+  for (let row = 0, cell = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++, cell++) {
+      const [x, y] = invert(toNewer, (column + 0.5) / columns, (row + 0.5) / rows);
+      const [dx, dy, validity] = moveAt(toOlder, x, y);
+      if (validity < 1) carryCell(grid, around(grid, x, y, 1 - validity), carried, cell);
+      carryCell(grid, around(grid, x + dx, y + dy, validity), carried, cell);
+    }
+  }
+  return carried;
+}
+
+/** Where in the frame a place of the key frame came to lie: the flow's inverse, by fixed-point steps. */
+function invert(flow, x, y) {
+  let [left, top] = [x, y];
+  for (let step = 0; step < INVERSION_STEPS; step++) {
+    const [dx, dy] = moveAt(flow, left, top);
+    left = x - dx;
+    top = y - dy;
+  }
+  return [left, top];
+}
+
+function moveAt({ width, height, moves }, x, y) {
+  const corners = around({ size: [1, height, width] }, x, y, 1);
+  return [0, 1, 2].map((k) => corners.reduce((sum, [cell, weight]) => sum + weight * moves[4 * cell + k], 0));
+}
+
+/** The four cells around a place 0..1 and their weights, which sum to `share`. */
+function around({ size: [, rows, columns] }, x, y, share) {
+  const [across, down] = [cellsAt(x, columns), cellsAt(y, rows)];
+  const [upper, lower] = [share * (1 - down.t), share * down.t];
+  return [
+    [down.low * columns + across.low, upper * (1 - across.t)],
+    [down.low * columns + across.high, upper * across.t],
+    [down.high * columns + across.low, lower * (1 - across.t)],
+    [down.high * columns + across.high, lower * across.t],
+  ];
+}
+
+/** Add four weighted cells of one grid to a cell of another, in all its layers. */
+function carryCell(from, [[p, pWeight], [q, qWeight], [r, rWeight], [s, sWeight]], to, toCell) {
+  const [values, sums] = [from.coefficients, to.coefficients];
+  const [fromLayer, toLayer] = [from, to].map(({ size: [, rows, columns] }) => 4 * rows * columns);
+  for (let a = 0, b = 4 * toCell; b < sums.length; a += fromLayer, b += toLayer) {
+    for (let k = 0; k < 4; k++) {
+      sums[b + k] += pWeight * values[a + 4 * p + k] + qWeight * values[a + 4 * q + k]
+        + rWeight * values[a + 4 * r + k] + sWeight * values[a + 4 * s + k];
     }
   }
 }

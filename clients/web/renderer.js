@@ -1,55 +1,113 @@
-/** Draws the camera's frames through a bilateral grid, on the GPU, at the camera's own resolution. */
+/** Draws the camera's frames as the newest key frame was stylized, on the GPU, at the camera's own resolution. */
+
+/**
+ * How a frame is made from a key frame's answer. grid: its colours are transformed as those of the place it came from;
+ * residual: the stylized key frame, warped, and the transformed change since; warp: the stylized key frame, warped.
+ * @typedef {'grid'|'residual'|'warp'} Mode
+ */
 
 const VERTEX = `#version 300 es
+uniform float up;
 out vec2 position;
 void main() {
   vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0;  // one triangle that covers the canvas
   position = corner;
-  gl_Position = vec4(corner.x * 2.0 - 1.0, 1.0 - corner.y * 2.0, 0.0, 1.0);
+  gl_Position = vec4(corner.x * 2.0 - 1.0, up * (corner.y * 2.0 - 1.0), 0.0, 1.0);  // up: -1 on the canvas
 }`;
 
-const FRAGMENT = `#version 300 es
+const HEAD = `#version 300 es
 precision highp float;
 precision highp sampler3D;
-uniform sampler2D image;
 uniform sampler3D red;
 uniform sampler3D green;
 uniform sampler3D blue;
+uniform sampler2D image;
+uniform sampler2D flow;
+uniform sampler2D key;
+uniform sampler2D stylized;
 uniform vec2 before;
 in vec2 position;
 out vec4 colour;
+
+vec3 transform(vec2 place, vec3 guide, vec4 source) {
+  vec3 cell = vec3(place, dot(guide, vec3(0.299, 0.587, 0.114)));
+  return vec3(dot(texture(red, cell), source), dot(texture(green, cell), source), dot(texture(blue, cell), source));
+}
+
+vec3 inPlace(vec3 source) {
+  return transform(position, source, vec4(source, 1.0));
+}
+
+// What the key frame does not show is stylized where it is. Almost sure is sure: both would cost twice.
+vec3 filled(vec3 moved, vec3 source, float validity) {
+  if (validity > 0.98) return moved;
+  return mix(inPlace(source), moved, validity);
+}
+`;
+
+/** The colour of a pixel, in each mode; `inPlace` where nothing is known of its motion. */
+const STYLIZE = {
+  inPlace: `
+vec3 stylize(vec3 source) {
+  return inPlace(source);
+}`,
+  grid: `
+vec3 stylize(vec3 source) {
+  vec3 move = texture(flow, position).xyz;
+  return filled(transform(position + move.xy, source, vec4(source, 1.0)), source, move.z);
+}`,
+  residual: `
+vec3 stylize(vec3 source) {
+  vec3 move = texture(flow, position).xyz;
+  vec3 was = texture(key, position + move.xy).rgb;
+  vec3 change = transform(position + move.xy, was, vec4(source - was, 0.0));
+  return filled(texture(stylized, position + move.xy).rgb + change, source, move.z);
+}`,
+  warp: `
+vec3 stylize(vec3 source) {
+  return texture(stylized, position + texture(flow, position).xy).rgb;
+}`,
+};
+
+const MAIN = `
 void main() {
-  vec4 source = vec4(texture(image, position).rgb, 1.0);
-  colour = source;
-  if (position.x >= before.x && position.x < before.y) return;
-  vec3 cell = vec3(position, dot(source.rgb, vec3(0.299, 0.587, 0.114)));
-  colour.r = dot(texture(red, cell), source);
-  colour.g = dot(texture(green, cell), source);
-  colour.b = dot(texture(blue, cell), source);
+  vec3 source = texture(image, position).rgb;
+  bool untouched = position.x >= before.x && position.x < before.y;
+  colour = vec4(untouched ? source : stylize(source), 1.0);
 }`;
 
 /** Drivers that draw on the CPU. */
 const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
 
 const CHANNELS = ['red', 'green', 'blue'];
-const IMAGE_UNIT = 3;
+const SAMPLERS = [...CHANNELS, 'image', 'flow', 'key', 'stylized'];
+const [IMAGE_UNIT, FLOW_UNIT, KEY_UNIT, STYLIZED_UNIT] = [3, 4, 5, 6];
 
 export class Renderer {
   #canvas;
   /** @type {WebGL2RenderingContext} */
   #gl;
+  #mode;
   /** Half floats, but for SwiftShader, which filters them three times slower than floats (45 and 16 ms at 640x360). */
-  #gridFormat;
-  #beforeUniform;
+  #floatFormat;
+  #programs = {};
   #textures = [];
+  #frameBuffer;
   #grid = null;
+  #flow = null;
+  #key = null;
+
+  /** Whether it looks along the flow. */
+  usesFlow = true;
 
   /**
    * @param {HTMLCanvasElement} canvas
+   * @param {Mode} mode
    * @throws {Error} when the browser has no WebGL2
    */
-  constructor(canvas) {
+  constructor(canvas, mode = 'grid') {
     this.#canvas = canvas;
+    this.#mode = mode;
     this.#gl = canvas.getContext('webgl2', { alpha: false, depth: false, antialias: false });
     if (!this.#gl) throw new Error('This browser has no WebGL2.');
     canvas.addEventListener('webglcontextlost', this.#onLost);
@@ -71,8 +129,31 @@ export class Renderer {
     CHANNELS.forEach((_, unit) => {
       const channel = grid.coefficients.subarray(unit * 4 * depth * rows * columns);
       gl.activeTexture(gl.TEXTURE0 + unit);
-      gl.texImage3D(gl.TEXTURE_3D, 0, this.#gridFormat, columns, rows, depth, 0, gl.RGBA, gl.FLOAT, channel);
+      gl.texImage3D(gl.TEXTURE_3D, 0, this.#floatFormat, columns, rows, depth, 0, gl.RGBA, gl.FLOAT, channel);
     });
+    this.#stylizeKey();
+  }
+
+  /** @param {HTMLCanvasElement|OffscreenCanvas|null} picture the key frame, which residual and warp need */
+  setKey(picture) {
+    this.#key = picture;
+    if (!picture) return;
+    const gl = this.#gl;
+    gl.activeTexture(gl.TEXTURE0 + KEY_UNIT);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, picture);
+    gl.activeTexture(gl.TEXTURE0 + STYLIZED_UNIT);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, picture.width, picture.height, 0, gl.RGBA, gl.UNSIGNED_BYTE, null);
+    this.#stylizeKey();
+  }
+
+  /** @param {import('./tracker.js').Flow|null} flow to the key frame; null: nothing is known of the motion */
+  setFlow(flow) {
+    if (flow === this.#flow) return;
+    this.#flow = flow;
+    if (!flow) return;
+    const gl = this.#gl;
+    gl.activeTexture(gl.TEXTURE0 + FLOW_UNIT);
+    gl.texImage2D(gl.TEXTURE_2D, 0, this.#floatFormat, flow.width, flow.height, 0, gl.RGBA, gl.FLOAT, flow.moves);
   }
 
   /**
@@ -94,10 +175,8 @@ export class Renderer {
    * @param {[number, number]} before from and to, as fractions of the width
    */
   draw(before) {
-    const gl = this.#gl;
-    gl.viewport(0, 0, this.#canvas.width, this.#canvas.height);
-    gl.uniform2f(this.#beforeUniform, ...before);
-    gl.drawArrays(gl.TRIANGLES, 0, 3);
+    const { width, height } = this.#canvas;
+    this.#run(this.#drawable(), IMAGE_UNIT, { width, height, up: -1, before });
   }
 
   destroy() {
@@ -105,31 +184,63 @@ export class Renderer {
     this.#canvas.removeEventListener('webglcontextrestored', this.#onRestored);
     this.#textures.forEach((texture) => this.#gl.deleteTexture(texture));
   }
-
   #onLost = (event) => event.preventDefault(); // otherwise the browser never restores it
 
   #onRestored = () => {
     this.#build();
+    const flow = this.#flow;
+    this.#flow = null;
     if (this.#grid) this.setGrid(this.#grid);
+    this.setKey(this.#key);
+    this.setFlow(flow);
   };
+
+  /** The mode, as far as everything it needs is there. */
+  #drawable() {
+    if (!this.#flow) return 'inPlace';
+    return this.#key ? this.#mode : 'grid';
+  }
+
+  /** What the server made of the key frame: here its grid, so a fade of grids fades this too. */
+  #stylizeKey() {
+    if (!this.#key || !this.#grid) return;
+    const gl = this.#gl;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#frameBuffer);
+    const { width, height } = this.#key;
+    this.#run('inPlace', KEY_UNIT, { width, height, up: 1, before: [0, 0] });
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
+  }
+
+  #run(name, imageUnit, { width, height, up, before }) {
+    const gl = this.#gl;
+    const program = this.#programs[name];
+    gl.viewport(0, 0, width, height);
+    gl.useProgram(program);
+    gl.uniform1i(gl.getUniformLocation(program, 'image'), imageUnit);
+    gl.uniform1f(gl.getUniformLocation(program, 'up'), up);
+    gl.uniform2f(gl.getUniformLocation(program, 'before'), ...before);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
 
   #build() {
     const gl = this.#gl;
     const filtersFloats = gl.getExtension('OES_texture_float_linear') !== null;
-    this.#gridFormat = this.onCpu && filtersFloats ? gl.RGBA32F : gl.RGBA16F;
-    const program = linkProgram(gl);
-    gl.useProgram(program);
-    CHANNELS.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(program, name), unit));
-    gl.uniform1i(gl.getUniformLocation(program, 'image'), IMAGE_UNIT);
-    this.#beforeUniform = gl.getUniformLocation(program, 'before');
-    this.#textures = [...CHANNELS.map((_, unit) => addTexture(gl, unit, gl.TEXTURE_3D)),
-      addTexture(gl, IMAGE_UNIT, gl.TEXTURE_2D)];
+    this.#floatFormat = this.onCpu && filtersFloats ? gl.RGBA32F : gl.RGBA16F;
+    for (const name of new Set(['inPlace', 'grid', this.#mode])) this.#programs[name] = linkProgram(gl, STYLIZE[name]);
+    this.#textures = SAMPLERS.map((name, unit) => {
+      return addTexture(gl, unit, CHANNELS.includes(name) ? gl.TEXTURE_3D : gl.TEXTURE_2D);
+    });
+    this.#frameBuffer = gl.createFramebuffer();
+    gl.bindFramebuffer(gl.FRAMEBUFFER, this.#frameBuffer);
+    const stylized = this.#textures[STYLIZED_UNIT];
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, stylized, 0);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   }
 }
 
-function linkProgram(gl) {
+function linkProgram(gl, stylize) {
   const program = gl.createProgram();
-  for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, FRAGMENT]]) {
+  for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, HEAD + stylize + MAIN]]) {
     const shader = gl.createShader(type);
     gl.shaderSource(shader, source);
     gl.compileShader(shader);
@@ -139,6 +250,8 @@ function linkProgram(gl) {
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
     throw new Error(`The graphics driver refused the shader: ${gl.getProgramInfoLog(program)}`);
   }
+  gl.useProgram(program);
+  SAMPLERS.forEach((name, unit) => gl.uniform1i(gl.getUniformLocation(program, name), unit));
   return program;
 }
 

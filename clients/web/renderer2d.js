@@ -13,6 +13,8 @@ export class Renderer2D {
 
   /** As Renderer.onCpu. */
   onCpu = true;
+  /** As Renderer.usesFlow: a grid changes little from place to place, and there is no time for more. */
+  usesFlow = false;
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {

@@ -34,6 +34,11 @@ export class SentPicture {
     return this.#stream;
   }
 
+  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last frame sent: all above the strip */
+  get frame() {
+    return { source: this.#canvas, width: this.width, height: this.height };
+  }
+
   /**
    * Stamp and send the video's current frame.
    * @param {HTMLVideoElement} video

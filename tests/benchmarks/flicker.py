@@ -20,8 +20,9 @@ from tqdm import tqdm
 
 from clients.reassemble import apply_grid
 from edge.stylizer import StyleStatistics, Stylizer
+from workers.arguments import style_picture
 from workers.media import Clip, upright
-from workers.render import marked_cuts, style_picture
+from workers.selection import fixed, marked
 
 #: Long side of the pictures that are compared, in pixels; the network sees the clip's own.
 LONG_SIDE = 480
@@ -55,10 +56,10 @@ def warping_errors(
     with Clip(path) as clip:
         elapsed_s = float(1 / clip.rate)
         frames = clip.frames(lambda packet: None)
-        for frame, cut in tqdm(islice(marked_cuts(frames), most), desc=path.stem, unit="frame", leave=False):
-            if cut:
+        for now in tqdm(islice(marked(frames, fixed(1)), most), desc=path.stem, unit="frame", leave=False):
+            if now.cut:
                 return {}
-            rgb = upright(frame)
+            rgb = upright(now.frame)
             small = shrunk(rgb)
             flow = None if before is None else consistent_flow(before, small)
             for name, style in styles.items():

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import count
 from pathlib import Path
 from statistics import median
 
@@ -19,9 +20,14 @@ import av
 import cv2
 import numpy as np
 
+from clients.flow import ESTIMATORS
 from edge.stylizer import Stylizer
-from workers.media import Clip
-from workers.render import load_stylizer, resized, style_picture, stylize_video
+from workers.answers import GridAnswers
+from workers.arguments import style_picture
+from workers.loading import load_stylizer
+from workers.media import Clip, resized
+from workers.selection import fixed
+from workers.video import MODES, stylize_video
 
 SIZES = ((640, 360), (1280, 720))
 FRAMES = 120
@@ -36,7 +42,7 @@ def main() -> None:
     print(f"{'size':>10} {'key frames':>11} {'frames/s':>9} {'CPU ms/frame':>13}")
     with tempfile.TemporaryDirectory() as folder:
         for size in SIZES:
-            source = make_clip(Path(folder) / "source.mp4", size, sys.argv[1:])
+            source = make_clip(Path(folder) / "source.mp4", size, Path(sys.argv[1]) if sys.argv[1:] else None, FRAMES)
             every, tenth = compare(source, Path(folder) / "out.mp4", stylizer, style, size)
             name = f"{size[0]}x{size[1]}"
             result[name] = {"every_frame": every, "interval_10": tenth, "ratio": round(tenth["fps"] / every["fps"], 2)}
@@ -54,19 +60,23 @@ def compare(
         for interval, measured in runs.items():
             wall_s, cpu_s = time.perf_counter(), time.process_time()
             with Clip(source) as clip:
-                count = stylize_video(clip, out, stylizer, style, size=size, interval=interval, strength=1.0)
+                answers = GridAnswers(stylizer, style, size=size, strength=1.0, rate=clip.rate)
+                frames = stylize_video(
+                    clip, out, answers, choice=fixed(interval), mode=MODES["grid"], estimate=ESTIMATORS["dis"](),
+                    size=size,
+                )
             wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
-            measured.append((count / wall_s, cpu_s / count * 1e3))
+            measured.append((frames / wall_s, cpu_s / frames * 1e3))
     medians = [[median(column) for column in zip(*measured)] for measured in runs.values()]
     return [{"fps": round(fps, 1), "cpu_ms": round(cpu_ms, 1)} for fps, cpu_ms in medians]
 
 
-def make_clip(path: Path, size: tuple[int, int], clip: list[str]) -> Path:
-    """At most FRAMES frames at 30 per second."""
+def make_clip(path: Path, size: tuple[int, int], clip: Path | None, frames: int) -> Path:
+    """So many frames of a clip, or of a drawn one, at 30 per second; a shorter clip is repeated."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=30, options={"crf": "20", "preset": "veryfast"})
         video.width, video.height = size
-        for index, rgb in zip(range(FRAMES), recorded(clip[0]) if clip else drawn()):
+        for index, rgb in zip(range(frames), recorded(clip) if clip else drawn()):
             frame = av.VideoFrame.from_ndarray(resized(rgb, size), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 30)
             container.mux(video.encode(frame))
@@ -74,16 +84,18 @@ def make_clip(path: Path, size: tuple[int, int], clip: list[str]) -> Path:
     return path
 
 
-def recorded(path: str) -> Iterator[np.ndarray]:
-    with av.open(path) as container:
-        yield from (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+def recorded(path: Path) -> Iterator[np.ndarray]:
+    while True:
+        with av.open(str(path)) as container:
+            yield from (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
 
 
 def drawn() -> Iterator[np.ndarray]:
-    """A window that slides over coloured noise."""
+    """A window that slides over coloured noise, there and back."""
     noise = cv2.resize(np.random.default_rng(0).integers(0, 256, (18, 64, 3), np.uint8), (2560, 720))
-    for index in range(FRAMES):
-        yield noise[:, 8 * index : 8 * index + 1280]
+    for index in count():
+        left = abs(8 * index % 2560 - 1280)
+        yield noise[:, left : left + 1280]
 
 
 if __name__ == "__main__":

@@ -1,0 +1,31 @@
+"""The paper's interpolation: a stylized key frame's pixels, moved along the flow."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import cv2
+import numpy as np
+
+
+def warp(picture: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Eq. 1: the picture (H W C) at the places that the moves (float32 h w 3, of any size) lead to, bilinear.
+
+    Beyond an edge lies the edge. What the picture does not show is wrong, as the paper leaves it.
+    """
+    height, width = picture.shape[:2]
+    moved = cv2.resize(moves[..., :2], (width, height)) * np.float32([width, height])
+    moved[..., 0] += np.arange(width, dtype=np.float32)
+    moved[..., 1] += np.arange(height, dtype=np.float32)[:, None]
+    return cv2.remap(picture, moved, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
+def serving(frames: Iterable[int], key_frames: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Algorithm 1: each frame's index with that of the key frame which serves it, the last one up to it.
+
+    Both ascend. Repaired: the printed one skips a frame whenever it goes on to the next key frame, goes on by one key
+    frame only, and has none for what follows the last. Frames before the first are served by the first.
+    """
+    q = 0
+    for p in frames:
+        while q + 1 < len(key_frames) and key_frames[q + 1] <= p:
+            q += 1
+        yield p, key_frames[q]

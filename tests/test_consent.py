@@ -1,0 +1,151 @@
+"""From a client's word to the edge's samples and back: nothing is learned from who did not agree, or no longer does."""
+import asyncio
+import json
+import logging
+
+import pytest
+
+from clients.headless import allow_learning
+from peers import Client, FlatEdge, Running, flat_answer, until
+from pipeline import topology
+from pipeline.broker import connect
+from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample
+from pipeline.sharing import Sharing
+
+
+@pytest.fixture
+async def running(redis_url, tmp_path):
+    async with Running(redis_url, tmp_path) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def edge(redis_url, monkeypatch):
+    """A flat edge that keeps what is shared, as a stylize worker does."""
+
+    def answer(frame: KeyFrame, *shape: object) -> StylizedFrame:
+        if frame.shared:
+            with connect(redis_url) as client:
+                Sharing(client, "edge").add(TrainingSample(frame.stream_id, frame.style_id, frame.picture))
+        return flat_answer(frame, *shape)
+
+    monkeypatch.setattr("peers.flat_answer", answer)
+    edge = FlatEdge(redis_url)
+    yield edge
+    edge.close()
+
+
+@pytest.fixture
+def connection(redis_url):
+    with connect(redis_url) as client:
+        yield client
+
+
+async def say(client: Client, on: object) -> None:
+    await until(lambda: client.connection.control.readyState == "open")
+    client.connection.control.send(json.dumps({"type": "share", "on": on}))
+
+
+async def heard(client: Client, on: bool) -> None:
+    await until(lambda: {"type": "share", "on": on} in client.heard)
+
+
+async def test_key_frames_are_shared_from_the_clients_word_on_and_only_its_own(running, edge):
+    sharing, private = Client(running.url), Client(running.url, colour=(10, 20, 200))
+    for client in (sharing, private):
+        await client.open()
+    await until(lambda: len(edge.seen) >= 4)
+    assert not any(frame.shared for frame in edge.seen)
+
+    await say(sharing, True)
+    await heard(sharing, True)
+    seen = len(edge.seen)
+    await until(lambda: sum(frame.shared for frame in edge.seen) >= 2)
+
+    streams = {frame.shared: frame.stream_id for frame in edge.seen[seen:]}
+    await until(lambda: {frame.stream_id for frame in edge.seen[seen:]} == set(streams.values()) and len(streams) == 2)
+    assert streams[True] != streams[False]
+    for client in (sharing, private):
+        await client.close()
+
+
+def everything(connection) -> bytes:
+    """All that Redis holds: queues, jobs that failed and jobs that did not, streams and strings."""
+    readers = {b"string": connection.get, b"hash": connection.hgetall, b"stream": connection.xrange,
+               b"list": lambda key: connection.lrange(key, 0, -1), b"set": connection.smembers,
+               b"zset": lambda key: connection.zrange(key, 0, -1)}
+    return b"".join(repr(readers[connection.type(key)](key)).encode() for key in connection.scan_iter())
+
+
+async def test_a_headless_client_says_so_as_soon_as_it_can(running, edge):
+    client = Client(running.url)
+    await client.open()
+
+    allow_learning(client.connection.control)
+
+    await heard(client, True)
+    await client.close()
+
+
+async def test_taking_it_back_removes_what_was_shared(running, edge, connection, caplog):
+    caplog.set_level(logging.DEBUG)
+    client = Client(running.url)
+    stream_id = await client.open()
+    await say(client, True)
+    await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
+    canary = repr(edge.seen[-1].picture[-200:]).encode()[2:-1]
+    assert canary in everything(connection)
+
+    await say(client, False)
+    await heard(client, False)
+
+    seen = len(edge.seen)
+    await until(lambda: len(edge.seen) >= seen + 2)
+    left = Sharing(connection, "edge").read("0")[0]
+    assert [(shared.stream_id, shared.sample) for shared in left] == [(stream_id, None)]
+    assert not edge.seen[-1].shared
+    await client.close()
+    assert canary not in everything(connection)
+    assert canary not in caplog.text.encode()
+
+
+async def test_many_changes_of_mind_end_with_the_last(running, edge, connection):
+    client = Client(running.url)
+    stream_id = await client.open()
+    for on in (True, False) * 20:
+        await say(client, on)
+    await say(client, True)
+
+    await until(lambda: client.heard and client.heard[-1] == {"type": "share", "on": True})
+    assert not connection.exists(topology.withdrawn(stream_id))
+    await client.close()
+
+
+@pytest.mark.parametrize("on", [1, "yes", None, []])
+async def test_only_a_clear_word_counts(running, edge, on):
+    client = Client(running.url)
+    await client.open()
+    await say(client, on)
+
+    await until(lambda: any(message["type"] == "error" for message in client.heard))
+    assert not any(frame.shared for frame in edge.seen)
+    await client.close()
+
+
+async def test_a_redis_that_is_away_is_asked_again_until_it_forgets(running, edge, monkeypatch):
+    client, tries = Client(running.url), []
+    await client.open()
+    def share(stream_id: str, on: bool) -> None:
+        tries.append(on)
+        if len(tries) < 3:
+            raise ConnectionRefusedError
+
+    (live,) = running.gateway._sessions.values()
+    monkeypatch.setattr("pipeline.session.WATCH_S", 0.01)
+    monkeypatch.setattr("pipeline.session.redis.RedisError", ConnectionRefusedError)
+    monkeypatch.setattr(live._broker, "share", share)
+    await say(client, False)
+
+    await heard(client, False)
+    assert tries == [False, False, False]
+    await asyncio.gather(client.close())

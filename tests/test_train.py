@@ -1,0 +1,228 @@
+"""The trainer over a real Redis, with a learner that counts: what it learns from, when, and when it does not."""
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline import topology
+from pipeline.broker import GatewayBroker, connect
+from pipeline.codec import encode_jpeg
+from pipeline.messages import KeyFrame, TrainingSample, WeightSnapshot
+from pipeline.settings import Settings
+from pipeline.sharing import Sharing
+from pipeline.snapshots import Snapshots
+from pipeline.styles import shipped
+from workers import train
+from workers.train import BATCH, GRACE_S, IMAGES_PER_SAMPLE, LEAST_SAMPLES, TICK_S, Trainer
+
+STYLE = shipped()[0].id
+IMAGES = 8
+
+
+class Counting:
+    """A learner whose weights are the colours that it has seen."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.num_examples, self.base, self.seen = 0, b"", []
+
+    def adopt(self, file: bytes) -> None:
+        if file == b"bad":
+            raise ValueError("these are weights of another model")
+        self.base, self.num_examples = file, 0
+
+    def step(self, pairs: list) -> None:
+        self.num_examples += len(pairs)
+        self.seen += [int(picture[0, 0, 0]) for picture, _ in pairs]
+
+    def loss(self, pairs: list) -> float:
+        return 1.0 / (1 + self.num_examples)
+
+    def file(self) -> bytes:
+        return self.base + b"+%d" % self.num_examples
+
+
+@pytest.fixture(autouse=True)
+def counting(monkeypatch):
+    monkeypatch.setattr("workers.learner.Learner", Counting)
+    monkeypatch.setattr(train, "YIELD_S", 0.0)
+
+
+@pytest.fixture
+def connection(redis_url):
+    with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def settings(redis_url) -> Settings:
+    return replace(Settings(), redis_url=redis_url, train_images=IMAGES, round_deadline_s=60.0)
+
+
+@pytest.fixture
+def trainer(settings) -> Trainer:
+    return Trainer(settings)
+
+
+def share(connection, count: int = LEAST_SAMPLES, *, stream_id: str = "a", grey: int = 100, style: str = STYLE) -> None:
+    picture = encode_jpeg(np.full((16, 16, 3), grey, np.uint8))
+    for _ in range(count):
+        Sharing(connection, "edge").add(TrainingSample(stream_id, style, picture))
+
+
+def announce(connection, version: int, weights: bytes) -> WeightSnapshot:
+    snapshot = WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=version)
+    Snapshots(connection).publish_global(snapshot, weights)
+    return snapshot
+
+
+def turns(trainer: Trainer, count: int, start_s: float = 0.0) -> int:
+    """How many of some turns, a tick apart, did work."""
+    return sum(trainer.turn(start_s + i * TICK_S) for i in range(1, count + 1))
+
+
+def sent(connection) -> list[tuple[int, int, bytes]]:
+    snapshots = Snapshots(connection)
+    takes = [snapshots.take(again=False, block_ms=1) for _ in range(2)]  # the first one ever makes the group
+    found = [snapshot for entries in takes for _, snapshot in entries]
+    return [(one.base_version, one.num_examples, snapshots.weights(one)) for one in found]
+
+
+def test_it_sends_what_a_number_of_images_taught_it_and_then_waits_for_the_next_global(trainer, connection):
+    announce(connection, 3, b"three")
+    share(connection)
+
+    assert turns(trainer, 20) == IMAGES // BATCH
+    assert sent(connection) == [(3, IMAGES, b"three+8")]
+
+    announce(connection, 4, b"four")
+    turns(trainer, 20, start_s=30)
+    assert sent(connection) == [(4, IMAGES, b"four+8")]
+
+
+def test_it_tells_its_loss_before_and_after(trainer, connection):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(trainer, 20)
+
+    newest = WeightSnapshot.unpack(connection.xrevrange(topology.WEIGHTS_LOCAL, count=1)[0][1][b"snapshot"])
+    assert (newest.loss_before, newest.loss_after) == (1.0, 1.0 / (1 + IMAGES))
+
+
+def test_without_samples_nothing_is_loaded_and_nothing_learned(trainer, connection):
+    announce(connection, 0, b"zero")
+    share(connection, LEAST_SAMPLES - 1)
+
+    assert turns(trainer, 5) == 0
+    assert trainer._learner is None
+
+
+def test_without_a_cloud_nothing_is_learned(trainer, connection):
+    share(connection)
+
+    assert turns(trainer, 5) == 0
+
+
+def test_each_sample_is_worth_some_images_and_no_more(settings, connection):
+    trainer = Trainer(replace(settings, train_images=10**6))
+    announce(connection, 0, b"zero")
+    share(connection)
+
+    assert turns(trainer, 100) == LEAST_SAMPLES * IMAGES_PER_SAMPLE // BATCH
+    share(connection, 1)
+    assert turns(trainer, 100, start_s=200) == IMAGES_PER_SAMPLE // BATCH
+
+
+def test_it_gives_way_while_key_frames_wait(trainer, connection, redis_url):
+    announce(connection, 0, b"zero")
+    share(connection)
+    gateway = GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway")
+    gateway.submit(KeyFrame("gateway", "stream", 1, STYLE, False, b"jpeg"))
+
+    turns(trainer, 5)
+    assert trainer._learner.num_examples == 0
+    gateway.withdraw("stream", 1)
+    turns(trainer, 1, start_s=10)
+
+    assert trainer._learner.num_examples == BATCH
+    gateway.close()
+
+
+def test_a_global_that_comes_in_the_middle_waits_for_what_was_begun(trainer, connection):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(trainer, 2)
+    announce(connection, 1, b"one")
+
+    turns(trainer, 20, start_s=10)
+
+    assert sent(connection) == [(0, IMAGES, b"zero+8"), (1, IMAGES, b"one+8")]
+
+
+def test_a_base_that_has_become_too_old_is_given_up(trainer, connection):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(trainer, 2)
+    announce(connection, 4, b"four")
+
+    turns(trainer, 20, start_s=10)
+
+    assert sent(connection) == [(4, IMAGES, b"four+8")]
+
+
+def test_when_no_global_comes_it_begins_again_from_the_last_one(trainer, connection, settings):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(trainer, 20)
+    share(connection)
+
+    assert turns(trainer, 5, start_s=30) == 0
+    turns(trainer, 20, start_s=settings.round_deadline_s + GRACE_S + 10)
+
+    assert sent(connection) == [(0, IMAGES, b"zero+8"), (0, IMAGES, b"zero+8")]
+
+
+def test_a_global_of_another_model_is_not_learned_from(trainer, connection):
+    announce(connection, 0, b"bad")
+    share(connection)
+
+    with pytest.raises(train.MVStylizerError, match="Global 0 is of no use here"):
+        turns(trainer, 1)
+    announce(connection, 1, b"one")
+    turns(trainer, 1, start_s=10)
+
+    assert trainer._learner.base == b"one"
+
+
+def test_what_a_stream_takes_back_is_not_learned_from_any_more(trainer, connection):
+    announce(connection, 0, b"zero")
+    share(connection, stream_id="gone", grey=200)
+    share(connection, stream_id="here", grey=50)
+    turns(trainer, 1)
+    learned = len(trainer._learner.seen)
+
+    Sharing(connection, "edge").withdraw("gone")
+    share(connection, 1, stream_id="gone", grey=200)
+    turns(trainer, 3, start_s=10)
+
+    assert set(trainer._learner.seen[learned:]) == {50}
+    assert {sample.stream_id for sample in trainer._samples.draw(100)} == {"here"}
+    assert trainer._exam == ([], 0.0)
+
+
+def test_a_sample_whose_style_is_gone_is_passed_over(trainer, connection):
+    announce(connection, 0, b"zero")
+    share(connection, style="0123456789abcdef")
+
+    turns(trainer, 10)
+
+    assert trainer._learner.num_examples == 0
+
+
+def test_a_trainer_that_crashed_begins_again_with_what_is_still_there(settings, connection):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(Trainer(settings), 2)
+
+    turns(Trainer(settings), 20)
+
+    assert sent(connection) == [(0, IMAGES, b"zero+8")]

@@ -1,0 +1,226 @@
+"""The cloud process: edges' weights in, the next global out; what it acknowledges is on disk."""
+import argparse
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import redis
+
+from cloud.fedavg import Contribution, Weights, change, check, merge, read, write
+from cloud.registry import Outdated, Record, Registry
+from cloud.rounds import Line, Round, Update, refusal
+from edge.trained import is_trained
+from pipeline import topology
+from pipeline.broker import connect
+from pipeline.codec import decode_image
+from pipeline.counts import count
+from pipeline.errors import BadMessage
+from pipeline.messages import WeightSnapshot
+from pipeline.settings import Settings
+from pipeline.snapshots import Entry, Snapshots
+from pipeline.styles import shipped
+from workers.runtime import give_way
+
+logger = logging.getLogger(__name__)
+
+#: Half of the call timeout; the timers of rounds are looked at this often.
+BLOCK_MS = 500
+RETRY_S = 0.25
+#: A full disk is tried again this often.
+DISK_RETRY_S = 10.0
+#: A new global may be this much worse on the hold-out clips than the one before.
+MOST_LOSS = 1.05
+
+#: A model as its safetensors file, to its loss on the hold-out clips.
+Gate = Callable[[bytes], float]
+
+
+class Aggregator:
+    """Everything it must not lose is in the registry or unacknowledged in Redis: it may be killed at any point."""
+
+    def __init__(self, settings: Settings, registry: Registry, gate: Gate) -> None:
+        self._redis = connect(settings.weights_url)
+        self._snapshots, self._registry, self._gate = Snapshots(self._redis), registry, gate
+        self._round = Round(settings.round_quorum, settings.round_deadline_s)
+        self._again = True  # first of all, what an aggregator before us took and did not acknowledge
+        self._disk_retry_s: float | None = None
+
+    def prepare(self) -> None:
+        """Begin anew where the registry's newest cannot be built upon. Raises OSError on a full disk."""
+        if not self._registry.of_this_package():
+            logger.warning("this package has another model: its own is the new global")
+            self._registry.start_anew()
+        elif self._registry.latest().version < self._registry.newest_number():
+            logger.warning("the newest global is damaged: the one before it is the new one")
+            self._registry.rollback(self._registry.latest().version)
+
+    def run(self) -> None:
+        """Work for ever, whatever Redis and the disk do."""
+        while True:
+            try:
+                self.turn(time.monotonic())
+            except redis.RedisError as error:
+                logger.info("Redis does not answer (%s), trying again", error)
+                self._again = True
+                time.sleep(RETRY_S)
+
+    def turn(self, now_s: float) -> None:
+        """Announce, take in, and close the round if it is due."""
+        self._announce()
+        for entry in self._snapshots.take(again=self._again, block_ms=BLOCK_MS):
+            self._consider(entry, now_s)
+        self._again = False
+        if self._round.due(now_s) and now_s >= (self._disk_retry_s or now_s):
+            self._close(now_s)
+
+    def _announce(self) -> None:
+        """See to it that the newest global is in Redis: after a crash, a rollback, a Redis that forgot."""
+        latest = self._registry.latest()
+        try:
+            known = self._snapshots.newest_global()
+            if known and known.base_version == latest.version and self._snapshots.complete(known):
+                return
+        except BadMessage as error:
+            logger.warning("the newest global in Redis is none: %s", error)
+        weights = self._registry.weights(latest.version)
+        examples = sum(latest.examples.values())
+        self._snapshots.publish_global(
+            WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=latest.version, num_examples=examples,
+                              loss_before=latest.loss_before, loss_after=latest.loss_after), weights
+        )
+
+    def _consider(self, entry: Entry, now_s: float) -> None:
+        entry_id, snapshot = entry
+        if self._round.holds(entry_id):
+            return
+        try:
+            update = self._update(entry_id, snapshot)
+        except (BadMessage, ValueError) as error:
+            self._refuse(entry_id, snapshot.edge_id if snapshot else "nobody", str(error))
+            return
+        if superfluous := self._round.take(update, now_s):
+            self._snapshots.acknowledge(superfluous.entry_id)
+
+    def _update(self, entry_id: bytes, snapshot: WeightSnapshot | None) -> Update:
+        """Raises BadMessage and ValueError, in one sentence, where it cannot count."""
+        if snapshot is None:
+            raise BadMessage("This is no snapshot.")
+        update = Update(snapshot.edge_id, snapshot.base_version, snapshot.num_examples, {}, entry_id)
+        if reason := refusal(update, line(self._registry.latest())):
+            raise ValueError(reason)
+        weights = read(self._snapshots.weights(snapshot))
+        check(weights, self._trained(snapshot.base_version))
+        return replace(update, weights=weights)
+
+    def _refuse(self, entry_id: bytes, edge_id: str, reason: str) -> None:
+        logger.warning("weights of edge %s refused: %s", edge_id, reason)
+        count(self._redis, snapshots_refused=1)
+        self._snapshots.acknowledge(entry_id)
+
+    def _close(self, now_s: float) -> None:
+        """Make the next global, durably, then acknowledge what it is made of."""
+        latest, updates = self._registry.latest(), self._round.updates()
+        try:
+            self._make(latest, [update for update in updates if not refusal(update, line(latest))])
+        except Outdated:
+            return  # somebody rolled back meanwhile: judge again
+        except OSError as error:
+            self._alarm(error, now_s)
+            return
+        self._disk_retry_s = None
+        self._announce()
+        self._snapshots.acknowledge(*(update.entry_id for update in updates))
+        self._round.clear()
+
+    def _make(self, latest: Record, updates: list[Update]) -> None:
+        if not updates:
+            return
+        record, file = self._next(latest, updates)
+        edges = ", ".join(record.examples)
+        if record.loss_after <= MOST_LOSS * record.loss_before:
+            self._registry.add(record, file)
+            logger.info("global %d of %s: hold-out loss %.4f, before %.4f", record.version, edges, record.loss_after,
+                        record.loss_before)
+            count(self._redis, rounds=1)
+        else:
+            logger.warning("round of %s refused: its hold-out loss would be %.4f, before %.4f", edges,
+                           record.loss_after, record.loss_before)
+            count(self._redis, rounds_refused=1)
+
+    def _next(self, latest: Record, updates: list[Update]) -> tuple[Record, bytes]:
+        """The next global, its record and its file."""
+        before = self._registry.weights(latest.version)
+        contributions = [
+            Contribution(change(update.weights, self._trained(update.base_version)), update.num_examples,
+                         latest.version - update.base_version)
+            for update in updates
+        ]
+        merged, norms = merge(self._trained(latest.version), contributions, latest.norms)
+        file = write({**float32(read(before)), **merged})
+        bases = {update.edge_id: update.base_version for update in updates}
+        record = replace(
+            latest, version=latest.version + 1, origin="round", counted={**latest.counted, **bases},
+            norms=[*latest.norms, *filter(None, norms)], loss_before=self._gate(before), loss_after=self._gate(file),
+            examples={update.edge_id: update.num_examples for update in updates},
+        )
+        return record, file
+
+    def _trained(self, version: int) -> Weights:
+        """The part of a version that edges train. Raises ValueError where it is not there any more."""
+        weights = float32(read(self._registry.weights(version)))
+        return {name: array for name, array in weights.items() if is_trained(name)}
+
+    def _alarm(self, error: OSError, now_s: float) -> None:
+        if self._disk_retry_s is None:
+            logger.error("ALARM: a global could not be written (%s). The one before stays, and serving goes on; "
+                         "free some space, it is tried again every %.0f s.", error, DISK_RETRY_S)
+            count(self._redis, alarms=1)
+        self._disk_retry_s = now_s + DISK_RETRY_S
+
+
+def line(record: Record) -> Line:
+    return Line(record.version, record.floor, record.counted)
+
+
+def float32(weights: Weights) -> Weights:
+    """The shipped file is in half precision; sums of small changes are not."""
+    return {name: array.astype("float32") for name, array in weights.items()}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--redis", metavar="URL", help="Redis of the edges' weights (default MVS_CLOUD_REDIS_URL)")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="where globals are kept (default MVS_MODELS_DIR)")
+
+
+def run(args: argparse.Namespace) -> None:
+    given = {"cloud_redis_url": args.redis, "models_dir": args.models}
+    settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
+    give_way()
+    registry = Registry(settings.models_dir)
+    with registry.alone():
+        aggregator = Aggregator(settings, registry, LazyGate(settings.vgg))
+        aggregator.prepare()
+        aggregator.run()
+
+
+class LazyGate:
+    """The gate on the shipped pictures. Nothing needs torch, and its 300 MB, before the first round."""
+
+    def __init__(self, vgg: Path | None) -> None:
+        self._vgg, self._loss = vgg, None
+
+    def __call__(self, file: bytes) -> float:
+        if self._loss is None:
+            import torch
+
+            from cloud.holdout import HoldOut
+            from edge.retraining import encoder_features, vgg_features
+            from workers.lean import forget_gpu_libraries
+
+            torch.set_num_threads(1)
+            features = vgg_features(self._vgg) if self._vgg else encoder_features()
+            self._loss = HoldOut([decode_image(style.jpeg) for style in shipped()], features).loss
+            forget_gpu_libraries()
+        return self._loss(file)

@@ -1,0 +1,179 @@
+"""The edge's trainer process: learns from shared key frames while others serve, and sends the cloud what it learned."""
+import argparse
+import logging
+import time
+from collections import OrderedDict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import redis
+
+from edge.samples import Reservoir, Sample
+from pipeline.broker import connect, stylize_queue
+from pipeline.codec import decode_image
+from pipeline.counts import count
+from pipeline.errors import MVStylizerError
+from pipeline.messages import WeightSnapshot
+from pipeline.settings import Settings
+from pipeline.sharing import Sharing
+from pipeline.snapshots import Snapshots
+from pipeline.style_store import StyleStore
+from workers.runtime import give_way
+
+if TYPE_CHECKING:
+    from workers.learner import Learner, Pair
+
+logger = logging.getLogger(__name__)
+
+#: 512 key frames of 40 KB are 20 MB.
+CAPACITY = 512
+#: Fewer key frames than this say too little to learn from.
+LEAST_SAMPLES = 8
+#: Each sample is worth this many images, crops of it: without new samples there is nothing new to learn.
+IMAGES_PER_SAMPLE = 8
+#: The paper's batch.
+BATCH = 2
+#: Samples that the loss is measured on, before and after.
+EXAM = 8
+STYLES_CACHED = 16
+#: How often samples and globals are looked for.
+TICK_S = 1.0
+#: How often a busy queue is looked at again.
+YIELD_S = 0.05
+#: A global that takes longer than a round's deadline and this does not come.
+GRACE_S = 10.0
+#: Beyond this many versions the cloud would refuse what builds on the base.
+MOST_STALENESS = 3
+
+
+class Trainer:
+    """Holds samples in memory only. After a crash it begins again with what the stream still holds, and the global."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._redis, self._cloud = connect(settings.redis_url), connect(settings.weights_url)
+        self._sharing, self._styles = Sharing(self._redis, settings.edge_id), StyleStore(self._redis)
+        self._snapshots, self._queue = Snapshots(self._cloud), stylize_queue(self._redis, settings.edge_id)
+        self._samples, self._place, self._credit = Reservoir(CAPACITY), "0", 0
+        self._pictures: OrderedDict[str, np.ndarray | None] = OrderedDict()  # of styles
+        self._learner: Learner | None = None
+        self._base: WeightSnapshot | None = None
+        self._exam: tuple[list[Sample], float] = [], 0.0
+        self._wait_until_s, self._tick_s = 0.0, 0.0
+
+    def run(self) -> None:
+        """Work for ever, whatever Redis does."""
+        while True:
+            try:
+                worked = self.turn(time.monotonic())
+            except (redis.RedisError, MVStylizerError) as error:
+                logger.info("cannot learn now (%s), trying again", error)
+                worked = False
+            if not worked:
+                time.sleep(TICK_S)
+
+    def turn(self, now_s: float) -> bool:
+        """One step, if there is something to learn and nobody waits; False where it may take a while."""
+        if now_s >= self._tick_s + TICK_S:
+            self._tick_s = now_s
+            self._collect()
+            self._follow(now_s)
+        if self._base is None or self._credit < BATCH or now_s < self._wait_until_s or not len(self._samples):
+            return False
+        if self._queue.count:
+            time.sleep(YIELD_S)
+            return True
+        self._learn(now_s)
+        return True
+
+    def _collect(self) -> None:
+        """Samples in, and out where they were taken back or are a day old."""
+        while True:
+            page, place = self._sharing.read(self._place)
+            for shared in page:
+                if shared.sample is None:
+                    self._samples.forget(shared.stream_id)
+                    self._pictures.clear()  # its style may have been its own, too
+                    self._exam = [], 0.0
+                else:
+                    sample = shared.sample
+                    self._samples.add(Sample(sample.stream_id, sample.style_id, sample.picture, shared.taken_s))
+                    self._credit = min(self._credit + IMAGES_PER_SAMPLE, CAPACITY * IMAGES_PER_SAMPLE)
+            if place == self._place:
+                break
+            self._place = place
+        self._samples.expire(self._sharing.expire())
+
+    def _follow(self, now_s: float) -> None:
+        """Adopt the newest global: at the start, in between two snapshots, and where the present base is too old."""
+        newest = self._snapshots.newest_global()
+        if newest is None or len(self._samples) < LEAST_SAMPLES:
+            return
+        waiting, waited = self._wait_until_s > 0, now_s >= self._wait_until_s
+        late = self._base and newest.base_version > self._base.base_version + MOST_STALENESS
+        if self._base is None or late or waiting and (waited or newest != self._base):
+            self._adopt(newest)
+
+    def _adopt(self, snapshot: WeightSnapshot) -> None:
+        learner = self._loaded()
+        try:
+            learner.adopt(self._snapshots.weights(snapshot))
+        except ValueError as error:
+            raise MVStylizerError(f"Global {snapshot.base_version} is of no use here: {error}.") from error
+        exam = self._samples.draw(EXAM)
+        self._base, self._wait_until_s, self._exam = snapshot, 0.0, (exam, learner.loss(self._pairs(exam)))
+        logger.info("learning from global %d on", snapshot.base_version)
+
+    def _loaded(self) -> "Learner":
+        if self._learner is None:
+            from workers.learner import Learner  # torch: seconds and 300 MB
+
+            self._learner = Learner(self._settings)
+        return self._learner
+
+    def _learn(self, now_s: float) -> None:
+        pairs = self._pairs(self._samples.draw(BATCH))
+        self._credit -= BATCH
+        if pairs:
+            self._loaded().step(pairs)
+        if self._loaded().num_examples >= self._settings.train_images:
+            self._publish()
+            self._wait_until_s = now_s + self._settings.round_deadline_s + GRACE_S
+
+    def _publish(self) -> None:
+        learner, (exam, before) = self._loaded(), self._exam
+        after = learner.loss(self._pairs(exam)) if exam else 0.0
+        file = learner.file()
+        snapshot = WeightSnapshot.of(
+            file, edge_id=self._settings.edge_id, base_version=self._base.base_version,
+            num_examples=learner.num_examples, loss_before=before, loss_after=after,
+        )
+        self._snapshots.publish_local(snapshot, file)
+        count(self._cloud, snapshots_sent=1)
+        logger.info("sent what %d images taught: loss %.4f, before %.4f", learner.num_examples, after, before)
+
+    def _pairs(self, samples: list[Sample]) -> list["Pair"]:
+        """Pictures of samples and of their styles; without those whose style is known no more."""
+        found = [(decode_image(sample.picture), self._style(sample.style_id)) for sample in samples]
+        return [(picture, style) for picture, style in found if style is not None]
+
+    def _style(self, style_id: str) -> np.ndarray | None:
+        if style_id not in self._pictures:
+            jpeg = self._styles.jpeg(style_id)
+            self._pictures[style_id] = None if jpeg is None else decode_image(jpeg)
+            if len(self._pictures) > STYLES_CACHED:
+                self._pictures.popitem(last=False)
+        return self._pictures[style_id]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--redis", metavar="URL", help="Redis of the edge (default MVS_REDIS_URL)")
+    parser.add_argument("--edge", metavar="NAME", help="edge to train for (default 'edge', or MVS_EDGE_ID)")
+
+
+def run(args: argparse.Namespace) -> None:
+    given = {"redis_url": args.redis, "edge_id": args.edge}
+    settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
+    give_way()
+    Trainer(settings).run()
