@@ -48,8 +48,8 @@ class Likeness(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.log_sharpness = nn.Parameter(torch.tensor(8.0).log())
-        self.height = nn.Parameter(torch.tensor(1.0))
+        self.log_sharpness = nn.Parameter(torch.tensor([8.0]).log())
+        self.height = nn.Parameter(torch.tensor([1.0]))
 
     def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
         """Two pictures' regions, unit vectors B C RR, to B m k: how much k of the first takes from m of the second."""
@@ -112,7 +112,7 @@ def statistics(features: Tensor) -> Statistics:
         covariance = x @ x.mT / x.shape[2]
         variance = covariance.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
         eye = torch.eye(x.shape[1], device=x.device)
-        factor = torch.linalg.cholesky(covariance + (RIDGE_SHARE * variance + RIDGE) * eye)
+        factor, _ = torch.linalg.cholesky_ex(covariance + (RIDGE_SHARE * variance + RIDGE) * eye)
         return Statistics(mean, factor, regions(features))
 
 
