@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from cloud.photos import Photos, random_crop, random_grade
+from cloud.photos import Photos, random_crop, random_grade, random_motion
 from edge.losses import STYLE_LAYERS, style_moments
 from edge.trainer import Batch
 from edge.vgg import VGG
@@ -43,7 +43,8 @@ class Feed:
                             strict=True)
         wholes = [self.photos.whole(number, HEIGHT, WIDTH) for number in styles]
         return Batch(content=self.to_device(crops), style=self.to_device([*wholes, *graded]),
-                     own=self.style_of(contents[:half]), wanted=self.style_of(styles), truth=self.to_device(truth))
+                     own=self.style_of(contents[:half]), wanted=self.style_of(styles), truth=self.to_device(truth),
+                     motion=random_motion(rng).to(self.device))
 
     def style_of(self, numbers: list[int]) -> list[Tensor]:
         """Style moments of photos, a B 2C per layer."""

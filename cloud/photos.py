@@ -66,6 +66,14 @@ def random_grade(images: Tensor, rng: random.Random) -> Tensor:
     return (grey + rng.uniform(0.2, 1.7) * hues).clamp(0, 1)
 
 
+def random_motion(rng: random.Random) -> Tensor:
+    """What a hand does to a camera between two pictures: a zoom, turn and shift, 1 2 3 as F.affine_grid takes it."""
+    zoom, turn = rng.uniform(0.85, 1), rng.gauss(0, 0.03)
+    across, down = (rng.uniform(zoom - 1, 1 - zoom) for _ in range(2))
+    return torch.tensor([[[zoom * math.cos(turn), -zoom * math.sin(turn), across],
+                          [zoom * math.sin(turn), zoom * math.cos(turn), down]]])
+
+
 def largest(photo: Tensor, height: int, width: int) -> tuple[int, int]:
     """Sides of the largest crop of a photo that has the shape of height x width."""
     scale = min(photo.shape[1] / height, photo.shape[2] / width)

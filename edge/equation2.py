@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
-from edge.colorization import colorize, statistics
+from edge.colorization import mix, statistics, whiten_and_colour
 
 #: Share of the way from a content feature to the style's mean that `residual` goes.
 ALPHA = 0.5
@@ -37,7 +37,8 @@ def adain(x: Tensor, y: Tensor) -> Tensor:
 
 def wct(x: Tensor, y: Tensor) -> Tensor:
     """The style's mean and covariance: whiten, then colour."""
-    return colorize(x, statistics(y))
+    transform, offset = whiten_and_colour(statistics(x), statistics(y))
+    return mix(x, transform, offset[..., None])
 
 
 def attention(x: Tensor, y: Tensor, temperature: float = TEMPERATURE) -> Tensor:

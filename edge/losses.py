@@ -10,6 +10,13 @@ from edge.grid import luma
 
 #: VGG layers whose means and standard deviations are a picture's style.
 STYLE_LAYERS = ("1_1", "2_1", "3_1")
+#: Hue of skin, a unit vector in (Cb, Cr); how far from it real complexions lie, as a share of their chroma (22 degrees
+#: to either side); and how strong a cast may be that lies on top.
+SKIN_HUE, SKIN_SPREAD, SKIN_CAST = (-0.60, 0.80), 0.4, 0.02
+#: How far green may lead in what was blue.
+GREEN_CAST = 0.02
+#: How many times steeper the output may be than the content, and how steep the content is where that stops to matter.
+STEEPER, FLAT = 1.5, 0.01
 
 
 def style_moments(features: Iterable[Tensor]) -> list[Tensor]:
@@ -35,6 +42,44 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
     covariance = blur(a * b) - mean_a * mean_b
     light = (2 * mean_a * mean_b + 1e-4) / (mean_a.square() + mean_b.square() + 1e-4)
     return (light * (2 * covariance + 9e-4) / (var_a + var_b + 9e-4)).mean()
+
+
+def skin(image: Tensor) -> Tensor:
+    """Which pixels of B 3 H W have the colour of skin, of any complexion: B H W, true or false."""
+    toned, off = skin_tone(image)
+    return (off.abs() < SKIN_SPREAD * toned) & (toned > 0.03) & (toned < 0.25) & (luma(image) > 0.15)
+
+
+def unnatural_skin(output: Tensor, content: Tensor) -> Tensor:
+    """How far skin has left its hue, paler and greyer being free: mean over the skin of each picture, and over B."""
+    toned, off = skin_tone(output)
+    excess = F.relu(off.abs() - SKIN_SPREAD * F.relu(toned) - SKIN_CAST) + F.relu(-toned)
+    mask = skin(content).float()
+    return ((excess * mask).mean((1, 2)) / (mask.mean((1, 2)) + 0.05)).mean()
+
+
+def unnatural_sky(output: Tensor, content: Tensor) -> Tensor:
+    """How far blue has turned green, as no sky is: mean over the blue of each picture, and over B."""
+    red, green, blue = content.unbind(1)
+    mask = ((blue > green + 0.02) & (green > red + 0.02)).float()
+    excess = F.relu(output[:, 1] - torch.maximum(output[:, 0], output[:, 2]) - GREEN_CAST)
+    return ((excess * mask).mean((1, 2)) / (mask.mean((1, 2)) + 0.05)).mean()
+
+
+def glow(output: Tensor, content: Tensor) -> Tensor:
+    """Slopes of the output where the content (B 3 H W) is flat: halos, blotches and bands."""
+    total = output.new_zeros(())
+    for axis in (2, 3):
+        slope, own = output.diff(dim=axis).abs(), content.diff(dim=axis).abs().amax(1, keepdim=True)
+        total = total + (F.relu(slope - STEEPER * own) * torch.exp(-own / FLAT)).mean()
+    return total
+
+
+def skin_tone(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Chroma (Cb, Cr of B 3 H W) along the hue that all complexions share, and across it: two of B H W."""
+    y = luma(image)
+    blue, red = 0.564 * (image[:, 2] - y), 0.713 * (image[:, 0] - y)
+    return SKIN_HUE[0] * blue + SKIN_HUE[1] * red, SKIN_HUE[1] * blue - SKIN_HUE[0] * red
 
 
 def grid_roughness(grid: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge.colorization import StyleStatistics, colorize, statistics
+from edge.colorization import Colorization, Likeness, StyleStatistics, normalized, regions, statistics
 from edge.decoder import Decoder
-from edge.encoder import Encoder
+from edge.encoder import WIDTHS, Encoder
 from edge.grid import CELL, DEPTH
 from edge.smoothing import MetaSmoothing
 
@@ -21,6 +21,8 @@ class GridModel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = Encoder()
+        self.likeness = Likeness()
+        self.colorization = nn.ModuleList(Colorization(width) for width in reversed(WIDTHS))
         self.decoder = Decoder()
         self.smoothing = MetaSmoothing()
 
@@ -49,9 +51,12 @@ class GridModel(nn.Module):
     def draw(self, taps: list[Tensor], style: StyleStatistics) -> tuple[Tensor, Tensor]:
         """The content as it is and recoloured, B 3 H/2 W/2 each; both in one batch, since that is faster."""
 
+        shown = normalized(regions(taps[-1]))
+        own, other = self.likeness(shown, shown), self.likeness(shown, normalized(style[0].regions))
+
         def recolour(level: int, features: Tensor) -> Tensor:
             plain, coloured = features.chunk(2) if level else (features, features)
-            return torch.cat((plain, colorize(coloured, style[level])))
+            return torch.cat((plain, self.colorization[level](plain, coloured, style[level], own, other)))
 
         plain, coloured = self.decoder(taps, recolour).chunk(2)
         return plain, coloured

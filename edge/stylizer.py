@@ -28,6 +28,8 @@ class Stylizer:
         dtype = faster_type(device)
         self.model = model.to(device, memory_format=torch.channels_last)
         self.model.encoder.to(dtype)
+        for level in self.model.colorization:
+            level.gate.to(dtype)
         self.model.decoder.to(dtype)
 
     @classmethod

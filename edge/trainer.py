@@ -6,22 +6,27 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.colorization import StyleStatistics
 from edge.distillation import Targets
 from edge.grid import slice_grid
 from edge.losses import (
     STYLE_LAYERS,
     edge_loss,
+    glow,
     grid_roughness,
     out_of_range,
     style_distance,
     style_moments,
+    unnatural_skin,
+    unnatural_sky,
 )
 from edge.model import GridModel
 from edge.vgg import VGG
 
 #: Added to a pair's own style distance (about 1 on photos): pairs that are alike would outweigh all others.
 DISTANCE_FLOOR = 0.15
-WEIGHTS = {"style": 1.0, "edges": 0.5, "graded": 2.5, "roughness": 0.5, "range": 3.0}
+WEIGHTS = {"style": 1.4, "edges": 0.25, "graded": 2.5, "roughness": 0.5, "range": 3.0, "skin": 14.0, "sky": 3.0,
+           "glow": 80.0, "moved": 2.0}
 
 
 class Batch(NamedTuple):
@@ -32,6 +37,7 @@ class Batch(NamedTuple):
     own: list[Tensor]  # style moments of the first contents
     wanted: list[Tensor]  # style moments of the first styles
     truth: Tensor  # the other contents, graded as their styles are
+    motion: Tensor  # 1 2 3: where the first content's pixels come from when its camera moves, as F.affine_grid takes it
 
 
 def distil(model: GridModel, targets: Targets, image: Tensor) -> dict[str, Tensor]:
@@ -53,19 +59,34 @@ def distil(model: GridModel, targets: Targets, image: Tensor) -> dict[str, Tenso
 
 def stylize(model: GridModel, vgg: VGG, batch: Batch) -> dict[str, Tensor]:
     """Weighted losses of the training end to end, all on the sliced grid: that is what the viewer sees."""
-    grid = model(batch.content, model.style(batch.style))
-    output = slice_grid(grid, batch.content)
-    pairs = len(batch.own[0])
-    seen = output[:pairs].clamp(0, 1)
+    content = torch.cat((batch.content, move(batch.content[:1], batch.motion)))
+    grid = model(content, follow(model.style(batch.style)))
+    output, pairs = slice_grid(grid, content), len(batch.own[0])
+    seen, own = output[:pairs].clamp(0, 1), batch.content[:pairs]
     distance = style_distance(style_moments(vgg(seen, STYLE_LAYERS).values()), batch.wanted)
     losses = {
         "style": (distance / (style_distance(batch.own, batch.wanted) + DISTANCE_FLOOR)).mean(),
-        "edges": edge_loss(seen, batch.content[:pairs]),
-        "graded": F.l1_loss(output[pairs:], batch.truth),
+        "edges": edge_loss(seen, own),
+        "graded": F.l1_loss(output[pairs:-1], batch.truth),
         "roughness": grid_roughness(grid),
         "range": out_of_range(output),
+        "skin": unnatural_skin(seen, own),
+        "sky": unnatural_sky(seen, own),
+        "glow": glow(output, content),
+        "moved": F.l1_loss(output[-1:], move(output[:1], batch.motion)),
     }
     return {name: WEIGHTS[name] * loss for name, loss in losses.items()}
+
+
+def move(image: Tensor, motion: Tensor) -> Tensor:
+    """B 3 H W as a camera sees it after a small motion (B 2 3)."""
+    where = F.affine_grid(motion, list(image.shape), align_corners=False)
+    return F.grid_sample(image.float(), where, padding_mode="reflection", align_corners=False)
+
+
+def follow(style: StyleStatistics) -> StyleStatistics:
+    """The styles of a batch, and the first once more for the content that moved."""
+    return tuple(level._make(torch.cat((part, part[:1])) for part in level) for level in style)
 
 
 def update(model: nn.Module, optimizer: torch.optim.Optimizer, losses: dict[str, Tensor], clip: float) -> bool:

@@ -1,7 +1,19 @@
+import pytest
 import torch
 from skimage.metrics import structural_similarity
 
-from edge.losses import edge_loss, grid_roughness, out_of_range, ssim, style_distance, style_moments
+from edge.losses import (
+    edge_loss,
+    glow,
+    grid_roughness,
+    out_of_range,
+    skin,
+    ssim,
+    style_distance,
+    style_moments,
+    unnatural_skin,
+    unnatural_sky,
+)
 
 
 def test_a_picture_has_no_distance_to_its_own_style():
@@ -65,3 +77,56 @@ def test_ssim_is_the_one_of_wang_2004():
 
     assert abs(ssim(a, mixed) - everywhere[5:-5, 5:-5].mean()) < 1e-4
     assert ssim(a, a) == 1
+
+
+def colour(*rgb):
+    return torch.tensor(rgb).div(255).view(1, 3, 1, 1).expand(1, 3, 4, 4)
+
+
+#: A light, a dark, a pale and a deep complexion, and one in evening light.
+COMPLEXIONS = [(194, 150, 130), (115, 82, 68), (240, 215, 205), (90, 58, 45), (220, 150, 90)]
+
+
+@pytest.mark.parametrize("rgb", COMPLEXIONS)
+def test_every_complexion_is_skin(rgb):
+    assert skin(colour(*rgb)).all()
+
+
+@pytest.mark.parametrize("rgb", [(90, 140, 220), (60, 120, 50), (128, 128, 128), (250, 250, 250), (255, 60, 0)])
+def test_sky_leaves_grey_white_and_signal_red_are_no_skin(rgb):
+    assert not skin(colour(*rgb)).any()
+
+
+@pytest.mark.parametrize("rgb", COMPLEXIONS)
+def test_skin_may_grow_paler_greyer_and_darker_but_not_blue_or_green(rgb):
+    content = colour(*rgb)
+    grey = content.mean(1, keepdim=True)
+
+    for natural in (content, content * 0.6, grey + 0.4 * (content - grey), grey.expand_as(content)):
+        assert unnatural_skin(natural, content) < 1e-6
+    for painted in (content.flip(1), content[:, [1, 0, 2]]):
+        assert unnatural_skin(painted, content) > 0.01
+
+
+def test_nothing_else_has_a_hue_to_keep():
+    sky = colour(90, 140, 220)
+
+    assert unnatural_skin(sky.flip(1), sky) == 0
+
+
+def test_blue_sky_may_turn_any_colour_but_green():
+    sky = colour(90, 140, 220)
+
+    assert unnatural_sky(sky, sky) == 0
+    assert unnatural_sky(colour(230, 120, 60), sky) == 0
+    assert unnatural_sky(colour(90, 160, 160), sky) == 0
+    assert unnatural_sky(colour(60, 130, 70), sky) > 0.1
+    assert unnatural_sky(colour(60, 130, 70), colour(60, 120, 50)) == 0
+
+
+def test_only_a_slope_where_the_content_is_flat_glows():
+    flat, ramp = torch.full((1, 3, 32, 32), 0.9), torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
+
+    assert glow(flat * 0.5, flat) == 0
+    assert glow(ramp, ramp) == 0
+    assert glow(flat * (1 - 0.2 * ramp), flat) > 0.001

@@ -9,8 +9,9 @@ import cloud.feed
 import cloud.loop
 import cloud.pretrain
 from cloud.feed import Feed
-from cloud.photos import Photos, random_crop, random_grade
+from cloud.photos import Photos, random_crop, random_grade, random_motion
 from cloud.pretrain import pretrain
+from edge.trainer import move
 from edge.vgg import VGG
 from edge.weights import load
 from teacher import write_vgg
@@ -105,6 +106,24 @@ def test_crops_and_whole_pictures_have_the_size_asked_for(shape, tmp_path):
 
     assert random_crop(photo, 32, 48, 0.5, random.Random(0)).shape == (3, 32, 48)
     assert Photos(tmp_path).whole(0, 32, 48).shape == (3, 32, 48)
+
+
+def test_a_moved_camera_still_sees_only_the_picture():
+    corners = torch.tensor([[x, y, 1.0] for x in (-1, 1) for y in (-1, 1)]).T
+
+    motions = [random_motion(random.Random(seed))[0] for seed in range(200)]
+
+    assert max((motion @ corners).abs().max() for motion in motions) < 1.15  # a turn looks past a corner: it reflects
+    assert min(motion[0, 0] for motion in motions) < 0.9
+
+
+def test_a_motion_says_where_pixels_come_from():
+    image = torch.rand(1, 3, 16, 24)
+    still = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
+    mirrored = torch.tensor([[[-1.0, 0, 0], [0, 1, 0]]])
+
+    assert torch.allclose(move(image, still), image, atol=1e-5)
+    assert torch.allclose(move(image, mirrored), image.flip(3), atol=1e-5)
 
 
 def test_a_grade_is_the_same_for_all_and_keeps_the_range():
