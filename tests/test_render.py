@@ -85,6 +85,8 @@ def folder(tmp_path: Path) -> Path:
     ("video in.mp4 o.mp4 --style dusk --size 0x48", "1 to 16000"),
     ("video in.mp4 o.mp4 --style dusk --size 64x99999", "1 to 16000"),
     ("video in.mp4 o.mp4 --style dusk --interval 0", "--interval must be 1 to 120"),
+    ("video in.mp4 o.mp4 --style dusk --model paper --mode grid", "take --mode residual or warp"),
+    ("video in.mp4 o.mp4 --style dusk --model paper", "go with the original VGG-19: name its file with --vgg"),
     ("video in.mp4 o.mp4 --style dusk --strength 2", "--strength must be 0 to 1"),
     ("video in.mp4 o.mp4 --style dusk --strength nan", "--strength must be 0 to 1"),
     ("image none.jpg dusk o.jpg", "none.jpg is not a file."),
@@ -158,6 +160,22 @@ def test_odd_photos_and_styles_are_painted(
 
     assert read_picture((folder / "as-content.png").read_bytes()).shape == (*photo.shape[:2], 3)
     assert read_picture((folder / "as-style.png").read_bytes()).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("mode", ["residual", "warp"])
+def test_a_video_by_model_paper(folder: Path, monkeypatch: pytest.MonkeyPatch, mode: str):
+    monkeypatch.chdir(folder)
+    make_clip(folder / "six.mp4", frames=6)
+    save(PaperModel(VGG(write_vgg(folder / "vgg.npz"))), folder / "paper.safetensors")
+    command = "video six.mp4 {} --style dusk --model paper --weights paper.safetensors --vgg vgg.npz --mode {} {}"
+
+    main(command.format("every", mode, "--every-frame").split())
+    main(command.format("out", mode, "--interval 3 --key-frames codec").split())
+
+    first, last = ([read_picture((folder / f"{out}/{index:06}.png").read_bytes()) for out in ("every", "out")]
+                   for index in (0, 5))
+    np.testing.assert_array_equal(*first)
+    assert last[0].shape == last[1].shape == (48, 64, 3)
 
 
 def test_an_image_by_model_paper(folder: Path, monkeypatch: pytest.MonkeyPatch):
