@@ -7,7 +7,10 @@ import pytest
 from playwright.async_api import Page
 
 from chromium import chromium, frames_behind, snapshot, until, write_numbered_clip, write_panned_photo, write_real_clip
+from peers import until as happens
+from pipeline.broker import connect
 from pipeline.codec import decode_image
+from pipeline.sharing import Sharing
 from pipeline.styles import find_shipped, shipped
 
 TIMEOUT_S = 60
@@ -107,3 +110,20 @@ async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, pag
     seen = await page.evaluate("mvstylizer.stats.keyFrames")
 
     await live(page, seen + 2)
+
+
+async def test_pictures_are_shared_from_the_switch_on_and_deleted_when_it_goes_off(up, page):
+    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1")
+    await live(page)
+    redis_url = next(word for word in up.part("stylize").cmdline() if word.startswith("redis://"))
+
+    with connect(redis_url) as client:
+        sharing = Sharing(client, "edge")
+        assert sharing.read("0")[0] == []
+        await page.locator("#pictures").click()
+        await page.locator("#share").check()
+        await happens(lambda: len(sharing.read("0")[0]) >= 2, TIMEOUT_S)
+        await page.locator("#share").uncheck()
+        await until(page, "localStorage.getItem('mvstylizer.share') === 'null'", TIMEOUT_S)
+
+        assert all(shared.sample is None for shared in sharing.read("0")[0])

@@ -244,6 +244,21 @@ async def test_every_control_is_on_the_screen_and_large_enough_to_touch(page, se
         assert looks or 0 <= control["left"] and control["right"] <= viewport["width"], control
 
 
+async def test_sharing_is_off_until_the_switch_beside_its_sentence_is_set_and_stays_as_it_was_left(page, server):
+    await page.goto(server.url)
+    switch = page.get_by_role("checkbox", name="keeps a few pictures a second for at most a day")
+    await expect(switch).to_be_hidden()
+
+    for on in (False, True):
+        await page.locator("#pictures").click()
+        await expect(switch).to_be_checked(checked=on)
+        await switch.set_checked(not on)
+        await page.get_by_role("button", name="Done").click()
+        await page.reload()
+
+    assert await page.evaluate("JSON.parse(localStorage.getItem('mvstylizer.share')).on") is False  # not yet heard
+
+
 # Trouble
 
 

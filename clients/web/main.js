@@ -8,6 +8,7 @@ import { Readout } from './readout.js';
 import { Recorder, download } from './recorder.js';
 import { SentPicture } from './sender.js';
 import { Session } from './session.js';
+import { Share } from './share.js';
 import { VideoSource } from './source.js';
 import { Stats } from './stats.js';
 import { Tracker } from './tracker.js';
@@ -25,6 +26,7 @@ class App {
   #stats = new Stats();
   #readout = new Readout(element('readout'), () => this.stats);
   #notices = new Notices(element('status'), element('card'));
+  #share = new Share(element('pictures'), element('sharing'), () => this.#tellShare());
   #gallery = new Gallery(element('gallery'), element('tile'), (style) => this.#onStyle(style));
   #player = new Player({
     output: element('output'),
@@ -61,6 +63,7 @@ class App {
     this.#listen();
     this.#player.start();
     this.#readout.start();
+    this.#share.start();
     this.#galleryLoaded = this.#gallery.start(query.get('style'));
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#useCamera('user');
   }
@@ -80,7 +83,9 @@ class App {
 
   destroy() {
     this.#endSession();
-    const parts = [this.#recorder, this.#source, this.#gallery, this.#readout, this.#notices, this.#player];
+    const parts = [
+      this.#recorder, this.#source, this.#gallery, this.#share, this.#readout, this.#notices, this.#player,
+    ];
     parts.forEach((part) => part.destroy());
   }
 
@@ -172,6 +177,7 @@ class App {
 
   async #request() {
     await this.#galleryLoaded;
+    this.#tellShare(); // a session begins without a word
     const { stream, width, height } = this.#sender;
     return { stream, width, height, style: this.#gallery.selected?.id ?? '' };
   }
@@ -201,13 +207,23 @@ class App {
     this.#setState('live', '');
   }
 
-  #onControl({ type, frame_id: frameId, error }) {
+  #tellShare() {
+    if (this.#share.message) this.#session?.send(this.#share.message);
+  }
+
+  #onControl({ type, frame_id: frameId, on, error }) {
+    if (type === 'share') this.#onShared(on);
     if (type === 'key_frame') this.#tracker?.announce(frameId);
     if (type === 'dropped') {
       this.#stats.dropped += 1;
       this.#tracker?.drop(frameId);
     }
     if (type === 'error') this.#notices.remark(String(error));
+  }
+
+  #onShared(on) {
+    this.#share.confirm(on);
+    if (!on) this.#notices.remark('The pictures you shared are deleted.');
   }
 
   // Look

@@ -70,6 +70,11 @@ export class Session {
     this.#connection?.send({ type: 'size', width, height });
   }
 
+  /** @param {{type: string}} message for the session of the moment */
+  send(message) {
+    this.#connection?.send(message);
+  }
+
   destroy() {
     this.#running = false;
     window.removeEventListener('online', this.#retryNow);
