@@ -1,0 +1,246 @@
+"""Figure 7 of the paper through the real parts: loss against images per edge for 1, 2 and 4 edges; and do edges gain?
+
+    uv run python tests/benchmarks/federated.py PHOTOS [--vgg FILE] [--quick] [--out docs/federated.png]
+
+PHOTOS is a folder of at least 160 photos. Each run has a Redis, an aggregator and its trainers in processes of their
+own; every edge has photos that no other has. It starts from early weights: the shipped encoder and a decoder that has
+learned for a minute. The loss is Eq. 5 on photos that no edge has. Then two edges, one with the darkest photos and one
+with the brightest, start from the shipped weights and are judged on photos of their own kind. The last line is JSON.
+"""
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import redis
+import torch
+
+from cloud.fedavg import write
+from cloud.registry import Registry
+from edge.model import GridModel
+from edge.retraining import BATCH, Features, Retraining, encoder_features, random_crops, squares, vgg_features
+from edge.weights import SHIPPED, load
+from pipeline.broker import connect
+from pipeline.codec import encode_jpeg, read_style
+from pipeline.messages import TrainingSample
+from pipeline.sharing import Sharing
+from pipeline.style_store import StyleStore
+from workers import redis_server
+from workers.runtime import die_with_parent
+from workers.train import CAPACITY, IMAGES_PER_SAMPLE, LEAST_SAMPLES
+
+sys.path.insert(0, str(Path(__file__).parent))
+from curves import draw  # noqa: E402
+
+FLEETS = (1, 2, 4)
+STYLES, HELD_OUT, KIND = 16, 32, 16
+EARLY_RATE = 1e-3
+#: A round of four edges on two busy cores.
+ROUND_TIMEOUT_S = 1200.0
+
+Curve = list[tuple[int, dict[str, float]]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--vgg", type=Path, help="VGG-19 for the perceptual distance (default: the shipped encoder)")
+    parser.add_argument("--images", type=int, help="images per edge (default 3200, quick 640)")
+    parser.add_argument("--sync", type=int, help="images per edge and round (default 160, quick 80; the paper's 4000)")
+    parser.add_argument("--early", type=int, default=60, help="steps that make the early weights")
+    parser.add_argument("--quick", action="store_true", help="under ten minutes on two cores")
+    parser.add_argument("--out", type=Path, default=Path("docs/federated.png"))
+    args = parser.parse_args()
+    args.images, args.sync = args.images or (640 if args.quick else 3200), args.sync or (80 if args.quick else 160)
+    if args.images > CAPACITY * IMAGES_PER_SAMPLE:
+        parser.error(f"--images can be at most {CAPACITY * IMAGES_PER_SAMPLE}")
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    photos = Photos(args.photos)
+    features = vgg_features(args.vgg) if args.vgg else encoder_features()
+    curves = figure7(photos, features, args)
+    table(curves)
+    draw(args.out, curves)
+    gains = improvement(photos, features, args)
+    final = {n: round(curve[-1][1]["total"], 4) for n, curve in curves.items()}
+    print(json.dumps({"images_ratio_4_to_1": ratio(curves), "images_per_sync": args.sync,
+                      "images_per_edge": args.images, "final_loss": final, "own_kind": gains}))
+
+
+class Photos:
+    """A folder's photos, shuffled: held-out pairs, styles, and a part for each edge."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        random.Random(7).shuffle(paths)
+        self.held_out, paths = [picture(path) for path in paths[: 2 * HELD_OUT]], paths[2 * HELD_OUT :]
+        self.styles, self.rest = [picture(path) for path in paths[:STYLES]], paths[STYLES:]
+
+    def part(self, edge: int) -> list[np.ndarray]:
+        """What only this edge has; the same in every fleet."""
+        return [picture(path) for path in self.rest[edge :: max(FLEETS)][:CAPACITY]]
+
+    def kinds(self) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
+        """For a dark and a bright edge: photos to learn from, and others of that kind to be judged on."""
+        ordered = sorted((picture(path) for path in self.rest[:800]), key=lambda image: float(image.mean()))
+        size = len(ordered) // 4
+        parts = {"dark": ordered[:size], "bright": ordered[-size:]}
+        return {kind: (own[KIND:], own[:KIND]) for kind, own in ((k, shuffled(v)) for k, v in parts.items())}
+
+
+def shuffled(images: list[np.ndarray]) -> list[np.ndarray]:
+    return random.Random(3).sample(images, len(images))
+
+
+def picture(path: Path) -> np.ndarray:
+    """RGB, at most 512 px, as key frames are."""
+    image = read_style(path.read_bytes())
+    scale = min(1.0, 512 / max(image.shape[:2]))
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def figure7(photos: Photos, features: Features, args: argparse.Namespace) -> dict[int, Curve]:
+    early, curves = early_weights(photos, features, args.early), {}
+    for edges in FLEETS:
+        started_s = time.monotonic()
+        parts = {f"edge{i}": photos.part(i) for i in range(edges)}
+        files = [early, *federated(parts, photos.styles, args, early)]
+        judged = [loss(file, photos.held_out[:HELD_OUT], photos.held_out[HELD_OUT:], features) for file in files]
+        curves[edges] = [(args.sync * i, losses) for i, losses in enumerate(judged)]
+        print(f"{edges} edges: {time.monotonic() - started_s:.0f} s", flush=True)
+    return curves
+
+
+def early_weights(photos: Photos, features: Features, steps: int) -> bytes:
+    """The shipped encoder and a decoder that knows little yet."""
+    shipped, model, rng = load(SHIPPED)[0].state_dict(), GridModel(), random.Random(0)
+    model.load_state_dict({**model.state_dict(), **{k: v for k, v in shipped.items() if k.startswith("encoder.")}})
+    retraining = Retraining(model, features, rate=EARLY_RATE)
+    for _ in range(steps):
+        contents, styles = rng.choices(photos.styles, k=BATCH), rng.choices(photos.styles, k=BATCH)
+        retraining.step(random_crops(contents, rng), squares(styles))
+    return write({name: tensor.float().numpy() for name, tensor in model.state_dict().items()})
+
+
+def federated(parts: dict[str, list[np.ndarray]], styles: list[np.ndarray], args: argparse.Namespace,
+              start: bytes | None) -> Iterator[bytes]:
+    """The globals, as they come, of a fleet whose edges learn from `parts`."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        registry = Registry(folder / "models")
+        if start:
+            registry.add(replace(registry.latest(), version=1, origin="early"), start)
+        url = stack.enter_context(redis_running(folder))
+        for edge_id, images in parts.items():
+            share(url, edge_id, images, styles, count=max(LEAST_SAMPLES, args.images // IMAGES_PER_SAMPLE))
+        environment = {"MVS_ROUND_QUORUM": str(len(parts)), "MVS_ROUND_DEADLINE_S": str(ROUND_TIMEOUT_S),
+                       "MVS_TRAIN_IMAGES": str(args.sync), **({"MVS_VGG": str(args.vgg)} if args.vgg else {})}
+        stack.enter_context(role("aggregate", "--redis", url, "--models", str(folder / "models"), **environment))
+        for edge_id in parts:
+            stack.enter_context(role("train", "--redis", url, "--edge", edge_id, **environment))
+        first = registry.latest().version
+        for version in range(first + 1, first + 1 + args.images // args.sync):
+            yield wait_for(registry, version)
+
+
+def wait_for(registry: Registry, version: int) -> bytes:
+    deadline_s = time.monotonic() + ROUND_TIMEOUT_S
+    while registry.latest().version < version:
+        if time.monotonic() > deadline_s:
+            raise SystemExit(f"global {version} did not come within {ROUND_TIMEOUT_S:.0f} s")
+        time.sleep(0.2)
+    return registry.weights(version)
+
+
+@contextmanager
+def redis_running(folder: Path) -> Iterator[str]:
+    port = redis_server.free_port()
+    command = redis_server.command(redis_server.find_server(), port=port, folder=folder)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
+    url = f"redis://127.0.0.1:{port}/0"
+    try:
+        with connect(url, timeout_s=10.0) as client:
+            while True:
+                try:
+                    client.ping()
+                    break
+                except redis.ConnectionError:
+                    time.sleep(0.05)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextmanager
+def role(*command: str, **environment: str) -> Iterator[None]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers", *command], preexec_fn=die_with_parent,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **environment},
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def share(url: str, edge_id: str, images: list[np.ndarray], styles: list[np.ndarray], count: int) -> None:
+    """Samples as stylize workers would add them."""
+    rng = random.Random(edge_id)
+    with connect(url, timeout_s=10.0) as client:
+        store, sharing = StyleStore(client), Sharing(client, edge_id)
+        style_ids = [store.add(encode_jpeg(style)) for style in styles]
+        for i in range(count):
+            jpeg = encode_jpeg(images[i % len(images)])
+            sharing.add(TrainingSample(f"stream{i % 7}", rng.choice(style_ids), jpeg))
+
+
+def loss(file: bytes, contents: list[np.ndarray], styles: list[np.ndarray], features: Features) -> dict[str, float]:
+    """Eq. 5, mean over pairs."""
+    with tempfile.NamedTemporaryFile(suffix=".safetensors") as copy:
+        copy.write(file)
+        copy.flush()
+        retraining = Retraining(load(Path(copy.name))[0], features)
+    losses = [retraining.loss(squares([c]), squares([s])) for c, s in zip(contents, styles, strict=True)]
+    return {name: float(np.mean([one[name] for one in losses])) for name in ("total", "content", "style")}
+
+
+def table(curves: dict[int, Curve]) -> None:
+    print(f"\n{'images per edge':>15} " + " ".join(f"{f'N={n}: total content style':>28}" for n in curves))
+    for i, (images, _) in enumerate(next(iter(curves.values()))):
+        cells = (curve[i][1] for curve in curves.values())
+        print(f"{images:15} " + " ".join(f"{c['total']:14.4f} {c['content']:7.4f} {c['style']:5.3f}" for c in cells))
+
+
+def ratio(curves: dict[int, Curve]) -> float | None:
+    """Images per edge with which four edges are where one is in the end, over that one's; None where they never are."""
+    images, end = curves[1][-1]
+    reached = [own for own, losses in curves[4] if losses["total"] <= end["total"]]
+    return round(reached[0] / images, 3) if reached else None
+
+
+def improvement(photos: Photos, features: Features, args: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Per kind of edge, Eq. 5 of held-out photos of its kind with the shipped weights and after the rounds."""
+    kinds, styles, gains = photos.kinds(), photos.styles[:KIND], {}
+    *_, last = federated({kind: own for kind, (own, _) in kinds.items()}, photos.styles, args, start=None)
+    print(f"\n{'held-out photos':16} {'shipped':>8} {'federated':>9}")
+    for kind, (_, judged) in kinds.items():
+        before, after = (loss(file, judged, styles, features)["total"] for file in (SHIPPED.read_bytes(), last))
+        gains[kind] = {"shipped": round(before, 4), "federated": round(after, 4)}
+        print(f"{kind:16} {before:8.4f} {after:9.4f}")
+    return gains
+
+
+if __name__ == "__main__":
+    main()
