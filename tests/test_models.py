@@ -43,6 +43,11 @@ def test_going_back_is_one_command(registry, capsys, tmp_path):
     assert "Version 4 is version 2 again" in output(capsys, tmp_path, "rollback", 2)
 
 
+def test_there_is_nothing_before_the_shipped_model(capsys, tmp_path):
+    with pytest.raises(ValueError, match="version -1 is not kept"):
+        output(capsys, tmp_path, "rollback")
+
+
 @pytest.mark.parametrize("action", ["show", "rollback"])
 def test_a_version_that_is_not_kept_is_said_so(registry, capsys, tmp_path, action):
     with pytest.raises(ValueError, match="version 9 is not kept; these are: 0, 1, 2"):

@@ -44,7 +44,7 @@ def shown(registry: Registry, version: int | None) -> str:
 
 
 def rolled_back(registry: Registry, version: int | None) -> str:
-    wanted = registry.latest().version - 1 if version is None else of(registry, version).version
+    wanted = of(registry, registry.latest().version - 1 if version is None else version).version
     record = registry.rollback(wanted)
     return f"Version {record.version} is version {wanted} again ({record.model_version})."
 
