@@ -67,6 +67,7 @@ class Settings:
     train_threads: int = _setting(1, _positive(int), "processor cores that training may use")
     round_quorum: int = _setting(2, _positive(int), "edges whose weights make a round")
     round_deadline_s: float = _setting(300.0, _positive(float), "a round waits this long for its quorum")
+    gate_tolerance: float = _setting(0.05, _positive(float), "share by which a global's hold-out loss may rise")
     models_dir: Path = field(default_factory=_models_dir, metadata={"parse": Path, "doc": "where globals are kept"})
     vgg: Path | None = _setting(None, Path, "VGG-19 weights to train with; without: the shipped encoder")
     ice_servers: tuple[dict, ...] = _setting((), _ice_servers, "STUN and TURN servers as JSON; none by default")

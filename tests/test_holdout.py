@@ -8,9 +8,11 @@ from cloud.registry import SHIPPED
 from edge.retraining import encoder_features
 from edge.trained import is_trained
 from pipeline.codec import decode_image
+from pipeline.settings import Settings
 from pipeline.styles import shipped
-from workers.aggregate import MOST_LOSS, float32
+from workers.aggregate import float32
 
+MOST_LOSS = 1 + Settings().gate_tolerance
 BASE = float32(read(SHIPPED.read_bytes()))
 TRAINED = {name: array for name, array in BASE.items() if is_trained(name)}
 

@@ -31,8 +31,6 @@ BLOCK_MS = 500
 RETRY_S = 0.25
 #: A full disk is tried again this often.
 DISK_RETRY_S = 10.0
-#: A new global may be this much worse on the hold-out clips than the one before.
-MOST_LOSS = 1.05
 
 #: A model as its safetensors file, to its loss on the hold-out clips.
 Gate = Callable[[bytes], float]
@@ -46,6 +44,7 @@ class Aggregator:
         self._snapshots, self._registry, self._gate = Snapshots(self._redis), registry, gate
         self._name = f"{socket.gethostname()}:{settings.models_dir}"  # the same after a crash: it goes on at once
         self._round = Round(settings.round_quorum, settings.round_deadline_s)
+        self._most_loss = 1 + settings.gate_tolerance
         self._again = True  # first of all, what an aggregator before us took and did not acknowledge
         self._disk_retry_s: float | None = None
 
@@ -144,7 +143,7 @@ class Aggregator:
             return
         record, file = self._next(latest, updates)
         edges = ", ".join(record.examples)
-        if record.loss_after <= MOST_LOSS * record.loss_before:
+        if record.loss_after <= self._most_loss * record.loss_before:
             self._registry.add(record, file)
             logger.info("global %d of %s: hold-out loss %.4f, before %.4f", record.version, edges, record.loss_after,
                         record.loss_before)
