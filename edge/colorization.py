@@ -72,13 +72,14 @@ class Colorization(nn.Module):
         `content` are the same features as no style has touched them; `own` and `other` say which regions of the content
         and of the style its regions look like.
         """
-        found = statistics(features)
         with torch.autocast(features.device.type, enabled=False):
+            x = features.float()
+            found = statistics(x)
             transform, offset = whiten_and_colour(found, style)
             shift = style.regions.flatten(2) @ other - (transform @ found.regions.flatten(2) + offset) @ own
             offset = offset[..., None] + self.reach * shift.unflatten(2, (REGIONS, REGIONS))
             offset = F.interpolate(channels_last(offset), features.shape[2:], mode="bilinear")
-            wanted = mix(features, transform, offset).to(features.dtype)
+            wanted = mix(x, transform, offset).to(features.dtype)
         return self.gate(content, features, wanted)
 
 
@@ -108,8 +109,7 @@ def statistics(features: Tensor) -> Statistics:
     with torch.autocast(features.device.type, enabled=False):
         x = features.float().flatten(2)
         mean = x.mean(2, keepdim=True)
-        x = x - mean
-        covariance = x @ x.mT / x.shape[2]
+        covariance = x @ x.mT / x.shape[2] - mean @ mean.mT
         variance = covariance.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
         eye = torch.eye(x.shape[1], device=x.device)
         factor, _ = torch.linalg.cholesky_ex(covariance + (RIDGE_SHARE * variance + RIDGE) * eye)
