@@ -104,7 +104,8 @@ def normalized(regions: Tensor) -> Tensor:
 def statistics(features: Tensor) -> Statistics:
     """Mean and Cholesky factor of the covariance over B C H W.
 
-    In float32 and outside autocast: a bfloat16 product makes the covariance indefinite now and then.
+    In float32 and outside autocast: a bfloat16 product makes the covariance indefinite now and then. What is not finite
+    goes through: training skips such a step, and the stylizer refuses such a grid.
     """
     with torch.autocast(features.device.type, enabled=False):
         x = features.float().flatten(2)

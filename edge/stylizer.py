@@ -52,10 +52,13 @@ class Stylizer:
     ) -> tuple[np.ndarray, StreamState]:
         """The grid of a stream's next key frame, and the state to hand in with the one after.
 
-        `elapsed_s` since the key frame before. `state` is None for a new stream, scene or style.
+        `elapsed_s` since the key frame before. `state` is None for a new stream, scene or style. Raises ValueError
+        where the weights give no finite grid: a stream that remembered it would never get well again.
         """
         state = remember(state, self.model.equations(self.prepare(content), style), elapsed_s)
         grid = self.model.smoothing.solve(state)[0]
+        if not grid.isfinite().all():
+            raise ValueError("the model gives no finite grid for this picture; its weights may be broken")
         return np.ascontiguousarray(grid.clamp(-LARGEST, LARGEST).half().cpu().numpy()), state
 
     def warm_up(self) -> None:

@@ -142,3 +142,12 @@ def test_a_file_without_weights_is_refused(tmp_path):
     for path in (wrong, tmp_path / "missing.safetensors"):
         with pytest.raises(ValueError, match=path.name):
             Stylizer.load(path)
+
+
+def test_broken_weights_are_named_and_not_remembered():
+    stylizer, picture = Stylizer.load(device="cpu"), np.full((48, 64, 3), 90, np.uint8)
+    style = stylizer.style(picture)
+    stylizer.model.decoder.picture[0].weight.data.fill_(torch.nan)
+
+    with pytest.raises(ValueError, match="no finite grid"):
+        stylizer.follow(picture, style, None, elapsed_s=0)
