@@ -2,16 +2,21 @@
 import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+import pytest_asyncio
 import redis
 import torch
 
 from pipeline.errors import RedisUnavailable
 from system import Up
 from workers import redis_server
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 
 def missing(what: str) -> None:
@@ -88,3 +93,15 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield system
     finally:
         system.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def page() -> "AsyncIterator[Page]":
+    """A page of our origin that runs nothing yet."""
+    from chromium import chromium  # takes `missing` from here
+    from page_server import PageServer
+
+    async with PageServer().running() as server, chromium() as browser:
+        page = await browser.new_page()
+        await page.goto(f"{server.url}/config")
+        yield page

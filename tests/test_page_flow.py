@@ -1,34 +1,21 @@
 """The page's optical flow, held against known motion and OpenCV's, and what it is used for."""
 import base64
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
-import pytest_asyncio
 import skimage.data
 from playwright.async_api import Page
 
-from chromium import chromium
 from clients.reassemble import apply_grid
-from page_server import PageServer
 from test_page_modules import make_grid, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDTH, HEIGHT = 256, 144
 CLIPS = Path(__file__).parent.parent.parent / "shared" / "data" / "clips"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page() -> AsyncIterator[Page]:
-    """A page of our origin that runs nothing yet."""
-    async with PageServer().running() as server, chromium() as browser:
-        page = await browser.new_page()
-        await page.goto(f"{server.url}/config")
-        yield page
 
 
 # Planes

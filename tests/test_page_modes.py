@@ -1,30 +1,18 @@
 """The page's ways to make a frame from a key frame's answer, held against their Python twins."""
-from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page
 
-from chromium import chromium, photo
+from chromium import photo
 from clients.reassemble import apply_grid, carry_grid
 from clients.residual import reassemble_residual
 from clients.warp import warp
-from page_server import PageServer
 from test_page_modules import make_grid, picture, psnr, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WIDTH, HEIGHT = 320, 180
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page() -> AsyncIterator[Page]:
-    """A page of our origin that runs nothing yet."""
-    async with PageServer().running() as server, chromium() as browser:
-        page = await browser.new_page()
-        await page.goto(f"{server.url}/config")
-        yield page
 
 
 def make_flow(width: int = 80, height: int = 45, seed: int = 0) -> np.ndarray:

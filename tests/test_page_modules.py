@@ -2,17 +2,14 @@
 import base64
 import json
 import struct
-from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from playwright.async_api import Page
 
-from chromium import chromium, photo
+from chromium import photo
 from clients.look import Look
 from clients.reassemble import apply_grid
-from page_server import PageServer
 from pipeline import framestamp
 from pipeline.channel import CHUNK_BYTES, to_chunks
 from pipeline.codec import decode_image
@@ -25,15 +22,6 @@ HELPERS = """
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const toText = (array) => btoa(Array.from(array, (byte) => String.fromCharCode(byte)).join(''));
 """
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page() -> AsyncIterator[Page]:
-    """A page of our origin that runs nothing yet."""
-    async with PageServer().running() as server, chromium() as browser:
-        page = await browser.new_page()
-        await page.goto(f"{server.url}/config")
-        yield page
 
 
 async def run(page: Page, script: str, **values: object) -> object:
