@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.adam import Adam
 from edge.equation2 import normalized
 from edge.grid import slice_grid
 from edge.losses import style_distance, style_moments
@@ -97,7 +98,7 @@ class Retraining:
 
     def _begin(self) -> None:
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
-        self._optimizer, self.num_examples = torch.optim.Adam(trained, self._rate, BETAS), 0
+        self._optimizer, self.num_examples = Adam(trained, self._rate, BETAS), 0
 
     def _losses(self, content: Tensor, style: Tensor) -> dict[str, Tensor]:
         content, style = content.to(self._device), style.to(self._device)

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.adam import Adam
 from edge.colorization import StyleStatistics
 from edge.distillation import Targets
 from edge.grid import slice_grid
@@ -89,7 +90,7 @@ def follow(style: StyleStatistics) -> StyleStatistics:
     return tuple(level._make(torch.cat((part, part[:1])) for part in level) for level in style)
 
 
-def update(model: nn.Module, optimizer: torch.optim.Optimizer, losses: dict[str, Tensor], clip: float) -> bool:
+def update(model: nn.Module, optimizer: torch.optim.Optimizer | Adam, losses: dict[str, Tensor], clip: float) -> bool:
     """One optimizer step; False where a gradient was not finite and nothing was changed."""
     optimizer.zero_grad(set_to_none=True)
     sum(losses.values()).backward()

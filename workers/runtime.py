@@ -1,9 +1,11 @@
 """What every role does first: log to stderr, and die with the process that started it."""
+import contextlib
 import ctypes
 import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 #: The lowest priority there is.
@@ -26,3 +28,13 @@ def die_with_parent() -> None:
 def give_way() -> None:
     """Have this process run only on what the others leave of the processor."""
     os.nice(NICENESS)
+    if sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        if os.getsid(0) == os.getpid():
+            lower_session()
+
+
+def lower_session() -> None:
+    """Linux shares the processor among sessions first (see sched(7), autogroup): a nice process of one is not enough."""
+    with contextlib.suppress(OSError):  # not every kernel does
+        Path("/proc/self/autogroup").write_text(str(NICENESS))
