@@ -35,6 +35,6 @@ def give_way() -> None:
 
 
 def lower_session() -> None:
-    """Linux shares the processor among sessions first (see sched(7), autogroup): a nice process of one is not enough."""
+    """Linux shares the processor among sessions first, autogroups of sched(7): one nice process is not enough."""
     with contextlib.suppress(OSError):  # not every kernel does
         Path("/proc/self/autogroup").write_text(str(NICENESS))
