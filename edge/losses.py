@@ -13,8 +13,8 @@ STYLE_LAYERS = ("1_1", "2_1", "3_1")
 #: Hue of skin, a unit vector in (Cb, Cr); how far from it real complexions lie, as a share of their chroma (22 degrees
 #: to either side); and how strong a cast may be that lies on top.
 SKIN_HUE, SKIN_SPREAD, SKIN_CAST = (-0.60, 0.80), 0.4, 0.02
-#: How far green may lead in what was blue.
-GREEN_CAST = 0.02
+#: How far green may lead in what was blue, and by which share more the darker it is: dark orange is olive.
+GREEN_CAST, OLIVE = 0.02, 0.3
 #: How many times steeper the output may be than the content, and how steep the content is where that stops to matter.
 STEEPER, FLAT = 1.5, 0.01
 
@@ -59,10 +59,11 @@ def unnatural_skin(output: Tensor, content: Tensor) -> Tensor:
 
 
 def unnatural_sky(output: Tensor, content: Tensor) -> Tensor:
-    """How far blue has turned green, as no sky is: mean over the blue of each picture, and over B."""
+    """How far blue has turned green or olive, as no sky is: mean over the blue of each picture, and over B."""
     red, green, blue = content.unbind(1)
     mask = ((blue > green + 0.02) & (green > red + 0.02)).float()
-    excess = F.relu(output[:, 1] - torch.maximum(output[:, 0], output[:, 2]) - GREEN_CAST)
+    dark = 1 - luma(output).clamp(0, 1)
+    excess = F.relu(output[:, 1] - torch.maximum((1 - OLIVE * dark) * output[:, 0], output[:, 2]) - GREEN_CAST)
     return ((excess * mask).mean((1, 2)) / (mask.mean((1, 2)) + 0.05)).mean()
 
 

@@ -11,6 +11,8 @@ PSI = (0.6667, 0.4792, 0.1667, 0.0208, 0.0010)
 KNOT_GAP = 0.5
 #: Steps of luma that the fit tells apart.
 LUMA_LEVELS = 256
+#: How far apart two cells of a layer may be in mean colour (0..1) and in place (cells) to be alike.
+ALIKE_COLOUR, ALIKE_PLACE = 0.06, 6.0
 
 
 class MetaKernel(nn.Module):
@@ -46,7 +48,8 @@ class MetaSmoothing(nn.Module):
     """Fits colour transforms in closed form: differentiable, and its few parameters are trained with the network.
 
     A cell collects the pixels that psi would spread it to. Where it saw too few, it borrows from its luma's layer, then
-    from the whole picture, then from the identity.
+    from the whole picture, then from the identity. Cells of like colour share what they have: what is one surface in
+    the content becomes one surface, without halos round what stands before it.
     """
 
     def __init__(self) -> None:
@@ -77,10 +80,25 @@ class MetaSmoothing(nn.Module):
         """The normal equations B 4 7 D R C to the grid B 3 D R C 4, after each cell's borrowing."""
         layer, whole, identity = self.log_borrow.exp()
         sums = sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
+        sums = share(sums)
         pixels = sums[:, 3, 3].mean((1, 2, 3))
         ridge = torch.eye(4, 7, device=sums.device)[..., None, None, None]
         change = eliminate(sums + identity * pixels.view(-1, 1, 1, 1, 1, 1) * ridge)
         return (change + ridge[:, :3]).permute(0, 2, 3, 4, 5, 1).contiguous()
+
+
+def share(sums: Tensor) -> Tensor:
+    """Normal equations B 4 7 D R C, each replaced by the mean of those of its layer that are alike and near."""
+    rows, columns = (torch.arange(n, device=sums.device) for n in sums.shape[4:])
+    layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1)  # B D RC 28
+    colours = layers[..., 3:18:7] / layers[..., 24:25]
+    places = torch.cartesian_prod(rows, columns).expand(*colours.shape[:3], 2)
+    x = torch.cat((colours / ALIKE_COLOUR, places / ALIKE_PLACE), -1)
+    norm = x.square().sum(-1, keepdim=True)
+    with torch.autocast(sums.device.type, enabled=False):
+        alike = torch.exp(2 * x @ x.mT - norm - norm.mT)
+        shared = (alike @ layers) / alike.sum(-1, keepdim=True)
+    return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
 
 
 def normal_equations(content: Tensor, target: Tensor) -> Tensor:

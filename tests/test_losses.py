@@ -124,6 +124,13 @@ def test_blue_sky_may_turn_any_colour_but_green():
     assert unnatural_sky(colour(60, 130, 70), colour(60, 120, 50)) == 0
 
 
+def test_a_dark_sky_may_turn_orange_but_not_olive():
+    sky = colour(20, 50, 110)
+
+    assert unnatural_sky(colour(90, 50, 20), sky) == 0
+    assert unnatural_sky(colour(70, 65, 15), sky) > 0.01
+
+
 def test_only_a_slope_where_the_content_is_flat_glows():
     flat, ramp = torch.full((1, 3, 32, 32), 0.9), torch.linspace(0, 1, 32).expand(1, 3, 32, 32)
 

@@ -45,7 +45,7 @@ def test_fit_then_slice_recovers_an_affine_transform():
 
     grid = MetaSmoothing()(content, target, 8, 9, 16)
 
-    assert (slice_grid(grid, content) - target).abs().max() < 0.01
+    assert (slice_grid(grid, content) - target).abs().max() < 0.012
 
 
 def test_an_unchanged_picture_gives_the_identity_grid():
@@ -63,6 +63,26 @@ def test_a_flat_picture_can_be_given_any_colour(value):
     grid = MetaSmoothing()(content, colour.expand(1, 3, 32, 128), 8, 4, 16)
 
     assert (slice_grid(grid, content) - colour).abs().max() < 0.02
+
+
+def test_what_is_one_surface_is_recoloured_as_one_however_the_target_glows():
+    content, target = torch.full((1, 3, 144, 256), 0.9), torch.full((1, 3, 144, 256), 0.6)
+    glow = torch.exp(-(torch.arange(256.0) - 128).square() / 2 / 32**2)
+    target[:, 2] += 0.3 * glow
+
+    shown = slice_grid(MetaSmoothing()(content, target, 8, 9, 16), content)
+
+    assert shown[:, 2].amax() - shown[:, 2].amin() < 0.5 * (target[:, 2].amax() - target[:, 2].amin())
+
+
+def test_surfaces_of_different_colour_keep_their_own_recolouring():
+    colours = torch.tensor([[0.6, 0.4, 0.4], [0.4, 0.5, 0.4]]), torch.tensor([[0.2, 0.3, 0.8], [0.7, 0.4, 0.1]])
+    halves = (torch.arange(256) >= 128).long().expand(144, 256)
+    content, target = (sides[halves].permute(2, 0, 1)[None] for sides in colours)
+
+    shown = slice_grid(MetaSmoothing()(content, target, 8, 9, 16), content)
+
+    assert (shown - target)[..., :96].abs().max() < 0.03 and (shown - target)[..., 160:].abs().max() < 0.03
 
 
 def test_the_fit_can_be_learned_through():
