@@ -11,6 +11,7 @@ import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
+    RTCDataChannel,
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpSender,
@@ -18,15 +19,20 @@ from aiortc import (
 )
 
 from pipeline.channel import ChunkJoiner
-from pipeline.errors import BadMessage, MVStylizerError
+from pipeline.errors import BadMessage, Busy, MVStylizerError
 
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 15.0
+#: A gateway says something every second. ICE takes half a minute to notice that nobody is there any more.
+SILENCE_S = 4.0
 
 
 class Connection:
-    """Sends one video track. `on_grid(header, grid)` gets each answer, `on_control(message)` what the gateway says."""
+    """Sends one video track. `on_grid(header, grid)` gets each answer, `on_control(message)` what the gateway says.
+
+    `lost` is set once the gateway is gone, or the session over.
+    """
 
     def __init__(
         self,
@@ -39,10 +45,16 @@ class Connection:
         self._on_grid, self._on_control = on_grid, on_control
         self._joiner = ChunkJoiner()
         self._peer: RTCPeerConnection | None = None
-        self.control = None
+        self._silence: asyncio.TimerHandle | None = None
+        self.control: RTCDataChannel | None = None
+        self.sender: RTCRtpSender | None = None
+        self.lost = asyncio.Event()
 
     async def open(self, track: MediaStreamTrack, *, size: tuple[int, int], style: str) -> str:
-        """Connect and start sending; returns the stream's id. `style` is a photo's path, or a style's id or name."""
+        """Connect and start sending; returns the stream's id. `style` is a photo's path, or a style's id or name.
+
+        Raises Busy when the gateway has no place now, MVStylizerError when nothing else helps either.
+        """
         try:
             # No certificate check: gateways on a local network make their own.
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
@@ -56,12 +68,15 @@ class Connection:
         servers = [RTCIceServer(**server) for server in config["iceServers"]]
         self._peer = peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         connected = asyncio.Event()
-        peer.on("connectionstatechange", lambda: peer.connectionState == "connected" and connected.set())
+        peer.on("connectionstatechange", lambda: self._on_state(peer.connectionState, connected))
         self.control = peer.createDataChannel("control")
         self.control.on("message", self._read_control)
         frames = peer.createDataChannel("frames", ordered=False)
         frames.on("message", self._read_chunk)
+        for channel in (self.control, frames):
+            channel.on("close", self.lost.set)
         transceiver = peer.addTransceiver(track, direction="sendonly")
+        self.sender = transceiver.sender
         transceiver.setCodecPreferences(
             [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType == "video/VP8"]
         )
@@ -74,7 +89,20 @@ class Connection:
             await asyncio.wait_for(connected.wait(), CONNECT_TIMEOUT_S)
         except TimeoutError:
             raise MVStylizerError(f"No video path to {self._url} within {CONNECT_TIMEOUT_S:.0f} s.") from None
+        self._heard()
         return answer["stream_id"]
+
+    def _on_state(self, state: str, connected: asyncio.Event) -> None:
+        if state == "connected":
+            connected.set()
+        elif state in ("failed", "closed"):
+            self.lost.set()
+
+    def _heard(self) -> None:
+        """The gateway is there; it has SILENCE_S to say the next word."""
+        if self._silence:
+            self._silence.cancel()
+        self._silence = asyncio.get_running_loop().call_later(SILENCE_S, self.lost.set)
 
     async def _upload(self, http, path: Path) -> str:
         picture, headers = BytesIO(path.read_bytes()), {"Content-Type": "image/*"}
@@ -86,11 +114,15 @@ class Connection:
                 body = await response.json()
             except (aiohttp.ContentTypeError, ValueError):
                 raise MVStylizerError(f"{self._url} is not a gateway of ours.") from None
-            if response.status >= 400:
-                raise MVStylizerError(body.get("error", f"{self._url} answered {response.status}."))
-            return body
+            if response.status < 400:
+                return body
+            sentence = body.get("error", f"{self._url} answered {response.status}.")
+            if response.status == 503:
+                raise Busy(sentence, float(response.headers.get("Retry-After", 0)))
+            raise MVStylizerError(sentence)
 
     def _read_control(self, text: str) -> None:
+        self._heard()
         self._on_control(json.loads(text))
 
     def _read_chunk(self, chunk: bytes) -> None:
@@ -101,6 +133,8 @@ class Connection:
             logger.info("refused: %s", error)
 
     async def close(self) -> None:
+        if self._silence:
+            self._silence.cancel()
         if self._peer:
             await self._peer.close()
 

@@ -24,6 +24,10 @@ class BadSetting(MVStylizerError):
 class Busy(MVStylizerError):
     """No capacity for one more session; try again later."""
 
+    def __init__(self, message: str, retry_after_s: float = 5.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
 
 class RedisUnavailable(MVStylizerError):
     """Redis cannot be started or reached."""

@@ -32,7 +32,8 @@ from pipeline.settings import Settings
 logger = logging.getLogger(__name__)
 
 #: A client that sends nothing for this long never connected, or is gone: ICE alone would notice after half a minute.
-SILENCE_TIMEOUT_S = 10.0
+SILENCE_TIMEOUT_S = 8.0
+#: So often this is checked, and the client told that we are here: it would wait as long for ICE to notice our end.
 WATCH_S = 1.0
 #: Two answers waiting on a slow path are enough; the next one is newer anyway.
 MAX_BUFFERED_BYTES = 64 * 1024
@@ -271,6 +272,7 @@ class Session:
     async def _watch(self) -> None:
         """Close once nothing has come for too long; one timer a second costs less than one a frame."""
         while time.monotonic() - self._heard_s < SILENCE_TIMEOUT_S:
+            self._send({"type": "alive"})
             await asyncio.sleep(WATCH_S)
         logger.info("stream %s: silent for %.0f s", self.stream_id, SILENCE_TIMEOUT_S)
         await self.close()

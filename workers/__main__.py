@@ -16,6 +16,7 @@ COMMANDS = {
     "image": ("workers.render", "_image", "stylize a photo"),
     "video": ("workers.render", "_video", "stylize a video file"),
     "client": ("clients.headless", "", "stream a video file to a gateway as a camera, and save the stylized video"),
+    "load": ("clients.load", "", "send to a gateway as many clients, and measure how late their looks are"),
     "gateway": ("workers.gateway", "", "run only the gateway"),
     "stylize": ("workers.stylize", "", "run only an edge worker"),
     "train": ("workers.train", "", "run only an edge's trainer: learn from the key frames that clients share"),

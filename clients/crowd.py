@@ -1,0 +1,172 @@
+"""Many clients in one process: each keeps its session, sends a recording, and notes how late its looks are."""
+import asyncio
+import itertools
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection as Pipe
+
+from hdrh.histogram import HdrHistogram
+
+from clients.connection import Connection
+from clients.demand import PATIENCE_S, Demand
+from clients.replay import Recording, Replay
+from pipeline.errors import Busy, MVStylizerError
+
+#: Latencies in microseconds, three digits exact. Lost looks are counted at the end of the scale, not left out.
+LONGEST_US = round(PATIENCE_S * 1e6)
+REPORT_S = 1.0
+RETRY_S = 0.5
+#: Frames that may still be answered: four seconds at 60 a second.
+REMEMBERED = 256
+
+
+def latencies() -> HdrHistogram:
+    return HdrHistogram(1, 2 * LONGEST_US, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every process of a load test knows. Times are `time.monotonic()`: one clock for all of a machine."""
+
+    url: str
+    style: str
+    recordings: tuple[Recording, ...]  # client i sends number i modulo their count
+    key_frames_per_s: float
+    start_s: float
+    ramp_s: float  # from the first client to the last one
+    count_from_s: float  # what is due before is asked for, but not counted
+    end_s: float
+
+    def begins_s(self, client: int, clients: int) -> float:
+        return self.start_s + self.ramp_s * client / clients
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened since the last report."""
+
+    live: int = 0  # clients with a session, right now
+    frames: int = 0
+    late_frames: int = 0  # sent late: the generator's own fault
+    served: int = 0
+    lost: int = 0
+    refused: int = 0
+    failed: int = 0
+    latencies: HdrHistogram = field(default_factory=latencies)
+
+    def serve(self, seconds: float) -> None:
+        self.served += 1
+        self.latencies.record_value(min(LONGEST_US, max(1, round(seconds * 1e6))))
+
+    def lose(self, looks: int) -> None:
+        self.lost += looks
+        if looks:
+            self.latencies.record_value(LONGEST_US, looks)
+
+    def report(self) -> dict:
+        counts = {name: getattr(self, name) for name in self.__slots__ if name != "latencies"}
+        return counts | {"latencies": self.latencies.encode()}
+
+
+class Member:
+    """One client. It asks for a key frame when a look is due, and comes back when it is refused or cut off."""
+
+    def __init__(self, plan: Plan, recording: Recording, tally: Callable[[], Tally]) -> None:
+        """`tally` gives the one to write to at the moment."""
+        self._plan, self._recording, self._tally = plan, recording, tally
+        self._every = max(1, round(recording.fps / plan.key_frames_per_s))
+        self.served = 0
+
+    async def live(self) -> None:
+        """Until it is cancelled."""
+        for attempt in itertools.count():
+            try:
+                await self._session()
+            except Busy as refusal:
+                self._tally().refused += 1
+                await asyncio.sleep(refusal.retry_after_s * (1 + random.random()))
+            except MVStylizerError:
+                self._tally().failed += 1
+                await asyncio.sleep(RETRY_S * (1 + random.random()))
+
+    async def _session(self) -> None:
+        self._demand, self._captured_s, self._sent = Demand(), {}, 0
+        self._replay = Replay(self._recording, self._on_frame)
+        self._connection = Connection(self._plan.url, on_grid=self._on_grid, on_control=lambda _: None)
+        try:
+            await self._connection.open(self._replay, size=self._recording.size, style=self._plan.style)
+            self._replay.obey(self._connection.sender)
+            self._tally().live += 1
+            try:
+                await self._connection.lost.wait()
+            finally:
+                self._tally().live -= 1
+        finally:
+            self._tally().lose(self._demand.abandon())
+            self._replay.stop()
+            await self._connection.close()
+
+    def _on_frame(self, frame_id: int, due_s: float) -> None:
+        tally = self._tally()
+        self._captured_s[frame_id] = due_s
+        if len(self._captured_s) > REMEMBERED:
+            del self._captured_s[next(iter(self._captured_s))]
+        if self._plan.count_from_s <= due_s < self._plan.end_s:
+            tally.frames += 1
+        tally.late_frames += self._replay.is_late
+        if self._sent % self._every == 0:
+            self._ask(due_s)
+        self._sent += 1
+        tally.lose(self._demand.expire(time.monotonic()))
+
+    def _ask(self, due_s: float) -> None:
+        if self._plan.count_from_s <= due_s < self._plan.end_s:
+            self._demand.due(due_s)
+        if self._connection.control.readyState == "open":
+            self._connection.control.send(json.dumps({"type": "key_frame"}))
+
+    def _on_grid(self, header: dict, grid: object) -> None:
+        captured_s = self._captured_s.get(header["frame_id"])
+        if captured_s is None:
+            return
+        for seconds in self._demand.answered(captured_s, time.monotonic()):
+            self._tally().serve(seconds)
+            self.served += 1
+
+
+class Crowd:
+    """Members that write to one tally, which is taken away at each report."""
+
+    def __init__(self, plan: Plan, members: Sequence[int], clients: int) -> None:
+        """`members` are the numbers of this process's clients, of `clients` in all."""
+        self._plan, self._clients, self._tally = plan, clients, Tally()
+        recordings = plan.recordings
+        self.members = {i: Member(plan, recordings[i % len(recordings)], lambda: self._tally) for i in members}
+
+    async def run(self, on_report: Callable[[dict], None]) -> None:
+        """Until the plan ends, and the last looks are answered or lost."""
+        tasks = [asyncio.create_task(self._live(number)) for number in self.members]
+        while time.monotonic() < self._plan.end_s + PATIENCE_S:
+            await asyncio.sleep(REPORT_S)
+            on_report(self._take())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        on_report(self._take())
+
+    async def _live(self, number: int) -> None:
+        await asyncio.sleep(max(0.0, self._plan.begins_s(number, self._clients) - time.monotonic()))
+        await self.members[number].live()
+
+    def _take(self) -> dict:
+        taken, self._tally = self._tally, Tally(live=self._tally.live)
+        return taken.report()
+
+
+def run(plan: Plan, members: Sequence[int], clients: int, reports: Pipe) -> None:
+    """A process's main: sends a dict a second, and closes the pipe at its end."""
+    asyncio.run(Crowd(plan, members, clients).run(reports.send))
+    reports.close()

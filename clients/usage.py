@@ -1,0 +1,80 @@
+"""What a system's processes on this machine take of it: processor time and memory, role by role."""
+import contextlib
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import psutil
+
+#: The word before a role in a command line: `python -m workers gateway`, or `mvstylizer gateway`.
+LAUNCHERS = ("workers", "mvstylizer")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    processes: int
+    core_percent: float  # 100 is one core
+    rss_mb: float
+
+
+def system_of(url: str) -> list[psutil.Process]:
+    """The gateway that listens at `url`, and who was started beside it; [] when it is not on this machine."""
+    gateway = _listener(urlsplit(url).port or 80)
+    if gateway is None:
+        return []
+    beside = gateway.parent().children(recursive=True) if gateway.parent() else [gateway]
+    return [process for process in beside if role(process) not in (None, "load")]
+
+
+def _listener(port: int) -> psutil.Process | None:
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            for connection in process.net_connections("tcp"):
+                if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
+                    return process
+    return None
+
+
+def role(process: psutil.Process) -> str | None:
+    """`gateway`, `stylize`, ... or `redis`; None for a process that is none of ours."""
+    with contextlib.suppress(psutil.Error):
+        if "redis" in process.name():
+            return "redis"
+        words = [word.rpartition("/")[2] for word in process.cmdline()]
+        return next((b for a, b in zip(words, words[1:]) if a in LAUNCHERS and not b.startswith("-")), None)
+    return None
+
+
+class Meter:
+    """Usage since it was made, of each role; processes that end meanwhile are left out."""
+
+    def __init__(self, processes: dict[str, list[psutil.Process]]) -> None:
+        self._started_s = time.monotonic()
+        self._before = {name: [(p, _cpu_s(p)) for p in members] for name, members in processes.items()}
+
+    @classmethod
+    def beside(cls, url: str) -> "Meter":
+        """Of the system behind `url`, as far as it runs here, and of this process with its children."""
+        roles = defaultdict(list, {"generator": [psutil.Process(), *psutil.Process().children(recursive=True)]})
+        for process in system_of(url):
+            roles[role(process)].append(process)
+        return cls(roles)
+
+    def read(self) -> dict[str, Usage]:
+        return {name: self._usage(members) for name, members in self._before.items()}
+
+    def _usage(self, members: list[tuple[psutil.Process, float]]) -> Usage:
+        seconds = time.monotonic() - self._started_s
+        cpu_s = rss = alive = 0
+        for process, before_s in members:
+            with contextlib.suppress(psutil.Error):
+                cpu_s += _cpu_s(process) - before_s
+                rss += process.memory_info().rss
+                alive += 1
+        return Usage(alive, round(100 * cpu_s / seconds, 1), round(rss / 1e6))
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return times.user + times.system

@@ -1,0 +1,72 @@
+"""A system for load: Redis, a gateway and stub workers, each a process of its own, ended with the one that began it."""
+import contextlib
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import psutil
+
+from workers import redis_server
+from workers.redis_server import free_port
+from workers.supervisor import ENVIRONMENT
+
+READY_S = 60
+STUB = Path(__file__).parent / "stub.py"
+
+
+class Crew:
+    """`async`-free: start it with `with`. Parts can be killed and started again by name."""
+
+    def __init__(self, folder: Path, *, workers: int = 1, stub_ms: float = 30, real: bool = False, **settings: str) -> None:
+        """`real`: the shipped model instead of the stub. `settings` are the gateway's and workers' MVS_* variables."""
+        redis_port, self.port = free_port(), free_port()
+        self.redis_url, self.url = f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{self.port}"
+        self._environment = {**os.environ, **ENVIRONMENT, **settings}
+        python = [sys.executable]
+        worker = [*python, "-m", "workers", "stylize"] if real else [*python, str(STUB), "--ms", str(stub_ms)]
+        self._commands = {
+            "redis": redis_server.command(redis_server.find_server(), port=redis_port, folder=folder),
+            "gateway": [*python, "-m", "workers", "gateway", "--port", str(self.port), "--redis", self.redis_url],
+            **{f"worker {n}": [*worker, "--redis", self.redis_url] for n in range(workers)},
+        }
+        self._parts: dict[str, subprocess.Popen] = {}
+
+    def __enter__(self) -> "Crew":
+        try:
+            for name in self._commands:
+                self.start(name)
+            self.wait_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for part in reversed(self._parts.values()):
+            part.terminate()
+        for part in self._parts.values():
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                part.wait(10)
+            part.kill()
+            part.wait()
+
+    def start(self, name: str) -> None:
+        self._parts[name] = subprocess.Popen(self._commands[name], env=self._environment, stdout=subprocess.DEVNULL)
+
+    def kill(self, name: str) -> None:
+        """As a crash would: SIGKILL."""
+        self._parts[name].kill()
+        self._parts[name].wait()
+
+    def process(self, name: str) -> psutil.Process:
+        return psutil.Process(self._parts[name].pid)
+
+    def wait_ready(self) -> None:
+        for _ in range(READY_S * 10):
+            with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.url}/readyz", timeout=5):
+                return
+            time.sleep(0.1)
+        raise AssertionError(f"not ready within {READY_S} s")
