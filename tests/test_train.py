@@ -1,4 +1,5 @@
 """The trainer over a real Redis, with a learner that counts: what it learns from, when, and when it does not."""
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -207,6 +208,22 @@ def test_what_a_stream_takes_back_is_not_learned_from_any_more(trainer, connecti
     assert set(trainer._learner.seen[learned:]) == {50}
     assert {sample.shared_by for sample in trainer._samples.draw(100)} == {"here"}
     assert trainer._exam == ([], 0.0)
+
+
+def test_what_is_a_day_old_is_gone_from_the_trainer_too(trainer, connection, monkeypatch):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(trainer, 1)
+    assert len(trainer._samples) == LEAST_SAMPLES
+
+    a_day_later_s = time.time() + topology.SAMPLES_TTL_S + 1
+    monkeypatch.setattr("pipeline.sharing.time.time", lambda: a_day_later_s)
+    learned = len(trainer._learner.seen)
+    turns(trainer, 3, start_s=10)
+
+    assert len(trainer._samples) == connection.xlen(topology.samples("edge")) == 0
+    assert trainer._exam == ([], 0.0)
+    assert len(trainer._learner.seen) == learned
 
 
 def test_a_sample_whose_style_is_gone_is_passed_over(trainer, connection):

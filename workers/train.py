@@ -102,7 +102,10 @@ class Trainer:
             if place == self._place:
                 break
             self._place = place
-        self._samples.expire(self._sharing.expire())
+        oldest_s = self._sharing.expire()
+        self._samples.expire(oldest_s)
+        if any(sample.taken_s < oldest_s for sample in self._exam[0]):
+            self._exam = [], 0.0
 
     def _follow(self, now_s: float) -> None:
         """Adopt the newest global: at the start, in between two snapshots, and where the present base is too old."""
