@@ -105,10 +105,15 @@ class EdgeBroker:
     def __init__(self, connection: redis.Redis) -> None:
         self._redis = connection
 
-    def take(self, stream_id: str, frame_id: int) -> KeyFrame | None:
-        """The key frame of a job; None when its deadline has passed. Raises BadMessage."""
-        data = self._redis.getdel(topology.blob(stream_id, frame_id))
-        return None if data is None else KeyFrame.unpack(data)
+    def take(self, stream_id: str, frame_id: int) -> tuple[KeyFrame, float] | None:
+        """The key frame of a job, and the milliseconds it waited; None when its deadline has passed.
+
+        What is left of the blob's life says how long it waited: that is Redis' clock alone. Raises BadMessage.
+        """
+        key = topology.blob(stream_id, frame_id)
+        with self._redis.pipeline() as pipe:
+            left_ms, data = pipe.pttl(key).getdel(key).execute()
+        return None if data is None else (KeyFrame.unpack(data), float(topology.KEY_FRAME_DEADLINE_MS - left_ms))
 
     def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
         key = topology.results(gateway_id)

@@ -1,6 +1,7 @@
 """The HTTP side: page, styles, offers and health; and the one task that hands answers to sessions."""
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import mimetypes
@@ -23,6 +24,7 @@ from pipeline.session import Session, picture_size
 from pipeline.settings import Settings
 from pipeline.style_store import StyleStore
 from pipeline.styles import shipped, thumbnail
+from pipeline.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Gateway:
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self._uploads = asyncio.Semaphore(1)  # decoding one picture may take 200 MB
         self._sessions: dict[str, Session] = {}
+        self._numbers = itertools.count(1)
         self._files = {f.name: f.read_bytes() for f in web_root.iterdir() if f.is_file()}
 
     def application(self) -> web.Application:
@@ -115,8 +118,8 @@ class Gateway:
             raise BadOffer("This style is not known here; choose one of GET /styles or upload it first.")
         session = Session(
             stream_id=secrets.token_hex(8), style_id=style_id, picture_size=picture_size(offer),
-            settings=self._settings, broker=self._broker, executor=self._executor, metrics=self.metrics,
-            find_style=self._styles.find, on_closed=self._forget,
+            settings=self._settings, broker=self._broker, executor=self._executor,
+            tally=Tally(self.metrics, number=next(self._numbers)), find_style=self._styles.find, on_closed=self._forget,
         )
         self._sessions[session.stream_id] = session
         self.metrics.sessions.set(len(self._sessions))

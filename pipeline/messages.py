@@ -2,6 +2,7 @@
 
 A message is msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes become a value or one BadMessage.
 """
+import json
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import ClassVar, Self
@@ -10,7 +11,7 @@ import msgpack
 
 from pipeline.errors import BadMessage
 
-VERSION = 2
+VERSION = 3
 #: A key frame is a JPEG of at most 512 px (about 60 KB); an answer is a grid of about 28 KB.
 MAX_BYTES = 1 << 20
 MAX_TEXT = 256
@@ -88,6 +89,7 @@ class StylizedFrame(Message):
     decode_ms: float
     stylize_ms: float
     error: str  # one sentence, "" when all is well
+    queue_ms: float = 0.0  # what its key frame waited in Redis, by Redis' own clock
 
     def validate(self) -> None:
         if self.error:
@@ -106,6 +108,25 @@ class TrainingSample(Message):
     shared_by: str
     style_id: str
     picture: bytes  # JPEG
+
+
+@dataclass(frozen=True, slots=True)
+class RoleReport(Message):
+    """That a process of a role lives, and its gauges."""
+
+    role: str
+    gauges: bytes  # JSON: sample -> number
+
+    def values(self) -> dict[str, float]:
+        return json.loads(self.gauges)
+
+    def validate(self) -> None:
+        try:
+            values = self.values()
+        except (ValueError, RecursionError):
+            raise BadMessage("RoleReport: its gauges are no JSON.") from None
+        if not isinstance(values, dict) or not all(type(value) in (int, float) for value in values.values()):
+            raise BadMessage("RoleReport: its gauges are no numbers.")
 
 
 @dataclass(frozen=True, slots=True)

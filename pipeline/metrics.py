@@ -1,5 +1,35 @@
-"""The gateway's counters, in Prometheus terms: names carry unit and kind, labels are few and bounded."""
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+"""What each role measures, in Prometheus terms: names carry unit and kind, labels are few and bounded.
+
+A gateway is scraped itself. The others tell Redis (see pipeline.reports), and every gateway shows what they told: a
+worker needs no port, may sit behind any router, and what it counted is not lost with it.
+"""
+import os
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    Summary,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+disable_created_metrics()  # they double the text, and tell only when a process began
+
+#: What a key frame goes through, in this order; together they are mvs_key_frame_answer_seconds.
+STAGES = ("encode", "queue", "decode", "stylize", "return")
+STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
+ANSWER_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1, 2)
+LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+AGE_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 1, 1.5, 2, 3, 5, 10)
 
 
 class GatewayMetrics:
@@ -8,18 +38,122 @@ class GatewayMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         r = {"registry": self.registry}
+        ProcessCollector(**r)
         self.sessions = Gauge("mvs_sessions", "Live sessions", **r)
+        self.in_flight = Gauge("mvs_key_frames_in_flight", "Key frames that wait for their answer", **r)
+        self.oldest_look = Gauge("mvs_oldest_look_seconds", "Age of the oldest key frame that a stream shows", **r)
+        self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", **r)
+        self.worker_ready = Gauge("mvs_worker_ready", "1 while a warm worker serves this gateway's edge", **r)
         self.frames = Counter("mvs_frames_received_total", "Video frames received", **r)
         self.frames_dropped = Counter("mvs_frames_dropped_total", "Frames that cannot be key frames", ["reason"], **r)
         self.key_frames = Counter("mvs_key_frames_total", "Key frames picked", ["reason"], **r)
         self.key_frames_dropped = Counter("mvs_key_frames_dropped_total", "Key frames never answered", ["reason"], **r)
+        self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", **r)
         self.answers_dropped = Counter("mvs_answers_dropped_total", "Answers that reached nobody", ["reason"], **r)
         self.offers_refused = Counter("mvs_offers_refused_total", "Offers refused", ["reason"], **r)
-        self.answer_seconds = Histogram(
+        self.network_bytes = Counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ["direction"], **r)
+        histogram = partial(Histogram, registry=self.registry)
+        self.answer_seconds = histogram(
             "mvs_key_frame_answer_seconds", "From picking a key frame to its answer, in the gateway",
-            buckets=(0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2), **r,
+            buckets=ANSWER_BUCKETS,
         )
-        self.stylize_seconds = Histogram(
-            "mvs_stylize_seconds", "Network and grid fit, in the edge worker",
-            buckets=(0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5), **r,
+        stages = histogram(
+            "mvs_stage_seconds", "Where that time goes: encode, queue, decode, stylize, return", ["stage"],
+            buckets=STAGE_BUCKETS,
         )
+        self.stage_seconds = {stage: stages.labels(stage) for stage in STAGES}
+        self.look_age_seconds = histogram(
+            "mvs_key_frame_age_seconds", "Age of the key frame on show when the next one takes its place",
+            buckets=AGE_BUCKETS,
+        )
+        self.loop_lag_seconds = histogram(
+            "mvs_event_loop_lag_seconds", "How much later than asked for a timer fires", buckets=LAG_BUCKETS
+        )
+
+
+class WorkerMetrics:
+    """An edge worker's."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = {"registry": self.registry}
+        ProcessMetrics("stylize", self.registry)
+        self.model = Info("mvs_model", "The model that key frames are answered with, and how many workers have it", **r)
+        handled = Counter("mvs_edge_key_frames_total", "Key frames taken from the queue", ["outcome"], **r)
+        self.handled = {outcome: handled.labels(outcome) for outcome in ("answered", "late", "refused", "failed")}
+        self.busy_seconds = Counter("mvs_edge_busy_seconds_total", "Time spent answering", **r)
+        self.models_adopted = Counter("mvs_edge_models_adopted_total", "Changes of the model while serving", **r)
+        self.styles = Gauge("mvs_edge_styles_cached", "Styles whose statistics are at hand", **r)
+
+
+class TrainerMetrics:
+    """An edge trainer's."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = {"registry": self.registry}
+        ProcessMetrics("train", self.registry)
+        self.samples = Gauge("mvs_training_samples", "Shared key frames at hand", **r)
+        self.images = Counter("mvs_training_images_total", "Images learned from", **r)
+        loss = Summary("mvs_training_loss", "Eq. 5 of the edge's own pictures, before and after", ["when"], **r)
+        self.loss = {when: loss.labels(when) for when in ("before", "after")}
+
+
+class AggregatorMetrics:
+    """The cloud's."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = {"registry": self.registry}
+        ProcessMetrics("aggregate", self.registry)
+        self.round = Gauge("mvs_round", "Version of the newest global model", **r)
+        self.waiting = Gauge("mvs_round_updates", "Edges whose weights wait for the round to close", **r)
+        loss = Gauge("mvs_holdout_loss", "Eq. 5 of the hold-out pictures around the last round", ["when"], **r)
+        self.loss = {when: loss.labels(when) for when in ("before", "after")}
+
+
+#: What `pipeline.counts.count` adds up, by the name it is called there.
+LEARNING = {
+    "samples_added": "Key frames shared to learn from",
+    "samples_dropped": "Shared key frames that newer ones crowded out",
+    "samples_expired": "Shared key frames that became a day old",
+    "samples_withdrawn": "Shared key frames that were taken back",
+    "samples_refused": "Shared key frames that could not be read",
+    "snapshots_sent": "Times an edge sent what it learned",
+    "snapshots_refused": "Edges' weights that could not count",
+    "rounds": "Rounds that made a new global model",
+    "rounds_refused": "Rounds whose model did not pass the gate",
+    "alarms": "Globals that could not be written to disk",
+}
+
+
+class LearningMetrics:
+    """What several roles count, straight into Redis."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for name, documentation in LEARNING.items():
+            Counter(f"mvs_{name}_total", documentation, registry=self.registry)
+
+
+class ProcessMetrics:
+    """Of one process of a role. Summed up over processes they say how many there are and what they take."""
+
+    def __init__(self, role: str, registry: CollectorRegistry) -> None:
+        self._role = role
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        processes = GaugeMetricFamily("mvs_processes", "Live processes", labels=["role"])
+        memory = GaugeMetricFamily("mvs_process_memory_bytes", "Resident memory", labels=["role"])
+        cpu = CounterMetricFamily("mvs_process_cpu_seconds", "Processor time", labels=["role"])
+        for family, value in ((processes, 1.0), (memory, float(resident_bytes())), (cpu, time.process_time())):
+            family.add_metric([self._role], value)
+            yield family
+
+
+def resident_bytes() -> int:
+    """Of this process; 0 where there is no /proc."""
+    if sys.platform != "linux":
+        return 0
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

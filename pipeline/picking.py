@@ -59,6 +59,11 @@ class KeyFramePicker:
         self._picked_at_s[frame_id] = now_s
         return Picked(frame_id, reason, frame, rows)
 
+    @property
+    def in_flight(self) -> int:
+        """Key frames that wait for their answer."""
+        return len(self._picked_at_s)
+
     def answered(self, frame_id: int, now_s: float) -> float | None:
         """Seconds since this frame was picked, or None when nobody waits for it any more.
 

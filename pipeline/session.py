@@ -25,9 +25,9 @@ from pipeline.channel import to_chunks
 from pipeline.errors import BadOffer
 from pipeline.keyframes import KeyFrameSelector
 from pipeline.messages import KeyFrame, StylizedFrame
-from pipeline.metrics import GatewayMetrics
 from pipeline.picking import KeyFramePicker, Picked
 from pipeline.settings import Settings
+from pipeline.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -53,17 +53,17 @@ class Session:
         settings: Settings,
         broker: GatewayBroker,
         executor: Executor,
-        metrics: GatewayMetrics,
+        tally: Tally,
         find_style: Callable[[str], str | None],
         on_closed: Callable[["Session"], None],
     ) -> None:
         """`find_style` turns a style's id or name into its id, and may block."""
-        self.stream_id, self.style_id = stream_id, style_id
+        self.stream_id, self.style_id, self.tally = stream_id, style_id, tally
         self._gateway_id = settings.gateway_id
-        self._broker, self._executor, self._metrics = broker, executor, metrics
+        self._broker, self._executor, self._metrics = broker, executor, tally.metrics
         self._find_style, self._on_closed = find_style, on_closed
         selector = KeyFrameSelector(max_interval=settings.key_frame_interval_s)
-        self._picker = KeyFramePicker(picture_size[1], selector)
+        self._picture_size, self._picker = picture_size, KeyFramePicker(picture_size[1], selector)
         self._control: RTCDataChannel | None = None
         self._frames: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task] = set()
@@ -95,20 +95,36 @@ class Session:
 
     def deliver(self, answer: StylizedFrame) -> None:
         """Send an edge's answer to the client, if it is still wanted."""
-        seconds = self._picker.answered(answer.frame_id, time.monotonic())
+        now_s = time.monotonic()
+        seconds = self._picker.answered(answer.frame_id, now_s)
         if seconds is None:
-            self._metrics.answers_dropped.labels("late").inc()
+            self.tally.lost("late")
             return
         if answer.error:
             self._drop(answer.frame_id, "error")
             self._send({"type": "error", "error": answer.error})
             return
         if answer.style_id != self.style_id:
-            self._metrics.answers_dropped.labels("style").inc()
+            self.tally.lost("style")
             return
-        self._metrics.answer_seconds.observe(seconds)
-        self._metrics.stylize_seconds.observe(answer.stylize_ms / 1000)
-        self._send_frame(answer)
+        if self._send_frame(answer):
+            self.tally.answered(answer, seconds, now_s)
+
+    @property
+    def in_flight(self) -> int:
+        """Key frames that wait for their answer."""
+        return self._picker.in_flight
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(width, height) that the client last said it sends."""
+        return self._picture_size
+
+    async def count_bytes(self) -> None:
+        """Add what went over the wire since the last time to the tally."""
+        for report in (await self._peer.getStats()).values():
+            if report.type == "transport":
+                self.tally.network(report.bytesReceived, report.bytesSent)
 
     async def close(self) -> None:
         if self._closed:
@@ -133,7 +149,7 @@ class Session:
         with contextlib.suppress(MediaStreamError):
             while True:
                 frame = await track.recv()
-                self._metrics.frames.inc()
+                self.tally.frame()
                 self._heard_s = time.monotonic()
                 self._look(frame, self._heard_s)
         logger.info("stream %s: no more video", self.stream_id)
@@ -148,13 +164,14 @@ class Session:
         if self._picker.unreadable > unreadable:
             self._metrics.frames_dropped.labels("strip").inc()
         if picked:
-            self._metrics.key_frames.labels(picked.reason).inc()
+            self.tally.picked(picked.reason)
             self._send({"type": "key_frame", "frame_id": picked.frame_id, "reason": picked.reason})
-            self._spawn(self._submit(picked, self.style_id))
+            self._spawn(self._submit(picked, self.style_id, now_s))
 
-    async def _submit(self, picked: Picked, style_id: str) -> None:
+    async def _submit(self, picked: Picked, style_id: str, picked_s: float) -> None:
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._encode_and_submit, picked, style_id)
+            self.tally.encoded(picked.frame_id, time.monotonic() - picked_s)
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s not queued: %s", self.stream_id, picked.frame_id, error)
             self._picker.forget(picked.frame_id)
@@ -173,7 +190,7 @@ class Session:
             )
 
     def _drop(self, frame_id: int, reason: str) -> None:
-        self._metrics.key_frames_dropped.labels(reason).inc()
+        self.tally.dropped(reason)
         self._send({"type": "dropped", "frame_id": frame_id, "reason": reason})
 
     # channels
@@ -215,7 +232,8 @@ class Session:
         self._picker.selector.ask("style")
 
     def _on_size(self, message: dict) -> None:
-        self._picker.picture_height = picture_size(message)[1]
+        self._picture_size = picture_size(message)
+        self._picker.picture_height = self._picture_size[1]
 
     def _on_ask(self, message: dict) -> None:
         self._picker.selector.ask("asked")
@@ -252,15 +270,18 @@ class Session:
         open_channels = all(c is not None and c.readyState == "open" for c in (self._control, self._frames))
         return open_channels and self._frames.bufferedAmount == 0
 
-    def _send_frame(self, answer: StylizedFrame) -> None:
+    def _send_frame(self, answer: StylizedFrame) -> bool:
+        """Whether the way to the client was free."""
         if self._frames is None or self._frames.readyState != "open":
-            self._metrics.answers_dropped.labels("channel").inc()
-        elif self._frames.bufferedAmount > MAX_BUFFERED_BYTES:
-            self._metrics.answers_dropped.labels("slow").inc()
-        else:
-            self._messages_sent += 1
-            for chunk in to_chunks(self._messages_sent, answer):
-                self._frames.send(chunk)
+            self.tally.lost("channel")
+            return False
+        if self._frames.bufferedAmount > MAX_BUFFERED_BYTES:
+            self.tally.lost("slow")
+            return False
+        self._messages_sent += 1
+        for chunk in to_chunks(self._messages_sent, answer):
+            self._frames.send(chunk)
+        return True
 
     # life
 

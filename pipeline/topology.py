@@ -14,7 +14,9 @@
 | mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              |
 | mvs:aggregator            | string    | AGGREGATOR_LEASE_S         | whose globals these are: one registry's   |
 | mvs:part:{maker}:{sha256}:{i} | string | as its snapshot           | at most MAX_BYTES of a snapshot's weights |
-| mvs:counts                | hash      | a dozen fields             | what learning took, and what it dropped   |
+| mvs:counts                | hash      | a field a sample           | what processes without /metrics counted   |
+| mvs:roles                 | set       | ROLES_TTL_S                | names of those processes                  |
+| mvs:role:{name}           | string    | ROLE_TTL_S                 | RoleReport: it lives, and its gauges      |
 
 Samples and weights may live in two different Redis servers: see `cloud_redis_url` in settings.
 """
@@ -46,6 +48,10 @@ LOCAL_MAXLEN, LOCAL_TTL_S = 32, 3600
 GLOBAL_MAXLEN, GLOBAL_TTL_S = 8, 24 * 3600
 #: An aggregator renews its lease with every turn; longer than a round's hold-out clips take.
 AGGREGATOR_LEASE_S = 15
+#: A process tells every second that it lives; one that learns on a busy machine may be late with it.
+ROLE_TTL_S = 10
+#: Longer than any role's silence. Who reads the names drops those that are gone.
+ROLES_TTL_S = 60
 #: The maker of a global.
 CLOUD = "cloud"
 
@@ -75,6 +81,7 @@ WEIGHTS_LOCAL = "mvs:weights:local"
 WEIGHTS_GLOBAL = "mvs:weights:global"
 AGGREGATOR = "mvs:aggregator"
 COUNTS = "mvs:counts"
+ROLES = "mvs:roles"
 
 
 def samples(edge_id: str) -> str:
@@ -83,6 +90,10 @@ def samples(edge_id: str) -> str:
 
 def withdrawn(shared_by: str) -> str:
     return f"mvs:withdrawn:{shared_by}"
+
+
+def role(name: str) -> str:
+    return f"mvs:role:{name}"
 
 
 def part(maker: str, sha256: str, index: int) -> str:

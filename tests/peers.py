@@ -67,8 +67,9 @@ class FlatEdge:
             found = self._queue.dequeue_any(
                 [self._queue], None, self._connection, job_class=AllowListedJob, serializer=MsgpackSerializer
             )
-            if found is None or (frame := broker.take(*found[0].args)) is None:
+            if found is None or (taken := broker.take(*found[0].args)) is None:
                 continue
+            frame, _ = taken
             self.seen.append(frame)
             broker.answer(frame.gateway_id, flat_answer(frame, self._grid_shape))
 

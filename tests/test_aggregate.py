@@ -129,7 +129,7 @@ def test_a_stale_edge_counts_less_and_one_base_counts_once(aggregator, connectio
 
     assert registry.latest().examples == {"b": 100, "c": 100}
     assert registry.latest().counted == {"a": 0, "b": 1, "c": 0}
-    assert counts(connection)["snapshots_refused"] == 1
+    assert counts(connection)["mvs_snapshots_refused_total"] == 1
 
 
 def test_a_global_that_the_hold_out_clips_do_not_like_stays_away(settings, registry, connection, caplog):
@@ -143,7 +143,7 @@ def test_a_global_that_the_hold_out_clips_do_not_like_stays_away(settings, regis
 
     assert registry.latest().version == 0
     assert Snapshots(connection).newest_global().base_version == 0
-    assert counts(connection)["rounds_refused"] == 1
+    assert counts(connection)["mvs_rounds_refused_total"] == 1
     assert "round of a, b refused" in caplog.text
     assert connection.xlen(topology.WEIGHTS_LOCAL) == 0
 
@@ -207,7 +207,7 @@ def test_a_broken_update_is_refused_and_the_round_waits_for_a_good_one(of_four, 
         send(connection, edge_id, trained(1), base_version=5)
     of_four.turn(100)
     assert registry.latest().version == 5
-    assert counts(connection)["snapshots_refused"] == 1
+    assert counts(connection)["mvs_snapshots_refused_total"] == 1
 
     send(connection, "c", trained(1), base_version=5)
     of_four.turn(101)
@@ -260,7 +260,7 @@ def test_nothing_built_on_what_was_rolled_back_counts(aggregator, connection, re
     aggregator.turn(100)
 
     assert registry.latest().version == 2
-    assert counts(connection)["snapshots_refused"] == 1
+    assert counts(connection)["mvs_snapshots_refused_total"] == 1
 
 
 def test_a_full_disk_is_one_alarm_and_nothing_is_lost(aggregator, connection, registry, monkeypatch, caplog):

@@ -49,7 +49,7 @@ def test_samples_are_bounded_counted_and_expire(sharing, connection, monkeypatch
         sharing.add(sample(picture=b"%d" % i))
 
     assert [shared.sample.picture for shared in read(sharing)] == [b"3", b"4", b"5", b"6", b"7"]
-    assert counts(connection) == {"samples_added": 8, "samples_dropped": 3}
+    assert counts(connection) == {"mvs_samples_added_total": 8, "mvs_samples_dropped_total": 3}
     assert 0 < connection.ttl(topology.samples("edge")) <= topology.SAMPLES_TTL_S
 
 
@@ -61,7 +61,7 @@ def test_samples_of_yesterday_are_dropped_whatever_comes_today(sharing, connecti
 
     assert [shared.sample.picture for shared in read(sharing)] == [b"new"]
     assert oldest_s > 1000
-    assert counts(connection)["samples_expired"] == 1
+    assert counts(connection)["mvs_samples_expired_total"] == 1
 
 
 def test_what_a_stream_takes_back_is_gone_and_its_trainer_told(sharing, connection):
@@ -99,4 +99,4 @@ def test_rubbish_among_the_samples_is_left_out_and_counted(sharing, connection):
     assert [shared.sample for shared in read(sharing)] == [sample()]
     _, place = sharing.read("0")
     assert sharing.read(place) == ([], place)
-    assert counts(connection)["samples_refused"] == 4  # of two readings
+    assert counts(connection)["mvs_samples_refused_total"] == 4  # of two readings

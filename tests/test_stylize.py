@@ -6,6 +6,7 @@ import pytest
 import redis
 from rq import SimpleWorker
 
+from pipeline import topology
 from pipeline.broker import GatewayBroker, connect
 from pipeline.codec import encode_jpeg
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
@@ -120,3 +121,35 @@ def test_many_heartbeats_in_a_second_are_one(settings, monkeypatch):
 
         assert len(calls) == 1
         assert connection.get("beacon") == b"version"
+
+
+def test_what_becomes_of_key_frames_is_counted(settings):
+    broker, edge = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Edge(settings, Counter())
+    broker.submit(KeyFrame("gateway", "a", 0, shipped()[0].id, False, PICTURE))
+    broker.submit(KeyFrame("gateway", "a", 1, "no such style", False, PICTURE))
+
+    for frame_id in range(3):  # the last one is not there
+        edge.stylize("a", frame_id)
+    edge.adopt(Counter("fresh"))
+
+    def value(name: str, **labels: str) -> float:
+        return edge.metrics.registry.get_sample_value(name, labels)
+
+    handled = {o: value("mvs_edge_key_frames_total", outcome=o) for o in ("answered", "failed", "late", "refused")}
+    assert handled == {"answered": 1, "failed": 1, "late": 1, "refused": 0}
+    assert value("mvs_edge_busy_seconds_total") > 0 and value("mvs_edge_styles_cached") == 1
+    assert value("mvs_model_info", version="fresh") == value("mvs_edge_models_adopted_total") == 1
+    broker.close()
+
+
+async def test_an_answer_says_how_long_its_key_frame_waited(settings):
+    broker, edge = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Edge(settings, Counter())
+    broker.submit(KeyFrame("gateway", "a", 0, shipped()[0].id, False, PICTURE))
+    with connect(settings.redis_url) as connection:
+        connection.pexpire(topology.blob("a", 0), topology.KEY_FRAME_DEADLINE_MS - 600)  # as if 600 ms were over
+
+    edge.stylize("a", 0)
+
+    async with aclosing(broker.answers()) as answers:
+        assert 600 <= (await anext(answers)).queue_ms < topology.KEY_FRAME_DEADLINE_MS
+    broker.close()

@@ -22,6 +22,8 @@ from pipeline.codec import decode_image
 from pipeline.errors import BadMessage, MVStylizerError
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample
+from pipeline.metrics import WorkerMetrics
+from pipeline.reports import Reporter
 from pipeline.settings import Settings
 from pipeline.sharing import Sharing
 from pipeline.style_store import StyleStore
@@ -68,6 +70,8 @@ class Edge:
         self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
         self._sharing = Sharing(self._redis, settings.edge_id)
         self._streams = Streams()
+        self.metrics = WorkerMetrics()
+        self._tell_model()
 
     @property
     def model_version(self) -> str:
@@ -83,20 +87,36 @@ class Edge:
             with contextlib.suppress(MVStylizerError, redis.RedisError):
                 fresh.style(style_id, self._styles.jpeg)
         self._served = fresh
+        self.metrics.models_adopted.inc()
+        self._tell_model()
+
+    def _tell_model(self) -> None:
+        self.metrics.model.info({"version": self.model_version})
 
     def stylize(self, stream_id: str, frame_id: int) -> None:
         """Answer one key frame; one that is past its deadline is left alone."""
+        start_s = time.monotonic()
         try:
-            frame = self._broker.take(stream_id, frame_id)
+            taken = self._broker.take(stream_id, frame_id)
         except BadMessage as error:
             logger.info("stream %s: key frame %s refused: %s", stream_id, frame_id, error)
+            self.metrics.handled["refused"].inc()
             return
-        if frame is None:
+        if taken is None:
             logger.info("stream %s: key frame %s came too late", stream_id, frame_id)
+            self.metrics.handled["late"].inc()
             return
-        self._broker.answer(frame.gateway_id, self._answer(frame, self._served))
+        frame, waited_ms = taken
+        answer = replace(self._answer(frame, self._served), queue_ms=waited_ms)
+        self._broker.answer(frame.gateway_id, answer)
+        self._count(answer, time.monotonic() - start_s)
         if frame.shared_by:
             self._share(frame)
+
+    def _count(self, answer: StylizedFrame, seconds: float) -> None:
+        self.metrics.handled["failed" if answer.error else "answered"].inc()
+        self.metrics.busy_seconds.inc(seconds)
+        self.metrics.styles.set(len(self._served.styles))
 
     def _share(self, frame: KeyFrame) -> None:
         try:
@@ -173,6 +193,7 @@ def run(args: argparse.Namespace) -> None:
     if stylizer.device == "cpu":
         forget_gpu_libraries()
     EDGE = edge = Edge(settings, stylizer)
+    Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
     threading.Thread(target=newest.follow, args=(lambda file: edge.adopt(stylizer_of(file)),), daemon=True).start()
     # No socket timeout: RQ blocks on this connection. Retries, so that a Redis that restarts is not our end.
     connection = redis.Redis.from_url(
