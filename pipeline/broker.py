@@ -70,6 +70,10 @@ class GatewayBroker:
         sharing = Sharing(self._redis, self._edge_id)
         sharing.allow(shared_by) if on else sharing.withdraw(shared_by)
 
+    def queue_depth(self) -> int:
+        """Key frames that wait for a worker."""
+        return self._queue.count
+
     def worker_ready(self) -> bool:
         """Whether a warm worker of this edge was there in the last seconds."""
         return bool(self._redis.exists(topology.worker_beacon(self._edge_id)))

@@ -7,19 +7,20 @@ import logging
 import mimetypes
 import re
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import redis
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from pipeline.broker import GatewayBroker, connect
 from pipeline.codec import MAX_STYLE_BYTES
 from pipeline.errors import BadImage, BadOffer, Busy
 from pipeline.framestamp import STRIP_ROWS
 from pipeline.metrics import GatewayMetrics
+from pipeline.operators import Operators
 from pipeline.session import Session, picture_size
 from pipeline.settings import Settings
 from pipeline.style_store import StyleStore
@@ -58,20 +59,22 @@ class Gateway:
         self._sessions: dict[str, Session] = {}
         self._numbers = itertools.count(1)
         self._files = {f.name: f.read_bytes() for f in web_root.iterdir() if f.is_file()}
+        self.operators = Operators(settings, self.metrics, self._sessions, self._broker, self._executor,
+                                    page=self._files.pop("status.html", b""))
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_errors_as_json, _security_headers], client_max_size=MAX_STYLE_BYTES + 1024)
+        app.cleanup_ctx.append(self._live)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
-        app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/config", self._config)
         app.router.add_get("/styles", self._list_styles)
         app.router.add_post("/styles", self._add_style)
         app.router.add_get("/styles/{id}.jpg", self._style_picture)
         app.router.add_post("/offer", self._offer)
+        self.operators.attach(app)
         app.router.add_get("/", self._file)
         app.router.add_get("/{name}", self._file)
-        app.cleanup_ctx.append(self._live)
         return app
 
     async def _live(self, app: web.Application) -> AsyncIterator[None]:
@@ -119,7 +122,8 @@ class Gateway:
         session = Session(
             stream_id=secrets.token_hex(8), style_id=style_id, picture_size=picture_size(offer),
             settings=self._settings, broker=self._broker, executor=self._executor,
-            tally=Tally(self.metrics, number=next(self._numbers)), find_style=self._styles.find, on_closed=self._forget,
+            tally=Tally(self.metrics, number=next(self._numbers), shown_s=time.monotonic()),
+            find_style=self._styles.find, on_closed=self._forget,
         )
         self._sessions[session.stream_id] = session
         self.metrics.sessions.set(len(self._sessions))
@@ -174,9 +178,6 @@ class Gateway:
             waiting_for = f"a worker of edge {self._settings.edge_id}"
             return web.json_response({"ready": False, "waiting_for": waiting_for}, status=503)
         return web.json_response({"ready": True})
-
-    async def _metrics(self, request: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(self.metrics.registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _blocking(self, function: Callable, *args: object) -> object:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
@@ -234,8 +235,8 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
 
 
 def _refusal(status: int, sentence: str) -> web.Response:
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == 503 else None
-    return web.json_response({"error": sentence}, status=status, headers=headers)
+    headers = {503: {"Retry-After": str(RETRY_AFTER_S)}, 401: {"WWW-Authenticate": "Bearer"}}
+    return web.json_response({"error": sentence}, status=status, headers=headers.get(status))
 
 
 @web.middleware

@@ -30,6 +30,12 @@ def _switch(text: str) -> bool:
     return text.lower() == "on"
 
 
+def _token(text: str) -> str:
+    if text and len(text) < 16 or not all(c.isascii() and (c.isalnum() or c in "-_") for c in text):
+        raise ValueError("16 or more letters, digits, - and _ are needed")
+    return text
+
+
 def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         value = kind(text)
@@ -63,7 +69,9 @@ class Settings:
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
+    operator_token: str = _setting("", _token, "what operators show; made up beyond loopback")
     train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
+    train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")
     train_threads: int = _setting(1, _positive(int), "processor cores that training may use")
     round_quorum: int = _setting(2, _positive(int), "edges whose weights make a round")
     round_deadline_s: float = _setting(300.0, _positive(float), "a round waits this long for its quorum")
@@ -85,8 +93,10 @@ class Settings:
             name = f"MVS_{f.name.upper()}"
             if name not in environ:
                 continue
+            parse = f.metadata["parse"]
             try:
-                values[f.name] = f.metadata["parse"](environ[name])
+                values[f.name] = parse(environ[name])
             except ValueError as error:
-                raise BadSetting(f"{name}={environ[name]!r} makes no sense: {error}.") from None
+                shown = "..." if parse is _token else repr(environ[name])
+                raise BadSetting(f"{name}={shown} makes no sense: {error}.") from None
         return cls(**values)

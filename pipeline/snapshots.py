@@ -35,6 +35,12 @@ class Snapshots:
         newest = self._redis.xrevrange(topology.WEIGHTS_GLOBAL, count=1)
         return WeightSnapshot.unpack(newest[0][1].get(b"snapshot", b"")) if newest else None
 
+    def recent_globals(self) -> list[WeightSnapshot]:
+        """Those that Redis still names, oldest first, each version as it was last sent."""
+        found = [_unpacked(fields) for _, fields in self._redis.xrange(topology.WEIGHTS_GLOBAL)]
+        newest = {snapshot.base_version: snapshot for snapshot in found if snapshot}
+        return [newest[version] for version in sorted(newest)]
+
     def complete(self, snapshot: WeightSnapshot) -> bool:
         """Whether all parts are there."""
         return self._redis.exists(*_parts(snapshot)) == snapshot.part_count

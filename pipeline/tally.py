@@ -16,12 +16,12 @@ class Tally:
     metrics: GatewayMetrics
     #: The stream's name on the operators' page: its real one would let them into the session's business.
     number: int
+    #: When the key frame on show was picked; before the first, when the stream began.
+    shown_s: float
     frames: int = 0
     key_frames: int = 0
     answers: int = 0
     drops: Counter[str] = field(default_factory=Counter)
-    #: When the key frame on show was picked.
-    shown_s: float | None = None
     _encodings_s: dict[int, float] = field(default_factory=dict)
     _bytes: tuple[int, int] = (0, 0)
 
@@ -51,11 +51,11 @@ class Tally:
 
     def answered(self, answer: StylizedFrame, seconds: float, now_s: float) -> None:
         """The answer to a key frame that was picked `seconds` ago goes to the client."""
+        if self.answers:
+            self.metrics.look_age_seconds.observe(now_s - self.shown_s)
         self.answers += 1
         self.metrics.answers.inc()
         self.metrics.answer_seconds.observe(seconds)
-        if self.shown_s is not None:
-            self.metrics.look_age_seconds.observe(now_s - self.shown_s)
         self.shown_s = now_s - seconds
         self._observe_stages(answer, seconds)
 

@@ -32,3 +32,11 @@ def test_variables_are_parsed():
 def test_a_wrong_value_is_named(name, value):
     with pytest.raises(BadSetting, match=name):
         Settings.from_environment({name: value})
+
+
+def test_a_wrong_token_is_not_told():
+    with pytest.raises(BadSetting, match="MVS_OPERATOR_TOKEN") as caught:
+        Settings.from_environment({"MVS_OPERATOR_TOKEN": "hunter2"})
+
+    assert "hunter2" not in str(caught.value)
+    assert Settings.from_environment({"MVS_OPERATOR_TOKEN": ""}).operator_token == ""

@@ -7,7 +7,7 @@ from pipeline.tally import ENCODINGS, Tally
 
 @pytest.fixture
 def tally() -> Tally:
-    return Tally(GatewayMetrics(), number=1)
+    return Tally(GatewayMetrics(), number=1, shown_s=0.0)
 
 
 def value(tally: Tally, name: str, **labels: str) -> float:
@@ -51,7 +51,7 @@ def test_encodings_of_key_frames_that_were_never_answered_are_forgotten(tally):
 
 
 def test_drops_count_for_the_stream_and_for_the_gateway(tally):
-    other = Tally(tally.metrics, number=2)
+    other = Tally(tally.metrics, number=2, shown_s=0.0)
     tally.dropped("deadline")
     other.dropped("deadline")
     other.lost("late")
