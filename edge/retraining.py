@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from edge.adam import Adam
 from edge.equation2 import normalized
 from edge.grid import slice_grid
-from edge.losses import style_distance, style_moments
+from edge.losses import glow, out_of_range, style_distance, style_moments, unnatural_skin, unnatural_sky
 from edge.stylizer import faster_type, to_tensor
 from edge.trained import is_trained
-from edge.trainer import update
+from edge.trainer import WEIGHTS, update
 from edge.vgg import VGG
 from edge.weights import SHIPPED, load
 
@@ -58,6 +58,16 @@ def equation5(features: Features, output: Tensor, content: Tensor, style: Tensor
     return {"content": sum(apart) / len(apart), "style": LAMBDA * style_distance(style_moments(seen), wanted).mean()}
 
 
+def guards(output: Tensor, content: Tensor) -> dict[str, Tensor]:
+    """What eyes object to and Eq. 5 does not see, beside the style as in the first training: no edge may unlearn it."""
+    seen = output.clamp(0, 1)
+    found = {
+        "skin": unnatural_skin(seen, content), "sky": unnatural_sky(seen, content), "glow": glow(output, content),
+        "range": out_of_range(output),
+    }
+    return {name: LAMBDA / WEIGHTS["style"] * WEIGHTS[name] * loss for name, loss in found.items()}
+
+
 class Retraining:
     """An edge's own copy of the model, and the images it has learned from since the last global."""
 
@@ -71,15 +81,19 @@ class Retraining:
 
     def step(self, content: Tensor, style: Tensor) -> None:
         """Learn from a batch of pictures, B 3 H W in 0..1 each; not where a gradient is not finite."""
+        content, style = content.to(self._device), style.to(self._device)
         with torch.autocast(self._device, self._faster, enabled=self._faster != torch.float32):
-            losses = self._losses(content, style)
+            output = self._stylized(content, style)
+            losses = {**equation5(self._features, output.clamp(0, 1), content, style), **guards(output, content)}
         if update(self.model, self._optimizer, losses, CLIP):
             self.num_examples += len(content)
 
     @torch.no_grad()
     def loss(self, content: Tensor, style: Tensor) -> dict[str, float]:
         """Eq. 5 of pictures without learning from them: content, style, and total."""
-        losses = {name: loss.item() for name, loss in self._losses(content, style).items()}
+        content, style = content.to(self._device), style.to(self._device)
+        found = equation5(self._features, self._stylized(content, style).clamp(0, 1), content, style)
+        losses = {name: loss.item() for name, loss in found.items()}
         return {**losses, "total": sum(losses.values())}
 
     def weights(self) -> dict[str, np.ndarray]:
@@ -100,10 +114,8 @@ class Retraining:
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._optimizer, self.num_examples = Adam(trained, self._rate, BETAS), 0
 
-    def _losses(self, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-        content, style = content.to(self._device), style.to(self._device)
-        output = slice_grid(self.model(content, self.model.style(style)), content)
-        return equation5(self._features, output, content, style)
+    def _stylized(self, content: Tensor, style: Tensor) -> Tensor:
+        return slice_grid(self.model(content, self.model.style(style)), content)
 
 
 def random_crops(images: Sequence[np.ndarray], rng: random.Random, side: int = SIDE) -> Tensor:

@@ -25,7 +25,7 @@ class Learner:
         torch.set_num_threads(settings.train_threads)
         device = "cuda" if torch.cuda.is_available() else "cpu"
         features = vgg_features(settings.vgg, device) if settings.vgg else encoder_features(device=device)
-        self._retraining = Retraining(load(SHIPPED)[0], features, device)
+        self._retraining = Retraining(load(SHIPPED)[0], features, device, settings.train_rate)
         self._random = random.Random(seed)
         if device == "cpu":
             forget_gpu_libraries()
