@@ -20,6 +20,9 @@ POINT_GAP = 8
 EDGE_SIGMA = 1.5
 #: A grid's cell is 16 pixels of the pictures compared: what bends faster than half a cell is jitter to it.
 LOOKUP_SHRINK, LOOKUP_SIGMA = 4, 2.0
+#: OpenCV's five sweeps of refinement match no better than two (error after warping 11.8 and 11.7 of 255), and take 0.2
+#: of 0.8 ms.
+REFINEMENTS = 2
 
 #: (now, key, start) -> flow: uint8 h w twice, and float32 h w 2 in pixels, with now(x) ~ key(x + flow(x)).
 Estimate = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
@@ -30,6 +33,7 @@ class Dis:
 
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._dis.setVariationalRefinementIterations(REFINEMENTS)
 
     def __call__(self, now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
         # Always from a start of this size: without one OpenCV 5.0 reads the last call's, even past its end.
@@ -79,8 +83,7 @@ class Flow:
     @property
     def lookup_moves(self) -> np.ndarray:
         """`moves` as smooth as a grid that is looked up along them, in a quarter of the size."""
-        moves = self._confirmed.copy()
-        moves[..., :2] *= moves[..., 2:]
+        moves = _weighted(self._confirmed)
         size = [max(1, side // LOOKUP_SHRINK) for side in moves.shape[1::-1]]
         moves = _blurred(cv2.resize(moves, size, interpolation=cv2.INTER_AREA), LOOKUP_SIGMA)
         moves[..., :2] /= moves[..., 2:] + 1e-6
@@ -108,6 +111,18 @@ def small_luma(luma: np.ndarray) -> np.ndarray:
 
 def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
     return cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+@compiled
+def _weighted(moves: np.ndarray) -> np.ndarray:
+    """Moves times their validity; in NumPy it takes half as long as the flow."""
+    weighted = np.empty_like(moves)
+    for y in range(moves.shape[0]):
+        for x in range(moves.shape[1]):
+            share = moves[y, x, 2]
+            weighted[y, x, 0], weighted[y, x, 1] = moves[y, x, 0] * share, moves[y, x, 1] * share
+            weighted[y, x, 2] = share
+    return weighted
 
 
 @compiled

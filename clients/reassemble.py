@@ -7,7 +7,7 @@ The page's twin is clients/web/reassemble.js.
 import numpy as np
 
 from clients.compiled import compiled
-from clients.sampling import sample
+from clients.sampling import around, sample
 
 IDENTITY = np.eye(3, 4, dtype=np.float16).reshape(3, 1, 1, 1, 4)  # the grid that changes nothing, at any size
 STILL = np.zeros((1, 1, 3), np.float32)  # the moves of a frame of whose motion nothing is known
@@ -73,14 +73,10 @@ def _carry(cells: np.ndarray, moves: np.ndarray, carried: np.ndarray) -> None:
 
 @compiled
 def _between_rows(cells: np.ndarray, v: float, row: np.ndarray) -> None:
-    """Fill row (C D 12) with the cells at height v, 0..1."""
-    at = min(max(v * cells.shape[0] - 0.5, 0.0), cells.shape[0] - 1.0)
-    above = int(at)
-    below, share = min(above + 1, cells.shape[0] - 1), np.float32(at - above)
-    for c in range(row.shape[0]):
-        for d in range(row.shape[1]):
-            for k in range(12):
-                row[c, d, k] = cells[above, c, d, k] + share * (cells[below, c, d, k] - cells[above, c, d, k])
+    """Fill a row (n) with the cells (R n) at height v, 0..1."""
+    above, below, share = around(v, cells.shape[0])
+    for i in range(row.shape[0]):
+        row[i] = cells[above, i] + share * (cells[below, i] - cells[above, i])
 
 
 @compiled
@@ -88,9 +84,7 @@ def _columns(width: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
     """Per pixel of a row: the cell to its left, and how far it is on the way to the next."""
     left, share = np.empty(width, np.int32), np.empty(width, np.float32)
     for x in range(width):
-        at = min(max((x + 0.5) / width * cells - 0.5, 0.0), cells - 1.0)
-        left[x] = int(at)
-        share[x] = at - left[x]
+        left[x], _, share[x] = around((x + 0.5) / width, cells)
     return left, share
 
 
@@ -109,13 +103,13 @@ def _paint(image: np.ndarray, cells: np.ndarray, out: np.ndarray) -> None:
     Scalar on purpose: gathering across pixels measured no faster than 48 multiply-adds on neighbouring numbers.
     """
     height, width = image.shape[:2]
-    row = np.empty(cells.shape[1:], np.float32)
+    rows, row = cells.reshape(cells.shape[0], -1), np.empty(cells.shape[1:], np.float32)
     left, across = _columns(width, row.shape[0])
     last_column, last_depth = row.shape[0] - 1, row.shape[1] - 1
     per_level = np.float32(row.shape[1] / 255)
     zero, half, one, white = np.float32(0), np.float32(0.5), np.float32(1), np.float32(255)
     for y in range(height):
-        _between_rows(cells, (y + 0.5) / height, row)
+        _between_rows(rows, (y + 0.5) / height, row.reshape(-1))
         for x in range(width):
             r, g, b = np.float32(image[y, x, 0]), np.float32(image[y, x, 1]), np.float32(image[y, x, 2])
             luma = np.float32(0.299) * r + np.float32(0.587) * g + np.float32(0.114) * b
