@@ -26,6 +26,10 @@ class Access:
         made_up = secrets.token_urlsafe(24)
         return cls(settings.operator_token or made_up, is_loopback(settings.host) and not settings.operator_token)
 
+    def url(self, plain: str) -> str:
+        """An address that opens."""
+        return plain if self.local else f"{plain}?token={self.token}"
+
     def granted(self, headers: Mapping[str, str], *, cookie: str = "", query: str = "") -> bool:
         """`headers` ignore case. A name that is not loopback's is a tunnel, or a page that had its own name rebound."""
         if self.local and is_loopback(host_name(headers)) and not any(name in headers for name in FORWARDED):

@@ -21,6 +21,7 @@ class PageServer:
         self.refusal = "All places are taken."
         self.styles_answer: list | None = STYLES  # None: the server is in trouble
         self.accepts_photos = True
+        self.status_answer: dict | None = {}  # None: who asks is no operator
         self.offers: list[dict] = []
         self.photos: list[tuple[str, bytes]] = []
         app = web.Application(client_max_size=20 << 20)
@@ -28,6 +29,7 @@ class PageServer:
         app.router.add_get("/styles", self._styles)
         app.router.add_post("/styles", self._photo)
         app.router.add_post("/offer", self._offer)
+        app.router.add_get("/status.json", self._status)
         app.router.add_get("/photo.jpg", self._thumbnail)
         app.router.add_get("/", self._file)
         app.router.add_get("/{name}", self._file)
@@ -66,6 +68,9 @@ class PageServer:
     async def _offer(self, request: web.Request) -> web.Response:
         self.offers.append(await request.json())
         return web.json_response({"error": self.refusal}, status=503)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        return web.json_response(self.status_answer, status=401 if self.status_answer is None else 200)
 
     async def _thumbnail(self, request: web.Request) -> web.Response:
         return web.Response(body=encode_jpeg(photo(96, 96)), content_type="image/jpeg")

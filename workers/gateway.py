@@ -46,6 +46,9 @@ async def serve(settings: Settings, *, tls: bool) -> None:
         context = self_signed_context() if tls else None
         await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
         logger.info("gateway %s listens on %s:%s", settings.gateway_id, settings.host, settings.port)
+        if not settings.operator_token and not gateway.operators.access.local:
+            path = gateway.operators.access.url("/status")
+            print(f"For operators, with a token made up for this run: {path}", flush=True)
         await _stop_requested()
     finally:
         await runner.cleanup()

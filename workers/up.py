@@ -2,17 +2,20 @@
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import qrcode
 import redis
 
+from pipeline.access import Access
 from pipeline.broker import connect
 from pipeline.errors import BadSetting, MVStylizerError, RedisUnavailable
 from pipeline.settings import Settings
@@ -53,6 +56,9 @@ class Everything:
 
     def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int, folder: Path) -> None:
         self._host, self._port, self._tls = host, port, args.tls
+        self._access = Access.of(replace(settings, host=host))
+        if not self._access.local:  # in the environment, since everybody on this machine sees a command
+            os.environ["MVS_OPERATOR_TOKEN"] = self._access.token
         self._started_s = time.monotonic()
         self._parts: list[Child] = []
         self._lives: list[asyncio.Task[str]] = []
@@ -141,6 +147,9 @@ class Everything:
         everywhere = self._host in ("0.0.0.0", "::")
         url = self._url(local_address() if everywhere else self._host)
         print(f"\nOpen {url}   (Ctrl-C stops everything)\n", flush=True)
+        print(f"For operators: {self._access.url(f'{url}/status')}", flush=True)
+        if self._redis_child:
+            print(f"their queues:  mvstylizer dashboard --redis {self._redis_url}\n", flush=True)
         if self._tls:
             print("The certificate was made on this machine: the browser asks once whether you trust it.", flush=True)
             code = qrcode.QRCode(border=2)
