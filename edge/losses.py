@@ -13,6 +13,8 @@ STYLE_LAYERS = ("1_1", "2_1", "3_1")
 #: Hue of skin, a unit vector in (Cb, Cr); how far from it real complexions lie, as a share of their chroma (22 degrees
 #: to either side); and how strong a cast may be that lies on top.
 SKIN_HUE, SKIN_SPREAD, SKIN_CAST = (-0.60, 0.80), 0.4, 0.02
+#: How light skin may become: lighter, a face loses its features.
+SKIN_LIGHT = 0.85
 #: How far green may lead in what was blue, and by which share more the darker it is: dark orange is olive.
 GREEN_CAST, OLIVE = 0.02, 0.3
 #: How many times steeper the output may be than the content, and how steep the content is where that stops to matter.
@@ -51,9 +53,10 @@ def skin(image: Tensor) -> Tensor:
 
 
 def unnatural_skin(output: Tensor, content: Tensor) -> Tensor:
-    """How far skin has left its hue, paler and greyer being free: mean over the skin of each picture, and over B."""
+    """How far skin has left its hue, greyer being free, or its light: mean over the skin of each picture, and B."""
     toned, off = skin_tone(output)
     excess = F.relu(off.abs() - SKIN_SPREAD * F.relu(toned) - SKIN_CAST) + F.relu(-toned)
+    excess = excess + F.relu(luma(output) - luma(content).clamp(min=SKIN_LIGHT))
     mask = skin(content).float()
     return ((excess * mask).mean((1, 2)) / (mask.mean((1, 2)) + 0.05)).mean()
 

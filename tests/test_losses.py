@@ -108,6 +108,11 @@ def test_skin_may_grow_paler_greyer_and_darker_but_not_blue_or_green(rgb):
         assert unnatural_skin(painted, content) > 0.01
 
 
+@pytest.mark.parametrize("rgb", COMPLEXIONS)
+def test_skin_may_not_be_blown_out(rgb):
+    assert unnatural_skin(colour(255, 252, 250), colour(*rgb)) > 0.05
+
+
 def test_nothing_else_has_a_hue_to_keep():
     sky = colour(90, 140, 220)
 
