@@ -1,4 +1,5 @@
 """Holes in aiortc 1.16 and aioice 0.13 that peers and strangers can reach, closed from outside until upstream does."""
+import contextlib
 from struct import error as StructError
 from struct import unpack_from
 
@@ -26,14 +27,16 @@ def decode_params(body: bytes) -> list[tuple[int, bytes]]:
 def datagram_received(self: StunProtocol, data: bytes, address: tuple) -> None:
     """aioice's own, but what is no STUN (first byte above 3, RFC 7983) counts only from a peer that answered a check.
 
-    Else one forged ClientHello, from anybody who guesses the port, ends the DTLS handshake of a session.
+    Else one forged ClientHello, from anybody who guesses the port, ends the DTLS handshake of a session; as would a
+    datagram of nothing.
     """
-    if data[:1] > b"\3" and not _is_peer(self, address[:2]):
+    if data[:1] > b"\3":
+        if _is_peer(self, address[:2]):
+            self.receiver.data_received(data, self.local_candidate.component)
         return
-    try:
-        _datagram_received(self, data, address)
-    except StructError:  # a STUN message cut short
-        return
+    with contextlib.suppress(StructError):  # a STUN message cut short
+        if data:
+            _datagram_received(self, data, address)
 
 
 def _is_peer(protocol: StunProtocol, address: tuple[str, int]) -> bool:

@@ -20,6 +20,7 @@ from aiortc import (
 )
 from aiortc.mediastreams import MediaStreamError
 
+from pipeline import express
 from pipeline.broker import GatewayBroker
 from pipeline.channel import to_chunks
 from pipeline.errors import BadOffer
@@ -287,7 +288,9 @@ class Session:
 
     async def _on_connection_state(self) -> None:
         logger.info("stream %s: %s", self.stream_id, self._peer.connectionState)
-        if self._peer.connectionState in ("failed", "closed"):
+        if self._peer.connectionState == "connected":
+            express.shorten(self._peer.sctp.transport)
+        elif self._peer.connectionState in ("failed", "closed"):
             await self.close()
 
     async def _watch(self) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from aiohttp import web
 
 import clients
-from pipeline import guards, jitter, window
+from pipeline import express, guards, jitter, window
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     check_port_free(settings.host, settings.port)
     guards.install()
     window.install()
+    express.install()
     if settings.marker_jitter_buffer:
         jitter.install()
     asyncio.run(serve(settings, tls=args.tls))

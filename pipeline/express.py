@@ -1,0 +1,105 @@
+"""The short way for received video: from the socket to the jitter buffer in one call, and as directly from the decoder.
+
+aiortc 1.16 parses each datagram as STUN first, queues it, wakes a task, and hands each decoded frame over in a task
+and two futures of its own. With twenty streams that is more work than decoding them.
+"""
+import asyncio
+import importlib.metadata
+import logging
+import queue
+import threading
+from collections.abc import Callable, Coroutine
+from functools import partial
+
+import av
+import pylibsrtp
+from aiortc import RTCDtlsTransport, clock, rtcrtpreceiver
+from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtp import RtpPacket, is_rtcp
+
+logger = logging.getLogger(__name__)
+
+#: What is used here is private: it is used only with the version it was written for.
+WRITTEN_FOR = "1.16."
+#: Senders need not hear more often how fast they may send. aiortc tells them with each packet of a path that fills up.
+ESTIMATE_MS = 100
+
+
+def shorten(dtls: RTCDtlsTransport) -> None:
+    """Have RTP of this connection handled as it arrives. To be called once it is connected; all else goes as before."""
+    if _is_known():
+        ice = dtls.transport._connection
+        ice.data_received = partial(_data_received, dtls, ice.data_received)
+
+
+def _data_received(
+    dtls: RTCDtlsTransport, otherwise: Callable[[bytes, int], None], data: bytes, component: int
+) -> None:
+    if not 127 < data[0] < 192 or is_rtcp(data):
+        return otherwise(data, component)
+    try:
+        packet = RtpPacket.parse(dtls._rx_srtp.unprotect(data), dtls._rtp_header_extensions_map)
+    except (pylibsrtp.Error, ValueError):
+        return None
+    receiver = dtls._rtp_router.route_rtp(packet)
+    if receiver is not None:
+        finish(receiver._handle_rtp_packet(packet, arrival_time_ms=clock.current_ms()))
+
+
+def finish(coroutine: Coroutine) -> None:
+    """Run a coroutine to its end that waits for nothing: RTCP, which it may send, leaves at once."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise RuntimeError("a packet's handler waits for something; this aiortc is not the one it was written for")
+
+
+class CalmEstimator(RemoteBitrateEstimator):
+    """Says something new every ESTIMATE_MS at most."""
+
+    _said_ms = -ESTIMATE_MS
+
+    def add(
+        self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
+    ) -> tuple[int, list[int]] | None:
+        """The bit rate to allow and whom, or None; arguments as aiortc's."""
+        estimate = super().add(arrival_time_ms, abs_send_time, payload_size, ssrc)
+        if estimate is None or arrival_time_ms - self._said_ms < ESTIMATE_MS:
+            return None
+        self._said_ms = arrival_time_ms
+        return estimate
+
+
+def decode(
+    loop: asyncio.AbstractEventLoop, encoded: queue.Queue, decoded: asyncio.Queue, failed: threading.Event
+) -> None:
+    """A decoder thread's main, in the place of aiortc's: frames until None comes, which goes on to the track."""
+    name = decoder = None
+    while (task := encoded.get()) is not None:
+        codec, frame = task
+        if codec.name != name:
+            name, decoder = codec.name, rtcrtpreceiver.get_decoder(codec)
+        try:
+            frames = decoder.decode(frame)
+        except av.FFmpegError as error:
+            logger.info("a frame could not be decoded: %s", error)
+            failed.set()
+            continue
+        for picture in frames:
+            loop.call_soon_threadsafe(decoded.put_nowait, picture)
+    loop.call_soon_threadsafe(decoded.put_nowait, None)
+
+
+def install() -> bool:
+    """Have peer connections made from now on use all this; False with an aiortc it was not written for."""
+    if not _is_known():
+        logger.warning("this aiortc is not %sx: receiving costs half as much again", WRITTEN_FOR)
+        return False
+    rtcrtpreceiver.decoder_worker, rtcrtpreceiver.RemoteBitrateEstimator = decode, CalmEstimator
+    return True
+
+
+def _is_known() -> bool:
+    return importlib.metadata.version("aiortc").startswith(WRITTEN_FOR)

@@ -1,0 +1,93 @@
+import asyncio
+import importlib.metadata
+import queue
+import threading
+from types import SimpleNamespace
+
+import av
+import pytest
+from aiortc import rtcrtpreceiver
+from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtp import is_rtcp
+
+from peers import Client, FlatEdge, Running, until
+from pipeline import express, guards
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    for name in ("decoder_worker", "RemoteBitrateEstimator"):
+        monkeypatch.setattr(rtcrtpreceiver, name, getattr(rtcrtpreceiver, name))
+    monkeypatch.setattr(guards.StunProtocol, "datagram_received", guards.StunProtocol.datagram_received)
+    guards.install()
+    assert express.install()
+
+
+@pytest.fixture
+def edge(redis_url):
+    edge = FlatEdge(redis_url)
+    yield edge
+    edge.close()
+
+
+def test_it_is_written_for_the_installed_aiortc():
+    assert importlib.metadata.version("aiortc").startswith(express.WRITTEN_FOR)
+
+
+async def test_video_takes_the_short_way_and_nothing_else_does(redis_url, tmp_path, edge, monkeypatch):
+    queued, short = [], []
+    data_received = express._data_received
+
+    def watched(dtls, otherwise, data, component):
+        def queue(data, component):
+            queued.append(data)
+            otherwise(data, component)
+
+        short.append(data)
+        data_received(dtls, queue, data, component)
+
+    monkeypatch.setattr(express, "_data_received", watched)
+    async with Running(redis_url, tmp_path) as running:
+        client = Client(running.url)
+        await client.open()
+        await until(lambda: len(client.grids) >= 3)
+        await client.close()
+
+    assert len(short) > len(queued) > 0
+    assert not any(127 < data[0] < 192 and not is_rtcp(data) for data in queued)
+    assert abs(client.colours() - (200, 40, 90)).max() < 12
+
+
+async def test_a_handler_that_waits_is_not_left_half_done():
+    async def waits():
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="waits"):
+        express.finish(waits())
+
+
+async def test_a_frame_that_cannot_be_decoded_is_told_and_the_next_one_is_decoded(monkeypatch):
+    class Decoder:
+        def decode(self, frame):
+            if frame == "broken":
+                raise av.error.InvalidDataError(1, "broken")
+            return [frame]
+
+    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    codec, encoded, decoded, failed = SimpleNamespace(name="VP8"), queue.Queue(), asyncio.Queue(), threading.Event()
+    for task in [(codec, "broken"), (codec, "whole"), None]:
+        encoded.put(task)
+
+    await asyncio.to_thread(express.decode, asyncio.get_running_loop(), encoded, decoded, failed)
+
+    assert [await decoded.get(), await decoded.get()] == ["whole", None]
+    assert failed.is_set()
+
+
+def test_a_sender_is_not_told_its_rate_with_each_packet(monkeypatch):
+    monkeypatch.setattr(RemoteBitrateEstimator, "add", lambda *_: (500_000, [1]))
+    estimator = express.CalmEstimator()
+
+    said = [ms for ms in range(1000) if estimator.add(ms, 0, 1200, 1)]
+
+    assert said == list(range(0, 1000, express.ESTIMATE_MS))
