@@ -21,6 +21,7 @@ COMMANDS = {
     "stylize": ("workers.stylize", "", "run only an edge worker"),
     "train": ("workers.train", "", "run only an edge's trainer: learn from the key frames that clients share"),
     "aggregate": ("workers.aggregate", "", "run only the cloud: average what edges learn, and hand it to all"),
+    "dashboard": ("workers.dashboard", "", "show operators what is in the queues (rq-dashboard)"),
     "models": ("workers.models", "", "list the global models, look at one, or go back to one"),
     "pretrain": ("cloud.pretrain", "", "train the model that is shipped"),
 }
