@@ -7,7 +7,7 @@ import torch
 
 from cloud.fedavg import check
 from edge.model import GridModel
-from edge.retraining import Retraining, encoder_features, equation5, random_crops, squares, vgg_features
+from edge.retraining import Retraining, encoder_features, equation5, guards, random_crops, squares, vgg_features
 from edge.trained import is_trained
 from edge.weights import SHIPPED, load
 from teacher import write_vgg
@@ -40,6 +40,24 @@ def test_vgg_is_used_where_its_weights_are(tmp_path, pictures):
 
     assert [layer.shape[1] for layer in features(pictures[0])] == [64, 128, 256]
     assert all(loss.isfinite() for loss in losses.values())
+
+
+def one_colour(*rgb: float) -> torch.Tensor:
+    return torch.tensor(rgb).view(1, 3, 1, 1).expand(1, 3, SIDE, SIDE)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "output"),
+    [
+        ("skin", one_colour(0.8, 0.6, 0.5), one_colour(0.5, 0.6, 0.8)),
+        ("sky", one_colour(0.3, 0.5, 0.8), one_colour(0.3, 0.8, 0.4)),
+        ("glow", one_colour(0.5, 0.5, 0.5), torch.linspace(0, 1, SIDE).expand(1, 3, SIDE, SIDE)),
+        ("range", one_colour(0.5, 0.5, 0.5), one_colour(0.5, 1.2, 0.5)),
+    ],
+)
+def test_what_eyes_object_to_costs_something_and_the_picture_itself_nothing(name, content, output):
+    assert guards(output, content)[name] > 0
+    assert not any(guards(content, content).values())
 
 
 def test_training_lowers_the_loss_and_leaves_the_encoder(features, pictures):
