@@ -48,7 +48,7 @@ STYLES, HELD_OUT, KIND = 16, 32, 16
 #: How far early weights are on the straight way from chance to the shipped ones.
 EARLY_SHARE = 0.5
 #: Of Adam. The paper's 1e-4 takes 20,000 steps of two images; these have a few hundred, so that each goes further.
-EARLY_RATE = "3e-4"
+EARLY_RATE = "6e-4"
 #: A round of four edges on two busy cores.
 ROUND_TIMEOUT_S = 1200.0
 
