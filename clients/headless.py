@@ -12,6 +12,7 @@ from aiortc import RTCDataChannel
 from clients.camera import CameraFrame, FileCamera
 from clients.connection import Connection
 from clients.flow import ESTIMATORS, flow_between
+from clients.lasting import LastingConnection
 from clients.painter import Painter
 from clients.reassemble import IDENTITY, apply_grid, carry_grid
 from pipeline.errors import BadSetting, MVStylizerError
@@ -78,14 +79,15 @@ async def stream(url: str, source: Path, style: str, output: Path, *, flow: str 
     viewer = Viewer()
     camera = FileCamera(source, viewer.show)
     viewer.painter = painter = Painter(output, camera.size, camera.rate, ESTIMATORS[flow]())
-    connection = Connection(url, on_grid=viewer.arrive, on_control=viewer.hear)
+    connection = LastingConnection(
+        lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear), camera, size=camera.sent_size,
+        style=style, on_open=lambda opened: allow_learning(opened.control) if share_frames else None,
+    )
     ended = asyncio.Event()
     camera.on("ended", ended.set)
     started_s = monotonic()
     try:
-        await connection.open(camera, size=camera.sent_size, style=style)
-        if share_frames:
-            allow_learning(connection.control)
+        await connection.open()
         await ended.wait()
         await asyncio.sleep(LINGER_S)
     finally:

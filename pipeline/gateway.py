@@ -15,6 +15,7 @@ from pathlib import Path
 import redis
 from aiohttp import web
 
+from pipeline.admission import Admission, CpuMeter
 from pipeline.broker import GatewayBroker, connect
 from pipeline.codec import MAX_STYLE_BYTES
 from pipeline.errors import BadImage, BadOffer, Busy
@@ -35,6 +36,7 @@ MAX_OFFER_LINES = 400
 #: Pictures, Redis and uploads run here, never on the event loop and never on its default executor, where codecs work.
 THREADS = 4
 RETRY_AFTER_S = 5
+CPU_SAMPLE_S = 1.0
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -57,6 +59,7 @@ class Gateway:
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self._uploads = asyncio.Semaphore(1)  # decoding one picture may take 200 MB
         self._sessions: dict[str, Session] = {}
+        self._admission, self._cpu = Admission(settings.max_sessions, settings.cpu_budget), CpuMeter()
         self._numbers = itertools.count(1)
         self._files = {f.name: f.read_bytes() for f in web_root.iterdir() if f.is_file()}
         self.operators = Operators(settings, self.metrics, self._sessions, self._broker, self._executor,
@@ -78,10 +81,11 @@ class Gateway:
         return app
 
     async def _live(self, app: web.Application) -> AsyncIterator[None]:
-        answers = asyncio.create_task(self._hand_out_answers())
+        tasks = [asyncio.create_task(self._hand_out_answers()), asyncio.create_task(self._measure_cpu())]
         yield
-        answers.cancel()
-        await asyncio.gather(answers, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.gather(*(session.close() for session in list(self._sessions.values())))
         self._executor.shutdown(cancel_futures=True)
         self._broker.close()
@@ -96,6 +100,11 @@ class Gateway:
                     self.metrics.answers_dropped.labels("gone").inc()
                 else:
                     session.deliver(answer)
+
+    async def _measure_cpu(self) -> None:
+        while True:
+            self._cpu.add(time.monotonic(), time.process_time())
+            await asyncio.sleep(CPU_SAMPLE_S)
 
     # signalling
 
@@ -114,11 +123,11 @@ class Gateway:
         return web.json_response({"type": "answer", "sdp": sdp, "stream_id": session.stream_id})
 
     async def _open(self, offer: dict) -> Session:
-        if len(self._sessions) >= self._settings.max_sessions:
-            raise Busy(f"All {self._settings.max_sessions} places are taken; try again in a moment.")
+        self._check_place()
         style_id = await self._blocking(self._styles.find, offer["style"])
         if style_id is None:
             raise BadOffer("This style is not known here; choose one of GET /styles or upload it first.")
+        self._check_place()  # it may be taken by now
         session = Session(
             stream_id=secrets.token_hex(8), style_id=style_id, picture_size=picture_size(offer),
             settings=self._settings, broker=self._broker, executor=self._executor,
@@ -128,6 +137,13 @@ class Gateway:
         self._sessions[session.stream_id] = session
         self.metrics.sessions.set(len(self._sessions))
         return session
+
+    def _check_place(self) -> None:
+        """Raises Busy before anything is made for a session that there is no place for."""
+        now_s = time.monotonic()
+        ages_s = [now_s - session.began_s for session in self._sessions.values()]
+        if why := self._admission.refusal(ages_s, self._cpu.cores):
+            raise Busy(why)
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.stream_id, None)

@@ -71,7 +71,7 @@ class Session:
         self._shared, self._telling = False, False  # whether the edge may learn from this client; and is being told so
         self._shared_by = stream_id
         self._messages_sent = 0
-        self._heard_s = time.monotonic()
+        self.began_s = self._heard_s = time.monotonic()
         self._closed = False
         servers = [RTCIceServer(**server) for server in settings.ice_servers]
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))

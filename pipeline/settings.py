@@ -67,6 +67,7 @@ class Settings:
     host: str = _setting("127.0.0.1", str, "address the gateway listens on")
     port: int = _setting(8080, _positive(int), "port the gateway listens on")
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
+    cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
     operator_token: str = _setting("", _token, "what operators show; made up beyond loopback")

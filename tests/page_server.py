@@ -19,6 +19,7 @@ class PageServer:
 
     def __init__(self) -> None:
         self.refusal = "All places are taken."
+        self.retry_after_s: float | None = None  # None: it is not said when to come back
         self.styles_answer: list | None = STYLES  # None: the server is in trouble
         self.accepts_photos = True
         self.status_answer: dict | None = {}  # None: who asks is no operator
@@ -67,7 +68,8 @@ class PageServer:
 
     async def _offer(self, request: web.Request) -> web.Response:
         self.offers.append(await request.json())
-        return web.json_response({"error": self.refusal}, status=503)
+        headers = None if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        return web.json_response({"error": self.refusal}, status=503, headers=headers)
 
     async def _status(self, request: web.Request) -> web.Response:
         return web.json_response(self.status_answer, status=401 if self.status_answer is None else 200)

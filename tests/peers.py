@@ -91,16 +91,17 @@ def flat_answer(frame: KeyFrame, grid_shape: tuple[int, int, int] = (1, 1, 1)) -
 
 
 class Running:
-    """A gateway on a port of its own."""
+    """A gateway on `port`; 0 for any free one."""
 
-    def __init__(self, redis_url: str, web_root, **settings: object) -> None:
+    def __init__(self, redis_url: str, web_root, *, port: int = 0, **settings: object) -> None:
+        settings = {"cpu_budget": 64.0, **settings}  # the clients of a test run in its process, too
         self.gateway = Gateway(replace(Settings(), redis_url=redis_url, **settings), web_root)
-        self.url = ""
+        self.url, self._port = "", port
 
     async def __aenter__(self) -> "Running":
         self._runner = web.AppRunner(self.gateway.application())
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         self.http = aiohttp.ClientSession(self.url)

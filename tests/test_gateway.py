@@ -9,6 +9,7 @@ from peers import Client, FlatEdge, Running, flat_answer, until
 from pipeline import session, topology
 from pipeline.broker import connect
 from pipeline.codec import encode_jpeg
+from pipeline.errors import Busy
 from pipeline.messages import KeyFrame
 from pipeline.styles import shipped
 
@@ -222,6 +223,27 @@ async def test_a_full_gateway_says_when_to_come_back(redis_url, web_root):
             assert response.status == 503
             assert int(response.headers["Retry-After"]) > 0
         await client.close()
+
+
+async def test_a_busy_gateway_refuses_before_it_makes_a_connection(redis_url, web_root, monkeypatch):
+    async with Running(redis_url, web_root, cpu_budget=0.001) as running:
+        client = Client(running.url)
+        await client.open()
+        monkeypatch.setattr("pipeline.gateway.Session", lambda **_: pytest.fail("a session was made"))
+        async with running.http.post("/offer", json=GOOD) as response:
+            assert response.status == 503
+            assert "hands full with 1" in (await response.json())["error"]
+        await client.close()
+
+
+async def test_places_are_not_given_twice_however_many_come_at_once(redis_url, web_root):
+    async with Running(redis_url, web_root, max_sessions=2) as running:
+        clients = [Client(running.url) for _ in range(5)]
+        opened = await asyncio.gather(*(client.open() for client in clients), return_exceptions=True)
+
+        assert sum(isinstance(result, str) for result in opened) == 2
+        assert sum(isinstance(result, Busy) for result in opened) == 3
+        await asyncio.gather(*(client.close() for client in clients))
 
 
 async def test_a_client_that_leaves_is_forgotten(running, edge):

@@ -3,6 +3,8 @@
 const GATHERING_MS = 2000;
 const HTTP_MS = 10000;
 const CONNECTING_MS = 15000;
+/** The server says something every second; a browser alone takes longer to notice that it is gone. */
+const SILENT_MS = 4000;
 /** A phone that changes networks is "disconnected" for a moment, and recovers by itself. */
 const DISCONNECTED_MS = 2000;
 
@@ -80,7 +82,10 @@ export class Connection {
     const { onControl, onChunk } = this.#handlers;
     this.#control = this.#peer.createDataChannel('control');
     this.#control.addEventListener('open', () => this.#unsent.forEach((message) => this.send(message)));
-    this.#control.addEventListener('message', (event) => onControl(event.data));
+    this.#control.addEventListener('message', (event) => {
+      if (this.#peer.connectionState === 'connected') this.#giveUpAfter(SILENT_MS, 'The server has become silent.');
+      onControl(event.data);
+    });
     const frames = this.#peer.createDataChannel('frames', { ordered: false });
     frames.binaryType = 'arraybuffer';
     frames.addEventListener('message', (event) => onChunk(event.data));

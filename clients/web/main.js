@@ -16,7 +16,10 @@ import { Trouble, requireWebRtc } from './trouble.js';
 
 const element = (id) => document.getElementById(id);
 
-/** @typedef {'idle'|'starting'|'connecting'|'live'|'reconnecting'|'error'} State live: the first look is on show */
+/**
+ * @typedef {'idle'|'starting'|'connecting'|'waiting'|'live'|'reconnecting'|'error'} State
+ *   live: the first look is on show; waiting: the server is full
+ */
 
 const MODES = ['grid', 'residual', 'warp'];
 
@@ -157,6 +160,7 @@ class App {
       onControl: (message) => this.#onControl(message),
       onConnecting: () => this.#onConnecting(),
       onLost: (reason) => this.#onLost(reason),
+      onFull: () => this.#setState('waiting', 'The server is full. You come in as soon as there is a place.'),
       onMalformed: () => { this.#stats.malformed += 1; },
     });
     this.#session.start();

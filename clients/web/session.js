@@ -5,7 +5,8 @@ import { Connection, OfferRefused } from './connection.js';
 import { readControl, readStylizedFrame } from './messages.js';
 
 const FIRST_RETRY_MS = 500;
-const LAST_RETRY_MS = 15000;
+/** Whoever comes back after an hour finds its clients within five seconds. */
+const LAST_RETRY_MS = 4000;
 
 /**
  * How long to wait before the next attempt: doubling, and spread so that clients do not come back all at once.
@@ -23,6 +24,7 @@ export function retryDelayMs(attempt, random) {
  * @property {(message: {type: string}) => void} onControl
  * @property {() => void} onConnecting an attempt begins
  * @property {(reason: string) => void} onLost it failed or ended, and another one will follow
+ * @property {() => void} onFull the server has no place now; it will be asked again
  * @property {() => void} onMalformed something arrived that does not fit the contract
  */
 
@@ -54,8 +56,13 @@ export class Session {
       this.#handlers.onConnecting();
       const { reason, retryAfterMs } = await this.#connectOnce();
       if (!this.#running) return;
-      this.#handlers.onLost(reason);
-      await this.#pause(Math.max(retryAfterMs, retryDelayMs(this.#attempt++, Math.random())));
+      if (retryAfterMs > 0) {
+        this.#handlers.onFull();
+        await this.#pause(retryAfterMs * (1 + Math.random() / 2)); // spread, so that not all who wait ask at once
+      } else {
+        this.#handlers.onLost(reason);
+        await this.#pause(retryDelayMs(this.#attempt++, Math.random()));
+      }
     }
   }
 
