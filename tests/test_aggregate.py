@@ -107,6 +107,19 @@ def test_a_quorum_of_edges_makes_the_next_global_of_their_average(aggregator, co
     assert connection.xlen(topology.WEIGHTS_LOCAL) == 0
 
 
+def test_operators_are_told_of_a_round_while_it_fills_and_when_it_is_over(aggregator, connection):
+    told = aggregator.metrics.registry.get_sample_value
+    send(connection, "a", trained(1))
+    aggregator.turn(0)
+    filling = told("mvs_round"), told("mvs_round_updates")
+    send(connection, "b", trained(2))
+    aggregator.turn(1)
+
+    assert filling == (0, 1)
+    assert (told("mvs_round"), told("mvs_round_updates")) == (1, 0)
+    assert told("mvs_holdout_loss", {"when": "before"}) == told("mvs_holdout_loss", {"when": "after"}) == 1
+
+
 def test_one_edge_alone_makes_a_global_when_its_time_is_up(aggregator, connection, registry):
     send(connection, "a", trained(1))
 

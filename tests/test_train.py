@@ -107,6 +107,10 @@ def test_it_tells_its_loss_before_and_after(trainer, connection):
 
     newest = WeightSnapshot.unpack(connection.xrevrange(topology.WEIGHTS_LOCAL, count=1)[0][1][b"snapshot"])
     assert (newest.loss_before, newest.loss_after) == (1.0, 1.0 / (1 + IMAGES))
+    told = trainer.metrics.registry.get_sample_value
+    assert told("mvs_training_loss_sum", {"when": "before"}) == newest.loss_before
+    assert told("mvs_training_loss_sum", {"when": "after"}) == newest.loss_after
+    assert told("mvs_training_images_total") >= IMAGES and told("mvs_training_samples") == LEAST_SAMPLES
 
 
 def test_without_samples_nothing_is_loaded_and_nothing_learned(trainer, connection):

@@ -20,6 +20,8 @@ from pipeline.codec import decode_image
 from pipeline.counts import count
 from pipeline.errors import BadMessage
 from pipeline.messages import WeightSnapshot
+from pipeline.metrics import AggregatorMetrics
+from pipeline.reports import Reporter
 from pipeline.settings import Settings
 from pipeline.snapshots import Entry, Snapshots
 from pipeline.styles import shipped
@@ -48,6 +50,7 @@ class Aggregator:
         self._most_loss = 1 + settings.gate_tolerance
         self._again = True  # first of all, what an aggregator before us took and did not acknowledge
         self._disk_retry_s: float | None = None
+        self.metrics = AggregatorMetrics()
 
     def prepare(self) -> None:
         """Begin anew where the registry's newest cannot be built upon. Raises OSError on a full disk."""
@@ -71,6 +74,7 @@ class Aggregator:
     def turn(self, now_s: float) -> None:
         """Announce, take in, and close the round if it is due; nothing while another registry's aggregator works."""
         if not self._snapshots.lead(self._name):
+            self.metrics.round.set(0)  # gateways add up what aggregators tell, and another one tells it
             time.sleep(RETRY_S)
             return
         self._announce()
@@ -79,10 +83,12 @@ class Aggregator:
         self._again = False
         if self._round.due(now_s) and now_s >= (self._disk_retry_s or now_s):
             self._close(now_s)
+        self.metrics.waiting.set(len(self._round.updates()))
 
     def _announce(self) -> None:
         """See to it that the newest global is in Redis: after a crash, a rollback, a Redis that forgot."""
         latest = self._registry.latest()
+        self.metrics.round.set(latest.version)
         try:
             known = self._snapshots.newest_global()
             if known and known.base_version == latest.version and self._snapshots.complete(known):
@@ -144,6 +150,8 @@ class Aggregator:
             return
         record, file = self._next(latest, updates)
         edges = ", ".join(record.examples)
+        self.metrics.loss["before"].set(record.loss_before)
+        self.metrics.loss["after"].set(record.loss_after)
         if record.loss_after <= self._most_loss * record.loss_before:
             self._registry.add(record, file)
             logger.info("global %d of %s: hold-out loss %.4f, before %.4f", record.version, edges, record.loss_after,
@@ -202,10 +210,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     given = {"cloud_redis_url": args.redis, "models_dir": args.models}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
-    give_way()
     registry = Registry(settings.models_dir)
     with registry.alone():
         aggregator = Aggregator(settings, registry, LazyGate(settings.vgg))
+        Reporter(connect(settings.weights_url), "aggregate", aggregator.metrics.registry).start()
+        give_way()  # not so the reporter, which tells that we live
         aggregator.prepare()
         aggregator.run()
 

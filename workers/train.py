@@ -16,6 +16,8 @@ from pipeline.codec import decode_image
 from pipeline.counts import count
 from pipeline.errors import MVStylizerError
 from pipeline.messages import WeightSnapshot
+from pipeline.metrics import TrainerMetrics
+from pipeline.reports import Reporter
 from pipeline.settings import Settings
 from pipeline.sharing import Sharing
 from pipeline.snapshots import Snapshots
@@ -60,6 +62,7 @@ class Trainer:
         self._base: WeightSnapshot | None = None
         self._exam: tuple[list[Sample], float] = [], 0.0
         self._wait_until_s, self._tick_s = 0.0, 0.0
+        self.metrics = TrainerMetrics()
 
     def run(self) -> None:
         """Work for ever, whatever Redis does."""
@@ -104,6 +107,7 @@ class Trainer:
             self._place = place
         oldest_s = self._sharing.expire()
         self._samples.expire(oldest_s)
+        self.metrics.samples.set(len(self._samples))
         if any(sample.taken_s < oldest_s for sample in self._exam[0]):
             self._exam = [], 0.0
 
@@ -139,6 +143,7 @@ class Trainer:
         self._credit -= BATCH
         if pairs:
             self._loaded().step(pairs)
+            self.metrics.images.inc(len(pairs))
         if self._loaded().num_examples >= self._settings.train_images:
             self._publish()
             self._wait_until_s = now_s + self._settings.round_deadline_s + GRACE_S
@@ -153,6 +158,9 @@ class Trainer:
         )
         self._snapshots.publish_local(snapshot, file)
         count(self._cloud, snapshots_sent=1)
+        if exam:
+            self.metrics.loss["before"].observe(before)
+            self.metrics.loss["after"].observe(after)
         logger.info("sent what %d images taught: loss %.4f, before %.4f", learner.num_examples, after, before)
 
     def _pairs(self, samples: list[Sample]) -> list["Pair"]:
@@ -177,5 +185,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     given = {"redis_url": args.redis, "edge_id": args.edge}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
-    give_way()
-    Trainer(settings).run()
+    trainer = Trainer(settings)
+    Reporter(connect(settings.redis_url), "train", trainer.metrics.registry).start()
+    give_way()  # not so the reporter: a machine that is busy is not one whose trainer is gone
+    trainer.run()
