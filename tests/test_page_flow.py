@@ -10,7 +10,7 @@ import skimage.data
 from playwright.async_api import Page
 
 from clients.reassemble import apply_grid
-from test_page_modules import make_grid, run, text
+from in_page import make_grid, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,7 +8,7 @@ from chromium import photo
 from clients.reassemble import apply_grid, carry_grid
 from clients.residual import reassemble_residual
 from clients.warp import warp
-from test_page_modules import make_grid, picture, psnr, run, text
+from in_page import make_grid, picture, psnr, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
