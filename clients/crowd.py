@@ -1,11 +1,10 @@
 """Many clients in one process: each keeps its session, sends a recording, and notes how late its looks are."""
 import asyncio
-import itertools
 import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 
 from hdrh.histogram import HdrHistogram
@@ -18,6 +17,8 @@ from pipeline.errors import Busy, MVStylizerError
 #: Latencies in microseconds, three digits exact. Lost looks are counted at the end of the scale, not left out.
 LONGEST_US = round(PATIENCE_S * 1e6)
 REPORT_S = 1.0
+#: After the last client came: styles are looked at, codecs find their rate.
+SETTLE_S = 3.0
 RETRY_S = 0.5
 #: Frames that may still be answered: four seconds at 60 a second.
 REMEMBERED = 256
@@ -29,19 +30,28 @@ def latencies() -> HdrHistogram:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every process of a load test knows. Times are `time.monotonic()`: one clock for all of a machine."""
+    """What every process of a load test knows. `start_s` is `time.monotonic()`: one clock for all of a machine."""
 
     url: str
     style: str
     recordings: tuple[Recording, ...]  # client i sends number i modulo their count
     key_frames_per_s: float
-    start_s: float
+    clients: int
     ramp_s: float  # from the first client to the last one
-    count_from_s: float  # what is due before is asked for, but not counted
-    end_s: float
+    seconds: float
+    start_s: float = 0.0  # known when all processes are ready
 
-    def begins_s(self, client: int, clients: int) -> float:
-        return self.start_s + self.ramp_s * client / clients
+    def begins_s(self, client: int) -> float:
+        return self.start_s + self.ramp_s * client / self.clients
+
+    @property
+    def count_from_s(self) -> float:
+        """What is due before is asked for, but not counted."""
+        return self.start_s + self.ramp_s + SETTLE_S
+
+    @property
+    def end_s(self) -> float:
+        return self.count_from_s + self.seconds
 
 
 @dataclass(slots=True)
@@ -82,7 +92,7 @@ class Member:
 
     async def live(self) -> None:
         """Until it is cancelled."""
-        for attempt in itertools.count():
+        while True:
             try:
                 await self._session()
             except Busy as refusal:
@@ -140,9 +150,9 @@ class Member:
 class Crowd:
     """Members that write to one tally, which is taken away at each report."""
 
-    def __init__(self, plan: Plan, members: Sequence[int], clients: int) -> None:
-        """`members` are the numbers of this process's clients, of `clients` in all."""
-        self._plan, self._clients, self._tally = plan, clients, Tally()
+    def __init__(self, plan: Plan, members: Sequence[int]) -> None:
+        """`members` are the numbers of this process's clients."""
+        self._plan, self._tally = plan, Tally()
         recordings = plan.recordings
         self.members = {i: Member(plan, recordings[i % len(recordings)], lambda: self._tally) for i in members}
 
@@ -158,7 +168,7 @@ class Crowd:
         on_report(self._take())
 
     async def _live(self, number: int) -> None:
-        await asyncio.sleep(max(0.0, self._plan.begins_s(number, self._clients) - time.monotonic()))
+        await asyncio.sleep(max(0.0, self._plan.begins_s(number) - time.monotonic()))
         await self.members[number].live()
 
     def _take(self) -> dict:
@@ -166,7 +176,8 @@ class Crowd:
         return taken.report()
 
 
-def run(plan: Plan, members: Sequence[int], clients: int, reports: Pipe) -> None:
-    """A process's main: sends a dict a second, and closes the pipe at its end."""
-    asyncio.run(Crowd(plan, members, clients).run(reports.send))
-    reports.close()
+def run(plan: Plan, members: Sequence[int], parent: Pipe) -> None:
+    """A process's main: says that it is ready, hears when to start, sends a report a second, and hangs up."""
+    parent.send("ready")
+    asyncio.run(Crowd(replace(plan, start_s=parent.recv()), members).run(parent.send))
+    parent.close()

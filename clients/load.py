@@ -3,12 +3,13 @@ import argparse
 import json
 import math
 import multiprocessing
+import os
 import sys
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 from clients import crowd
@@ -22,10 +23,6 @@ from pipeline.styles import shipped
 
 #: So many clients cost a process half a core.
 CLIENTS_PER_PROCESS = 32
-#: After the last client came: styles are looked at, codecs find their rate.
-SETTLE_S = 3.0
-#: Processes import and begin before the first client is due.
-START_S = 2.5
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
@@ -74,6 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=int, default=30, help="frames a second (30)")
     parser.add_argument("--style", default=shipped()[0].id, help="a style's id or name")
     parser.add_argument("--processes", type=int, metavar="P", help="processes to send from (one per 32 clients)")
+    parser.add_argument("--token", default=os.environ.get("MVS_OPERATOR_TOKEN"), help="to read a gateway's /metrics")
     parser.add_argument("--report", type=Path, metavar="FILE", help="HTML report to write")
     parser.epilog = (
         "A look is due at fixed times, and its latency counts from then, whatever was late before it;\n"
@@ -86,10 +84,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    plan, clients = planned(args), args.clients
-    processes = args.processes or -(-clients // CLIENTS_PER_PROCESS)
-    print(f"{clients} clients from {processes} processes, {plan.recordings[0].fps} frames a second each.", flush=True)
-    summary, outcome = measure(plan, clients, processes, on_second=show_progress)
+    plan = planned(args)
+    processes = args.processes or -(-plan.clients // CLIENTS_PER_PROCESS)
+    print(f"{plan.clients} clients from {processes} processes, {args.fps} frames a second each.", flush=True)
+    summary, outcome = measure(plan, processes, token=args.token, on_second=show_progress)
     print_summary(summary)
     if args.report:
         args.report.write_text(write_report(summary, outcome.seconds, outcome.latencies))
@@ -108,37 +106,52 @@ def planned(args: argparse.Namespace) -> Plan:
         raise BadSetting(f"--size must be WIDTHxHEIGHT, for example 640x360, not {args.size}.")
     size = int(width) // 2 * 2, int(height) // 2 * 2
     recordings = tuple(record(clip, size, fps=args.fps) for clip in args.clip or [None])
-    start_s = time.monotonic() + START_S
     ramp_s = args.clients / 5 if args.ramp is None else args.ramp
-    count_from_s = start_s + ramp_s + SETTLE_S
-    return Plan(args.url, args.style, recordings, args.rate, start_s, ramp_s, count_from_s, count_from_s + args.seconds)
+    return Plan(args.url, args.style, recordings, args.rate, args.clients, ramp_s, args.seconds)
 
 
-def measure(plan: Plan, clients: int, processes: int, on_second=lambda second, left_s: None) -> tuple[dict, Outcome]:
-    """The summary, and all that it is made of. Raises MVStylizerError when no client ever got in."""
+def measure(
+    plan: Plan, processes: int, *, token: str | None = None,
+    on_second: Callable[[dict, float], None] = lambda second, left_s: None,
+) -> tuple[dict, Outcome]:
+    """The summary, and all that it is made of. Raises MVStylizerError when no client ever got in.
+
+    `on_second` hears what each second was like, and how many are left.
+    """
     outcome, meter, before = Outcome(), None, Exposition()
     usage, after = {}, Exposition()
-    for reports in reported(plan, clients, processes):
+    pipes = started(plan, processes)
+    plan = replace(plan, start_s=time.monotonic())
+    for reports in reported(pipes, plan.start_s):
         now_s = time.monotonic()
         on_second(outcome.add(reports), plan.end_s - now_s)
         if meter is None and now_s >= plan.count_from_s:
-            meter, before = Meter.beside(plan.url), scrape(plan.url)
+            meter, before = Meter.beside(plan.url), scrape(plan.url, token)
         if meter and not usage and now_s >= plan.end_s:
-            usage, after = meter.read(), scrape(plan.url)
+            usage, after = meter.read(), scrape(plan.url, token)
     if not outcome.most_live:
         raise MVStylizerError(f"No client got a session at {plan.url}.")
-    return summarize(plan, clients, outcome, usage, after.since(before)), outcome
+    return summarize(plan, outcome, usage, after.since(before)), outcome
 
 
-def reported(plan: Plan, clients: int, processes: int) -> Iterator[list[dict]]:
-    """The reports of all processes, second by second, until they end."""
+def started(plan: Plan, processes: int) -> list[Pipe]:
+    """One pipe to each process, when all are ready: importing takes them seconds."""
     context, pipes = multiprocessing.get_context("spawn"), []
     for number in range(processes):
-        mine, theirs = context.Pipe(duplex=False)
-        members = range(number, clients, processes)
-        context.Process(target=crowd.run, args=(plan, members, clients, theirs), daemon=True).start()
+        mine, theirs = context.Pipe()
+        members = range(number, plan.clients, processes)
+        context.Process(target=crowd.run, args=(plan, members, theirs), daemon=True).start()
         theirs.close()
         pipes.append(mine)
+    for pipe in pipes:
+        pipe.recv()
+    return pipes
+
+
+def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[dict]]:
+    """Have all processes start, then their reports, second by second, until they hang up."""
+    for pipe in pipes:
+        pipe.send(start_s)
     while pipes:
         reports = []
         for pipe in list(pipes):
@@ -150,25 +163,28 @@ def reported(plan: Plan, clients: int, processes: int) -> Iterator[list[dict]]:
             yield reports
 
 
-def scrape(url: str) -> Exposition:
+def scrape(url: str, token: str | None) -> Exposition:
     """What the gateway says of itself; empty where it does not tell us."""
+    request = urllib.request.Request(f"{url.rstrip('/')}/metrics")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(f"{url.rstrip('/')}/metrics", timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:
             return Exposition.parse(response.read().decode())
     except OSError:
         return Exposition()
 
 
-def summarize(plan: Plan, clients: int, outcome: Outcome, usage: dict[str, Usage], metrics: Exposition) -> dict:
-    seconds, totals = plan.end_s - plan.count_from_s, outcome.totals
+def summarize(plan: Plan, outcome: Outcome, usage: dict[str, Usage], metrics: Exposition) -> dict:
+    seconds, totals = plan.seconds, outcome.totals
     received = metrics.total("mvs_frames_received_total")
     return {
         "key_frame_round_trip_ms": percentiles_ms(outcome.latencies),
         "lost": totals["lost"],
         "clients": outcome.most_live,
         "fps": round((totals["frames"] if math.isnan(received) else received) / seconds / max(1, outcome.most_live), 2),
-        "asked_clients": clients,
-        "seconds": round(seconds, 1),
+        "asked_clients": plan.clients,
+        "seconds": seconds,
         "sent_fps": round(totals["frames"] / seconds / max(1, outcome.most_live), 2),
         "key_frames_per_s": round(totals["served"] / seconds, 2),
         **{name: totals[name] for name in ("served", "refused", "failed", "late_frames")},

@@ -2,6 +2,7 @@
 import contextlib
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ import psutil
 
 #: The word before a role in a command line: `python -m workers gateway`, or `mvstylizer gateway`.
 LAUNCHERS = ("workers", "mvstylizer")
+NOT_UNDER_LOAD = (None, "load", "up")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ def system_of(url: str) -> list[psutil.Process]:
     if gateway is None:
         return []
     beside = gateway.parent().children(recursive=True) if gateway.parent() else [gateway]
-    return [process for process in beside if role(process) not in (None, "load")]
+    return [process for process in beside if role(process) not in NOT_UNDER_LOAD]
 
 
 def _listener(port: int) -> psutil.Process | None:
@@ -41,9 +43,15 @@ def role(process: psutil.Process) -> str | None:
     with contextlib.suppress(psutil.Error):
         if "redis" in process.name():
             return "redis"
-        words = [word.rpartition("/")[2] for word in process.cmdline()]
-        return next((b for a, b in zip(words, words[1:]) if a in LAUNCHERS and not b.startswith("-")), None)
+        return role_in(process.cmdline())
     return None
+
+
+def role_in(command: Sequence[str]) -> str | None:
+    """The first word after a launcher that is no option."""
+    words = [word.rpartition("/")[2] for word in command]
+    at = next((i for i, word in enumerate(words) if word in LAUNCHERS), len(words))
+    return next((word for word in words[at + 1 :] if not word.startswith("-")), None)
 
 
 class Meter:
