@@ -112,6 +112,20 @@ async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, pag
     await live(page, seen + 2)
 
 
+async def test_operators_see_the_stream_and_everybody_who_works(up, page):
+    await page.goto(f"{up.url}/?source=camera&style={find_shipped('dusk').id}&autostart=1")
+    await live(page)
+
+    status = await page.context.new_page()
+    await status.goto(f"{up.url}/status")
+    await until(status, "document.getElementById('stream-rows').textContent.includes('Dusk')", TIMEOUT_S)
+    await until(status, "document.querySelectorAll('#legend li').length === 5", TIMEOUT_S)
+    await until(status, "document.querySelectorAll('.roles [data-live]').length === 4", TIMEOUT_S)
+
+    assert "on 1 worker" in await status.locator("#models").inner_text()
+    assert "ms" in await status.locator("#trip").inner_text()
+
+
 async def test_pictures_are_shared_from_the_switch_on_and_deleted_when_it_goes_off(up, page):
     await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1")
     await live(page)
