@@ -39,6 +39,8 @@ export class Tracker {
   #newest = null;
   #turns = 0;
   #busy = false;
+  /** Whether the newest frame was compared with no key frame yet, and there are some. */
+  #waiting = false;
 
   /** @type {Flow|null} the last one, to whichever key frame */
   #computed = null;
@@ -68,8 +70,9 @@ export class Tracker {
   /**
    * @returns {{flowMs: number|null, flowSize: [number, number]|null, flowsSkipped: number, framesForgotten: number,
    *   keyFramesForgotten: number}} flowMs, flowSize: what the newest flow took, and the size of the pictures it
-   *   compared; flowsSkipped: frames that came while the worker was busy; framesForgotten: let go for their number
-   *   before their age; keyFramesForgotten: announced when no longer remembered, or let go for their number
+   *   compared; flowsSkipped: frames never compared, as the next one came while the worker was busy; framesForgotten:
+   *   let go for their number before their age; keyFramesForgotten: announced when no longer remembered, or let go for
+   *   their number
    */
   get stats() {
     const { ms: flowMs = null, size: flowSize = null } = this.#computed ?? {};
@@ -90,9 +93,10 @@ export class Tracker {
     if (this.#newest?.luma.width !== luma.width || this.#newest.luma.height !== luma.height) this.#beginAnew();
     this.#frames.set(frameId, { luma, picture: this.#keepsPictures ? copy(frame) : null, seenAt: now });
     this.#forget(now);
+    if (this.#waiting) this.#skipped += 1;
+    this.#waiting = this.#keys.size > 0;
     this.#newest = { id: frameId, luma };
-    if (this.#busy) this.#skipped += 1;
-    else this.#compare();
+    this.#compare();
   }
 
   /** This frame became a key frame: its answer is on its way. */
@@ -144,6 +148,7 @@ export class Tracker {
     this.#turns += 1;
     key.turn = this.#turns;
     this.#busy = true;
+    this.#waiting = false;
     this.#worker.postMessage({ frame: { ...this.#newest, keyId } });
   }
 
