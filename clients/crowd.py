@@ -44,9 +44,12 @@ class Plan:
     def begins_s(self, client: int) -> float:
         return self.start_s + self.ramp_s * client / self.clients
 
+    def counts(self, due_s: float) -> bool:
+        """Whether what is due then is counted; everything is asked for."""
+        return self.count_from_s <= due_s < self.end_s
+
     @property
     def count_from_s(self) -> float:
-        """What is due before is asked for, but not counted."""
         return self.start_s + self.ramp_s + SETTLE_S
 
     @property
@@ -61,6 +64,7 @@ class Tally:
     live: int = 0  # clients with a session, right now
     frames: int = 0
     late_frames: int = 0  # sent late: the generator's own fault
+    answers: int = 0  # also those that served no look
     served: int = 0
     lost: int = 0
     refused: int = 0
@@ -88,7 +92,7 @@ class Member:
         """`tally` gives the one to write to at the moment."""
         self._plan, self._recording, self._tally = plan, recording, tally
         self._every = max(1, round(recording.fps / plan.key_frames_per_s))
-        self.served = 0
+        self.answers = 0
 
     async def live(self) -> None:
         """Until it is cancelled."""
@@ -124,8 +128,7 @@ class Member:
         self._captured_s[frame_id] = due_s
         if len(self._captured_s) > REMEMBERED:
             del self._captured_s[next(iter(self._captured_s))]
-        if self._plan.count_from_s <= due_s < self._plan.end_s:
-            tally.frames += 1
+        tally.frames += self._plan.counts(due_s)
         tally.late_frames += self._replay.is_late
         if self._sent % self._every == 0:
             self._ask(due_s)
@@ -133,7 +136,7 @@ class Member:
         tally.lose(self._demand.expire(time.monotonic()))
 
     def _ask(self, due_s: float) -> None:
-        if self._plan.count_from_s <= due_s < self._plan.end_s:
+        if self._plan.counts(due_s):
             self._demand.due(due_s)
         if self._connection.control.readyState == "open":
             self._connection.control.send(json.dumps({"type": "key_frame"}))
@@ -142,9 +145,11 @@ class Member:
         captured_s = self._captured_s.get(header["frame_id"])
         if captured_s is None:
             return
+        if self._plan.counts(captured_s):
+            self._tally().answers += 1
+            self.answers += 1
         for seconds in self._demand.answered(captured_s, time.monotonic()):
             self._tally().serve(seconds)
-            self.served += 1
 
 
 class Crowd:

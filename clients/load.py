@@ -31,7 +31,7 @@ class Outcome:
     """All processes' counts, and what each second was like."""
 
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(
-        ("frames", "late_frames", "served", "lost", "refused", "failed"), 0))
+        ("frames", "late_frames", "answers", "served", "lost", "refused", "failed"), 0))
     latencies: object = field(default_factory=latencies)
     seconds: list[dict] = field(default_factory=list)
     live: int = 0
@@ -186,7 +186,7 @@ def summarize(plan: Plan, outcome: Outcome, usage: dict[str, Usage], metrics: Ex
         "asked_clients": plan.clients,
         "seconds": seconds,
         "sent_fps": round(totals["frames"] / seconds / max(1, outcome.most_live), 2),
-        "key_frames_per_s": round(totals["served"] / seconds, 2),
+        "key_frames_per_s": round(totals["answers"] / seconds, 2),
         **{name: totals[name] for name in ("served", "refused", "failed", "late_frames")},
         "roles": {name: asdict(used) for name, used in usage.items()},
         "stages": {stage.name: asdict(stage) for stage in metrics.stages()},
@@ -204,7 +204,7 @@ def print_summary(summary: dict) -> None:
     trip = summary["key_frame_round_trip_ms"]
     print(f"\n\n{'clients':24}{summary['clients']} of {summary['asked_clients']}")
     print(f"{'frames a second':24}{summary['fps']} received, {summary['sent_fps']} sent, each client")
-    print(f"{'looks a second':24}{summary['key_frames_per_s']}")
+    print(f"{'answers a second':24}{summary['key_frames_per_s']}")
     print(f"{'late by, ms':24}" + ", ".join(f"{name} {value}" for name, value in trip.items()))
     for name in ("served", "lost", "refused", "failed", "late_frames"):
         print(f"{name.replace('_', ' '):24}{summary[name]}")

@@ -1,5 +1,6 @@
 """What a system's processes on this machine take of it: processor time and memory, role by role."""
 import contextlib
+import multiprocessing
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ class Usage:
 def system_of(url: str) -> list[psutil.Process]:
     """The gateway that listens at `url`, and who was started beside it; [] when it is not on this machine."""
     gateway = _listener(urlsplit(url).port or 80)
-    if gateway is None:
+    if gateway is None or role(gateway) != "gateway":
         return []
     beside = gateway.parent().children(recursive=True) if gateway.parent() else [gateway]
     return [process for process in beside if role(process) not in NOT_UNDER_LOAD]
@@ -63,8 +64,9 @@ class Meter:
 
     @classmethod
     def beside(cls, url: str) -> "Meter":
-        """Of the system behind `url`, as far as it runs here, and of this process with its children."""
-        roles = defaultdict(list, {"generator": [psutil.Process(), *psutil.Process().children(recursive=True)]})
+        """Of the system behind `url`, as far as it runs here, and of this process with those it sends from."""
+        senders = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
+        roles = defaultdict(list, {"generator": [psutil.Process(), *senders]})
         for process in system_of(url):
             roles[role(process)].append(process)
         return cls(roles)

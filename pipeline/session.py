@@ -36,6 +36,8 @@ logger = logging.getLogger(__name__)
 SILENCE_TIMEOUT_S = 8.0
 #: So often this is checked, and the client told that we are here: it would wait as long for ICE to notice our end.
 WATCH_S = 1.0
+#: While Redis hangs, no more pictures than this wait for a thread that would give them to it.
+MAX_SUBMITTING = 2
 #: Two answers waiting on a slow path are enough; the next one is newer anyway.
 MAX_BUFFERED_BYTES = 64 * 1024
 MAX_CONTROL_BYTES = 4096
@@ -70,7 +72,7 @@ class Session:
         self._tasks: set[asyncio.Task] = set()
         self._shared, self._telling = False, False  # whether the edge may learn from this client; and is being told so
         self._shared_by = stream_id
-        self._messages_sent = 0
+        self._messages_sent = self._submitting = 0
         self.began_s = self._heard_s = time.monotonic()
         self._closed = False
         servers = [RTCIceServer(**server) for server in settings.ice_servers]
@@ -170,6 +172,7 @@ class Session:
             self._spawn(self._submit(picked, self.style_id, now_s))
 
     async def _submit(self, picked: Picked, style_id: str, picked_s: float) -> None:
+        self._submitting += 1
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._encode_and_submit, picked, style_id)
             self.tally.encoded(picked.frame_id, time.monotonic() - picked_s)
@@ -177,6 +180,8 @@ class Session:
             logger.info("stream %s: key frame %s not queued: %s", self.stream_id, picked.frame_id, error)
             self._picker.forget(picked.frame_id)
             self._drop(picked.frame_id, "redis")
+        finally:
+            self._submitting -= 1
 
     def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
         cut = picked.reason == "cut"
@@ -267,9 +272,9 @@ class Session:
             self._control.send(json.dumps(message))
 
     def _can_send(self) -> bool:
-        """Whether an answer would be sent at once."""
+        """Whether a key frame would leave at once, and its answer, too."""
         open_channels = all(c is not None and c.readyState == "open" for c in (self._control, self._frames))
-        return open_channels and self._frames.bufferedAmount == 0
+        return open_channels and self._frames.bufferedAmount == 0 and self._submitting < MAX_SUBMITTING
 
     def _send_frame(self, answer: StylizedFrame) -> bool:
         """Whether the way to the client was free."""

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -18,15 +19,21 @@ STUB = Path(__file__).parent / "stub.py"
 
 
 class Crew:
-    """`async`-free: start it with `with`. Parts can be killed and started again by name."""
+    """To be used with `with`. Parts can be killed and started again by name: redis, gateway, worker 0, ..."""
 
-    def __init__(self, folder: Path, *, workers: int = 1, stub_ms: float = 30, real: bool = False, **settings: str) -> None:
-        """`real`: the shipped model instead of the stub. `settings` are the gateway's and workers' MVS_* variables."""
+    def __init__(
+        self, folder: Path, *, workers: int = 1, stub_ms: float | None = 30, cores: Mapping[str, set[int]] = {},
+        **settings: str,
+    ) -> None:
+        """`stub_ms`: None for the shipped model. `cores`: which ones a part may use. `settings` are MVS_* variables."""
         redis_port, self.port = free_port(), free_port()
+        settings = {"MVS_MAX_SESSIONS": "1000", "MVS_CPU_BUDGET": "64", **settings}
         self.redis_url, self.url = f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{self.port}"
         self._environment = {**os.environ, **ENVIRONMENT, **settings}
         python = [sys.executable]
-        worker = [*python, "-m", "workers", "stylize"] if real else [*python, str(STUB), "--ms", str(stub_ms)]
+        stub = [str(STUB), "--ms", str(stub_ms)]
+        worker = [*python, *(["-m", "workers", "stylize"] if stub_ms is None else stub)]
+        self._cores = cores
         self._commands = {
             "redis": redis_server.command(redis_server.find_server(), port=redis_port, folder=folder),
             "gateway": [*python, "-m", "workers", "gateway", "--port", str(self.port), "--redis", self.redis_url],
@@ -54,7 +61,11 @@ class Crew:
             part.wait()
 
     def start(self, name: str) -> None:
-        self._parts[name] = subprocess.Popen(self._commands[name], env=self._environment, stdout=subprocess.DEVNULL)
+        cores = self._cores.get(name)
+        self._parts[name] = subprocess.Popen(
+            self._commands[name], env=self._environment, stdout=subprocess.DEVNULL,
+            preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)),
+        )
 
     def kill(self, name: str) -> None:
         """As a crash would: SIGKILL."""

@@ -1,9 +1,11 @@
 """The gateway from outside: HTTP, and real WebRTC peers through a real Redis."""
 import asyncio
+import threading
 from io import BytesIO
 
 import numpy as np
 import pytest
+import redis
 
 from peers import Client, FlatEdge, Running, flat_answer, until
 from pipeline import session, topology
@@ -206,9 +208,9 @@ async def test_answers_that_reach_nobody_are_counted(running, redis_url):
     key = topology.results(running.gateway._settings.gateway_id)
     picture = encode_jpeg(np.zeros((8, 8, 3), np.uint8))
     stray = flat_answer(KeyFrame("gateway", "no such stream", 1, "style", False, picture))
-    with connect(redis_url) as redis:
-        redis.xadd(key, {"frame": b"not an answer"})
-        redis.xadd(key, {"frame": stray.pack()})
+    with connect(redis_url) as client:
+        client.xadd(key, {"frame": b"not an answer"})
+        client.xadd(key, {"frame": stray.pack()})
 
     await until(lambda: running.count("mvs_answers_dropped_total", reason="gone") == 1)
 
@@ -223,6 +225,28 @@ async def test_a_full_gateway_says_when_to_come_back(redis_url, web_root):
             assert response.status == 503
             assert int(response.headers["Retry-After"]) > 0
         await client.close()
+
+
+async def test_a_redis_that_hangs_does_not_fill_the_gateway_with_pictures(running, edge, monkeypatch):
+    client, hangs, calls = Client(running.url), threading.Event(), []
+
+    def submit(frame):
+        calls.append(frame)
+        assert hangs.wait(30)
+        raise redis.TimeoutError
+
+    monkeypatch.setattr(running.gateway._broker, "submit", submit)
+    monkeypatch.setattr(topology, "KEY_FRAME_DEADLINE_MS", 100)
+    await client.open()
+    await until(lambda: running.count("mvs_key_frames_dropped_total", reason="deadline") >= 2)
+    frames = running.count("mvs_frames_received_total")
+    await until(lambda: running.count("mvs_frames_received_total") > frames + 30)
+
+    assert len(calls) == session.MAX_SUBMITTING == running.key_frames()
+    monkeypatch.undo()
+    hangs.set()
+    await until(lambda: client.grids)
+    await client.close()
 
 
 async def test_a_busy_gateway_refuses_before_it_makes_a_connection(redis_url, web_root, monkeypatch):

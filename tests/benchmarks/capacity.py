@@ -1,0 +1,83 @@
+"""What one gateway carries, every look asked for in open loop:
+
+    uv run python tests/benchmarks/capacity.py [--clients 20] [--seconds 30] [--clip FILE ...] [--free]
+
+The gateway has one core of its own, all others the rest; --free lets it use all. Workers are stubs of 30 ms that need
+no processor, so that what is beyond 30 ms is everything but the model. First one client alone, then all.
+Targets: 20 streams of 640x360 at 30 frames a second with no frame lost, loop lag p99 <= 20 ms, looks within 80, 120 and
+200 ms (p50, p95, p99), and 15 ms (p50) of one client's for everything but the model. The last line is JSON.
+"""
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from clients.crowd import Plan  # noqa: E402
+from clients.load import measure, print_summary, show_progress  # noqa: E402
+from clients.replay import Recording, record  # noqa: E402
+from crew import Crew  # noqa: E402
+from pipeline.styles import shipped  # noqa: E402
+
+STUB_MS = 30
+SIZE, FPS, RATE = (640, 360), 30, 2
+RAMP_S = 4
+
+
+def main() -> None:
+    args = arguments()
+    recordings = tuple(record(clip, SIZE, fps=FPS) for clip in args.clip or [None])
+    cores = os.sched_getaffinity(0)
+    gateway = set() if args.free or len(cores) < 2 else {min(cores)}
+    workers = 1 + int(args.clients * RATE * STUB_MS / 700)  # busy for at most 70 % of their time
+    parts = ["redis", *(f"worker {n}" for n in range(workers))]
+    pinned = {"gateway": gateway, **{part: cores - gateway for part in parts}} if gateway else {}
+    os.sched_setaffinity(0, cores - gateway)  # the generator
+    with tempfile.TemporaryDirectory() as folder, Crew(Path(folder), workers=workers, stub_ms=STUB_MS,
+                                                       cores=pinned) as crew:
+        alone = run(crew.url, recordings, 1, min(15.0, args.seconds))
+        together = run(crew.url, recordings, args.clients, args.seconds)
+    print_summary(together)
+    result = figures(alone, together)
+    for name, value in result.items():
+        print(f"{name:34}{value}")
+    print(json.dumps(result))
+
+
+def run(url: str, recordings: tuple[Recording, ...], clients: int, seconds: float) -> dict:
+    plan = Plan(url, shipped()[0].id, recordings, RATE, clients, RAMP_S, seconds)
+    return measure(plan, 1, on_second=show_progress)[0]
+
+
+def figures(alone: dict, together: dict) -> dict:
+    trip, gateway = together["key_frame_round_trip_ms"], together["roles"]["gateway"]
+    generator = together["roles"]["generator"]["core_percent"]
+    return {
+        "streams": together["clients"],
+        "fps": together["fps"],
+        "loop_lag_p99_ms": together["stages"]["event loop lag"]["p99_ms"],
+        "gateway_core_percent": gateway["core_percent"],
+        "gateway_core_percent_a_stream": round(gateway["core_percent"] / together["clients"], 2),
+        "gateway_rss_mb": gateway["rss_mb"],
+        "generator_share_of_gateway": round(generator / gateway["core_percent"], 2),
+        "late_frames": together["late_frames"],
+        "lost": together["lost"],
+        **{f"round_trip_{name}_ms": value for name, value in trip.items()},
+        "alone_round_trip_p50_ms": alone["key_frame_round_trip_ms"]["p50"],
+        "alone_not_the_model_p50_ms": round(alone["key_frame_round_trip_ms"]["p50"] - STUB_MS, 1),
+    }
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--clip", type=Path, nargs="+", default=[])
+    parser.add_argument("--free", action="store_true", help="let the gateway use all cores")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
