@@ -15,6 +15,7 @@ from pathlib import Path
 import redis
 from aiohttp import web
 
+from pipeline.access import Access
 from pipeline.admission import Admission, CpuMeter
 from pipeline.broker import GatewayBroker, connect
 from pipeline.codec import MAX_STYLE_BYTES
@@ -27,6 +28,7 @@ from pipeline.settings import Settings
 from pipeline.style_store import StyleStore
 from pipeline.styles import shipped, thumbnail
 from pipeline.tally import Tally
+from pipeline.watch import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -62,12 +64,13 @@ class Gateway:
         self._admission, self._cpu = Admission(settings.max_sessions, settings.cpu_budget), CpuMeter()
         self._numbers = itertools.count(1)
         self._files = {f.name: f.read_bytes() for f in web_root.iterdir() if f.is_file()}
-        self.operators = Operators(settings, self.metrics, self._sessions, self._broker, self._executor,
-                                    page=self._files.pop("status.html", b""))
+        self.watch = Watch(settings, self.metrics, self._sessions, self._broker, self._executor)
+        self.operators = Operators(Access.of(settings), self.metrics.registry, self.watch.board,
+                                   page=self._files.pop("status.html", b""), executor=self._executor)
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[_errors_as_json, _security_headers], client_max_size=MAX_STYLE_BYTES + 1024)
-        app.cleanup_ctx.append(self._live)
+        app.cleanup_ctx.extend((self._live, self.watch.live))
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/config", self._config)

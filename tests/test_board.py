@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from pipeline.board import MINUTE_TICKS, TICKS, Board, Reading, Round, Stream, Tick, quantile, troubles
 from pipeline.metrics import STAGES
-from pipeline.operators import buckets
 from pipeline.reports import Told
+from pipeline.watch import buckets
 
 STREAM = Stream(3, "Dusk", (640, 360), frames=0, key_frames=4, answers=3, in_flight=1, drops={"late": 1}, age_s=0.4)
 NO_STAGES = dict.fromkeys(STAGES, (0.0, 0))

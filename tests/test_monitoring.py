@@ -34,7 +34,7 @@ async def exported(redis_url, tmp_path) -> dict[str, set[str]]:
         with connect(redis_url) as connection:
             for role, metrics in (("stylize", worker), ("train", trainer), ("aggregate", aggregator)):
                 Reporter(connection, role, metrics.registry).tell()
-        await running.gateway.operators._tick()
+        await running.gateway.watch.tick()
         async with running.http.get("/metrics") as response:
             families = list(text_string_to_metric_families(await response.text()))
     samples = [sample for family in families for sample in family.samples]

@@ -43,7 +43,7 @@ async def tick_s(running: Running, times: int) -> float:
     """Processor seconds of one tick, its thread's included."""
     start_s = time.process_time()
     for _ in range(times):
-        await running.gateway.operators._tick()
+        await running.gateway.watch.tick()
     return (time.process_time() - start_s) / times
 
 
@@ -59,7 +59,7 @@ async def measure(redis_url: str, web_root: Path) -> dict[str, float]:
         return {
             "frame_us": 1e6 * cpu_s(tally.frame, 100_000), "tick_ms": 1e3 * tick,
             "metrics_ms": 1e3 * cpu_s(lambda: generate_latest(gateway.metrics.registry), 50),
-            "status_json_ms": 1e3 * cpu_s(lambda: json.dumps(gateway.operators._board.state()), 50),
+            "status_json_ms": 1e3 * cpu_s(lambda: json.dumps(gateway.watch.board.state()), 50),
         }
 
 
