@@ -52,13 +52,18 @@ class Crew:
         return self
 
     def __exit__(self, *error: object) -> None:
-        for part in reversed(self._parts.values()):
-            part.terminate()
-        for part in self._parts.values():
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                part.wait(10)
-            part.kill()
-            part.wait()
+        others = [part for name, part in self._parts.items() if name != "redis"]
+        for parts in (others, [self._parts["redis"]]):  # nobody is left without it
+            for part in parts:
+                part.terminate()
+            for part in parts:
+                self._end(part)
+
+    def _end(self, part: subprocess.Popen) -> None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            part.wait(10)
+        part.kill()
+        part.wait()
 
     def start(self, name: str) -> None:
         cores = self._cores.get(name)
