@@ -116,7 +116,7 @@ async def test_operators_see_the_stream_and_everybody_who_works(up, page):
     await page.goto(f"{up.url}/?source=camera&style={find_shipped('dusk').id}&autostart=1")
     await live(page)
 
-    status = await page.context.new_page()
+    status = await page.context.browser.new_page()
     await status.goto(f"{up.url}/status")
     await until(status, "document.getElementById('stream-rows').textContent.includes('Dusk')", TIMEOUT_S)
     await until(status, "document.querySelectorAll('#legend li').length === 5", TIMEOUT_S)
