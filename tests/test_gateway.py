@@ -4,6 +4,7 @@ import threading
 from io import BytesIO
 
 import numpy as np
+import psutil
 import pytest
 import redis
 
@@ -279,6 +280,23 @@ async def test_a_client_that_leaves_is_forgotten(running, edge):
     await client.close()
 
     await until(lambda: running.count("mvs_sessions") == 0)
+
+
+async def test_sessions_leave_no_socket_and_no_decoder_behind(running, edge):
+    async def visit() -> None:
+        client = Client(running.url)
+        await client.open()
+        await until(lambda: client.grids)
+        await client.close()
+        await until(lambda: running.count("mvs_sessions") == 0)
+
+    await visit()  # what is made once
+    before = psutil.Process().num_fds()
+    for _ in range(5):
+        await visit()
+
+    await until(lambda: psutil.Process().num_fds() <= before)
+    assert not [thread for thread in threading.enumerate() if "decoder" in thread.name]
 
 
 async def test_a_client_that_falls_silent_is_forgotten(running, edge, monkeypatch):
