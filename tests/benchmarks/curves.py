@@ -12,7 +12,10 @@ Curve = list[tuple[int, dict[str, float]]]
 
 
 def draw(path: Path, curves: dict[int, Curve]) -> None:
-    """Total, content and style loss against images per edge, and the total against images of all edges: one PNG."""
+    """Total, content and style loss against images per edge, and the total against images of all edges: one PNG.
+
+    Losses are on a logarithmic scale: what matters comes after a steep start.
+    """
     panels = [panel(curves, loss, total=False) for loss in ("total", "content", "style")]
     panels.append(panel(curves, "total", total=True))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -22,13 +25,13 @@ def draw(path: Path, curves: dict[int, Curve]) -> None:
 def panel(curves: dict[int, Curve], loss: str, *, total: bool) -> np.ndarray:
     """One loss; `total` counts the images of all edges."""
     image = np.full((PANEL[1], PANEL[0], 3), PAPER, np.uint8)
-    lines = {n: np.array([(images * (n if total else 1), losses[loss]) for images, losses in curve])
+    lines = {n: np.array([(images * (n if total else 1), np.log(losses[loss])) for images, losses in curve])
              for n, curve in curves.items()}
     points = np.concatenate(list(lines.values()))
     low, high = points.min(0), points.max(0)
     for n, line in lines.items():
         cv2.polylines(image, [places(line, low, high)], False, COLOURS[n], 2, cv2.LINE_AA)
-        write(image, f"N = {n}", (PANEL[0] - 80, 40 + 22 * list(lines).index(n)), COLOURS[n])
+        write(image, f"N = {n}", (PANEL[0] - 112, 66 + 22 * list(lines).index(n)), COLOURS[n])
     frame(image, low, high)
     write(image, f"{loss} loss", (MARGIN[0], 18))
     write(image, "images of all edges" if total else "images per edge", (MARGIN[0] + 100, PANEL[1] - 8))
@@ -45,7 +48,7 @@ def places(line: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 def frame(image: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
     cv2.rectangle(image, MARGIN, (PANEL[0] - MARGIN[0], PANEL[1] - MARGIN[1]), INK, 1)
     for value, y in ((high[1], MARGIN[1]), (low[1], PANEL[1] - MARGIN[1])):
-        write(image, f"{value:.3f}", (4, y + 5))
+        write(image, f"{np.exp(value):.3f}", (4, y + 5))
     for value, x in ((low[0], MARGIN[0]), (high[0], PANEL[0] - MARGIN[0])):
         write(image, f"{value:.0f}", (x - 12, PANEL[1] - MARGIN[1] + 16))
 
