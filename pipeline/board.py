@@ -184,9 +184,10 @@ def role(name: str, now: Tick, then: Tick) -> dict:
 def details(name: str, now: Tick, then: Tick) -> dict[str, float]:
     gauges, counts = now.reading.told.gauges, now.reading.told.counts
     if name == "stylize":
+        workers = max(1.0, gauges.get('mvs_processes{"role": "stylize"}', 0))
         return {
             "key_frames_per_s": grown_rate('mvs_edge_key_frames_total{"outcome": "answered"}', now, then),
-            "busy": grown_rate("mvs_edge_busy_seconds_total", now, then),
+            "busy": min(1.0, grown_rate("mvs_edge_busy_seconds_total", now, then) / workers),
         }
     if name == "train":
         return {"samples": gauges.get("mvs_training_samples", 0), "images": counts.get("mvs_training_images_total", 0)}

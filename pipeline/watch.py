@@ -83,7 +83,7 @@ class Watch:
         with contextlib.suppress(redis.RedisError):
             rounds = [
                 Round(s.base_version, s.num_examples, s.loss_before, s.loss_after)
-                for s in Snapshots(self._cloud).recent_globals()
+                for s in Snapshots(self._cloud).recent_globals() if s.num_examples  # the shipped one is of no round
             ]
             self._of_cloud = reports.read(self._cloud) if self._has_two else reports.Told(), rounds
         of_cloud, rounds = self._of_cloud

@@ -95,7 +95,7 @@ def test_roles_show_what_they_told():
     roles = {role["role"]: role for role in state["roles"]}
 
     assert roles["stylize"]["processes"] == 2 and roles["train"]["processes"] == 0
-    assert roles["stylize"]["details"] == {"key_frames_per_s": 6, "busy": 0.2}
+    assert roles["stylize"]["details"] == {"key_frames_per_s": 6, "busy": 0.1}  # each of the two
     assert roles["aggregate"]["details"]["round"] == 7
     assert state["models"] == {"ab": 2}
 

@@ -63,7 +63,7 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
         aggregator.round.set(4)
         Reporter(connection, "stylize", worker.registry).tell()
         Reporter(connection, "aggregate", aggregator.registry).tell()
-        for version in (3, 4, 4):
+        for version in (0, 3, 4, 4):
             weights = b"%d" % version
             snapshot = WeightSnapshot.of(weights, edge_id="cloud", base_version=version, num_examples=80 * version,
                                          loss_before=0.5, loss_after=0.4)
