@@ -12,7 +12,7 @@ KNOT_GAP = 0.5
 #: Steps of luma that the fit tells apart.
 LUMA_LEVELS = 256
 #: How far apart two cells of a layer may be in mean colour (0..1) and in place (cells) to be alike.
-ALIKE_COLOUR, ALIKE_PLACE = 0.03, 6.0
+ALIKE_COLOUR, ALIKE_PLACE = 0.04, 6.0
 
 
 class MetaKernel(nn.Module):

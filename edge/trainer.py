@@ -26,7 +26,7 @@ from edge.vgg import VGG
 
 #: Added to a pair's own style distance (about 1 on photos): pairs that are alike would outweigh all others.
 DISTANCE_FLOOR = 0.15
-WEIGHTS = {"style": 2.8, "edges": 0.6, "graded": 2.5, "roughness": 0.5, "range": 6.0, "skin": 14.0, "sky": 5.0,
+WEIGHTS = {"style": 2.4, "edges": 0.9, "graded": 2.5, "roughness": 0.5, "range": 6.0, "skin": 14.0, "sky": 20.0,
            "glow": 100.0, "moved": 2.0}
 
 
