@@ -126,6 +126,7 @@ class Connection:
         self._on_control(json.loads(text))
 
     def _read_chunk(self, chunk: bytes) -> None:
+        self._heard()
         try:
             if joined := self._joiner.add(chunk):
                 self._on_grid(joined[0], read_grid(*joined))

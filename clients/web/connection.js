@@ -82,14 +82,12 @@ export class Connection {
     const { onControl, onChunk } = this.#handlers;
     this.#control = this.#peer.createDataChannel('control');
     this.#control.addEventListener('open', () => this.#unsent.forEach((message) => this.send(message)));
-    this.#control.addEventListener('message', (event) => {
-      if (this.#peer.connectionState === 'connected') this.#giveUpAfter(SILENT_MS, 'The server has become silent.');
-      onControl(event.data);
-    });
+    this.#control.addEventListener('message', (event) => onControl(event.data));
     const frames = this.#peer.createDataChannel('frames', { ordered: false });
     frames.binaryType = 'arraybuffer';
     frames.addEventListener('message', (event) => onChunk(event.data));
     for (const channel of [this.#control, frames]) {
+      channel.addEventListener('message', this.#onHeard);
       channel.addEventListener('close', () => this.#lose('The server closed the connection.'));
     }
   }
@@ -118,6 +116,10 @@ export class Connection {
     if (state === 'connecting') this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
     if (state === 'disconnected') this.#giveUpAfter(DISCONNECTED_MS, 'The server is out of reach.');
     if (state === 'failed' || state === 'closed') this.#lose('The connection to the server failed.');
+  };
+
+  #onHeard = () => {
+    if (this.#peer.connectionState === 'connected') this.#giveUpAfter(SILENT_MS, 'The server has become silent.');
   };
 
   #giveUpAfter(delayMs, reason) {
