@@ -73,7 +73,7 @@ def test_panels_neither_overlap_nor_leave_the_screen():
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
-def test_compose_mounts_what_is_there_and_asks_the_gateway_where_it_listens():
+def test_compose_mounts_what_is_there_and_asks_gateways_where_they_listen():
     compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
     prometheus = yaml.safe_load(compose["configs"]["prometheus"]["content"])
     source = yaml.safe_load((MONITORING / "grafana-datasource.yml").read_text())["datasources"][0]
@@ -84,7 +84,8 @@ def test_compose_mounts_what_is_there_and_asks_the_gateway_where_it_listens():
     assert provider["options"]["path"] in [target.rpartition("/")[0] for _, target, _ in mounts]
     assert {target["datasource"]["uid"] for _, target in TARGETS} == {source["uid"]}
     (job,) = prometheus["scrape_configs"]
-    assert job["static_configs"][0]["targets"] == ["127.0.0.1:${MVS_PORT:-8080}"]
+    ports = [compose["services"][name]["environment"]["MVS_PORT"] for name in ("gateway", "gateway-2")]
+    assert job["static_configs"][0]["targets"] == [f"127.0.0.1:{port}" for port in ports]
     assert job["authorization"]["credentials"] == compose["services"]["gateway"]["environment"]["MVS_OPERATOR_TOKEN"]
     assert source["url"].endswith("127.0.0.1:9090")
     assert {compose["services"][name]["profiles"][0] for name in ("prometheus", "grafana")} == {"operators"}
