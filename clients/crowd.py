@@ -130,14 +130,14 @@ class Member:
             del self._captured_s[next(iter(self._captured_s))]
         tally.frames += self._plan.counts(due_s)
         tally.late_frames += self._replay.is_late
-        if self._sent % self._every == 0:
-            self._ask(due_s)
+        if self._sent % self._every == 0 and self._plan.counts(due_s):
+            self._demand.due(due_s)
         self._sent += 1
+        if self._sent % self._every == 0:  # between two frames: it is sure to be heard before the next one and no other
+            asyncio.get_running_loop().call_later(0.5 / self._recording.fps, self._ask)
         tally.lose(self._demand.expire(time.monotonic()))
 
-    def _ask(self, due_s: float) -> None:
-        if self._plan.counts(due_s):
-            self._demand.due(due_s)
+    def _ask(self) -> None:
         if self._connection.control.readyState == "open":
             self._connection.control.send(json.dumps({"type": "key_frame"}))
 

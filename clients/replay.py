@@ -21,8 +21,8 @@ from pipeline.styles import shipped
 FRAMES = 449
 #: A whole picture every three seconds, to begin again from when one is asked for.
 WHOLE_EVERY = 90
-#: What browsers send of 640x360 after their first seconds.
-BITS_PER_PIXEL = 0.13
+#: What browsers send after their first seconds of 640x360, and at most of anything.
+BITS_PER_PIXEL, MOST_BITS_PER_S = 0.13, 2_500_000
 CLOCK_RATE = 90_000
 #: A frame that waits longer than this for its sender makes the measurement worthless: the machine is too small for it.
 LATE_S = 0.05
@@ -85,7 +85,8 @@ def _encode(pictures: Iterable[np.ndarray], size: tuple[int, int], fps: int) -> 
     codec = av.CodecContext.create("libvpx", "w")
     codec.pix_fmt, codec.time_base = "yuv420p", fractions.Fraction(1, fps)
     codec.thread_count = 1  # more of them wait for each other in a loop: eight times the work
-    codec.gop_size, codec.bit_rate = WHOLE_EVERY, round(size[0] * size[1] * fps * BITS_PER_PIXEL)
+    codec.gop_size = WHOLE_EVERY
+    codec.bit_rate = round(min(MOST_BITS_PER_S, size[0] * size[1] * fps * BITS_PER_PIXEL))
     codec.options = {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "static-thresh": "1"}
     for number, picture in enumerate(pictures):
         if number == 0:

@@ -7,6 +7,7 @@ import asyncio
 import importlib.metadata
 import logging
 import queue
+import socket
 import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -23,12 +24,17 @@ logger = logging.getLogger(__name__)
 WRITTEN_FOR = "1.16."
 #: Senders need not hear more often how fast they may send. aiortc tells them with each packet of a path that fills up.
 ESTIMATE_MS = 100
+#: A whole picture comes as 60 packets at once, and Linux counts each as two: its own default holds one and a half.
+RECEIVE_BUFFER_BYTES = 1 << 20
 
 
 def shorten(dtls: RTCDtlsTransport) -> None:
     """Have RTP of this connection handled as it arrives. To be called once it is connected; all else goes as before."""
     if _is_known():
         ice = dtls.transport._connection
+        for pair in ice._nominated.values():
+            bound = pair.protocol.transport.get_extra_info("socket")
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # or as much as is allowed
         ice.data_received = partial(_data_received, dtls, ice.data_received)
 
 
