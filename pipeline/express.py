@@ -18,12 +18,16 @@ from aiortc import RTCDtlsTransport, clock, rtcrtpreceiver
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtp import RtpPacket, is_rtcp
 
+from pipeline.jitter import is_whole_picture
+
 logger = logging.getLogger(__name__)
 
 #: What is used here is private: it is used only with the version it was written for.
 WRITTEN_FOR = "1.16."
 #: Senders need not hear more often how fast they may send. aiortc tells them with each packet of a path that fills up.
 ESTIMATE_MS = 100
+#: A decoder half a second behind goes on with the next whole picture, which is asked for, and again each second.
+MOST_WAITING, ASK_EVERY = 15, 30
 #: A whole picture comes as 60 packets at once, and Linux counts each as two: its own default holds one and a half.
 RECEIVE_BUFFER_BYTES = 1 << 20
 
@@ -81,12 +85,22 @@ class CalmEstimator(RemoteBitrateEstimator):
 def decode(
     loop: asyncio.AbstractEventLoop, encoded: queue.Queue, decoded: asyncio.Queue, failed: threading.Event
 ) -> None:
-    """A decoder thread's main, in the place of aiortc's: frames until None comes, which goes on to the track."""
+    """A decoder thread's main, in the place of aiortc's: frames until None comes, which goes on to the track.
+
+    Where the processor is too slow for all of them, video becomes jerky, and neither late nor a burden on memory.
+    """
     name = decoder = None
+    skipped = 0
     while (task := encoded.get()) is not None:
         codec, frame = task
         if codec.name != name:
             name, decoder = codec.name, rtcrtpreceiver.get_decoder(codec)
+        if (skipped or encoded.qsize() > MOST_WAITING) and not is_whole_picture(frame.data):
+            if skipped % ASK_EVERY == 0:
+                failed.set()
+            skipped += 1
+            continue
+        skipped = 0
         try:
             frames = decoder.decode(frame)
         except av.FFmpegError as error:

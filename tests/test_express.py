@@ -66,22 +66,53 @@ async def test_a_handler_that_waits_is_not_left_half_done():
         express.finish(waits())
 
 
-async def test_a_frame_that_cannot_be_decoded_is_told_and_the_next_one_is_decoded(monkeypatch):
-    class Decoder:
-        def decode(self, frame):
-            if frame == "broken":
-                raise av.error.InvalidDataError(1, "broken")
-            return [frame]
+class Decoder:
+    """Gives back what it is given, but for what is broken."""
 
+    def decode(self, frame):
+        if frame.broken:
+            raise av.error.InvalidDataError(1, "broken")
+        return [frame.number]
+
+
+async def decoded(frames, monkeypatch) -> tuple[list, threading.Event]:
+    """What comes out of a decoder thread that all of this waits for, and whether it asks for a whole picture."""
     monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
-    codec, encoded, decoded, failed = SimpleNamespace(name="VP8"), queue.Queue(), asyncio.Queue(), threading.Event()
-    for task in [(codec, "broken"), (codec, "whole"), None]:
-        encoded.put(task)
+    encoded, out, failed = queue.Queue(), asyncio.Queue(), threading.Event()
+    for frame in frames:
+        encoded.put((SimpleNamespace(name="VP8"), frame))
+    encoded.put(None)
+    await asyncio.to_thread(express.decode, asyncio.get_running_loop(), encoded, out, failed)
+    await asyncio.sleep(0)
+    return [out.get_nowait() for _ in range(out.qsize())], failed
 
-    await asyncio.to_thread(express.decode, asyncio.get_running_loop(), encoded, decoded, failed)
 
-    assert [await decoded.get(), await decoded.get()] == ["whole", None]
+def encoded_frame(number, *, whole=False, broken=False) -> SimpleNamespace:
+    return SimpleNamespace(number=number, data=b"\x00" if whole else b"\x01", broken=broken)
+
+
+async def test_a_frame_that_cannot_be_decoded_is_told_and_the_next_one_is_decoded(monkeypatch):
+    numbers, failed = await decoded([encoded_frame(0, broken=True), encoded_frame(1)], monkeypatch)
+
+    assert numbers == [1, None]
     assert failed.is_set()
+
+
+async def test_a_decoder_that_is_behind_goes_on_with_the_next_whole_picture(monkeypatch):
+    frames = [encoded_frame(number, whole=number in (0, 20)) for number in range(30)]
+
+    numbers, failed = await decoded(frames, monkeypatch)
+
+    assert numbers == [0, *range(20, 30), None]
+    assert failed.is_set()
+
+
+async def test_a_decoder_that_keeps_up_skips_nothing(monkeypatch):
+    frames = [encoded_frame(number, whole=number == 0) for number in range(express.MOST_WAITING)]
+
+    numbers, failed = await decoded(frames, monkeypatch)
+
+    assert numbers == [*range(express.MOST_WAITING), None] and not failed.is_set()
 
 
 def test_a_sender_is_not_told_its_rate_with_each_packet(monkeypatch):
