@@ -234,12 +234,11 @@ def milliseconds(size: tuple[int, int]) -> dict[str, float]:
     grid = fit_grid(key, 255 - key)
     luma_key, luma = (small_luma(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in (key, now))
     answer = Answer(key, apply_grid(key, grid), grid, luma_key)
-    return {name: cpu_ms(lambda: one_frame(name, now, luma, answer)) for name in VARIANTS}
-
-
-def one_frame(variant: str, now: np.ndarray, luma: np.ndarray, answer: Answer) -> np.ndarray:
-    mode, flow = VARIANTS[variant]
-    return MODES[mode].paint(now, Neighbour(answer, flow_between(luma, answer.luma, ESTIMATORS[flow]())), None, 0)
+    took = {}
+    for name, (mode, flow) in VARIANTS.items():
+        paint, estimate = MODES[mode].paint, ESTIMATORS[flow]()
+        took[name] = cpu_ms(lambda: paint(now, Neighbour(answer, flow_between(luma, answer.luma, estimate)), None, 0))
+    return took
 
 
 def cpu_ms(work: Callable[[], object]) -> float:
