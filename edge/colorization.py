@@ -10,6 +10,8 @@ from torch import Tensor, nn
 RIDGE_SHARE, RIDGE = 0.05, 1e-3
 #: A picture has this many regions along each side.
 REGIONS = 12
+#: Covariances are taken from at least this many places of a picture, where it has more than four times as many.
+PLACES = 500
 #: Channels between what a gate sees and what it decides.
 GATE_WIDTH = 32
 
@@ -108,7 +110,8 @@ def statistics(features: Tensor) -> Statistics:
     goes through: training skips such a step, and the stylizer refuses such a grid.
     """
     with torch.autocast(features.device.type, enabled=False):
-        x = features.float().flatten(2)
+        step = 2 if features[0, 0].numel() > 4 * PLACES else 1
+        x = features[:, :, ::step, ::step].float().flatten(2)
         mean = x.mean(2, keepdim=True)
         covariance = x @ x.mT / x.shape[2] - mean @ mean.mT
         variance = covariance.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
