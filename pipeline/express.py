@@ -1,7 +1,7 @@
 """The short way for received video: from the socket to the jitter buffer in one call, and as directly from the decoder.
 
 aiortc 1.16 parses each datagram as STUN first, queues it, wakes a task, and hands each decoded frame over in a task
-and two futures of its own. With twenty streams that is more work than decoding them.
+and two futures of its own.
 """
 import asyncio
 import importlib.metadata
@@ -115,7 +115,7 @@ def decode(
 def install() -> bool:
     """Have peer connections made from now on use all this; False with an aiortc it was not written for."""
     if not _is_known():
-        logger.warning("this aiortc is not %sx: receiving costs half as much again", WRITTEN_FOR)
+        logger.warning("this aiortc is not %sx: receiving costs more", WRITTEN_FOR)
         return False
     rtcrtpreceiver.decoder_worker, rtcrtpreceiver.RemoteBitrateEstimator = decode, CalmEstimator
     return True
