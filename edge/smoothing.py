@@ -94,10 +94,9 @@ def share(sums: Tensor) -> Tensor:
     colours = layers[..., 3:18:7] / layers[..., 24:25]
     places = torch.cartesian_prod(rows, columns).expand(*colours.shape[:3], 2)
     x = torch.cat((colours / ALIKE_COLOUR, places / ALIKE_PLACE), -1)
-    norm = x.square().sum(-1, keepdim=True)
     with torch.autocast(sums.device.type, enabled=False):
-        alike = torch.exp(2 * x @ x.mT - norm - norm.mT)
-        shared = (alike @ layers) / alike.sum(-1, keepdim=True)
+        alike = (2 * x @ x.mT - x.square().sum(-1)[..., None, :]).softmax(-1)  # of exp(-|a - b|^2)
+        shared = alike @ layers
     return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
 
 
