@@ -6,8 +6,8 @@ from torch import Tensor
 
 #: Time constant. Measured on nine clips, every frame stylized: the worst, a drive through a forest, has 1.36 times the
 #: warping error of one held grid without memory, 1.11 with 3 s and 1.07 with 6 s, and a key frame's answer that comes a
-#: second late costs a third less with 6 s than with 3 s. A longer one would follow a slow pan too late. A scene cut does
-#: not wait for it: there the stream begins anew.
+#: second late costs a third less with 6 s than with 3 s. A longer one would follow a slow pan too late. At a scene cut
+#: the stream begins anew.
 MEMORY_S = 6.0
 
 #: A stream's exponential moving average of its normal equations, B 4 7 D R C: statistics of content and recolouring
