@@ -17,6 +17,7 @@ import pylibsrtp
 from aiortc import RTCDtlsTransport, clock, rtcrtpreceiver
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtp import RtpPacket, is_rtcp
+from prometheus_client import Counter
 
 from pipeline.jitter import is_whole_picture
 
@@ -83,11 +84,13 @@ class CalmEstimator(RemoteBitrateEstimator):
 
 
 def decode(
-    loop: asyncio.AbstractEventLoop, encoded: queue.Queue, decoded: asyncio.Queue, failed: threading.Event
+    dropped: Counter, loop: asyncio.AbstractEventLoop, encoded: queue.Queue, decoded: asyncio.Queue,
+    failed: threading.Event,
 ) -> None:
     """A decoder thread's main, in the place of aiortc's: frames until None comes, which goes on to the track.
 
-    Where the processor is too slow for all of them, video becomes jerky, and neither late nor a burden on memory.
+    Where the processor is too slow for all of them, video becomes jerky, and neither late nor a burden on memory. Each
+    frame that never comes out is counted in `dropped`, as "behind" or "broken".
     """
     name = decoder = None
     skipped = 0
@@ -99,6 +102,7 @@ def decode(
             if skipped % ASK_EVERY == 0:
                 failed.set()
             skipped += 1
+            dropped.labels("behind").inc()
             continue
         skipped = 0
         try:
@@ -106,18 +110,23 @@ def decode(
         except av.FFmpegError as error:
             logger.info("a frame could not be decoded: %s", error)
             failed.set()
+            dropped.labels("broken").inc()
             continue
         for picture in frames:
             loop.call_soon_threadsafe(decoded.put_nowait, picture)
     loop.call_soon_threadsafe(decoded.put_nowait, None)
 
 
-def install() -> bool:
-    """Have peer connections made from now on use all this; False with an aiortc it was not written for."""
+def install(dropped: Counter) -> bool:
+    """Have peer connections made from now on use all this, and count in `dropped` by reason.
+
+    False with an aiortc it was not written for.
+    """
     if not _is_known():
         logger.warning("this aiortc is not %sx: receiving costs more", WRITTEN_FOR)
         return False
-    rtcrtpreceiver.decoder_worker, rtcrtpreceiver.RemoteBitrateEstimator = decode, CalmEstimator
+    rtcrtpreceiver.decoder_worker = partial(decode, dropped)
+    rtcrtpreceiver.RemoteBitrateEstimator = CalmEstimator
     return True
 
 

@@ -12,6 +12,8 @@ from aiortc.rtp import is_rtcp
 
 from peers import Client, FlatEdge, Running, until
 from pipeline import express, guards
+from pipeline.metrics import GatewayMetrics
+from pipeline.watch import counted
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +22,9 @@ def installed(monkeypatch):
         monkeypatch.setattr(rtcrtpreceiver, name, getattr(rtcrtpreceiver, name))
     monkeypatch.setattr(guards.StunProtocol, "datagram_received", guards.StunProtocol.datagram_received)
     guards.install()
-    assert express.install()
+    dropped = GatewayMetrics().frames_dropped
+    assert express.install(dropped)
+    return dropped
 
 
 @pytest.fixture
@@ -75,14 +79,14 @@ class Decoder:
         return [frame.number]
 
 
-async def decoded(frames, monkeypatch) -> tuple[list, threading.Event]:
+async def decoded(frames, dropped, monkeypatch) -> tuple[list, threading.Event]:
     """What comes out of a decoder thread that all of this waits for, and whether it asks for a whole picture."""
     monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
     encoded, out, failed = queue.Queue(), asyncio.Queue(), threading.Event()
     for frame in frames:
         encoded.put((SimpleNamespace(name="VP8"), frame))
     encoded.put(None)
-    await asyncio.to_thread(express.decode, asyncio.get_running_loop(), encoded, out, failed)
+    await asyncio.to_thread(express.decode, dropped, asyncio.get_running_loop(), encoded, out, failed)
     await asyncio.sleep(0)
     return [out.get_nowait() for _ in range(out.qsize())], failed
 
@@ -91,26 +95,28 @@ def encoded_frame(number, *, whole=False, broken=False) -> SimpleNamespace:
     return SimpleNamespace(number=number, data=b"\x00" if whole else b"\x01", broken=broken)
 
 
-async def test_a_frame_that_cannot_be_decoded_is_told_and_the_next_one_is_decoded(monkeypatch):
-    numbers, failed = await decoded([encoded_frame(0, broken=True), encoded_frame(1)], monkeypatch)
+async def test_a_frame_that_cannot_be_decoded_is_told_and_the_next_one_is_decoded(installed, monkeypatch):
+    numbers, failed = await decoded([encoded_frame(0, broken=True), encoded_frame(1)], installed, monkeypatch)
 
     assert numbers == [1, None]
     assert failed.is_set()
+    assert counted(installed.labels("broken")) == 1
 
 
-async def test_a_decoder_that_is_behind_goes_on_with_the_next_whole_picture(monkeypatch):
+async def test_a_decoder_that_is_behind_goes_on_with_the_next_whole_picture(installed, monkeypatch):
     frames = [encoded_frame(number, whole=number in (0, 20)) for number in range(30)]
 
-    numbers, failed = await decoded(frames, monkeypatch)
+    numbers, failed = await decoded(frames, installed, monkeypatch)
 
     assert numbers == [0, *range(20, 30), None]
     assert failed.is_set()
+    assert counted(installed.labels("behind")) == 19
 
 
-async def test_a_decoder_that_keeps_up_skips_nothing(monkeypatch):
+async def test_a_decoder_that_keeps_up_skips_nothing(installed, monkeypatch):
     frames = [encoded_frame(number, whole=number == 0) for number in range(express.MOST_WAITING)]
 
-    numbers, failed = await decoded(frames, monkeypatch)
+    numbers, failed = await decoded(frames, installed, monkeypatch)
 
     assert numbers == [*range(express.MOST_WAITING), None] and not failed.is_set()
 

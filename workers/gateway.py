@@ -33,7 +33,6 @@ def run(args: argparse.Namespace) -> None:
     check_port_free(settings.host, settings.port)
     guards.install()
     window.install()
-    express.install()
     if settings.marker_jitter_buffer:
         jitter.install()
     asyncio.run(serve(settings, tls=args.tls))
@@ -41,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
 
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
+    express.install(gateway.metrics.frames_dropped)
     runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
