@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import cv2
@@ -64,13 +65,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--vgg", type=Path, help="VGG-19 for the perceptual distance (default: the shipped encoder)")
-    parser.add_argument("--images", type=int, help="images per edge (default 1920, quick 480)")
-    parser.add_argument("--sync", type=int, help="images per edge and round (default 96, quick 48; the paper's 4000)")
+    parser.add_argument("--images", type=int, help="images per edge (default 1920, quick 384; kinds half)")
+    parser.add_argument("--sync", type=int, help="images per edge and round (default 96, quick 32; the paper's 4000)")
     parser.add_argument("--quick", action="store_true", help="under ten minutes on two cores")
     parser.add_argument("--only", choices=["curves", "kinds"], help="figure, or kinds of edges (default both)")
     parser.add_argument("--out", type=Path, default=Path("docs/federated.png"))
     args = parser.parse_args()
-    args.images, args.sync = args.images or (480 if args.quick else 1920), args.sync or (48 if args.quick else 96)
+    args.images, args.sync = args.images or (384 if args.quick else 1920), args.sync or (32 if args.quick else 96)
     if args.images > CAPACITY * IMAGES_PER_SAMPLE:
         parser.error(f"--images can be at most {CAPACITY * IMAGES_PER_SAMPLE}")
     torch.set_num_threads(1)
@@ -131,7 +132,7 @@ def figure7(photos: Photos, features: Features, args: argparse.Namespace) -> dic
 def learning_curve(edges: int, photos: Photos, features: Features, args: argparse.Namespace) -> Curve:
     started_s = time.monotonic()
     parts, early = {f"edge{i}": photos.part(i) for i in range(edges)}, early_weights()
-    files = [early, *federated(parts, photos.styles, args, early)]
+    files = chain([early], federated(parts, photos.styles, args.images, args, early))  # judged while edges learn
     judged = [loss(file, photos.held_out[:HELD_OUT], photos.held_out[HELD_OUT:], features) for file in files]
     print(f"{edges} edges: {time.monotonic() - started_s:.0f} s", flush=True)
     return [(args.sync * i, losses) for i, losses in enumerate(judged)]
@@ -145,24 +146,24 @@ def early_weights() -> bytes:
     return write({name: torch.lerp(fresh[name], shipped[name], share).numpy() for name, share in shares.items()})
 
 
-def federated(parts: dict[str, list[np.ndarray]], styles: list[np.ndarray], args: argparse.Namespace,
+def federated(parts: dict[str, list[np.ndarray]], styles: list[np.ndarray], images: int, args: argparse.Namespace,
               start: bytes | None) -> Iterator[bytes]:
-    """The globals, as they come, of a fleet whose edges learn from `parts`."""
+    """The globals, as they come, of a fleet whose edges learn from `parts`, so many images each."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
         registry = Registry(folder / "models")
         if start:
             registry.add(replace(registry.latest(), version=1, origin="early"), start)
         url = stack.enter_context(redis_running(folder))
-        for edge_id, images in parts.items():
-            share(url, edge_id, images, styles, count=max(LEAST_SAMPLES, args.images // IMAGES_PER_SAMPLE))
+        for edge_id, own in parts.items():
+            share(url, edge_id, own, styles, count=max(LEAST_SAMPLES, images // IMAGES_PER_SAMPLE))
         environment = {"MVS_ROUND_QUORUM": str(len(parts)), "MVS_TRAIN_IMAGES": str(args.sync),
                        **({"MVS_VGG": str(args.vgg)} if args.vgg else {}), **(EARLY if start else SHIPPED_START)}
         stack.enter_context(role("aggregate", "--redis", url, "--models", str(folder / "models"), **environment))
         for edge_id in parts:
             stack.enter_context(role("train", "--redis", url, "--edge", edge_id, **environment))
         first = registry.latest().version
-        for version in range(first + 1, first + 1 + args.images // args.sync):
+        for version in range(first + 1, first + 1 + images // args.sync):
             yield wait_for(registry, version)
 
 
@@ -249,7 +250,8 @@ def ratio(curves: dict[int, Curve], wanted: float) -> float | None:
 def improvement(photos: Photos, features: Features, args: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Per kind of edge, Eq. 5 of held-out photos of its kind with the shipped weights and after the rounds."""
     kinds, styles, gains = photos.kinds(), photos.styles[:KIND], {}
-    *_, last = federated({kind: own for kind, (own, _) in kinds.items()}, photos.styles, args, start=None)
+    parts = {kind: own for kind, (own, _) in kinds.items()}
+    *_, last = federated(parts, photos.styles, args.images // 2, args, start=None)
     print(f"\n{'held-out photos':16} {'shipped':>8} {'federated':>9}")
     for kind, (_, judged) in kinds.items():
         before, after = (loss(file, judged, styles, features)["total"] for file in (SHIPPED.read_bytes(), last))
