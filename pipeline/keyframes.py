@@ -29,7 +29,8 @@ class Glance:
     """As much of a frame as the decision needs."""
 
     luma: np.ndarray  # uint8 [H, W], long side LOOK_SIDE_PX
-    histograms: np.ndarray  # [3, HISTOGRAM_BINS], of Y, U and V: each sums to 1
+    u: np.ndarray  # uint8, about half as large
+    v: np.ndarray
 
     @classmethod
     def at(cls, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Self:
@@ -39,8 +40,12 @@ class Glance:
         rows = y[:: max(1, y.shape[0] // (2 * size[1]))]  # two rows a pixel do, at a quarter of the cost
         luma = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
         step = max(1, 2 * max(u.shape) // LOOK_SIDE_PX)
-        u, v = u[::step, ::step], v[::step, ::step]
-        return cls(luma, np.stack([_levels(plane) for plane in (luma, u, v)]) @ _bins())
+        return cls(luma, u[::step, ::step].copy(), v[::step, ::step].copy())
+
+    @cached_property
+    def histograms(self) -> np.ndarray:
+        """[3, HISTOGRAM_BINS], of Y, U and V: each sums to 1."""
+        return np.stack([_levels(plane) for plane in (self.luma, self.u, self.v)]) @ _bins()
 
     @property
     def cells(self) -> np.ndarray:
@@ -81,10 +86,18 @@ def _first_layers(height: int, width: int) -> np.ndarray:
 
 def is_cut(before: Glance, after: Glance) -> bool:
     """Whether two consecutive frames belong to different scenes, by brightness or by colours."""
+    if not _changed(before, after):
+        return False
     change = before.histograms - after.histograms
     share = np.abs(change).sum(1) / 2
     levels = np.abs(change.cumsum(1)).sum(1) * 256 / HISTOGRAM_BINS
     return bool(((share > CUT_SHARE) & (levels > CUT_LEVELS)).any())
+
+
+def _changed(before: Glance, after: Glance) -> bool:
+    """Whether the pixels of any plane moved by CUT_LEVELS on average: no histogram moves further than its pixels."""
+    planes = (before.luma, after.luma), (before.u, after.u), (before.v, after.v)
+    return any(a.shape != b.shape or cv2.norm(a, b, cv2.NORM_L1) > CUT_LEVELS * a.size for a, b in planes)
 
 
 def unseen_share(key: Glance, now: Glance) -> float:

@@ -23,10 +23,7 @@ class Picked:
     def jpeg(self) -> bytes:
         """The picture without its strip. Takes milliseconds: call it in a thread."""
         rgb = self.frame.to_ndarray(format="rgb24")[: self.frame.height - self.strip_rows]
-        scale = KEY_FRAME_SIDE_PX / max(rgb.shape[:2])
-        if scale < 1:
-            rgb = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        return encode_jpeg(rgb)
+        return encode_jpeg(shrunk(rgb, KEY_FRAME_SIDE_PX))
 
 
 @dataclass(slots=True)
@@ -88,6 +85,14 @@ class KeyFramePicker:
         self._picked_at_s.pop(frame_id, None)
 
 
+def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
+    """A picture [H, W, 3] no longer than `side`: halved, then interpolated, at a fifth of what INTER_AREA takes."""
+    while max(rgb.shape[:2]) >= 2 * side:
+        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    scale = side / max(rgb.shape[:2])
+    return rgb if scale >= 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+
+
 def glance_at(frame: av.VideoFrame) -> Glance:
     """Of a whole frame in any pixel format."""
     planar = frame.format.name in ("yuv420p", "yuvj420p")
@@ -96,5 +101,7 @@ def glance_at(frame: av.VideoFrame) -> Glance:
 
 def planes(frame: av.VideoFrame) -> list[np.ndarray]:
     """uint8 [H, W] views of a planar 8-bit YUV frame's Y, U and V."""
-    rows = (np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes)
-    return [row[: plane.height, : plane.width] for row, plane in zip(rows, frame.planes)]
+    return [
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in frame.planes
+    ]

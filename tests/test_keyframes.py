@@ -4,7 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from pipeline.keyframes import CELL_PX, LOOK_SIDE_PX, Glance, KeyFrameSelector, is_cut, unseen_share
+from pipeline.keyframes import (
+    CELL_PX,
+    CUT_LEVELS,
+    CUT_SHARE,
+    LOOK_SIDE_PX,
+    Glance,
+    KeyFrameSelector,
+    is_cut,
+    unseen_share,
+)
 
 #: Two pictures of one room, a third of a brighter room, and the first in other colours.
 ROOM = np.tile(np.linspace(40, 120, 160).astype(np.uint8), (90, 1))
@@ -34,6 +43,17 @@ def test_brightness_and_colour_both_tell_a_cut():
     assert is_cut(STILL, RECOLOURED)
     assert not is_cut(STILL, STILL)
     assert not is_cut(STILL, ENTERED)
+
+
+@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 60), st.integers(0, 2**32 - 1))
+def test_the_short_answer_is_the_histograms_own(before, after, contrast, seed):
+    """Pixels that hardly moved are not looked at further; that never hides a cut."""
+    noise = np.random.default_rng(seed).integers(-contrast, contrast + 1, (2, 36, 64))
+    one, other = (glance(np.clip(level + more, 0, 255).astype(np.uint8)) for level, more in zip((before, after), noise))
+
+    change = one.histograms - other.histograms
+    moved = np.abs(change).sum(1) / 2 > CUT_SHARE, np.abs(change.cumsum(1)).sum(1) * 8 > CUT_LEVELS + 1e-9
+    assert is_cut(one, other) == np.logical_and(*moved).any()
 
 
 def test_what_was_not_there_is_unseen():

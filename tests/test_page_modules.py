@@ -34,7 +34,7 @@ async def test_every_frame_id_has_the_bits_that_the_gateway_reads(page):
     bits = np.unpackbits(np.frombuffer(base64.b64decode(words), "<u4").astype(">u4").view(np.uint8)).reshape(-1, 32)
 
     for frame_id in range(65536):
-        assert framestamp.read(np.where(bits[frame_id], 222, 32)[None]) == frame_id
+        assert framestamp.read(np.where(bits[frame_id], 222, 32).astype(np.uint8)[None]) == frame_id
 
 
 @pytest.mark.parametrize("width", [128, 202, 360, 640])

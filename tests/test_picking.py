@@ -1,11 +1,12 @@
 import av
+import cv2
 import numpy as np
 import pytest
 
 from pipeline import topology
 from pipeline.codec import decode_image
 from pipeline.framestamp import stamp
-from pipeline.picking import KEY_FRAME_SIDE_PX, KeyFramePicker
+from pipeline.picking import KEY_FRAME_SIDE_PX, KeyFramePicker, shrunk
 
 DEADLINE_S = topology.KEY_FRAME_DEADLINE_MS / 1000
 
@@ -31,6 +32,18 @@ def test_the_picture_has_no_strip_and_fits_the_limit(picker):
 
     assert picture.shape == (288, KEY_FRAME_SIDE_PX, 3)
     assert picture.min() > 110 and picture.max() < 130
+
+
+@pytest.mark.parametrize("size", [(640, 360), (1920, 1080), (1024, 577), (513, 2), (300, 200)])
+def test_a_picture_of_any_size_is_shrunk_to_the_limit_as_by_area(size):
+    picture = np.kron(np.random.default_rng(3).integers(0, 256, (9, 16, 3)), np.ones((130, 130, 1)))
+    picture = cv2.resize(picture.astype(np.uint8), size, interpolation=cv2.INTER_AREA)
+    limit = (min(size[0], KEY_FRAME_SIDE_PX), round(size[1] * min(1, KEY_FRAME_SIDE_PX / size[0])))
+
+    small = shrunk(picture, KEY_FRAME_SIDE_PX)
+
+    assert small.shape[1::-1] == limit
+    assert cv2.PSNR(small, cv2.resize(picture, limit, interpolation=cv2.INTER_AREA)) > 30
 
 
 def test_a_frame_that_was_scaled_down_on_the_way_is_read_and_cropped(picker):
