@@ -58,7 +58,7 @@ class Stylizer:
         where the weights give no finite grid: a stream that remembered it would never get well again.
         """
         state = remember(state, self.model.equations(self.prepare(content), style), elapsed_s)
-        grid = self.model.smoothing.solve(state)[0]
+        grid = self.model.smoothing.solve(state.average)[0]
         if not grid.isfinite().all():
             raise ValueError("the model gives no finite grid for this picture; its weights may be broken")
         return np.ascontiguousarray(grid.clamp(-LARGEST, LARGEST).half().cpu().numpy()), state

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from edge.memory import StreamState
 from pipeline.messages import KeyFrame
 
-#: One stream's state is about 130 KB.
+#: One stream's state is about 260 KB.
 STREAMS_KEPT = 64
 
 
