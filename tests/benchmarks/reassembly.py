@@ -1,13 +1,14 @@
 """Reassembled videos beside every frame stylized, by mode, interval and size:
 
 uv run python tests/benchmarks/reassembly.py CLIPS [--vgg FILE] [--sizes 512x256 ...] [--intervals 10 ...]
-    [--frames 61] [--only NAME ...] [--quick]
+    [--modes grid live ...] [--frames 61] [--every 7] [--only NAME ...] [--quick]
 
 CLIPS is a folder of videos, stretched to each size (portrait ones to the turned size). What is compared are the frames
 of `mvstylizer video` with --interval K and with --every-frame, without a codec between. With --vgg the modes of pixels
-are those of model paper. At the first size there are live clients, too: every answer at once, and every answer a second
-late. The pulse is the warping error at key frames, as a share of that between, both beside every frame's. All of it
-takes hours; at 1920x1080 a frame takes 6 s of a core, at 512x256 half a second. The last line is JSON.
+are those of model paper. `live` are live clients, at the first size only: every answer at once, and every answer a
+second late. The pulse is the warping error at key frames, as a share of that between, both beside every frame's. All of
+it takes hours; at 1920x1080 a frame takes 6 s of a core, at 512x256 half a second. --every 7 scores one frame in 7,
+which is none in particular between key frames. The last line is JSON.
 """
 
 import argparse
@@ -144,7 +145,8 @@ def main() -> None:
         rows: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         for path in tqdm(paths, desc=name, unit="clip", leave=False):
             run = Run(path, parse_size(name), args.frames, models, style)
-            for row, scores in (files(run, args) | (live(run) if name == args.sizes[0] else {})).items():
+            live_too = "live" in args.modes and name == args.sizes[0]
+            for row, scores in (files(run, args) | (live(run) if live_too else {})).items():
                 rows[row][path.stem] = scores
         result[name] = report(name, rows)
     print(json.dumps(result))
@@ -159,22 +161,31 @@ def files(run: Run, args: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Per variant and interval, the scores of one clip."""
     scores = {}
     for model in ["grid", "paper"] if args.vgg else ["grid"]:
-        variants = [v for v in args.modes if (VARIANTS[v][0] == "grid") == (model == "grid") or not args.vgg]
+        of_pixels = {v: VARIANTS[v][0] != "grid" for v in args.modes if v in VARIANTS}
+        variants = [v for v in of_pixels if of_pixels[v] == (model == "paper") or not args.vgg]
         cells = [(variant, interval) for variant in variants for interval in args.intervals]
         outputs = [run.pictures(model, *cell) for cell in cells]
         names = [f"{variant} ({model}), K={interval}" for variant, interval in cells]
-        scores |= compared(run, run.pictures(model, "grid", 1), dict(zip(names, outputs)), [k for _, k in cells])
+        every = run.pictures(model, "grid", 1)
+        scores |= compared(run, every, dict(zip(names, outputs)), [k for _, k in cells], args.every) if cells else {}
     return scores
 
 
 def compared(
-    run: Run, every: Iterator[np.ndarray], outputs: dict[str, Iterator[np.ndarray]], intervals: list[int]
+    run: Run, every: Iterator[np.ndarray], outputs: dict[str, Iterator[np.ndarray]], intervals: list[int], step: int
 ) -> dict[str, dict[str, float]]:
     sums, steady = defaultdict(lambda: defaultdict(list)), WarpingError()
     for camera, reference, *pictures in zip(run.camera(), every, *outputs.values()):
+        scored = camera.index % step == step - 1
+        if not scored and (camera.index + 1) % step != step - 1:
+            continue
+        if not scored or camera.cut:
+            steady = WarpingError()
         source, wanted = unit(resized(upright(camera.frame), run.size)), unit(reference)
         shown = dict(zip(outputs, map(unit, pictures)))
-        errors = {} if camera.cut else steady.next(source, {"every": wanted} | shown)
+        errors = steady.next(source, {"every": wanted} | shown)
+        if not scored:
+            continue
         for (name, picture), interval in zip(shown.items(), intervals):
             sums[name]["ms_ssim"].append(ms_ssim(wanted, picture))
             sums[name]["psnr"].append(psnr(wanted, picture))
@@ -186,12 +197,15 @@ def compared(
 
 def summed(lists: dict[str, list[float]]) -> dict[str, float]:
     out, every = (lists[f"at {video}"] + lists[f"between {video}"] for video in ("out", "every"))
-    ratios = {at: np.sum(lists[f"{at} out"]) / np.sum(lists[f"{at} every"]) for at in ("at", "between")}
+    at, between = (ratio(lists[f"{at} out"], lists[f"{at} every"]) for at in ("at", "between"))
     return {
         "ms_ssim": float(np.mean(lists["ms_ssim"])), "psnr": float(np.mean(lists["psnr"])),
-        "warping_error": float(np.mean(out)), "warping_ratio": float(np.sum(out) / np.sum(every)),
-        "pulse": float(ratios["at"] / ratios["between"]),
+        "warping_error": float(np.mean(out)), "warping_ratio": ratio(out, every), "pulse": at / between,
     }
+
+
+def ratio(out: list[float], every: list[float]) -> float:
+    return float(np.sum(out) / np.sum(every)) if every else float("nan")
 
 
 def live(run: Run) -> dict[str, dict[str, float]]:
@@ -257,9 +271,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--vgg", type=Path, help="VGG-19 of model paper")
     parser.add_argument("--style", default="autumn")
     parser.add_argument("--sizes", nargs="+", default=SIZES)
-    parser.add_argument("--modes", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--modes", nargs="+", choices=[*VARIANTS, "live"], default=[*VARIANTS, "live"])
     parser.add_argument("--intervals", nargs="+", type=int, default=INTERVALS)
     parser.add_argument("--frames", type=int, default=10_000, help="at most this many of each clip")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="score one frame in N (1)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the clips, these")
     parser.add_argument("--quick", action="store_true", help="a third of the clips, 70 frames, 512x256, K = 10")
     args = parser.parse_args()
