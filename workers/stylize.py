@@ -195,9 +195,9 @@ def run(args: argparse.Namespace) -> None:
     EDGE = edge = Edge(settings, stylizer)
     Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
     threading.Thread(target=newest.follow, args=(lambda file: edge.adopt(stylizer_of(file)),), daemon=True).start()
-    # No socket timeout: RQ blocks on this connection. Retries, so that a Redis that restarts is not our end.
+    # No socket timeout: RQ blocks on this connection. Retries for ever: RQ itself ends when it loses Redis amid a job.
     connection = redis.Redis.from_url(
-        settings.redis_url, socket_timeout=None, retry=Retry(ExponentialBackoff(cap=1, base=0.05), 20)
+        settings.redis_url, socket_timeout=None, retry=Retry(ExponentialBackoff(cap=1, base=0.05), -1)
     )
     worker = EdgeWorker(
         [stylize_queue(connection, settings.edge_id)],
