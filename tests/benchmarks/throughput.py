@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -53,12 +53,13 @@ async def measure(url: str, worker: psutil.Process, streams: int, seconds: float
     broker = GatewayBroker(url, edge_id=EDGE, gateway_id=GATEWAY)
     await asyncio.to_thread(wait_ready, broker)
     answers, cpu_s, start_s = [], 0.0, 0.0
-    async for answer in answered(broker, streams):
-        answers.append(answer)
-        if len(answers) == IGNORED:
-            cpu_s, start_s = cpu_time_s(worker), time.monotonic()
-        if len(answers) > IGNORED and time.monotonic() - start_s > seconds:
-            break
+    async with aclosing(answered(broker, streams)) as arriving:
+        async for answer in arriving:
+            answers.append(answer)
+            if len(answers) == IGNORED:
+                cpu_s, start_s = cpu_time_s(worker), time.monotonic()
+            if len(answers) > IGNORED and time.monotonic() - start_s > seconds:
+                break
     wall_s, cpu_s = time.monotonic() - start_s, cpu_time_s(worker) - cpu_s
     broker.close()
     counted, memory = answers[IGNORED:], worker.memory_full_info()
@@ -87,9 +88,10 @@ async def answered(broker: GatewayBroker, streams: int) -> AsyncIterator[Stylize
 
     for index in range(streams * IN_FLIGHT):
         submit(str(index % streams))
-    async for answer in broker.answers():
-        submit(answer.stream_id)
-        yield answer
+    async with aclosing(broker.answers()) as answers:
+        async for answer in answers:
+            submit(answer.stream_id)
+            yield answer
 
 
 def key_frame_jpeg(photo: bytes) -> bytes:
