@@ -1,14 +1,27 @@
 """Several gateways behind one address, as compose brings them."""
+import asyncio
+import contextlib
 import re
+import shutil
+import socket
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import numpy as np
+import pytest
 import yaml
 
+from peers import Client, FlatEdge, Running, until
+from pipeline.codec import encode_jpeg
+from pipeline.errors import Busy
+from workers.redis_server import free_port
+
 ROOT = Path(__file__).parent.parent
+NGINX = ROOT / "pipeline" / "nginx.conf"
 
 
 def test_the_balancer_asks_the_gateways_where_they_listen():
-    text, nginx = (ROOT / "compose.yaml").read_text(), (ROOT / "pipeline" / "nginx.conf").read_text()
+    text, nginx = (ROOT / "compose.yaml").read_text(), NGINX.read_text()
     services = yaml.safe_load(text)["services"]
     first = re.search(r"MVS_PORT=(\d+) docker compose --profile balanced", text)[1]
     second = services["gateway-2"]["environment"]
@@ -20,9 +33,58 @@ def test_the_balancer_asks_the_gateways_where_they_listen():
     assert services["balancer"]["volumes"] == ["./pipeline/nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
 
 
-def test_a_full_gateway_hands_an_offer_on_and_operators_pages_stay_inside():
-    nginx = (ROOT / "pipeline" / "nginx.conf").read_text()
+@contextlib.asynccontextmanager
+async def balancer(folder: Path, gateways: list[Running]) -> AsyncIterator[str]:
+    """A real nginx with our configuration and other ports: its address."""
+    port, text = free_port(), NGINX.read_text()
+    asked = zip((8081, 8082, 8080), [*(gateway.url.rpartition(":")[2] for gateway in gateways), port])
+    for published, free in asked:
+        text = text.replace(f"127.0.0.1:{published}", f"127.0.0.1:{free}")
+    places = "".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    http = f"access_log off; {places}\n{text}"
+    conf = folder / "nginx.conf"
+    conf.write_text(f"daemon off; master_process off; pid {folder}/pid; events {{}} http {{ {http} }}")
+    process = await asyncio.create_subprocess_exec("nginx", "-e", str(folder / "log"), "-c", str(conf))
+    try:
+        await until(lambda: listens(port))
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
 
-    assert re.search(r"proxy_next_upstream [^;]*http_503 non_idempotent;", nginx)
-    assert re.search(r"location ~ \^/\(metrics\|status\) \{\s+return 404;", nginx)
-    assert "listen 127.0.0.1:" in nginx
+
+def listens(port: int) -> bool:
+    with contextlib.closing(socket.socket()) as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.fixture
+def edge(redis_url) -> Iterator[FlatEdge]:
+    edge = FlatEdge(redis_url)
+    yield edge
+    edge.close()
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")
+async def test_two_gateways_behind_one_address_are_one(redis_url, edge, tmp_path):
+    style = tmp_path / "style.jpg"
+    style.write_bytes(encode_jpeg(np.random.default_rng(0).integers(0, 255, (900, 900, 3), np.uint8)))
+    async with (
+        Running(redis_url, tmp_path, max_sessions=1) as first, Running(redis_url, tmp_path, max_sessions=1) as second,
+        balancer(tmp_path, [first, second]) as url,
+    ):
+        one, other, third = clients = [Client(url) for _ in range(3)]
+        await one.open(str(style))  # asks the first gateway, with a style that the second one took in
+        await other.open()  # asks the first one, too: being full, it hands the offer on
+        with pytest.raises(Busy) as refusal:
+            await third.open()
+        await until(lambda: one.headers and other.headers)
+
+        assert [gateway.count("mvs_sessions") for gateway in (first, second)] == [1, 1]
+        assert refusal.value.retry_after_s > 0
+        for path in ("/metrics", "/status", "/status.json"):  # of one gateway: not through here
+            async with first.http.get(url + path) as response:
+                assert response.status == 404
+        for client in clients:
+            await client.close()
