@@ -75,13 +75,11 @@ class Colorization(nn.Module):
         and of the style its regions look like.
         """
         with torch.autocast(features.device.type, enabled=False):
-            x = features.float()
-            found = statistics(x)
+            found = statistics(features)
             transform, offset = whiten_and_colour(found, style)
             shift = style.regions.flatten(2) @ other - (transform @ found.regions.flatten(2) + offset) @ own
             offset = offset[..., None] + self.reach * shift.unflatten(2, (REGIONS, REGIONS))
-            offset = F.interpolate(channels_last(offset), features.shape[2:], mode="bilinear")
-            wanted = mix(x, transform, offset).to(features.dtype)
+            wanted = mix(features, transform, offset)
         return self.gate(content, features, wanted)
 
 
@@ -110,13 +108,13 @@ def statistics(features: Tensor) -> Statistics:
     goes through: training skips such a step, and the stylizer refuses such a grid.
     """
     with torch.autocast(features.device.type, enabled=False):
-        step = 2 if features[0, 0].numel() > 4 * PLACES else 1
+        step = 2 if features.shape[2] * features.shape[3] > 4 * PLACES else 1
         x = features[:, :, ::step, ::step].float().flatten(2)
         mean = x.mean(2, keepdim=True)
-        covariance = x @ x.mT / x.shape[2] - mean @ mean.mT
-        variance = covariance.diagonal(dim1=1, dim2=2).mean(1).view(-1, 1, 1)
-        eye = torch.eye(x.shape[1], device=x.device)
-        factor, _ = torch.linalg.cholesky_ex(covariance + (RIDGE_SHARE * variance + RIDGE) * eye)
+        covariance = torch.baddbmm(mean @ mean.mT, x, x.mT, beta=-1, alpha=1 / x.shape[2])
+        variances = covariance.diagonal(dim1=1, dim2=2)
+        variances += RIDGE_SHARE * variances.mean(1, keepdim=True) + RIDGE
+        factor, _ = torch.linalg.cholesky_ex(covariance)
         return Statistics(mean, factor, regions(features))
 
 
@@ -129,9 +127,12 @@ def whiten_and_colour(content: Statistics, style: Statistics) -> tuple[Tensor, T
 
 
 def mix(features: Tensor, transform: Tensor, offset: Tensor) -> Tensor:
-    """B C H W, channels mixed by B C C, plus an offset for each pixel: channels last, which convolutions want."""
-    pixels, offset = (x.float().permute(0, 2, 3, 1) for x in (features, offset))
-    return torch.baddbmm(offset.flatten(1, 2), pixels.flatten(1, 2), transform.mT).view_as(pixels).permute(0, 3, 1, 2)
+    """B C H W, channels mixed by B C C, plus an offset of any size; of the features' type and channels last."""
+    offset = channels_last(offset.to(features.dtype))
+    offset = F.interpolate(offset, features.shape[2:], mode="bilinear")
+    pixels, offset = (x.permute(0, 2, 3, 1) for x in (features, offset))
+    mixed = torch.baddbmm(offset.flatten(1, 2), pixels.flatten(1, 2), transform.mT.to(features.dtype))
+    return mixed.view_as(pixels).permute(0, 3, 1, 2)
 
 
 def channels_last(x: Tensor) -> Tensor:

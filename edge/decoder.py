@@ -15,7 +15,7 @@ class Decoder(nn.Module):
         super().__init__()
         w1, w2, w3, w4 = WIDTHS
         self.stages = nn.ModuleList([Stage(w4, w3, scale=2), Stage(w3, w2, scale=2), Stage(w2, w1, scale=1)])
-        self.picture = nn.Sequential(conv3(w1, w1), nn.ReLU(), conv3(w1, 3))
+        self.picture = nn.Sequential(conv3(w1, w1), nn.ReLU(True), conv3(w1, 3))
 
     def forward(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
         """The encoder's taps to a picture at half scale, about 0..1.
@@ -23,10 +23,19 @@ class Decoder(nn.Module):
         `recolour` is called as (level, features), level 0 with the coarsest tap. It may return the batch several times
         over, to draw several versions of one content.
         """
+        return self.picture(self.features(taps, recolour)) + 0.5
+
+    def difference(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
+        """The second picture less the first, of the two that `recolour` makes of one content."""
+        one, other = self.picture[:-1](self.features(taps, recolour)).chunk(2)
+        return self.picture[-1](other - one) - self.picture[-1].bias[:, None, None]  # linear: once, not twice
+
+    def features(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
+        """What the picture is drawn from."""
         x = recolour(0, taps[-1])
         for level, (stage, tap) in enumerate(zip(self.stages, reversed(taps[:-1]), strict=True), start=1):
             x = recolour(level, stage(x, high_frequencies(tap)))
-        return self.picture(x) + 0.5
+        return x
 
 
 class Stage(nn.Module):
@@ -43,4 +52,4 @@ class Stage(nn.Module):
         if self.scale > 1:
             x = F.interpolate(x, scale_factor=self.scale, mode="bilinear")
         x = (x.unflatten(0, (-1, len(skip))) + skip).flatten(0, 1)
-        return x + self.refine(x)
+        return self.refine(x).add_(x)

@@ -17,10 +17,10 @@ class Encoder(nn.Module):
         super().__init__()
         w1, w2, w3, w4 = WIDTHS
         self.unshuffle = nn.PixelUnshuffle(2)
-        self.stage1 = nn.Sequential(conv3(12, w1), nn.ReLU(), conv3(w1, w1))
-        self.stage2 = nn.Sequential(nn.ReLU(), conv3(w1, w2), nn.ReLU(), conv3(w2, w2))
-        self.stage3 = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2), conv3(w2, w3), nn.ReLU(), conv3(w3, w3))
-        self.stage4 = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2), conv3(w3, w4), nn.ReLU(), conv3(w4, w4))
+        self.stage1 = nn.Sequential(conv3(12, w1), nn.ReLU(True), conv3(w1, w1))
+        self.stage2 = nn.Sequential(nn.ReLU(), conv3(w1, w2), nn.ReLU(True), conv3(w2, w2))
+        self.stage3 = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2), conv3(w2, w3), nn.ReLU(True), conv3(w3, w3))
+        self.stage4 = nn.Sequential(nn.ReLU(), nn.AvgPool2d(2), conv3(w3, w4), nn.ReLU(True), conv3(w4, w4))
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """B 3 H W in 0..1, sides multiples of 8 and at least 16, to four taps, fine to coarse."""

@@ -35,8 +35,8 @@ class MetaKernel(nn.Module):
     def matrix(self, coarse: int, fine: int) -> Tensor:
         """fine x coarse: the weights that resample a line of `coarse` samples to `fine`; r = fine / coarse."""
         device = self.log_psi.device
-        here = (torch.arange(fine, device=device) + 0.5) * coarse / fine  # in coarse samples
-        weights = self(here[:, None] - (torch.arange(coarse, device=device) + 0.5))
+        here = torch.arange(0.5, fine, device=device) * (coarse / fine)  # in coarse samples
+        weights = self(here[:, None] - torch.arange(0.5, coarse, device=device))
         return weights / weights.sum(1, keepdim=True)
 
     def upsample(self, image: Tensor, height: int, width: int) -> Tensor:
