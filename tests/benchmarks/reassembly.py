@@ -149,7 +149,7 @@ def main() -> None:
             for row, scores in (files(run, args) | (live(run) if live_too else {})).items():
                 rows[row][path.stem] = scores
         result[name] = report(name, rows)
-    print(json.dumps(result))
+    print(json.dumps(result).replace("NaN", "null"))  # a pulse that no scored frame shows
 
 
 def chosen(args: argparse.Namespace) -> list[Path]:
