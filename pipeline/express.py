@@ -1,26 +1,27 @@
-"""The short way for received video: from the socket to the jitter buffer in one call, and as directly from the decoder.
+"""The short way for received video: from the socket to the decoder's queue in one call a packet.
 
-aiortc 1.16 parses each datagram as STUN first, queues it, wakes a task, and hands each decoded frame over in a task
-and two futures of its own.
+aiortc 1.16 takes one datagram a turn of the event loop, parses it as STUN first, queues it, wakes a task, and estimates
+the path's bit rate with each packet.
 """
 import asyncio
 import importlib.metadata
 import logging
-import queue
 import socket
-import threading
 from collections.abc import Callable, Coroutine
 from functools import partial
 
-import av
 import pylibsrtp
-from aiortc import RTCDtlsTransport, clock, codecs, rtcrtpreceiver
-from aiortc.codecs.vpx import Vp8Decoder
+from aioice.ice import CandidatePair
+from aiortc import RTCDtlsTransport, RTCRtpReceiver, clock, rtcrtpreceiver
+from aiortc.codecs import depayload
 from aiortc.rate import RemoteBitrateEstimator
-from aiortc.rtp import RtpPacket, is_rtcp
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, is_rtcp, pack_remb_fci
 from prometheus_client import Counter
 
-from pipeline.jitter import is_whole_picture
+from pipeline import decoding
+from pipeline.rtp import Packet, vp8_data
 
 logger = logging.getLogger(__name__)
 
@@ -28,34 +29,100 @@ logger = logging.getLogger(__name__)
 WRITTEN_FOR = "1.16."
 #: Senders need not hear more often how fast they may send. aiortc tells them with each packet of a path that fills up.
 ESTIMATE_MS = 100
-#: A decoder half a second behind goes on with the next whole picture, which is asked for, and again each second.
-MOST_WAITING, ASK_EVERY = 15, 30
 #: A whole picture comes as 60 packets at once, and Linux counts each as two: its own default holds one and a half.
 RECEIVE_BUFFER_BYTES = 1 << 20
+#: Datagrams that one stream may hand over before others have their turn, and their longest; SRTP takes 1500 bytes.
+MOST_AT_ONCE, DATAGRAM_BYTES = 32, 2048
+VIDEO = ("video/VP8", "video/H264")
 
 
-def shorten(dtls: RTCDtlsTransport) -> None:
-    """Have RTP of this connection handled as it arrives. To be called once it is connected; all else goes as before."""
-    if _is_known():
-        ice = dtls.transport._connection
-        for pair in ice._nominated.values():
-            bound = pair.protocol.transport.get_extra_info("socket")
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # or as much as is allowed
-        ice.data_received = partial(_data_received, dtls, ice.data_received)
+def shorten(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
+    """Have video of a connection handled as it arrives. To be called once it is connected; all else goes as before."""
+    if not _is_known():
+        return
+    ice, short = dtls.transport._connection, ShortWay(dtls, receiver)
+    ice.data_received = short.data_received
+    for component, pair in ice._nominated.items():
+        bound = pair.protocol.transport._sock
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # or as much as is allowed
+        read = partial(_read, bound, pair, partial(short.data_received, component=component))
+        asyncio.get_running_loop()._add_reader(bound.fileno(), read)
 
 
-def _data_received(
-    dtls: RTCDtlsTransport, otherwise: Callable[[bytes, int], None], data: bytes, component: int
-) -> None:
-    if not 127 < data[0] < 192 or is_rtcp(data):
-        return otherwise(data, component)
-    try:
-        packet = RtpPacket.parse(dtls._rx_srtp.unprotect(data), dtls._rtp_header_extensions_map)
-    except (pylibsrtp.Error, ValueError):
-        return None
-    receiver = dtls._rtp_router.route_rtp(packet)
-    if receiver is not None:
-        finish(receiver._handle_rtp_packet(packet, arrival_time_ms=clock.current_ms()))
+def _read(bound: socket.socket, pair: CandidatePair, from_peer: Callable[[bytes], None]) -> None:
+    """All that waits in a socket, in the place of one datagram a turn. What the peer sends needs no other check."""
+    peer = pair.remote_addr
+    for _ in range(MOST_AT_ONCE):
+        try:
+            data, address = bound.recvfrom(DATAGRAM_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            return pair.protocol.error_received(error)
+        if data[:1] > b"\3" and address[:2] == peer:
+            from_peer(data)
+        else:
+            pair.protocol.datagram_received(data, address)
+
+
+class ShortWay:
+    """Of one connection with one video. The parts on the way are aiortc's, which also gets all that is no video."""
+
+    def __init__(self, dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
+        self._dtls, self._receiver, self._otherwise = dtls, receiver, dtls.transport._connection.data_received
+        self._own = {name.removeprefix("_RTCRtpReceiver__"): value for name, value in vars(receiver).items()}
+        self._frame_bytes = 0  # since the last estimate
+
+    def data_received(self, data: bytes, component: int) -> None:
+        """In the place of the ICE connection's."""
+        if not 127 < data[0] < 192 or is_rtcp(data) or len(data) < 2:
+            return self._otherwise(data, component)
+        self._dtls._RTCDtlsTransport__rx_bytes += len(data)
+        self._dtls._RTCDtlsTransport__rx_packets += 1
+        codec = self._own["codecs"].get(data[1] & 127)
+        try:
+            plain = self._dtls._rx_srtp.unprotect(data)
+            if codec is not None and codec.mimeType in VIDEO:
+                self._take(Packet.parse(plain), codec)
+            else:
+                finish(self._dtls._handle_rtp_data(plain, arrival_time_ms=clock.current_ms()))
+        except (pylibsrtp.Error, ValueError):
+            return None
+
+    def _take(self, packet: Packet, codec: RTCRtpCodecParameters) -> None:
+        """As RTCRtpReceiver._handle_rtp_packet; raises ValueError for what cannot be read."""
+        receiver, own = self._receiver, self._own
+        if self._dtls._rtp_router.route_rtp(packet) is not receiver or not receiver._enabled:
+            return
+        self._estimate(packet)
+        if packet.ssrc not in own["remote_streams"]:
+            own["remote_streams"][packet.ssrc] = StreamStatistics(codec.clockRate)
+        own["remote_streams"][packet.ssrc].add(packet)
+        if own["nack_generator"].add(packet):
+            finish(receiver._send_rtcp_nack(packet.ssrc, sorted(own["nack_generator"].missing)))
+        if packet.payload:
+            packet._data = (vp8_data if codec.mimeType == VIDEO[0] else partial(depayload, codec))(packet.payload)
+        wanted, frame = own["jitter_buffer"].add(packet)
+        if wanted or own["decoder_error"].is_set():
+            own["decoder_error"].clear()
+            finish(receiver._send_rtcp_pli(packet.ssrc))
+        if frame is not None and receiver._RTCRtpReceiver__decoder_thread:
+            frame.timestamp = own["timestamp_mapper"].map(frame.timestamp)
+            own["decoder_queue"].put((codec, frame))
+
+    def _estimate(self, packet: Packet) -> None:
+        """Tell the sender how fast it may send: groups of packets are compared, and a frame is one."""
+        self._frame_bytes += len(packet.payload)
+        if not packet.marker or packet.extension is None:
+            return
+        sent = self._dtls._rtp_header_extensions_map.get(*packet.extension).abs_send_time
+        size, self._frame_bytes = self._frame_bytes, 0
+        if sent is None:
+            return
+        said = self._own["remote_bitrate_estimator"].add(clock.current_ms(), sent, size, packet.ssrc)
+        ours = self._receiver._RTCRtpReceiver__rtcp_ssrc
+        if said is not None and ours is not None:
+            finish(self._receiver._send_rtcp(RtcpPsfbPacket(RTCP_PSFB_APP, ours, 0, pack_remb_fci(*said))))
 
 
 def finish(coroutine: Coroutine) -> None:
@@ -84,59 +151,16 @@ class CalmEstimator(RemoteBitrateEstimator):
         return estimate
 
 
-class NativeVp8Decoder(Vp8Decoder):
-    """FFmpeg's own decoder: the same pixels as libvpx, which copies each picture; with 20 streams at 7/10 of its cost."""
-
-    def __init__(self) -> None:
-        self.codec = av.CodecContext.create("vp8", "r")
-        self.codec.thread_count = 1  # there is a thread a stream already
-
-
-def decode(
-    dropped: Counter, loop: asyncio.AbstractEventLoop, encoded: queue.Queue, decoded: asyncio.Queue,
-    failed: threading.Event,
-) -> None:
-    """A decoder thread's main, in the place of aiortc's: frames until None comes, which goes on to the track.
-
-    Where the processor is too slow for all of them, video becomes jerky, and neither late nor a burden on memory. Each
-    frame that never comes out is counted in `dropped`, as "behind" or "broken".
-    """
-    name = decoder = None
-    skipped = 0
-    while (task := encoded.get()) is not None:
-        codec, frame = task
-        if codec.name != name:
-            name, decoder = codec.name, rtcrtpreceiver.get_decoder(codec)
-        if (skipped or encoded.qsize() > MOST_WAITING) and not is_whole_picture(frame.data):
-            if skipped % ASK_EVERY == 0:
-                failed.set()
-            skipped += 1
-            dropped.labels("behind").inc()
-            continue
-        skipped = 0
-        try:
-            frames = decoder.decode(frame)
-        except av.FFmpegError as error:
-            logger.info("a frame could not be decoded: %s", error)
-            failed.set()
-            dropped.labels("broken").inc()
-            continue
-        for picture in frames:
-            loop.call_soon_threadsafe(decoded.put_nowait, picture)
-    loop.call_soon_threadsafe(decoded.put_nowait, None)
-
-
 def install(dropped: Counter) -> bool:
-    """Have peer connections made from now on use all this, and count in `dropped` by reason.
+    """Have peer connections made from now on use all this, and count frames in `dropped` by reason.
 
     False with an aiortc it was not written for.
     """
     if not _is_known():
         logger.warning("this aiortc is not %sx: receiving costs more", WRITTEN_FOR)
         return False
-    rtcrtpreceiver.decoder_worker = partial(decode, dropped)
+    decoding.install(dropped)
     rtcrtpreceiver.RemoteBitrateEstimator = CalmEstimator
-    codecs.Vp8Decoder = NativeVp8Decoder
     return True
 
 

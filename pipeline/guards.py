@@ -41,9 +41,11 @@ def datagram_received(self: StunProtocol, data: bytes, address: tuple) -> None:
 
 def _is_peer(protocol: StunProtocol, address: tuple[str, int]) -> bool:
     connection = protocol.receiver
+    for pair in connection._nominated.values():  # each datagram of video passes here: no more than it needs
+        if pair.protocol is protocol and pair.remote_addr == address:
+            return True
     checked = (pair for pair in connection._check_list if pair.state == CandidatePair.State.SUCCEEDED)
-    pairs = (*connection._nominated.values(), *checked)
-    return any(pair.protocol is protocol and pair.remote_addr == address for pair in pairs)
+    return any(pair.protocol is protocol and pair.remote_addr == address for pair in checked)
 
 
 def install() -> None:

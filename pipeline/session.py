@@ -18,9 +18,8 @@ from aiortc import (
     RTCPeerConnection,
     RTCSessionDescription,
 )
-from aiortc.mediastreams import MediaStreamError
 
-from pipeline import express
+from pipeline import decoding, express
 from pipeline.broker import GatewayBroker
 from pipeline.channel import to_chunks
 from pipeline.errors import BadOffer
@@ -145,18 +144,17 @@ class Session:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            self._spawn(self._read(track))
+            decoding.hand_over(track, self._on_frame)
 
-    async def _read(self, track: MediaStreamTrack) -> None:
-        """Take every frame as it comes, so that none queues up; only key frames are worked on, elsewhere."""
-        with contextlib.suppress(MediaStreamError):
-            while True:
-                frame = await track.recv()
-                self.tally.frame()
-                self._heard_s = time.monotonic()
-                self._look(frame, self._heard_s)
-        logger.info("stream %s: no more video", self.stream_id)
-        await self.close()
+    def _on_frame(self, frame: av.VideoFrame | None) -> None:
+        """Every frame as it comes, so that none queues up; only key frames are worked on, elsewhere."""
+        if frame is None:
+            logger.info("stream %s: no more video", self.stream_id)
+            self._spawn(self.close())
+        elif not self._closed:
+            self.tally.frame()
+            self._heard_s = time.monotonic()
+            self._look(frame, self._heard_s)
 
     def _look(self, frame: av.VideoFrame, now_s: float) -> None:
         unreadable = self._picker.unreadable
@@ -294,7 +292,7 @@ class Session:
     async def _on_connection_state(self) -> None:
         logger.info("stream %s: %s", self.stream_id, self._peer.connectionState)
         if self._peer.connectionState == "connected":
-            express.shorten(self._peer.sctp.transport)
+            express.shorten(self._peer.sctp.transport, self._peer.getReceivers()[0])
         elif self._peer.connectionState in ("failed", "closed"):
             await self.close()
 

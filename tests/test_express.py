@@ -1,30 +1,38 @@
 import asyncio
 import importlib.metadata
-import queue
-import threading
 from types import SimpleNamespace
 
-import av
 import pytest
-from aiortc import rtcrtpreceiver
+from aioice import Connection
+from aiortc import RTCDtlsTransport, codecs, rtcrtpreceiver
 from aiortc.rate import RemoteBitrateEstimator
-from aiortc.rtp import is_rtcp
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecParameters,
+    RTCRtpDecodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpRtxParameters,
+)
+from aiortc.rtp import RTCP_PSFB_APP, HeaderExtensionsMap, RtcpPacket, RtpPacket, is_rtcp, wrap_rtx
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from peers import Client, FlatEdge, Running, until
-from pipeline import express, guards
+from pipeline import express, guards, jitter
 from pipeline.metrics import GatewayMetrics
-from pipeline.watch import counted
 
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
-    for name in ("decoder_worker", "RemoteBitrateEstimator"):
-        monkeypatch.setattr(rtcrtpreceiver, name, getattr(rtcrtpreceiver, name))
-    monkeypatch.setattr(guards.StunProtocol, "datagram_received", guards.StunProtocol.datagram_received)
+    for module, names in (
+        (rtcrtpreceiver, ("decoder_worker", "RemoteBitrateEstimator", "JitterBuffer", "get_decoder", "queue")),
+        (codecs, ("Vp8Decoder",)), (guards.StunProtocol, ("datagram_received",)),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))
     guards.install()
-    dropped = GatewayMetrics().frames_dropped
-    assert express.install(dropped)
-    return dropped
+    assert jitter.install()
+    assert express.install(GatewayMetrics().frames_dropped)
 
 
 @pytest.fixture
@@ -40,26 +48,97 @@ def test_it_is_written_for_the_installed_aiortc():
 
 async def test_video_takes_the_short_way_and_nothing_else_does(redis_url, tmp_path, edge, monkeypatch):
     queued, short = [], []
-    data_received = express._data_received
-
-    def watched(dtls, otherwise, data, component):
-        def queue(data, component):
-            queued.append(data)
-            otherwise(data, component)
-
-        short.append(data)
-        data_received(dtls, queue, data, component)
-
-    monkeypatch.setattr(express, "_data_received", watched)
+    take, otherwise = express.ShortWay._take, Connection.data_received
+    monkeypatch.setattr(express.ShortWay, "_take", lambda *args: short.append(args[1]) or take(*args))
+    monkeypatch.setattr(Connection, "data_received", lambda *args: queued.append(args[1]) or otherwise(*args))
     async with Running(redis_url, tmp_path) as running:
         client = Client(running.url)
         await client.open()
         await until(lambda: len(client.grids) >= 3)
+        queued.clear()  # what came before the connection was made, and all that the client was sent
+        await until(lambda: len(client.grids) >= 5)
         await client.close()
 
-    assert len(short) > len(queued) > 0
+    assert len(short) > 30
     assert not any(127 < data[0] < 192 and not is_rtcp(data) for data in queued)
     assert abs(client.colours() - (200, 40, 90)).max() < 12
+
+
+VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
+RTX = RTCRtpCodecParameters(mimeType="video/rtx", clockRate=90_000, payloadType=98, parameters={"apt": 97})
+SENT_AT = RTCRtpHeaderExtensionParameters(
+    id=3, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+)
+PARAMETERS = RTCRtpReceiveParameters(
+    codecs=[VP8, RTX], headerExtensions=[SENT_AT], muxId="0",
+    encodings=[RTCRtpDecodingParameters(ssrc=1, payloadType=97, rtx=RTCRtpRtxParameters(ssrc=2))],
+)
+
+
+class Dtls(RTCDtlsTransport):
+    """Nothing is encrypted, and what is sent is kept."""
+
+    def __init__(self):
+        super().__init__(SimpleNamespace(_connection=SimpleNamespace(data_received=None)), [None])
+        self._rx_srtp, self.sent = SimpleNamespace(unprotect=lambda data: data), []
+
+    async def _send_rtp(self, data):
+        (packet,) = RtcpPacket.parse(data)
+        self.sent += [] if getattr(packet, "fmt", None) == RTCP_PSFB_APP else [data]  # rates go by the clock
+
+
+async def receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
+    dtls = Dtls()
+    receiver = rtcrtpreceiver.RTCRtpReceiver("video", dtls)
+    receiver._track = SimpleNamespace(_queue=None)
+    receiver._set_rtcp_ssrc(3)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rtcrtpreceiver, "decoder_worker", lambda *_: None)
+        await receiver.receive(PARAMETERS)
+    return dtls, receiver
+
+
+def packets(numbers: list[int]) -> list[bytes]:
+    """Frames of three packets each, every third a whole picture; below 0 a retransmission of that number's."""
+    made, extensions = [], HeaderExtensionsMap()
+    extensions.configure(PARAMETERS)
+    for number in numbers:
+        frame, part = divmod(abs(number), 3)
+        packet = RtpPacket(97, int(part == 2), (65_500 + abs(number)) % 65536, 3000 * frame, 1)
+        packet.payload = b"\x10" + bytes([frame % 3 and 1, frame % 256, part])
+        packet.extensions.abs_send_time = 100 * frame
+        made.append((wrap_rtx(packet, 98, len(made), 2) if number < 0 else packet).serialize(extensions))
+    return made
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(-90, 90), max_size=30), st.lists(st.integers(0, 4), min_size=90, max_size=90))
+def test_packets_lost_late_doubled_or_retransmitted_fare_as_with_aiortc(elsewhere, lateness):
+    """The same frames go to the decoder, and the same packets and pictures are asked for."""
+    numbers = sorted(range(90), key=lambda number: number + lateness[number])
+    for number in elsewhere:
+        numbers = [n for n in numbers if n != abs(number)]
+        numbers[abs(number) // 2 : 0] = [number] * (number % 3)  # lost, or later, or twice
+
+    async def both() -> None:
+        outcomes = []
+        for handled in (lambda dtls: dtls._handle_rtp_data, lambda dtls: None):
+            dtls, made = await receiver()
+            stock, short = handled(dtls), express.ShortWay(dtls, made)
+            for data in packets(numbers):
+                await stock(data, arrival_time_ms=0) if stock else short.data_received(data, 1)
+            outcomes.append((dtls.sent[:], queued(made)))
+            await made.stop()
+        assert outcomes[0] == outcomes[1]
+
+    asyncio.run(both())
+
+
+def queued(made: rtcrtpreceiver.RTCRtpReceiver) -> list[tuple]:
+    """Data and time of the frames that wait for the decoder, which none is taken from here."""
+    waiting = made._RTCRtpReceiver__decoder_queue
+    tasks = [waiting.get() for _ in range(waiting.qsize())]
+    return [(part.data, task[1].timestamp) for task in tasks for part in getattr(task[1], "frames", [task[1]])]
 
 
 async def test_a_handler_that_waits_is_not_left_half_done():
@@ -68,57 +147,6 @@ async def test_a_handler_that_waits_is_not_left_half_done():
 
     with pytest.raises(RuntimeError, match="waits"):
         express.finish(waits())
-
-
-class Decoder:
-    """Gives back what it is given, but for what is broken."""
-
-    def decode(self, frame):
-        if frame.broken:
-            raise av.error.InvalidDataError(1, "broken")
-        return [frame.number]
-
-
-async def decoded(frames, dropped, monkeypatch) -> tuple[list, threading.Event]:
-    """What comes out of a decoder thread that all of this waits for, and whether it asks for a whole picture."""
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
-    encoded, out, failed = queue.Queue(), asyncio.Queue(), threading.Event()
-    for frame in frames:
-        encoded.put((SimpleNamespace(name="VP8"), frame))
-    encoded.put(None)
-    await asyncio.to_thread(express.decode, dropped, asyncio.get_running_loop(), encoded, out, failed)
-    await asyncio.sleep(0)
-    return [out.get_nowait() for _ in range(out.qsize())], failed
-
-
-def encoded_frame(number, *, whole=False, broken=False) -> SimpleNamespace:
-    return SimpleNamespace(number=number, data=b"\x00" if whole else b"\x01", broken=broken)
-
-
-async def test_a_frame_that_cannot_be_decoded_is_told_and_the_next_one_is_decoded(installed, monkeypatch):
-    numbers, failed = await decoded([encoded_frame(0, broken=True), encoded_frame(1)], installed, monkeypatch)
-
-    assert numbers == [1, None]
-    assert failed.is_set()
-    assert counted(installed.labels("broken")) == 1
-
-
-async def test_a_decoder_that_is_behind_goes_on_with_the_next_whole_picture(installed, monkeypatch):
-    frames = [encoded_frame(number, whole=number in (0, 20)) for number in range(30)]
-
-    numbers, failed = await decoded(frames, installed, monkeypatch)
-
-    assert numbers == [0, *range(20, 30), None]
-    assert failed.is_set()
-    assert counted(installed.labels("behind")) == 19
-
-
-async def test_a_decoder_that_keeps_up_skips_nothing(installed, monkeypatch):
-    frames = [encoded_frame(number, whole=number == 0) for number in range(express.MOST_WAITING)]
-
-    numbers, failed = await decoded(frames, installed, monkeypatch)
-
-    assert numbers == [*range(express.MOST_WAITING), None] and not failed.is_set()
 
 
 def test_a_sender_is_not_told_its_rate_with_each_packet(monkeypatch):
