@@ -11,6 +11,7 @@ import pytest_asyncio
 import redis
 import torch
 
+from peers import FlatEdge, Running
 from pipeline.errors import RedisUnavailable
 from system import Up
 from workers import redis_server
@@ -82,6 +83,29 @@ def redis_url(_shared_redis: RedisServer) -> str:
     with redis.Redis.from_url(_shared_redis.url) as client:
         client.flushall()
     return _shared_redis.url
+
+
+@pytest.fixture
+def web_root(tmp_path: Path) -> Path:
+    """A page of nothing, and the operators'."""
+    for name, text in (("index.html", "<title>page</title>"), ("main.js", "export {};"), ("status.html", "<title>")):
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+@pytest.fixture
+async def running(redis_url: str, web_root: Path) -> AsyncIterator[Running]:
+    """A gateway."""
+    async with Running(redis_url, web_root) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def edge(redis_url: str) -> Iterator[FlatEdge]:
+    """One that answers what this Redis' gateways ask."""
+    edge = FlatEdge(redis_url)
+    yield edge
+    edge.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,14 @@ import contextlib
 import re
 import shutil
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from peers import Client, FlatEdge, Running, until
+from peers import Client, Running, until
 from pipeline.codec import encode_jpeg
 from pipeline.errors import Busy
 from workers.redis_server import free_port
@@ -57,13 +57,6 @@ async def balancer(folder: Path, gateways: list[Running]) -> AsyncIterator[str]:
 def listens(port: int) -> bool:
     with contextlib.closing(socket.socket()) as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture
-def edge(redis_url) -> Iterator[FlatEdge]:
-    edge = FlatEdge(redis_url)
-    yield edge
-    edge.close()
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")

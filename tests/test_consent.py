@@ -6,17 +6,11 @@ import logging
 import pytest
 
 from clients.headless import allow_learning
-from peers import Client, FlatEdge, Running, flat_answer, until
+from peers import Client, FlatEdge, flat_answer, until
 from pipeline import topology
 from pipeline.broker import connect
 from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample
 from pipeline.sharing import Sharing
-
-
-@pytest.fixture
-async def running(redis_url, tmp_path):
-    async with Running(redis_url, tmp_path) as gateway:
-        yield gateway
 
 
 @pytest.fixture

@@ -7,20 +7,13 @@ import pytest
 from clients import crowd
 from clients.crowd import Crowd, Plan
 from clients.replay import Recording, record
-from peers import FlatEdge, Running, until
+from peers import Running, until
 from pipeline.styles import shipped
 
 
 @pytest.fixture(scope="module")
 def recording() -> Recording:
     return record(None, (128, 72), fps=10, frames=130)
-
-
-@pytest.fixture
-def edge(redis_url):
-    edge = FlatEdge(redis_url)
-    yield edge
-    edge.close()
 
 
 def plan(url: str, recording: Recording, clients: int) -> Plan:

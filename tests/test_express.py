@@ -17,7 +17,7 @@ from aiortc.rtp import RTCP_PSFB_APP, HeaderExtensionsMap, RtcpPacket, RtpPacket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from peers import Client, FlatEdge, Running, until
+from peers import Client, Running, until
 from pipeline import express, guards, jitter
 from pipeline.metrics import GatewayMetrics
 
@@ -33,13 +33,6 @@ def installed(monkeypatch):
     guards.install()
     assert jitter.install()
     assert express.install(GatewayMetrics().frames_dropped)
-
-
-@pytest.fixture
-def edge(redis_url):
-    edge = FlatEdge(redis_url)
-    yield edge
-    edge.close()
 
 
 def test_it_is_written_for_the_installed_aiortc():

@@ -8,34 +8,13 @@ import psutil
 import pytest
 import redis
 
-from peers import Client, FlatEdge, Running, flat_answer, until
+from peers import Client, Running, flat_answer, until
 from pipeline import session, topology
 from pipeline.broker import connect
 from pipeline.codec import encode_jpeg
 from pipeline.errors import Busy
 from pipeline.messages import KeyFrame
 from pipeline.styles import shipped
-
-
-@pytest.fixture
-def web_root(tmp_path):
-    (tmp_path / "index.html").write_text("<title>page</title>")
-    (tmp_path / "main.js").write_text("export {};")
-    return tmp_path
-
-
-@pytest.fixture
-async def running(redis_url, web_root):
-    async with Running(redis_url, web_root) as gateway:
-        yield gateway
-
-
-@pytest.fixture
-def edge(redis_url):
-    edge = FlatEdge(redis_url)
-    yield edge
-    edge.close()
-
 
 # HTTP
 

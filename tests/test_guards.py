@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from impairment import Impaired
-from peers import Client, FlatEdge, Running, until
+from peers import Client, Running, until
 from pipeline import guards
 
 #: A DTLS 1.2 record that begins a handshake, cut short.
@@ -45,13 +45,6 @@ def test_any_bytes_end(body):
         rtcsctptransport.decode_params(body)
     except ValueError:
         return
-
-
-@pytest.fixture
-def edge(redis_url):
-    edge = FlatEdge(redis_url)
-    yield edge
-    edge.close()
 
 
 async def test_strangers_cannot_disturb_a_handshake(redis_url, tmp_path, edge):

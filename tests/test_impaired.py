@@ -26,12 +26,6 @@ def installed(monkeypatch):
 
 
 @pytest.fixture
-async def running(redis_url, tmp_path):
-    async with Running(redis_url, tmp_path) as gateway:
-        yield gateway
-
-
-@pytest.fixture
 def edge(redis_url):
     edge = FlatEdge(redis_url, grid_shape=GRID_SHAPE)
     yield edge

@@ -6,17 +6,10 @@ import pytest
 from clients import connection, lasting
 from clients.connection import Connection
 from clients.lasting import LastingConnection, retry_delay_s
-from peers import ColourCamera, FlatEdge, Running, until
+from peers import ColourCamera, Running, until
 from pipeline.errors import Busy, MVStylizerError
 from pipeline.styles import shipped
 from workers.redis_server import free_port
-
-
-@pytest.fixture
-def edge(redis_url):
-    edge = FlatEdge(redis_url)
-    yield edge
-    edge.close()
 
 
 @pytest.fixture

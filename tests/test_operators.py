@@ -2,22 +2,12 @@
 import pytest
 
 from peers import Running
+from pipeline.access import Access
+from pipeline.settings import Settings
+from workers.gateway import for_operators
 
 TOKEN = "a-token-of-operators"
 PATHS = ["/metrics", "/status", "/status.json"]
-
-
-@pytest.fixture
-def web_root(tmp_path):
-    (tmp_path / "index.html").write_text("<title>page</title>")
-    (tmp_path / "status.html").write_text("<title>status</title>")
-    return tmp_path
-
-
-@pytest.fixture
-async def running(redis_url, web_root):
-    async with Running(redis_url, web_root) as gateway:
-        yield gateway
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -62,3 +52,17 @@ async def test_the_operators_page_has_no_second_door(redis_url, web_root):
     async with Running(redis_url, web_root, host="0.0.0.0") as running:
         async with running.http.get("/status.html") as response:
             assert response.status == 404
+
+
+@pytest.mark.parametrize(("host", "token"), [("127.0.0.1", ""), ("127.0.0.1", TOKEN), ("0.0.0.0", TOKEN)])
+def test_a_gateway_started_alone_says_nothing_of_a_token_that_its_operators_chose_or_need_not(host, token):
+    settings = Settings(host=host, operator_token=token)
+
+    assert for_operators(settings, Access.of(settings)) == ""
+
+
+async def test_a_gateway_started_alone_beyond_loopback_tells_the_address_that_opens(redis_url, web_root):
+    async with Running(redis_url, web_root, host="0.0.0.0") as running:
+        told = for_operators(Settings(host="0.0.0.0"), running.gateway.operators.access)
+        async with running.http.get(told.rpartition(" ")[2]) as response:
+            assert response.status == 200

@@ -13,6 +13,7 @@ from aiohttp import web
 
 import clients
 from pipeline import express, guards, jitter, window
+from pipeline.access import Access
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -52,9 +53,8 @@ async def serve(settings: Settings, *, tls: bool) -> None:
         await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
         settle()
         logger.info("gateway %s listens on %s:%s", settings.gateway_id, settings.host, settings.port)
-        if not settings.operator_token and not gateway.operators.access.local:
-            path = gateway.operators.access.url("/status")
-            print(f"For operators, with a token made up for this run: {path}", flush=True)
+        if told := for_operators(settings, gateway.operators.access):
+            print(told, flush=True)
         await _stop_requested()
     finally:
         await runner.cleanup()
@@ -65,6 +65,13 @@ def settle() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
+
+
+def for_operators(settings: Settings, access: Access) -> str:
+    """What they must know of a token that nobody chose; "" where they need none, or have it."""
+    if settings.operator_token or access.local:
+        return ""
+    return f"For operators, with a token made up for this run: {access.url('/status')}"
 
 
 async def _stop_requested() -> None:
