@@ -12,6 +12,7 @@ import psutil
 
 from workers import redis_server
 from workers.redis_server import free_port
+from workers.runtime import die_with_parent
 from workers.supervisor import ENVIRONMENT
 
 READY_S = 60
@@ -66,19 +67,30 @@ class Crew:
         part.wait()
 
     def start(self, name: str) -> None:
-        cores = self._cores.get(name)
         self._parts[name] = subprocess.Popen(
             self._commands[name], env=self._environment, stdout=subprocess.DEVNULL,
-            preexec_fn=cores and (lambda: os.sched_setaffinity(0, cores)),
+            preexec_fn=lambda: self._prepare(self._cores.get(name)),
         )
+
+    def _prepare(self, cores: set[int] | None) -> None:
+        """In the new process, before it becomes the part."""
+        die_with_parent()
+        if cores:
+            os.sched_setaffinity(0, cores)
 
     def kill(self, name: str) -> None:
         """As a crash would: SIGKILL."""
         self._parts[name].kill()
         self._parts[name].wait()
 
+    def alive(self, name: str) -> bool:
+        return self._parts[name].poll() is None
+
+    def pid(self, name: str) -> int:
+        return self._parts[name].pid
+
     def process(self, name: str) -> psutil.Process:
-        return psutil.Process(self._parts[name].pid)
+        return psutil.Process(self.pid(name))
 
     def wait_ready(self) -> None:
         for _ in range(READY_S * 10):

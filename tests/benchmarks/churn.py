@@ -2,7 +2,7 @@
 
     uv run python tests/benchmarks/churn.py [--sessions 1000] [--at-once 4]
 
-Each connects, sends video until its first look, or a second long, and leaves. Counted after 20 of them have warmed the
+Each connects, sends video until its first look, or a second long, and leaves. Counted after 100 of them have warmed the
 gateway up, and again when the last one is forgotten: file descriptors and threads (the same), memory (<= 60 MB more).
 The last line is JSON.
 """
@@ -25,8 +25,11 @@ from crew import Crew  # noqa: E402
 from pipeline.errors import MVStylizerError  # noqa: E402
 from pipeline.styles import shipped  # noqa: E402
 
-WARM_UP = 20
+#: By then every thread of the gateway's own has worked, and has its connection to Redis.
+WARM_UP = 100
 PATIENCE_S = 1.0
+#: Sockets and threads of the last session end within it.
+SETTLE_S = 1.0
 SMALL = (128, 72)
 
 
@@ -70,9 +73,10 @@ async def visit(url: str, recording: Recording) -> bool:
 
 
 def held(crew: Crew) -> dict[str, float]:
-    """By the gateway, once it has no session."""
+    """By the gateway, once it has had no session for a while."""
     while sessions(crew):
         time.sleep(0.2)
+    time.sleep(SETTLE_S)
     gateway: psutil.Process = crew.process("gateway")
     return {"fds": gateway.num_fds(), "threads": gateway.num_threads(), "rss_mb": gateway.memory_info().rss / 1e6}
 

@@ -2,11 +2,12 @@
 
     uv run python tests/benchmarks/faults.py [--redis-down 30]
 
-- kill -9 of one of two workers: looks that were lost or later than 0.5 s, of the client that has the most (<= 1)
+- kill -9 of one of two workers amid a key frame, three times: looks that were lost or later than 0.5 s, of the client
+  that has the most (<= 1)
 - kill -9 of the gateway, begun again a second later: until the last client has a look again, from its being ready
   (<= 5 s)
-- Redis gone for a while: frames that clients could not send, what the gateway grew by, and until looks come again from
-  its being back (<= 2 s)
+- Redis gone for a while, amid a key frame: frames a second meanwhile, what the gateway grew by in its first and second
+  half, until looks come again from its being back (<= 2 s), and workers that live on
 - clients that vanish with kill -9: until their sessions are gone (<= 10 s)
 
 The last line is JSON.
@@ -20,7 +21,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+
+import redis
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients import crowd as crowds  # noqa: E402
@@ -31,8 +35,12 @@ from crew import Crew  # noqa: E402
 from pipeline.styles import shipped  # noqa: E402
 
 CLIENTS, RATE = 8, 2
+WORKERS, KILLS = ("worker 0", "worker 1"), 3
 LATE_S = 0.5
-AFTER_S = 6.0
+#: A look that a killed worker takes along is late or lost by then.
+AFTER_S = 3.0
+#: Of a worker that starts again: most of it is importing torch.
+START_S = 60.0
 
 
 class Watched(Tally):
@@ -56,26 +64,30 @@ class Watched(Tally):
 
 
 class Clients:
-    """Eight clients in this process, each with a tally of its own."""
+    """Eight clients in this process, each with a tally of its own; their looks are due one after the other."""
 
     def __init__(self, url: str, recording) -> None:
-        plan = Plan(url, shipped()[0].id, (recording,), RATE, CLIENTS, 1.0, 1e6, start_s=time.monotonic())
+        plan = Plan(url, shipped()[0].id, (recording,), RATE, CLIENTS, 1 / RATE, 1e6, start_s=time.monotonic())
         self.tallies = [Watched() for _ in range(CLIENTS)]
-        self._members = Crowd(plan, range(CLIENTS)).members.values()
-        for member, tally in zip(self._members, self.tallies):
+        self._crowd = Crowd(plan, range(CLIENTS))
+        for member, tally in zip(self._crowd.members.values(), self.tallies):
             member._tally = lambda tally=tally: tally
 
     async def __aenter__(self) -> "Clients":
-        self._tasks = [asyncio.create_task(member.live()) for member in self._members]
+        self._tasks = [asyncio.create_task(self._crowd._live(number)) for number in range(CLIENTS)]
         await until(lambda: all(len(tally.looks) > 4 for tally in self.tallies), 60)
-        for tally in self.tallies:
-            tally.lost = 0
+        self.forget()
         return self
 
     async def __aexit__(self, *error: object) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def forget(self) -> None:
+        """What was lost so far."""
+        for tally in self.tallies:
+            tally.lost = 0
 
     async def looks_again(self, since_s: float, limit_s: float = 60) -> float:
         """Seconds until the last client had a look that was due since then."""
@@ -86,11 +98,11 @@ class Clients:
 def main() -> None:
     args = arguments()
     recording = record(None, (640, 360))
-    with tempfile.TemporaryDirectory() as folder, Crew(Path(folder), workers=2) as crew:
+    with tempfile.TemporaryDirectory() as folder, Crew(Path(folder), workers=len(WORKERS)) as crew:
         result = asyncio.run(measure(crew, recording, args.redis_down))
         result |= vanished(crew, recording)
     for name, value in result.items():
-        print(f"{name:44}{value}")
+        print(f"{name:44}{value}", flush=True)
     print(json.dumps(result))
 
 
@@ -104,12 +116,19 @@ async def measure(crew: Crew, recording, down_s: float) -> dict:
 
 
 async def kill_worker(crew: Crew, clients: Clients) -> dict:
-    since_s = time.monotonic()
-    await asyncio.sleep(0.25)
-    await asyncio.to_thread(crew.kill, "worker 0")
-    await asyncio.sleep(AFTER_S)
-    crew.start("worker 0")
-    return {"worker_killed_most_looks_missed_by_one": max(tally.missed(since_s) for tally in clients.tallies)}
+    missed, amid = [], 0
+    for _ in range(KILLS):
+        since_s = time.monotonic()
+        await asyncio.sleep(0.25)
+        await until(lambda: state(crew, WORKERS[0]) == b"busy", START_S)
+        await asyncio.to_thread(crew.kill, WORKERS[0])
+        amid += state(crew, WORKERS[0]) == b"busy"  # it told nobody that it was done
+        await asyncio.sleep(AFTER_S)
+        missed.append(max(tally.missed(since_s) for tally in clients.tallies))
+        crew.start(WORKERS[0])
+        await until(lambda: state(crew, WORKERS[0]) is not None, START_S)
+        clients.forget()
+    return {"worker_killed_amid_a_key_frame": amid, "worker_killed_most_looks_missed_by_one": missed}
 
 
 async def kill_gateway(crew: Crew, clients: Clients) -> dict:
@@ -125,19 +144,27 @@ async def kill_gateway(crew: Crew, clients: Clients) -> dict:
 
 async def stop_redis(crew: Crew, clients: Clients, down_s: float) -> dict:
     gateway = crew.process("gateway")
-    rss, frames = gateway.memory_info().rss, frames_received(crew)
-    began_s = time.monotonic()
+    await until(lambda: any(state(crew, worker) == b"busy" for worker in WORKERS), START_S)
     await asyncio.to_thread(crew.kill, "redis")
-    await asyncio.sleep(down_s)
+    frames, rss, began_s = frames_received(crew), [gateway.memory_info().rss], time.monotonic()
+    for _ in range(2):
+        await asyncio.sleep(down_s / 2)
+        rss.append(gateway.memory_info().rss)
     fps = (frames_received(crew) - frames) / (time.monotonic() - began_s) / CLIENTS
-    grown = gateway.memory_info().rss - rss
     crew.start("redis")
-    back_s = time.monotonic()
-    again_s = await clients.looks_again(back_s)
+    again_s = await clients.looks_again(time.monotonic())
     return {
         "redis_down_s": down_s, "redis_down_fps": round(fps, 1),
-        "redis_down_gateway_grew_mb": round(grown / 1e6, 1), "redis_back_to_looks_s": again_s,
+        "redis_down_gateway_grew_mb": [round((after - before) / 1e6, 1) for before, after in pairwise(rss)],
+        "redis_back_to_looks_s": again_s, "redis_back_workers": sum(crew.alive(worker) for worker in WORKERS),
     }
+
+
+def state(crew: Crew, worker: str) -> bytes | None:
+    """What Redis knows of it: busy, idle, ...; None before it is there."""
+    with redis.Redis.from_url(crew.redis_url) as connection:
+        mark = f"-{crew.pid(worker)}-".encode()
+        return next((connection.hget(key, "state") for key in connection.smembers("rq:workers") if mark in key), None)
 
 
 def vanished(crew: Crew, recording) -> dict:
