@@ -13,6 +13,10 @@ KNOT_GAP = 0.5
 LUMA_LEVELS = 256
 #: How far apart two cells of a layer may be in mean colour (0..1) and in place (cells) to be alike.
 ALIKE_COLOUR, ALIKE_PLACE = 0.04, 6.0
+#: And two cells of a place in chroma, as a share of luma, and in layers: light and shade of one surface.
+ALIKE_CHROMA, ALIKE_LAYER = 0.15, 2.0
+#: Luma, 0..1, added before chroma is divided by it: in the dark, chroma is noise.
+DARK = 0.15
 
 
 class MetaKernel(nn.Module):
@@ -80,24 +84,42 @@ class MetaSmoothing(nn.Module):
         """The normal equations B 4 7 D R C to the grid B 3 D R C 4, after each cell's borrowing."""
         layer, whole, identity = self.log_borrow.exp()
         sums = sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
-        sums = share(sums)
+        sums = share_among_places(share_among_layers(sums))
         pixels = sums[:, 3, 3].mean((1, 2, 3))
         ridge = torch.eye(4, 7, device=sums.device)[..., None, None, None]
         change = eliminate(sums + identity * pixels.view(-1, 1, 1, 1, 1, 1) * ridge)
         return (change + ridge[:, :3]).permute(0, 2, 3, 4, 5, 1).contiguous()
 
 
-def share(sums: Tensor) -> Tensor:
+def share_among_layers(sums: Tensor) -> Tensor:
+    """Normal equations B 4 7 D R C, each replaced by the mean of those at its place that are alike and near in luma."""
+    places = sums.flatten(4).flatten(1, 2).permute(0, 3, 2, 1)  # B RC D 28
+    colours = mean_colours(places)
+    lumas = luma(colours.movedim(-1, 1))[..., None]
+    layers = torch.arange(sums.shape[3], device=sums.device).view(-1, 1).expand_as(lumas)
+    chroma = (colours[..., ::2] - lumas) / (lumas + DARK)
+    shared = mean_of_alike(places, torch.cat((chroma / ALIKE_CHROMA, layers / ALIKE_LAYER), -1))
+    return shared.permute(0, 3, 2, 1).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
+
+
+def share_among_places(sums: Tensor) -> Tensor:
     """Normal equations B 4 7 D R C, each replaced by the mean of those of its layer that are alike and near."""
     rows, columns = (torch.arange(n, device=sums.device) for n in sums.shape[4:])
     layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1)  # B D RC 28
-    colours = layers[..., 3:18:7] / layers[..., 24:25]
-    places = torch.cartesian_prod(rows, columns).expand(*colours.shape[:3], 2)
-    x = torch.cat((colours / ALIKE_COLOUR, places / ALIKE_PLACE), -1)
-    with torch.autocast(sums.device.type, enabled=False):
-        alike = (2 * x @ x.mT - x.square().sum(-1)[..., None, :]).softmax(-1)  # of exp(-|a - b|^2)
-        shared = alike @ layers
+    places = torch.cartesian_prod(rows, columns).expand(*layers.shape[:3], 2)
+    shared = mean_of_alike(layers, torch.cat((mean_colours(layers) / ALIKE_COLOUR, places / ALIKE_PLACE), -1))
     return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
+
+
+def mean_colours(equations: Tensor) -> Tensor:
+    """Of the pixels behind equations ... 28; ... 3."""
+    return equations[..., 3:18:7] / equations[..., 24:25]
+
+
+def mean_of_alike(equations: Tensor, x: Tensor) -> Tensor:
+    """Equations ... N 28, each replaced by the mean over all N, weighted by exp(-|a - b|^2) of their x, ... N K."""
+    with torch.autocast(equations.device.type, enabled=False):
+        return (2 * x @ x.mT - x.square().sum(-1)[..., None, :]).softmax(-1) @ equations
 
 
 def normal_equations(content: Tensor, target: Tensor) -> Tensor:

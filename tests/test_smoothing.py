@@ -75,6 +75,16 @@ def test_what_is_one_surface_is_recoloured_as_one_however_the_target_glows():
     assert shown[:, 2].amax() - shown[:, 2].amin() < 0.5 * (target[:, 2].amax() - target[:, 2].amin())
 
 
+def test_the_shade_of_a_surface_is_not_bent_away_from_its_light():
+    colour, shade = torch.tensor([0.9, 0.7, 0.6]).view(1, 3, 1, 1), 0.3 + 0.7 * torch.rand(1, 1, 144, 256)
+    content, bend = colour * shade, 0.2 * torch.sin(shade * 12)
+    target = content + torch.cat((bend, 0 * bend, -bend), 1)
+
+    shown = slice_grid(MetaSmoothing()(content, target, 8, 9, 16), content)
+
+    assert (shown - content)[:, 0].std() < 0.5 * bend.std()
+
+
 def test_surfaces_of_different_colour_keep_their_own_recolouring():
     colours = torch.tensor([[0.6, 0.4, 0.4], [0.4, 0.5, 0.4]]), torch.tensor([[0.2, 0.3, 0.8], [0.7, 0.4, 0.1]])
     halves = (torch.arange(256) >= 128).long().expand(144, 256)
