@@ -43,7 +43,9 @@ def shorten(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
     ice, short = dtls.transport._connection, ShortWay(dtls, receiver)
     ice.data_received = short.data_received
     for component, pair in ice._nominated.items():
-        bound = pair.protocol.transport._sock
+        bound = getattr(pair.protocol.transport, "_sock", None)
+        if bound is None:
+            continue  # a TURN server's datagrams come in its own
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # or as much as is allowed
         read = partial(_read, bound, pair, partial(short.data_received, component=component))
         asyncio.get_running_loop()._add_reader(bound.fileno(), read)

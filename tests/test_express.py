@@ -134,6 +134,19 @@ def queued(made: rtcrtpreceiver.RTCRtpReceiver) -> list[tuple]:
     return [(part.data, task[1].timestamp) for task in tasks for part in getattr(task[1], "frames", [task[1]])]
 
 
+async def test_video_through_a_turn_server_takes_what_is_left_of_the_short_way():
+    dtls, made = await receiver()
+    relay = SimpleNamespace(protocol=SimpleNamespace(transport=SimpleNamespace()))
+    dtls.transport._connection._nominated = {1: relay}
+
+    express.shorten(dtls, made)
+    for data in packets([0, 1, 2]):
+        dtls.transport._connection.data_received(data, 1)
+
+    assert len(queued(made)) == 1
+    await made.stop()
+
+
 async def test_a_handler_that_waits_is_not_left_half_done():
     async def waits():
         await asyncio.sleep(0)
