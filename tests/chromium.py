@@ -30,6 +30,8 @@ FLAGS = [
     *(["--no-sandbox"] if os.geteuid() == 0 else []),  # its sandbox refuses root
 ]
 
+PHONE = {"width": 390, "height": 844}
+
 
 def find_chromium() -> str:
     """Its path, or no test: skipped on a laptop, failed under CI."""
@@ -50,6 +52,18 @@ async def chromium(camera: Path | None = None, flags: Sequence[str] = ()) -> Asy
             yield browser
         finally:
             await browser.close()
+
+
+@asynccontextmanager
+async def phone(browser: Browser) -> AsyncIterator[Page]:
+    """A page of a phone's size. A script error, or something that the security policy forbids, fails the test."""
+    errors = []
+    page = await browser.new_page(viewport=PHONE)
+    page.on("pageerror", lambda error: errors.append(error))
+    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    yield page
+    await page.close()
+    assert not errors
 
 
 def photo(width: int, height: int) -> np.ndarray:

@@ -8,13 +8,22 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from chromium import chromium, frames_behind, photo, snapshot, until, write_numbered_clip, write_panned_photo
+from chromium import (
+    PHONE,
+    chromium,
+    frames_behind,
+    phone,
+    photo,
+    snapshot,
+    until,
+    write_numbered_clip,
+    write_panned_photo,
+)
 from page_server import PageServer
 from pipeline.codec import decode_image, encode_jpeg
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PHONE = {"width": 390, "height": 844}
 expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
 
 
@@ -33,13 +42,8 @@ async def server() -> AsyncIterator[PageServer]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A phone's page; a script error fails the test."""
-    errors = []
-    page = await browser.new_page(viewport=PHONE)
-    page.on("pageerror", lambda error: errors.append(error))
-    yield page
-    await page.close()
-    assert not errors
+    async with phone(browser) as page:
+        yield page
 
 
 async def start_camera(page: Page, server: PageServer) -> None:

@@ -6,12 +6,11 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from chromium import chromium, until
+from chromium import PHONE, chromium, phone, until
 from page_server import PageServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PHONE = {"width": 390, "height": 844}
 expect.set_options(timeout=30_000)
 STATE = {
     "troubles": [],
@@ -59,14 +58,8 @@ async def server() -> AsyncIterator[PageServer]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A script error, or something that the security policy forbids, fails the test."""
-    errors = []
-    page = await browser.new_page(viewport=PHONE)
-    page.on("pageerror", lambda error: errors.append(error))
-    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
-    yield page
-    await page.close()
-    assert not errors
+    async with phone(browser) as page:
+        yield page
 
 
 async def test_all_is_told_in_words_and_numbers(page, server):
