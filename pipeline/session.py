@@ -5,6 +5,7 @@ import json
 import logging
 import re
 import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Executor
 
@@ -176,6 +177,7 @@ class Session:
             self.tally.encoded(picked.frame_id, time.monotonic() - picked_s)
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s not queued: %s", self.stream_id, picked.frame_id, error)
+            traceback.clear_frames(error.__traceback__)  # redis-py's errors hold themselves: the picture would stay
             self._picker.forget(picked.frame_id)
             self._drop(picked.frame_id, "redis")
         finally:
