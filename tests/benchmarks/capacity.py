@@ -31,7 +31,7 @@ def main() -> None:
     recordings = tuple(record(clip, SIZE, fps=FPS) for clip in args.clip or [None])
     cores = os.sched_getaffinity(0)
     gateway = set() if args.free or len(cores) < 2 else {min(cores)}
-    workers = 1 + int(args.clients * RATE * STUB_MS / 700)  # busy for at most 70 % of their time
+    workers = 1 + int(args.clients * RATE * STUB_MS / 500)  # their queue is not what is measured
     parts = ["redis", *(f"worker {n}" for n in range(workers))]
     pinned = {"gateway": gateway, **{part: cores - gateway for part in parts}} if gateway else {}
     os.sched_setaffinity(0, cores - gateway)  # the generator
