@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
+import redis
 
 from workers import redis_server
 from workers.redis_server import free_port
@@ -47,6 +48,7 @@ class Crew:
             for name in self._commands:
                 self.start(name)
             self.wait_ready()
+            self._wait_workers()
         except BaseException:
             self.__exit__()
             raise
@@ -98,3 +100,13 @@ class Crew:
                 return
             time.sleep(0.1)
         raise AssertionError(f"not ready within {READY_S} s")
+
+    def _wait_workers(self) -> None:
+        """All of them: one is enough for a gateway to be ready."""
+        workers = sum(name.startswith("worker") for name in self._commands)
+        with redis.Redis.from_url(self.redis_url) as connection:
+            for _ in range(READY_S * 10):
+                if connection.scard("rq:workers") >= workers:
+                    return
+                time.sleep(0.1)
+        raise AssertionError(f"not {workers} workers within {READY_S} s")
