@@ -18,8 +18,8 @@ _LOW, _HIGH = 32, 222
 _THRESHOLD = 127
 #: How far from the threshold each block must be. VP8 at 150 kbit/s leaves 72 levels, and 54 after 4x downscaling.
 _MARGIN = 45
-#: Of a block's five cells the middle one is read: its neighbours blur into the others.
-CELLS = 5
+#: Of a block's three cells the middle one is read: its neighbours blur into the others.
+CELLS = 3
 #: The digit that each of 256 levels is.
 _BITS = bytes(b"?01"[(level <= _THRESHOLD - _MARGIN) + 2 * (level >= _THRESHOLD + _MARGIN)] for level in range(256))
 #: Ten seconds of 60 frames: a client that is silent for longer loses its session.
