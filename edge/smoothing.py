@@ -93,7 +93,7 @@ class MetaSmoothing(nn.Module):
 
 def share_among_layers(sums: Tensor) -> Tensor:
     """Normal equations B 4 7 D R C, each replaced by the mean of those at its place that are alike and near in luma."""
-    places = sums.flatten(4).flatten(1, 2).permute(0, 3, 2, 1)  # B RC D 28
+    places = sums.flatten(4).flatten(1, 2).permute(0, 3, 2, 1).contiguous()  # B RC D 28
     colours = mean_colours(places)
     lumas = luma(colours.movedim(-1, 1))[..., None]
     layers = torch.arange(sums.shape[3], device=sums.device).view(-1, 1).expand_as(lumas)
@@ -105,7 +105,7 @@ def share_among_layers(sums: Tensor) -> Tensor:
 def share_among_places(sums: Tensor) -> Tensor:
     """Normal equations B 4 7 D R C, each replaced by the mean of those of its layer that are alike and near."""
     rows, columns = (torch.arange(n, device=sums.device) for n in sums.shape[4:])
-    layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1)  # B D RC 28
+    layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1).contiguous()  # B D RC 28
     places = torch.cartesian_prod(rows, columns).expand(*layers.shape[:3], 2)
     shared = mean_of_alike(layers, torch.cat((mean_colours(layers) / ALIKE_COLOUR, places / ALIKE_PLACE), -1))
     return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
