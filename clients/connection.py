@@ -15,6 +15,7 @@ from aiortc import (
     RTCIceServer,
     RTCPeerConnection,
     RTCRtpSender,
+    RTCRtpTransceiver,
     RTCSessionDescription,
 )
 
@@ -47,7 +48,7 @@ class Connection:
         self._peer: RTCPeerConnection | None = None
         self._silence: asyncio.TimerHandle | None = None
         self.control: RTCDataChannel | None = None
-        self.sender: RTCRtpSender | None = None
+        self.video: RTCRtpTransceiver | None = None
         self.lost = asyncio.Event()
 
     async def open(self, track: MediaStreamTrack, *, size: tuple[int, int], style: str) -> str:
@@ -75,9 +76,8 @@ class Connection:
         frames.on("message", self._read_chunk)
         for channel in (self.control, frames):
             channel.on("close", self.lost.set)
-        transceiver = peer.addTransceiver(track, direction="sendonly")
-        self.sender = transceiver.sender
-        transceiver.setCodecPreferences(
+        self.video = peer.addTransceiver(track, direction="sendonly")
+        self.video.setCodecPreferences(
             [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType == "video/VP8"]
         )
         await peer.setLocalDescription(await peer.createOffer())

@@ -11,7 +11,8 @@ from hdrh.histogram import HdrHistogram
 
 from clients.connection import Connection
 from clients.demand import PATIENCE_S, Demand
-from clients.replay import Recording, Replay
+from clients.recording import Recording
+from clients.replay import Replay
 from pipeline.errors import Busy, MVStylizerError
 
 #: Latencies in microseconds, three digits exact. Lost looks are counted at the end of the scale, not left out.
@@ -112,8 +113,8 @@ class Member:
         self._connection = Connection(self._plan.url, on_grid=self._on_grid, on_control=lambda _: None)
         try:
             await self._connection.open(self._replay, size=self._recording.size, style=self._plan.style)
-            self._replay.obey(self._connection.sender)
             self._tally().live += 1
+            self._replay.play(self._connection.video)
             try:
                 await self._connection.lost.wait()
             finally:

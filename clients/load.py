@@ -16,7 +16,7 @@ from clients import crowd
 from clients.crowd import Plan, latencies
 from clients.exposition import Exposition
 from clients.load_report import write_report
-from clients.replay import record
+from clients.recording import record
 from clients.usage import Meter, Usage
 from pipeline.errors import BadSetting, MVStylizerError
 from pipeline.styles import shipped

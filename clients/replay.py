@@ -1,103 +1,19 @@
-"""A clip that is encoded once, for clients that cost next to nothing: they send its packets as they are."""
+"""When the frames of a recording leave: at its own rate, round and round, for ever."""
 import asyncio
-import fractions
-import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
+from collections.abc import Callable
 
-import av
-import cv2
-import numpy as np
-from aiortc import MediaStreamTrack, RTCRtpSender
+from aiortc import MediaStreamTrack, RTCRtpTransceiver
+from av.frame import Frame
 
-from pipeline.codec import decode_image
-from pipeline.errors import BadSetting
-from pipeline.framestamp import stamp
-from pipeline.styles import shipped
+from clients.outlet import CLOCK_RATE, Outlet
+from clients.recording import WHOLE_EVERY, Recording
 
-#: Frames of a recording, a prime: key frames at any even distance visit all its frames before they repeat one.
-FRAMES = 449
-#: A whole picture every three seconds, to begin again from when one is asked for.
-WHOLE_EVERY = 90
-#: What browsers send after their first seconds of 640x360, and at most of anything.
-BITS_PER_PIXEL, MOST_BITS_PER_S = 0.13, 2_500_000
-CLOCK_RATE = 90_000
 #: A frame that waits longer than this for its sender makes the measurement worthless: the machine is too small for it.
 LATE_S = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """VP8 packets of stamped frames that can be played round and round.
-
-    Their ids are spread over the whole circle of 65536, so that the first one follows the last one as any other.
-    """
-
-    size: tuple[int, int]  # of the picture, without its strip
-    fps: int
-    packets: tuple[bytes, ...]
-
-    def frame_id(self, index: int) -> int:
-        """Of the frame sent as number `index`, from 0, however often it has gone round."""
-        return _spread(index % len(self.packets), len(self.packets))
-
-
-def _spread(index: int, count: int) -> int:
-    return index * 65536 // count
-
-
-def record(path: Path | None, size: tuple[int, int], *, fps: int = 30, frames: int = FRAMES) -> Recording:
-    """The beginning of a clip, forth and back, so that nothing jumps where it begins again; raises BadSetting.
-
-    `size` is (width, height), even. None for a path: a pan across a style's photo.
-    """
-    pictures = _pan(size, frames // 2 + 1) if path is None else list(islice(_read(path, size), frames // 2 + 1))
-    there_and_back = pictures + pictures[-2:0:-1]
-    if len(there_and_back) < 2:
-        raise BadSetting(f"{path} has no two frames of video.")
-    stamped = (stamp(there_and_back[i % len(there_and_back)], _spread(i, frames)) for i in range(frames))
-    return Recording(size, fps, tuple(_encode(stamped, size, fps)))
-
-
-def _read(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    try:
-        with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
-                yield frame.to_ndarray(width=size[0], height=size[1], format="rgb24")
-    except (av.FFmpegError, OSError, IndexError):
-        raise BadSetting(f"{path} is not a readable video file.") from None
-
-
-def _pan(size: tuple[int, int], frames: int) -> list[np.ndarray]:
-    """Views of one photo, RGB uint8 [H, W, 3] each, from its left end to its right one."""
-    width, height = size
-    photo = decode_image(shipped()[0].jpeg)
-    scale = max(1.5 * width / photo.shape[1], height / photo.shape[0])
-    wide = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)[:height]
-    lefts = np.linspace(0, wide.shape[1] - width, frames).astype(int)
-    return [np.ascontiguousarray(wide[:, left : left + width]) for left in lefts]
-
-
-def _encode(pictures: Iterable[np.ndarray], size: tuple[int, int], fps: int) -> Iterator[bytes]:
-    """One packet a picture, as a browser's encoder makes them: no frame waits for another one."""
-    codec = av.CodecContext.create("libvpx", "w")
-    codec.pix_fmt, codec.time_base = "yuv420p", fractions.Fraction(1, fps)
-    codec.thread_count = 1  # more of them wait for each other in a loop: eight times the work
-    codec.gop_size = WHOLE_EVERY
-    codec.bit_rate = round(min(MOST_BITS_PER_S, size[0] * size[1] * fps * BITS_PER_PIXEL))
-    codec.options = {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "static-thresh": "1"}
-    for number, picture in enumerate(pictures):
-        if number == 0:
-            codec.height, codec.width = picture.shape[:2]
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
-        frame.pts = number
-        yield b"".join(bytes(packet) for packet in codec.encode(frame))
-
-
 class Replay(MediaStreamTrack):
-    """Sends a recording at its own rate, for ever. `on_frame(frame_id, due_s)` hears of each just before it leaves.
+    """Sends a recording once a connection is made. `on_frame(frame_id, due_s)` hears of each just before it leaves.
 
     Frames are due at fixed times, however late the one before was; `is_late`: whether the newest left LATE_S after its.
     """
@@ -107,32 +23,42 @@ class Replay(MediaStreamTrack):
     def __init__(self, recording: Recording, on_frame: Callable[[int, float], None]) -> None:
         super().__init__()
         self._recording, self._on_frame = recording, on_frame
-        self._started_s: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._index = 0  # of the next frame
         self._skipped = 0  # frames of the recording that were left out
         self.is_late = False
 
-    async def recv(self) -> av.Packet:
-        if self._started_s is None:
-            self._started_s = time.monotonic()
-        due_s = self._started_s + self._index / self._recording.fps
-        if (early_s := due_s - time.monotonic()) > 0:
-            await asyncio.sleep(early_s)
-        self.is_late = early_s < -LATE_S
+    async def recv(self) -> Frame:
+        """Nothing ever comes this way: aiortc's sender waits here until it is stopped."""
+        return await asyncio.Future()
+
+    def play(self, transceiver: RTCRtpTransceiver) -> None:
+        """Begin to send over what is connected."""
+        self._outlet = Outlet(transceiver, on_whole_picture_asked=self._begin_whole)
+        self._loop = asyncio.get_running_loop()
+        self._started_s = self._loop.time()  # time.monotonic(), too
+        self._send()
+
+    def stop(self) -> None:
+        super().stop()
+        if self._timer:
+            self._timer.cancel()
+
+    def _send(self) -> None:
+        due_s = self._due_s()
+        self.is_late = self._loop.time() - due_s > LATE_S
         position = self._index + self._skipped
         self._on_frame(self._recording.frame_id(position), due_s)
-        packet = av.Packet(self._recording.packets[position % len(self._recording.packets)])
-        packet.pts = round(self._index * CLOCK_RATE / self._recording.fps)
-        packet.time_base = fractions.Fraction(1, CLOCK_RATE)
+        frames = self._recording.packets
+        self._outlet.send(frames[position % len(frames)], round(self._index * CLOCK_RATE / self._recording.fps))
         self._index += 1
-        return packet
+        self._timer = self._loop.call_at(self._due_s(), self._send)
 
-    def begin_whole(self) -> None:
+    def _due_s(self) -> float:
+        return self._started_s + self._index / self._recording.fps
+
+    def _begin_whole(self) -> None:
         """Go on with the recording's next whole picture, as an encoder does that is asked for one."""
         position = (self._index + self._skipped) % len(self._recording.packets)
         whole = min(-(-position // WHOLE_EVERY) * WHOLE_EVERY, len(self._recording.packets))
         self._skipped += whole - position
-
-    def obey(self, sender: RTCRtpSender) -> None:
-        """Have `begin_whole` called when the receiver asks for a whole picture; aiortc has no public way."""
-        sender._send_keyframe = self.begin_whole

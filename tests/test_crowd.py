@@ -6,7 +6,7 @@ import pytest
 
 from clients import crowd
 from clients.crowd import Crowd, Plan
-from clients.replay import Recording, record
+from clients.recording import Recording, record
 from peers import Running, until
 from pipeline.styles import shipped
 

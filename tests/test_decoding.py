@@ -10,7 +10,7 @@ from aiortc import rtcrtpreceiver
 from aiortc.codecs.vpx import Vp8Decoder
 from aiortc.jitterbuffer import JitterFrame
 
-from clients.replay import record
+from clients.recording import record
 from pipeline import decoding
 from pipeline.decoding import NativeVp8Decoder
 from pipeline.metrics import GatewayMetrics

@@ -1,102 +1,89 @@
+import asyncio
 from types import SimpleNamespace
 
-import av
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from chromium import write_panned_photo
-from clients.replay import FRAMES, WHOLE_EVERY, Recording, Replay, record
-from pipeline import framestamp
-from pipeline.errors import BadSetting
-from pipeline.framestamp import STRIP_ROWS, ForwardIds
-from pipeline.keyframes import Glance, is_cut
-from pipeline.picking import planes
+from clients import replay
+from clients.recording import WHOLE_EVERY, Recording
+from clients.replay import Replay
 
-SIZE = (192, 108)
+RECORDING = Recording((64, 36), 30, tuple(bytes([number % WHOLE_EVERY and 1, number]) for number in range(120)))
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    return write_panned_photo(tmp_path_factory.mktemp("clip") / "clip.y4m", *SIZE, frames=40)
+class Clock:
+    """A loop whose time goes by as it is told, and that has one timer."""
+
+    def __init__(self) -> None:
+        self.now_s, self.timer = 100.0, None
+
+    def time(self) -> float:
+        return self.now_s
+
+    def call_at(self, at_s, callback):
+        self.timer = at_s, callback
+        return SimpleNamespace(cancel=lambda: setattr(self, "timer", None))
+
+    def go_to(self, now_s: float) -> None:
+        """What is due by then is done then."""
+        self.now_s = now_s
+        while self.timer and self.timer[0] <= now_s:
+            self.timer[1]()
 
 
-@pytest.fixture(scope="module")
-def recording(clip) -> Recording:
-    return record(clip, SIZE, frames=120)
+@pytest.fixture
+def played(monkeypatch):
+    """A clock, the replay, what was sent, and what was heard of it."""
+    clock, sent, heard = Clock(), [], []
+    outlet = SimpleNamespace(send=lambda frame, timestamp: sent.append((frame, timestamp)))
+    monkeypatch.setattr(replay, "Outlet", lambda transceiver, on_whole_picture_asked: outlet)
+    monkeypatch.setattr(replay, "asyncio", SimpleNamespace(get_running_loop=lambda: clock))
+    played = Replay(RECORDING, lambda frame_id, due_s: heard.append((frame_id, due_s - 100)))
+    played.play(None)
+    return clock, played, sent, heard
 
 
-def decoded(packets) -> list[av.VideoFrame]:
-    decoder = av.CodecContext.create("libvpx", "r")
-    return [frame for packet in packets for frame in decoder.decode(av.Packet(packet))]
+def test_frames_are_due_at_fixed_times_however_late_one_was(played):
+    clock, replayed, sent, heard = played
+    assert heard == [(RECORDING.frame_id(0), 0)] and not replayed.is_late
+
+    clock.go_to(100.14)
+
+    assert [due_s for _, due_s in heard] == pytest.approx([0, 1 / 30, 2 / 30, 3 / 30, 4 / 30])
+    assert sent == [(RECORDING.packets[index], 3000 * index) for index in range(5)]
+    assert not replayed.is_late  # the newest was due just now
+    clock.go_to(clock.now_s + 1)
+    assert len(heard) == 35
 
 
-def test_a_recording_goes_round_without_a_gateway_noticing(recording):
-    """Strips are read, ids go forward across the seam, and nothing jumps there."""
-    round_and_round = [*recording.packets, *recording.packets[:5]]
-    believed, before = ForwardIds(), None
-    for index, frame in enumerate(decoded(round_and_round)):
-        luma, u, v = planes(frame)
-        frame_id = framestamp.read(luma[-STRIP_ROWS:])
-        glance = Glance.at(luma[:-STRIP_ROWS], u[: -STRIP_ROWS // 2], v[: -STRIP_ROWS // 2])
+def test_a_frame_that_leaves_late_is_noticed(played):
+    clock, replayed, _, _ = played
+    late = []
+    replayed._on_frame = lambda *_: late.append(replayed.is_late)
 
-        assert frame_id == recording.frame_id(index) and believed.believe(frame_id)
-        assert before is None or not is_cut(before, glance)
-        before = glance
+    clock.go_to(100.14)
+
+    assert late == [True, True, False, False]
 
 
-@given(st.integers(110, 2000))
-def test_ids_go_forward_however_long_the_recording_is(frames):
-    recording, believed = Recording(SIZE, 30, (b"",) * frames), ForwardIds()
+def test_it_goes_on_with_a_whole_picture_when_one_is_asked_for(played):
+    clock, replayed, sent, heard = played
 
-    ids = [recording.frame_id(index) for index in range(3 * frames)]
+    replayed._begin_whole()
+    clock.go_to(100.04)
 
-    assert all(believed.believe(frame_id) for frame_id in ids)
-    assert len(set(ids)) == frames
-
-
-def test_there_is_one_packet_a_frame_and_a_whole_picture_every_three_seconds(recording):
-    whole = [index for index, packet in enumerate(recording.packets) if not packet[0] & 1]
-
-    assert len(recording.packets) == 120 and whole == [0, WHOLE_EVERY]
-    assert all(FRAMES % n for n in range(2, 22))
+    assert sent[-1] == (RECORDING.packets[WHOLE_EVERY], 3000) and not sent[-1][0][0] & 1
+    assert heard[-1][0] == RECORDING.frame_id(WHOLE_EVERY)
 
 
-def test_without_a_clip_it_pans_across_a_photo():
-    first, last = (frame.to_ndarray(format="rgb24") for frame in decoded(record(None, SIZE, frames=40).packets)[::20])
+def test_nothing_is_sent_once_it_has_stopped(played):
+    clock, replayed, sent, _ = played
 
-    assert first.shape == (SIZE[1] + STRIP_ROWS, SIZE[0], 3)
-    assert np.abs(first.astype(int) - last).mean() > 5
+    replayed.stop()
+    clock.go_to(200)
 
-
-def test_what_is_no_video_is_named(tmp_path):
-    path = tmp_path / "notes.txt"
-    path.write_text("no video")
-
-    with pytest.raises(BadSetting, match="notes.txt"):
-        record(path, SIZE)
+    assert len(sent) == 1
 
 
-async def test_frames_are_due_at_fixed_times_and_a_whole_picture_comes_when_asked_for(recording, monkeypatch):
-    now_s, heard = [0.0], []
-    monkeypatch.setattr("clients.replay.time", SimpleNamespace(monotonic=lambda: now_s[0]))
-
-    async def sleep(seconds):
-        now_s[0] += seconds
-
-    monkeypatch.setattr("clients.replay.asyncio", SimpleNamespace(sleep=sleep))
-    replay = Replay(recording, lambda frame_id, due_s: heard.append((frame_id, due_s)))
-    sender = SimpleNamespace()
-    replay.obey(sender)
-
-    await replay.recv()
-    now_s[0] = 1.0  # held up for a second: the next ones are late, not put off
-    packet = await replay.recv()
-    assert replay.is_late and heard[-1] == (recording.frame_id(1), 1 / 30)
-    assert packet.pts * packet.time_base == pytest.approx(1 / 30)
-
-    sender._send_keyframe()
-    packet = await replay.recv()
-
-    assert heard[-1][0] == recording.frame_id(WHOLE_EVERY) and not bytes(packet)[0] & 1
+async def test_aiortc_gets_no_frame_to_send_itself():
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(Replay(RECORDING, lambda *_: None).recv(), 0)

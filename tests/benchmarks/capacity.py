@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.crowd import Plan  # noqa: E402
 from clients.load import measure, print_summary, show_progress  # noqa: E402
-from clients.replay import Recording, record  # noqa: E402
+from clients.recording import Recording, record  # noqa: E402
 from crew import Crew  # noqa: E402
 from pipeline.styles import shipped  # noqa: E402
 

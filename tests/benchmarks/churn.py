@@ -20,7 +20,8 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.connection import Connection  # noqa: E402
-from clients.replay import Recording, Replay, record  # noqa: E402
+from clients.recording import Recording, record  # noqa: E402
+from clients.replay import Replay  # noqa: E402
 from crew import Crew  # noqa: E402
 from pipeline.errors import MVStylizerError  # noqa: E402
 from pipeline.styles import shipped  # noqa: E402
@@ -66,6 +67,7 @@ async def visit(url: str, recording: Recording) -> bool:
     track = Replay(recording, lambda *_: None)
     with contextlib.suppress(TimeoutError, MVStylizerError):
         await connection.open(track, size=recording.size, style=shipped()[0].id)
+        track.play(connection.video)
         await asyncio.wait_for(looked.wait(), PATIENCE_S)
     track.stop()
     await connection.close()

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients import crowd as crowds  # noqa: E402
 from clients.crowd import Crowd, Plan, Tally  # noqa: E402
 from clients.load import scrape  # noqa: E402
-from clients.replay import record  # noqa: E402
+from clients.recording import record  # noqa: E402
 from crew import Crew  # noqa: E402
 from pipeline.styles import shipped  # noqa: E402
 

@@ -32,7 +32,7 @@ from throughput import GATEWAY, IGNORED, answered  # noqa: E402
 
 from clients.crowd import Crowd, Member, Plan  # noqa: E402
 from clients.load import Outcome, measure  # noqa: E402
-from clients.replay import Recording, record  # noqa: E402
+from clients.recording import Recording, record  # noqa: E402
 from crew import Crew  # noqa: E402
 from pipeline import topology  # noqa: E402
 from pipeline.broker import GatewayBroker  # noqa: E402
