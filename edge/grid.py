@@ -10,16 +10,17 @@ from torch import Tensor
 
 #: Luma layers of a grid.
 DEPTH = 8
-#: Side of a cell, in pixels of the network's input.
-CELL = 16
-#: Long side of the network's input, in pixels.
-LONG_SIDE = 256
+#: Cells along the long side.
+LONG_SIDE = 16
+#: Side of a cell in pixels of the network's input, about: its sides are multiples of the encoder's stride. The network
+#: was trained with 16; 14 cost a fiftieth of the style and save a sixth of the time.
+CELL = 14
 
 
 def cells(height: int, width: int) -> tuple[int, int]:
     """Rows and columns for a picture of that shape: 16 along the long side, at least one along the other."""
-    short = max(1, round(LONG_SIDE / CELL * min(height, width) / max(height, width)))
-    return (short, LONG_SIDE // CELL) if width >= height else (LONG_SIDE // CELL, short)
+    short = max(1, round(LONG_SIDE * min(height, width) / max(height, width)))
+    return (short, LONG_SIDE) if width >= height else (LONG_SIDE, short)
 
 
 def luma(image: Tensor) -> Tensor:

@@ -27,14 +27,14 @@ class GridModel(nn.Module):
         self.smoothing = MetaSmoothing()
 
     def forward(self, content: Tensor, style: StyleStatistics) -> Tensor:
-        """B 3 H W in 0..1, sides multiples of 16, to B 3 D R C 4."""
+        """B 3 H W in 0..1, sides multiples of 8 and at least 16, to B 3 D R C 4."""
         return self.smoothing.solve(self.equations(content, style))
 
     def equations(self, content: Tensor, style: StyleStatistics) -> Tensor:
         """The normal equations of the fit, B 4 7 D R C: what may be averaged over time before it is solved."""
         change = self.change(self.encoder(content), style)[:, :, ::2]  # every other row is enough for the fit
         small = F.interpolate(content, scale_factor=0.5, mode="bilinear")[:, :, ::2]  # means of 2x2
-        rows, columns = content.shape[2] // CELL, content.shape[3] // CELL
+        rows, columns = (round(side / CELL) for side in content.shape[2:])
         return self.smoothing.collect(small, small + change, DEPTH, rows, columns)
 
     def style(self, image: Tensor) -> StyleStatistics:

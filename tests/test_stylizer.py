@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
-from edge.grid import slice_grid
+from edge.encoder import STRIDES
+from edge.grid import cells, slice_grid
 from edge.stylizer import Stylizer
 
 SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360), (1080, 1920)]
@@ -41,6 +44,14 @@ def test_every_size_gives_a_finite_grid(stylizer, height, width):
     grid = stylizer.stylize(image, stylizer.style(image[::-1]))
 
     assert np.isfinite(grid).all()
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_the_network_sees_a_picture_of_the_encoder_s_sides_with_the_same_cells(stylizer, height, width):
+    seen = stylizer.prepare(np.zeros((height, width, 3), np.uint8)).shape[2:]
+
+    assert all(side % STRIDES[-1] == 0 and side >= 16 for side in seen)
+    assert cells(*seen) == cells(height, width)
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
