@@ -81,18 +81,18 @@ class Crew:
             os.sched_setaffinity(0, cores)
 
     def kill(self, name: str) -> None:
-        """As a crash would: SIGKILL."""
-        self._parts[name].kill()
-        self._parts[name].wait()
+        """As a crash would: SIGKILL. A worker is followed by another, all else is gone."""
+        process = self.process(name)
+        process.kill()
+        process.wait()
 
     def alive(self, name: str) -> bool:
         return self._parts[name].poll() is None
 
-    def pid(self, name: str) -> int:
-        return self._parts[name].pid
-
     def process(self, name: str) -> psutil.Process:
-        return psutil.Process(self.pid(name))
+        """The one that does the work: a worker's is forked by the one that was started."""
+        started = psutil.Process(self._parts[name].pid)
+        return started.children()[0] if name.startswith("worker") else started
 
     def wait_ready(self) -> None:
         for _ in range(READY_S * 10):

@@ -47,6 +47,10 @@ class Up:
     def part(self, role: str) -> psutil.Process:
         return next(p for p in self.parts() if role in p.cmdline())
 
+    def worker(self) -> psutil.Process:
+        """The one that stylizes now; its parent forks the next."""
+        return self.part("stylize").children()[0]
+
     def get(self, path: str) -> tuple[int, dict]:
         """Status and JSON body; status 0 when nobody answers."""
         try:

@@ -86,7 +86,7 @@ async def test_a_killed_worker_is_replaced_and_the_session_goes_on(up):
     await connection.open(camera, size=camera.size, style=find_shipped(shipped()[0].id).id)
     await until(lambda: len(grids) >= 2)
 
-    up.part("stylize").kill()
+    up.worker().kill()
     seen = len(grids)
 
     await until(lambda: len(grids) >= seen + 3, timeout_s=60)

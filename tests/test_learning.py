@@ -61,7 +61,7 @@ async def test_shared_key_frames_become_a_model_that_answers_and_outlives_its_wo
     viewer.share(False)
     await until(lambda: {"type": "share", "on": False} in viewer.heard, PATIENCE_S)
 
-    learning.part("stylize").kill()
+    learning.worker().kill()
     answered = len(viewer.models)
     await until(lambda: len(viewer.models) >= answered + 3, PATIENCE_S)
     assert first not in viewer.models[answered + 1 :]

@@ -1,4 +1,4 @@
-"""Give back what a worker without a GPU has read of the GPU's libraries: 145 of 600 MiB."""
+"""Give back what loading torch has read of the GPU's libraries: 145 of 600 MiB, which a worker without a GPU needs not."""
 import ctypes
 import re
 import sys
@@ -12,7 +12,7 @@ MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 
 def forget_gpu_libraries() -> None:
-    """Loading torch reads them, nothing calls them again; should something, the kernel reads them anew. Linux only."""
+    """Whoever calls them afterwards has the kernel read them anew. Linux only; elsewhere nothing happens."""
     if sys.platform != "linux":
         return
     madvise = ctypes.CDLL(None).madvise

@@ -19,10 +19,10 @@ def set_up_logging(verbose: bool) -> None:
     )
 
 
-def die_with_parent() -> None:
+def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
     """Have the kernel end this process when its parent dies, however it dies. Linux only; elsewhere nothing happens."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
 
 
 def give_way() -> None:

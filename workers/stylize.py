@@ -29,6 +29,7 @@ from pipeline.sharing import Sharing
 from pipeline.style_store import StyleStore
 from workers.globals import Globals, stylizer_of
 from workers.lean import forget_gpu_libraries
+from workers.prefork import prefork
 from workers.streams import Streams
 
 logger = logging.getLogger(__name__)
@@ -187,12 +188,11 @@ def run(args: argparse.Namespace) -> None:
     global EDGE
     given = {"redis_url": args.redis, "edge_id": args.edge}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
+    forget_gpu_libraries()
+    prefork()  # importing torch takes seconds: a worker that dies is followed by one that need not
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
     newest = Globals(settings.weights_url)
-    stylizer = first_model(newest)
-    if stylizer.device == "cpu":
-        forget_gpu_libraries()
-    EDGE = edge = Edge(settings, stylizer)
+    EDGE = edge = Edge(settings, first_model(newest))
     Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
     threading.Thread(target=newest.follow, args=(lambda file: edge.adopt(stylizer_of(file)),), daemon=True).start()
     # No socket timeout: RQ blocks on this connection. Retries for ever: RQ itself ends when it loses Redis amid a job.

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import redis
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -39,7 +40,7 @@ WORKERS, KILLS = ("worker 0", "worker 1"), 3
 LATE_S = 0.5
 #: A look that a killed worker takes along is late or lost by then.
 AFTER_S = 3.0
-#: Of a worker that starts again: most of it is importing torch.
+#: Of a worker that is forked again.
 START_S = 60.0
 
 
@@ -120,13 +121,13 @@ async def kill_worker(crew: Crew, clients: Clients) -> dict:
     for _ in range(KILLS):
         since_s = time.monotonic()
         await asyncio.sleep(0.25)
-        await until(lambda: state(crew, WORKERS[0]) == b"busy", START_S)
+        victim = crew.process(WORKERS[0])
+        await until(lambda: state(crew, victim) == b"busy", START_S)
         await asyncio.to_thread(crew.kill, WORKERS[0])
-        amid += state(crew, WORKERS[0]) == b"busy"  # it told nobody that it was done
+        amid += state(crew, victim) == b"busy"  # it told nobody that it was done
         await asyncio.sleep(AFTER_S)
         missed.append(max(tally.missed(since_s) for tally in clients.tallies))
-        crew.start(WORKERS[0])
-        await until(lambda: state(crew, WORKERS[0]) is not None, START_S)
+        await until(lambda: state(crew, crew.process(WORKERS[0])) is not None, START_S)
         clients.forget()
     return {"worker_killed_amid_a_key_frame": amid, "worker_killed_most_looks_missed_by_one": missed}
 
@@ -144,7 +145,7 @@ async def kill_gateway(crew: Crew, clients: Clients) -> dict:
 
 async def stop_redis(crew: Crew, clients: Clients, down_s: float) -> dict:
     gateway = crew.process("gateway")
-    await until(lambda: any(state(crew, worker) == b"busy" for worker in WORKERS), START_S)
+    await until(lambda: any(state(crew, crew.process(worker)) == b"busy" for worker in WORKERS), START_S)
     await asyncio.to_thread(crew.kill, "redis")
     frames, rss, began_s = frames_received(crew), [gateway.memory_info().rss], time.monotonic()
     for _ in range(2):
@@ -160,10 +161,10 @@ async def stop_redis(crew: Crew, clients: Clients, down_s: float) -> dict:
     }
 
 
-def state(crew: Crew, worker: str) -> bytes | None:
+def state(crew: Crew, worker: psutil.Process) -> bytes | None:
     """What Redis knows of it: busy, idle, ...; None before it is there."""
     with redis.Redis.from_url(crew.redis_url) as connection:
-        mark = f"-{crew.pid(worker)}-".encode()
+        mark = f"-{worker.pid}-".encode()
         return next((connection.hget(key, "state") for key in connection.smembers("rq:workers") if mark in key), None)
 
 

@@ -77,7 +77,7 @@ def view(up: Up, clip: Path, folder: Path, *, share_frames: bool) -> Summary:
 
 async def killed(up: Up) -> float:
     """Seconds from the worker's death to its successor's first answer, the trainer at work."""
-    client, worker = Client(up.url), up.part("stylize")
+    client, worker = Client(up.url), up.worker()
     await client.open()
     await until(lambda: client.headers, PATIENCE_S)
     worker.send_signal(signal.SIGKILL)
