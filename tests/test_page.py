@@ -340,6 +340,26 @@ async def test_the_picture_waits_neither_for_the_flow_nor_for_the_server(server,
     assert max(behind) <= 2
 
 
+async def test_where_the_cpu_draws_a_frame_is_taken_from_the_video_once(page, server):
+    await page.add_init_script("""
+      window.taken = 0;
+      const [flat, deep] = [CanvasRenderingContext2D.prototype, WebGL2RenderingContext.prototype];
+      for (const [prototype, name] of [[flat, 'drawImage'], [deep, 'texImage2D']]) {
+        const take = prototype[name];
+        prototype[name] = function (...args) {
+          window.taken += args.some((arg) => arg instanceof HTMLVideoElement);
+          return take.apply(this, args);
+        };
+      }""")
+
+    await start_camera(page, server)
+
+    taken, sent = await page.evaluate("[taken, mvstylizer.stats.framesSent]")
+    source, output = await snapshot(page)
+    assert taken == sent
+    assert output.shape == (360, 640, 3) and source.std() > 30
+
+
 async def test_a_lost_graphics_context_comes_back(page, server):
     await page.add_init_script("""
       const { getContext } = HTMLCanvasElement.prototype;

@@ -330,10 +330,9 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
       player.mirrored = mirrored;
       player.toggleCompare();
       player.arrive(decodeGrid(size, bytes(grid)), true);
-      const video = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
-      Object.assign(video, { videoWidth: 320, videoHeight: 180 });
-      video.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
-      player.show(video);
+      const source = Object.assign(document.createElement('canvas'), { width: 320, height: 196 });
+      source.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
+      player.show({ source, width: 320, height: 180 });
       const [shown, snapshot] = [output.toDataURL(), player.snapshot()];
       player.destroy();
       stage.remove();
@@ -365,10 +364,9 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
         divider.hidden = true;
         const player = new Player({ output, picture, divider, stage, dock });
         player.arrive(decodeGrid([1, 2, 2], bytes(grid)), true);
-        const video = Object.assign(document.createElement('canvas'), { width: 320, height: 180 });
-        Object.assign(video, { videoWidth: 320, videoHeight: 180 });
-        video.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
-        player.show(video);
+        const source = Object.assign(document.createElement('canvas'), { width: 320, height: 196 });
+        source.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
+        player.show({ source, width: 320, height: 180 });
         const before = output.toDataURL();
         player.follow({ width: 1, height: 1, moves: new Float32Array([0.5, 0, 1, 0]) });
         drawn.push([before, output.toDataURL()]);

@@ -145,8 +145,15 @@ class App {
     this.#frameId = this.#sender.send(video, now);
     this.#stats.framesSent += 1;
     this.#tracker?.see(this.#frameId, this.#sender.frame, now);
-    this.#player.show(video, this.#tracker?.flow);
+    this.#player.show(this.#toShow(video), this.#tracker?.flow);
     this.#stats.frame(now);
+  }
+
+  /** Where the CPU does the GPU's work a video's frame is costly to take: once is enough, if it was sent as large. */
+  #toShow(video) {
+    const whole = { source: video, width: video.videoWidth, height: video.videoHeight };
+    const { frame } = this.#sender;
+    return this.#player.onCpu && frame.width === whole.width && frame.height === whole.height ? frame : whole;
   }
 
   // Session

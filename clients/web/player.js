@@ -78,15 +78,15 @@ export class Player {
 
   /**
    * Show a frame at once, with what is known by now.
-   * @param {HTMLVideoElement} video whose current frame is to be shown
+   * @param {{source: CanvasImageSource, width: number, height: number}} frame its upper left part that counts
    * @param {import('./tracker.js').Flow|null} flow the newest one to the key frame on show
    */
-  show(video, flow = null) {
+  show({ source, width, height }, flow = null) {
     const grid = this.#look.step();
     if (grid) this.#renderer.setGrid(grid);
     if (this.usesFlow) this.#renderer.setFlow(flow);
-    this.#renderer.setImage(video, video.videoWidth, video.videoHeight);
-    this.#stage.fit(video.videoWidth, video.videoHeight);
+    this.#renderer.setImage(source, width, height);
+    this.#stage.fit(width, height);
     this.#draw();
   }
 

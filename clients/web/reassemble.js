@@ -59,7 +59,10 @@ export function identityGrid(size) {
  * @returns {Grid}
  */
 export function blendGrids(a, b, t) {
-  const coefficients = a.coefficients.map((value, index) => value + t * (b.coefficients[index] - value));
+  const coefficients = new Float32Array(b.coefficients.length);
+  for (let i = 0; i < coefficients.length; i++) {
+    coefficients[i] = a.coefficients[i] + t * (b.coefficients[i] - a.coefficients[i]);
+  }
   return { size: [...b.size], coefficients };
 }
 

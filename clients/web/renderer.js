@@ -157,7 +157,7 @@ export class Renderer {
   }
 
   /**
-   * Take the picture to draw; the canvas takes its size.
+   * Take the picture to draw, the source's upper left part; the canvas takes its size.
    * @param {TexImageSource} source
    * @param {number} width in pixels
    * @param {number} height in pixels
@@ -167,7 +167,7 @@ export class Renderer {
     if (this.#canvas.width !== width) this.#canvas.width = width;
     if (this.#canvas.height !== height) this.#canvas.height = height;
     gl.activeTexture(gl.TEXTURE0 + IMAGE_UNIT);
-    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, gl.RGBA, gl.UNSIGNED_BYTE, source);
+    gl.texImage2D(gl.TEXTURE_2D, 0, gl.RGBA, width, height, 0, gl.RGBA, gl.UNSIGNED_BYTE, source);
   }
 
   /**
