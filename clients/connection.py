@@ -19,6 +19,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from clients import inlet
 from pipeline.channel import ChunkJoiner
 from pipeline.errors import BadMessage, Busy, MVStylizerError
 
@@ -89,6 +90,7 @@ class Connection:
             await asyncio.wait_for(connected.wait(), CONNECT_TIMEOUT_S)
         except TimeoutError:
             raise MVStylizerError(f"No video path to {self._url} within {CONNECT_TIMEOUT_S:.0f} s.") from None
+        inlet.shorten(peer.sctp)
         self._heard()
         return answer["stream_id"]
 

@@ -21,6 +21,8 @@ REPORT_S = 1.0
 #: After the last client came: styles are looked at, codecs find their rate.
 SETTLE_S = 3.0
 RETRY_S = 0.5
+#: So long before a frame leaves it is asked for: a busy gateway has to be done with the one before it by then.
+ASK_AHEAD_S = 0.003
 #: Frames that may still be answered: four seconds at 60 a second.
 REMEMBERED = 256
 
@@ -134,8 +136,8 @@ class Member:
         if self._sent % self._every == 0 and self._plan.counts(due_s):
             self._demand.due(due_s)
         self._sent += 1
-        if self._sent % self._every == 0:  # between two frames: it is sure to be heard before the next one and no other
-            asyncio.get_running_loop().call_later(0.5 / self._recording.fps, self._ask)
+        if self._sent % self._every == 0:  # just before the next frame, which is to be picked
+            asyncio.get_running_loop().call_later(1 / self._recording.fps - ASK_AHEAD_S, self._ask)
         tally.lose(self._demand.expire(time.monotonic()))
 
     def _ask(self) -> None:

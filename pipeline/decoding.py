@@ -1,8 +1,14 @@
-"""Decoder threads: one a stream, none of which lags behind for long."""
+"""Decoder threads: one a core, which all streams share, and none of these lags behind for long.
+
+With one a stream, the event loop, when it wanted to go on, waited for twenty of them: callbacks of 2 ms took 20.
+"""
 import asyncio
+import contextlib
 import logging
+import os
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
@@ -10,6 +16,8 @@ from types import SimpleNamespace
 import av
 from aiortc import MediaStreamTrack, codecs, rtcrtpreceiver
 from aiortc.codecs.vpx import Vp8Decoder
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from prometheus_client import Counter
 
 from pipeline.jitter import is_whole_picture
@@ -25,41 +33,85 @@ class NativeVp8Decoder(Vp8Decoder):
 
     def __init__(self) -> None:
         self.codec = av.CodecContext.create("vp8", "r")
-        self.codec.thread_count = 1  # there is a thread a stream already
+        self.codec.thread_count = 1  # there is a thread a core already
 
 
-def decode(
-    dropped: Counter, loop: asyncio.AbstractEventLoop, encoded: queue.SimpleQueue, decoded: asyncio.Queue,
-    failed: threading.Event,
-) -> None:
-    """A decoder thread's main, in the place of aiortc's: frames until None comes, which goes on to the track.
+class Stream:
+    """One stream's frames on their way from aiortc's queue, whose place it takes, to its track.
 
     Where the processor is too slow for all of them, video becomes jerky, and neither late nor a burden on memory. Each
     frame that never comes out is counted in `dropped`, as "behind" or "broken".
     """
-    name = decoder = None
-    skipped = 0
-    while (task := encoded.get()) is not None:
-        codec, frame = task
-        if codec.name != name:
-            name, decoder = codec.name, rtcrtpreceiver.get_decoder(codec)
-        if (skipped or encoded.qsize() > MOST_WAITING) and not is_whole_picture(frame.data):
-            if skipped % ASK_EVERY == 0:
-                failed.set()
-            skipped += 1
-            dropped.labels("behind").inc()
-            continue
-        skipped = 0
+
+    def __init__(self, turns: queue.SimpleQueue, dropped: Counter) -> None:
+        """`turns` is what decoder threads wait for: streams that have a frame to be decoded, each once."""
+        self._turns, self._dropped = turns, dropped
+        self._encoded: deque[tuple[RTCRtpCodecParameters, JitterFrame] | None] = deque()
+        self._lock, self._has_turn = threading.Lock(), False
+        self._codec_name, self._decoder, self._skipped = "", None, 0
+
+    def begin(self, loop: asyncio.AbstractEventLoop, decoded: asyncio.Queue, failed: threading.Event) -> None:
+        """Frames go to `decoded`, and None after the last one; `failed` is set where a whole picture is needed."""
+        self._loop, self._decoded, self._failed = loop, decoded, failed
+
+    def put(self, task: tuple[RTCRtpCodecParameters, JitterFrame] | None) -> None:
+        """None is the last one."""
+        with self._lock:
+            self._encoded.append(task)
+            if not self._has_turn:
+                self._has_turn = True
+                self._turns.put(self)
+
+    def take_turn(self) -> None:
+        """One frame, in a decoder thread. Whoever has more waits for all others: a heavy one delays none by two."""
+        task = self._encoded.popleft()
+        for picture in [None] if task is None else self._decode(*task):
+            with contextlib.suppress(RuntimeError):  # the event loop has ended
+                self._loop.call_soon_threadsafe(self._decoded.put_nowait, picture)
+        with self._lock:
+            self._has_turn = bool(self._encoded)
+            if self._has_turn:
+                self._turns.put(self)
+
+    def _decode(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> list[av.VideoFrame]:
+        if codec.name != self._codec_name:
+            self._codec_name, self._decoder = codec.name, rtcrtpreceiver.get_decoder(codec)
+        if (self._skipped or len(self._encoded) > MOST_WAITING) and not is_whole_picture(frame.data):
+            if self._skipped % ASK_EVERY == 0:
+                self._failed.set()
+            self._skipped += 1
+            self._dropped.labels("behind").inc()
+            return []
+        self._skipped = 0
         try:
-            frames = decoder.decode(frame)
+            return self._decoder.decode(frame)
         except av.FFmpegError as error:
             logger.info("a frame could not be decoded: %s", error)
-            failed.set()
-            dropped.labels("broken").inc()
-            continue
-        for picture in frames:
-            loop.call_soon_threadsafe(decoded.put_nowait, picture)
-    loop.call_soon_threadsafe(decoded.put_nowait, None)
+            self._failed.set()
+            self._dropped.labels("broken").inc()
+            return []
+
+
+def work(turns: queue.SimpleQueue) -> None:
+    """A decoder thread's main."""
+    while True:
+        try:
+            turns.get().take_turn()
+        except Exception:  # one stream's trouble is none of the others'
+            logger.exception("a decoder failed")
+
+
+class Beginning:
+    """In the place of the thread that aiortc starts for each stream, and waits for at its end."""
+
+    def __init__(self, *, args: tuple, **_: object) -> None:
+        self._loop, self._stream, self._decoded, self._failed = args
+
+    def start(self) -> None:
+        self._stream.begin(self._loop, self._decoded, self._failed)
+
+    def join(self) -> None:
+        """All that was put comes out without us."""
 
 
 class Handover:
@@ -81,6 +133,9 @@ def hand_over(track: MediaStreamTrack, take: Callable[[av.VideoFrame | None], No
 
 def install(dropped: Counter) -> None:
     """For peer connections made from now on; `dropped` counts frames by reason."""
-    rtcrtpreceiver.decoder_worker = partial(decode, dropped)
-    rtcrtpreceiver.queue = SimpleNamespace(Queue=queue.SimpleQueue)  # of C; a third of the time
+    turns: queue.SimpleQueue[Stream] = queue.SimpleQueue()
+    for number in range(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1):
+        threading.Thread(target=work, args=(turns,), name=f"decoder_{number}", daemon=True).start()
+    rtcrtpreceiver.queue = SimpleNamespace(Queue=partial(Stream, turns, dropped))
+    rtcrtpreceiver.threading = SimpleNamespace(Event=threading.Event, Thread=Beginning)
     codecs.Vp8Decoder = NativeVp8Decoder

@@ -1,4 +1,4 @@
-"""The short way for received video: from the socket to the decoder's queue in one call a packet.
+"""The short way for what is received: from the socket to the decoder's queue or a data channel, in one call a packet.
 
 aiortc 1.16 takes one datagram a turn of the event loop, parses it as STUN first, queues it, wakes a task, and estimates
 the path's bit rate with each packet.
@@ -11,13 +11,14 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 
 import pylibsrtp
-from aioice.ice import CandidatePair
+from aioice.ice import CandidatePair, Connection
 from aiortc import RTCDtlsTransport, RTCRtpReceiver, clock, rtcrtpreceiver
 from aiortc.codecs import depayload
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, is_rtcp, pack_remb_fci
+from OpenSSL import SSL
 from prometheus_client import Counter
 
 from pipeline import decoding
@@ -37,17 +38,22 @@ VIDEO = ("video/VP8", "video/H264")
 
 
 def shorten(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
-    """Have video of a connection handled as it arrives. To be called once it is connected; all else goes as before."""
+    """Have video and data channels handled as they come, but for RTCP. To be called once a connection is made."""
     if not _is_known():
         return
     ice, short = dtls.transport._connection, ShortWay(dtls, receiver)
     ice.data_received = short.data_received
+    read_at_once(ice)
+
+
+def read_at_once(ice: Connection) -> None:
+    """Have all that waits in a connected ICE connection's sockets read in one turn of the event loop."""
     for component, pair in ice._nominated.items():
         bound = getattr(pair.protocol.transport, "_sock", None)
         if bound is None:
             continue  # a TURN server's datagrams come in its own
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # or as much as is allowed
-        read = partial(_read, bound, pair, partial(short.data_received, component=component))
+        read = partial(_read, bound, pair, partial(ice.data_received, component=component))
         asyncio.get_running_loop()._add_reader(bound.fileno(), read)
 
 
@@ -67,6 +73,24 @@ def _read(bound: socket.socket, pair: CandidatePair, from_peer: Callable[[bytes]
             pair.protocol.datagram_received(data, address)
 
 
+def is_dtls(data: bytes) -> bool:
+    return 19 < data[0] < 64
+
+
+def deliver(dtls: RTCDtlsTransport, data: bytes) -> None:
+    """A datagram of data channels, as RTCDtlsTransport._recv_next does; trouble ends the connection, as there."""
+    dtls._RTCDtlsTransport__rx_bytes += len(data)
+    dtls._RTCDtlsTransport__rx_packets += 1
+    try:
+        dtls._ssl.bio_write(data)
+        finish(dtls._data_receiver._handle_data(dtls._ssl.recv(DATAGRAM_BYTES)))
+    except SSL.WantReadError:  # a late part of the handshake, which may need an answer
+        finish(dtls._write_ssl())
+    except Exception as error:
+        logger.info("data channels end: %r", error)
+        dtls.transport._connection._queue.put_nowait(None)
+
+
 class ShortWay:
     """Of one connection with one video. The parts on the way are aiortc's, which also gets all that is no video."""
 
@@ -77,6 +101,8 @@ class ShortWay:
 
     def data_received(self, data: bytes, component: int) -> None:
         """In the place of the ICE connection's."""
+        if is_dtls(data):
+            return deliver(self._dtls, data)
         if not 127 < data[0] < 192 or is_rtcp(data) or len(data) < 2:
             return self._otherwise(data, component)
         self._dtls._RTCDtlsTransport__rx_bytes += len(data)

@@ -6,9 +6,10 @@ worker needs no port, may sit behind any router, and what it counted is not lost
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -22,8 +23,15 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from pipeline.keyframes import Reason
+
 disable_created_metrics()  # they double the text, and tell only when a process began
 
+#: Why frames cannot be key frames, key frames are never answered, answers reach nobody, and offers are refused.
+FRAME_DROPS = ("strip", "behind", "broken")
+KEY_FRAME_DROPS = ("deadline", "error", "redis")
+ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable")
+OFFER_REFUSALS = ("BadOffer", "Busy")
 #: What a key frame goes through, in this order; together they are mvs_key_frame_answer_seconds.
 STAGES = ("encode", "queue", "decode", "stylize", "return")
 STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
@@ -38,6 +46,7 @@ class GatewayMetrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         r = {"registry": self.registry}
+        counter = partial(counted_by, registry=self.registry)
         ProcessCollector(**r)
         self.sessions = Gauge("mvs_sessions", "Live sessions", **r)
         self.in_flight = Gauge("mvs_key_frames_in_flight", "Key frames that wait for their answer", **r)
@@ -45,13 +54,13 @@ class GatewayMetrics:
         self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", **r)
         self.worker_ready = Gauge("mvs_worker_ready", "1 while a warm worker serves this gateway's edge", **r)
         self.frames = Counter("mvs_frames_received_total", "Video frames received", **r)
-        self.frames_dropped = Counter("mvs_frames_dropped_total", "Frames that cannot be key frames", ["reason"], **r)
-        self.key_frames = Counter("mvs_key_frames_total", "Key frames picked", ["reason"], **r)
-        self.key_frames_dropped = Counter("mvs_key_frames_dropped_total", "Key frames never answered", ["reason"], **r)
+        self.frames_dropped = counter("mvs_frames_dropped_total", "Frames that cannot be key frames", FRAME_DROPS)
+        self.key_frames = counter("mvs_key_frames_total", "Key frames picked", get_args(Reason))
+        self.key_frames_dropped = counter("mvs_key_frames_dropped_total", "Key frames never answered", KEY_FRAME_DROPS)
         self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", **r)
-        self.answers_dropped = Counter("mvs_answers_dropped_total", "Answers that reached nobody", ["reason"], **r)
-        self.offers_refused = Counter("mvs_offers_refused_total", "Offers refused", ["reason"], **r)
-        self.network_bytes = Counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ["direction"], **r)
+        self.answers_dropped = counter("mvs_answers_dropped_total", "Answers that reached nobody", ANSWER_DROPS)
+        self.offers_refused = counter("mvs_offers_refused_total", "Offers refused", OFFER_REFUSALS)
+        self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)
         self.answer_seconds = histogram(
             "mvs_key_frame_answer_seconds", "From picking a key frame to its answer, in the gateway",
@@ -69,6 +78,16 @@ class GatewayMetrics:
         self.loop_lag_seconds = histogram(
             "mvs_event_loop_lag_seconds", "How much later than asked for a timer fires", buckets=LAG_BUCKETS
         )
+
+
+def counted_by(
+    name: str, documentation: str, values: Iterable[str], label: str = "reason", *, registry: CollectorRegistry
+) -> Counter:
+    """A counter that is there for each value from the start: Prometheus' rate() does not see a first one appear."""
+    counter = Counter(name, documentation, [label], registry=registry)
+    for value in values:
+        counter.labels(value)
+    return counter
 
 
 class WorkerMetrics:

@@ -12,7 +12,7 @@ from aiortc.jitterbuffer import JitterFrame
 
 from clients.recording import record
 from pipeline import decoding
-from pipeline.decoding import NativeVp8Decoder
+from pipeline.decoding import NativeVp8Decoder, Stream
 from pipeline.metrics import GatewayMetrics
 from pipeline.picking import planes
 from pipeline.watch import counted
@@ -34,15 +34,26 @@ class Decoder:
 
 
 async def decoded(frames, dropped, monkeypatch) -> tuple[list, threading.Event]:
-    """What comes out of a decoder thread that all of this waits for, and whether it asks for a whole picture."""
+    """What comes out of a stream that all of this waits in, and whether it asks for a whole picture."""
     monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
-    encoded, out, failed = queue.SimpleQueue(), asyncio.Queue(), threading.Event()
+    turns, out, failed = queue.SimpleQueue(), asyncio.Queue(), threading.Event()
+    stream = Stream(turns, dropped)
+    stream.begin(asyncio.get_running_loop(), out, failed)
     for frame in frames:
-        encoded.put((SimpleNamespace(name="VP8"), frame))
-    encoded.put(None)
-    await asyncio.to_thread(decoding.decode, dropped, asyncio.get_running_loop(), encoded, out, failed)
+        stream.put((SimpleNamespace(name="VP8"), frame))
+    stream.put(None)
+    await asyncio.to_thread(take_all, turns)
     await asyncio.sleep(0)
     return [out.get_nowait() for _ in range(out.qsize())], failed
+
+
+def take_all(turns) -> list[Stream]:
+    """Who took turns, until nobody has one."""
+    took = []
+    while not turns.empty():
+        took.append(turns.get())
+        took[-1].take_turn()
+    return took
 
 
 def encoded_frame(number, *, whole=False, broken=False) -> SimpleNamespace:
@@ -73,6 +84,47 @@ async def test_a_decoder_that_keeps_up_skips_nothing(installed, monkeypatch):
     numbers, failed = await decoded(frames, installed, monkeypatch)
 
     assert numbers == [*range(decoding.MOST_WAITING), None] and not failed.is_set()
+
+
+async def test_a_stream_with_much_to_decode_lets_the_others_go_first(installed, monkeypatch):
+    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    turns = queue.SimpleQueue()
+    heavy, light = Stream(turns, installed), Stream(turns, installed)
+    for stream, frames in ((heavy, 5), (light, 2)):
+        stream.begin(asyncio.get_running_loop(), asyncio.Queue(), threading.Event())
+        for number in range(frames):
+            stream.put((SimpleNamespace(name="VP8"), encoded_frame(number)))
+
+    assert take_all(turns) == [heavy, light, heavy, light, heavy, heavy, heavy]
+
+
+async def test_threads_share_streams_and_keep_each_ones_order(installed, monkeypatch):
+    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    turns = queue.SimpleQueue()
+    outs, streams = [asyncio.Queue() for _ in range(5)], [Stream(turns, installed) for _ in range(5)]
+    for _ in range(3):
+        threading.Thread(target=decoding.work, args=(turns,), daemon=True).start()
+    for stream, out in zip(streams, outs):
+        stream.begin(asyncio.get_running_loop(), out, threading.Event())
+    for number in range(200):
+        for stream in streams:
+            stream.put((SimpleNamespace(name="VP8"), encoded_frame(number, whole=True)))
+
+    for out in outs:
+        assert [await asyncio.wait_for(out.get(), 20) for _ in range(200)] == list(range(200))
+
+
+async def test_a_decoder_that_fails_takes_no_other_stream_along(installed, monkeypatch):
+    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    turns, out = queue.SimpleQueue(), asyncio.Queue()
+    broken, sound = Stream(turns, installed), Stream(turns, installed)
+    for stream, codec in ((broken, None), (sound, SimpleNamespace(name="VP8"))):
+        stream.begin(asyncio.get_running_loop(), out, threading.Event())
+        stream.put((codec, encoded_frame(1)))
+
+    threading.Thread(target=decoding.work, args=(turns,), daemon=True).start()
+
+    assert await asyncio.wait_for(out.get(), 20) == 1
 
 
 def pictures(decoder, packets) -> list[np.ndarray | None]:

@@ -261,7 +261,7 @@ async def test_a_client_that_leaves_is_forgotten(running, edge):
     await until(lambda: running.count("mvs_sessions") == 0)
 
 
-async def test_sessions_leave_no_socket_and_no_decoder_behind(running, edge):
+async def test_sessions_leave_no_socket_and_no_thread_behind(running, edge):
     async def visit() -> None:
         client = Client(running.url)
         await client.open()
@@ -270,12 +270,12 @@ async def test_sessions_leave_no_socket_and_no_decoder_behind(running, edge):
         await until(lambda: running.count("mvs_sessions") == 0)
 
     await visit()  # what is made once
-    before = psutil.Process().num_fds()
+    fds, threads = psutil.Process().num_fds(), threading.enumerate()
     for _ in range(5):
         await visit()
 
-    await until(lambda: psutil.Process().num_fds() <= before)
-    assert not [thread for thread in threading.enumerate() if "decoder" in thread.name]
+    await until(lambda: psutil.Process().num_fds() <= fds)
+    assert not [thread for thread in threading.enumerate() if "decoder" in thread.name and thread not in threads]
 
 
 async def test_a_client_that_falls_silent_is_forgotten(running, edge, monkeypatch):

@@ -1,0 +1,37 @@
+import re
+from pathlib import Path
+
+import pipeline
+from pipeline import metrics
+from pipeline.metrics import GatewayMetrics
+
+#: Where a reason is named: labels("x"), tally.lost("x"), self._drop(frame_id, "x").
+NAMED = re.compile(r'(?:labels|lost|dropped|_drop)\((?:[\w.]+, )?"(\w+)"\)')
+
+
+def counters() -> dict[str, set[str]]:
+    """What a gateway exports of each counter that has a label, before anything happened."""
+    found = {}
+    for family in GatewayMetrics().registry.collect():
+        for sample in family.samples:
+            if sample.name.endswith("_total") and sample.labels:
+                assert sample.value == 0
+                found.setdefault(sample.name, set()).update(sample.labels.values())
+    return found
+
+
+def test_every_reason_is_there_before_its_first_count():
+    assert counters() == {
+        "mvs_frames_dropped_total": {"strip", "behind", "broken"},
+        "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "unseen"},
+        "mvs_key_frames_dropped_total": {"deadline", "error", "redis"},
+        "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable"},
+        "mvs_offers_refused_total": {"BadOffer", "Busy"},
+        "mvs_network_bytes_total": {"in", "out"},
+    }
+
+
+def test_no_other_reason_is_named_anywhere():
+    sources = "".join(path.read_text() for path in Path(pipeline.__file__).parent.glob("*.py"))
+
+    assert set(NAMED.findall(sources)) == {*metrics.FRAME_DROPS, *metrics.KEY_FRAME_DROPS, *metrics.ANSWER_DROPS}
