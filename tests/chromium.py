@@ -100,8 +100,9 @@ def write_numbered_clip(path: Path, width: int = 640, height: int = 360, frames:
     return write_y4m(path, pictures, fps=30)
 
 
-#: In the page: for each of `count` frames the number that its video shows, and the one that its canvas shows.
-NUMBERS = """(count) => new Promise((resolve) => {
+#: In the page: the next `count` times that it shows a frame, the number its video shows, and the one its canvas shows.
+NUMBERS = """async (count) => {
+  const { Player: { prototype } } = await import('/player.js');
   const small = new OffscreenCanvas(8, 1).getContext('2d', { willReadFrequently: true });
   small.imageSmoothingEnabled = false;
   const read = (source, width) => {
@@ -110,18 +111,22 @@ NUMBERS = """(count) => new Promise((resolve) => {
     const middle = (greens[0] + greens[1]) / 2;
     return greens.slice(2).reduce((number, green, bit) => number + ((green > middle) << bit), 0);
   };
-  const video = document.getElementById('video');
+  const [video, { output }, { show }] = [document.getElementById('video'), mvstylizer, prototype];
   const numbers = [];
-  video.requestVideoFrameCallback(function look() {
-    numbers.push([read(video, video.videoWidth), read(mvstylizer.output, mvstylizer.output.width)]);
-    if (numbers.length === count) resolve(numbers);
-    else video.requestVideoFrameCallback(look);
+  await new Promise((resolve) => {
+    prototype.show = function (...frame) {
+      show.apply(this, frame);
+      numbers.push([read(video, video.videoWidth), read(output, output.width)]);
+      if (numbers.length === count) resolve();
+    };
   });
-})"""
+  prototype.show = show;
+  return numbers;
+}"""
 
 
 async def frames_behind(page: Page, frames: int = 60) -> list[int]:
-    """How many frames the canvas is behind the camera, for each frame of a numbered clip."""
+    """How many frames the canvas is behind the camera, each time it shows a frame of a numbered clip."""
     return [(video - canvas) % 60 for video, canvas in await page.evaluate(NUMBERS, frames)]
 
 

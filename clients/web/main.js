@@ -40,6 +40,7 @@ class App {
   }, this.#mode);
   #recorder = new Recorder(this.#player.output, (recording) => press('record', recording));
   #source = new VideoSource(element('video'), {
+    isBusy: () => this.#player.busy,
     onFrame: (video) => this.#onFrame(video),
     onEnded: () => this.#fail(new Trouble('The camera went away', 'It was unplugged, or another app took it.')),
   });

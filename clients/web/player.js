@@ -42,6 +42,11 @@ export class Player {
     return this.#renderer.onCpu;
   }
 
+  /** @returns {boolean} whether the frame on show is still being drawn */
+  get busy() {
+    return this.#renderer.busy;
+  }
+
   /** Shown as in a mirror; the canvas itself, and what is saved of it, is not. */
   set mirrored(mirrored) {
     this.#picture.toggleAttribute('data-mirrored', mirrored);

@@ -96,6 +96,8 @@ export class Renderer {
   #grid = null;
   #flow = null;
   #key = null;
+  /** @type {WebGLSync|null} passed when the last drawing is done */
+  #drawn = null;
 
   /** Whether it looks along the flow. */
   usesFlow = true;
@@ -119,6 +121,12 @@ export class Renderer {
   get onCpu() {
     const info = this.#gl.getExtension('WEBGL_debug_renderer_info');
     return SOFTWARE.test(this.#gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : this.#gl.RENDERER));
+  }
+
+  /** @returns {boolean} whether the last drawing is not done yet: another one would only wait behind it */
+  get busy() {
+    const gl = this.#gl;
+    return this.#drawn !== null && gl.getSyncParameter(this.#drawn, gl.SYNC_STATUS) === gl.UNSIGNALED;
   }
 
   /** @param {import('./reassemble.js').Grid} grid for the frames from now on */
@@ -177,6 +185,9 @@ export class Renderer {
   draw(before) {
     const { width, height } = this.#canvas;
     this.#run(this.#drawable(), IMAGE_UNIT, { width, height, up: -1, before });
+    this.#gl.deleteSync(this.#drawn);
+    this.#drawn = this.#gl.fenceSync(this.#gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    this.#gl.flush();
   }
 
   destroy() {
@@ -224,6 +235,7 @@ export class Renderer {
 
   #build() {
     const gl = this.#gl;
+    this.#drawn = null;
     const filtersFloats = gl.getExtension('OES_texture_float_linear') !== null;
     this.#floatFormat = this.onCpu && filtersFloats ? gl.RGBA32F : gl.RGBA16F;
     for (const name of new Set(['inPlace', 'grid', this.#mode])) this.#programs[name] = linkProgram(gl, STYLIZE[name]);

@@ -15,6 +15,8 @@ export class Renderer2D {
   onCpu = true;
   /** As Renderer.usesFlow: a grid changes little from place to place, and there is no time for more. */
   usesFlow = false;
+  /** As Renderer.busy: drawing is done when it returns. */
+  busy = false;
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {

@@ -6,20 +6,24 @@ import { Trouble, cameraTrouble } from './trouble.js';
 
 export class VideoSource {
   #video;
+  #isBusy;
   #onFrame;
   #onEnded;
   #request = 0;
+  #retry = 0;
   #wakeLock = null;
   #fileUrl = null;
   #facing = 'user';
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {{onFrame: (video: HTMLVideoElement) => void, onEnded: () => void}} handlers
-   *   onFrame: once for each new frame; onEnded: the camera was taken away
+   * @param {{isBusy: () => boolean, onFrame: (video: HTMLVideoElement) => void, onEnded: () => void}} handlers
+   *   isBusy: whether the frame given last is not done yet; onFrame: a new frame, the newest whenever it is not busy;
+   *   onEnded: the camera was taken away
    */
-  constructor(video, { onFrame, onEnded }) {
+  constructor(video, { isBusy, onFrame, onEnded }) {
     this.#video = video;
+    this.#isBusy = isBusy;
     this.#onFrame = onFrame;
     this.#onEnded = onEnded;
   }
@@ -122,10 +126,19 @@ export class VideoSource {
 
   #step = () => {
     this.#next();
-    if (this.#video.videoWidth) this.#onFrame(this.#video);
+    this.#give();
+  };
+
+  /** A frame that had to wait would be old by the time of its turn. */
+  #give = () => {
+    cancelAnimationFrame(this.#retry);
+    if (!this.#video.videoWidth) return;
+    if (this.#isBusy()) this.#retry = requestAnimationFrame(this.#give);
+    else this.#onFrame(this.#video);
   };
 
   #cancel() {
+    cancelAnimationFrame(this.#retry);
     if (this.#video.cancelVideoFrameCallback) this.#video.cancelVideoFrameCallback(this.#request);
     else cancelAnimationFrame(this.#request);
   }

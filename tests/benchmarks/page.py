@@ -3,8 +3,8 @@
     uv run python tests/benchmarks/page.py [--clip FILE] [--seconds 20] [--modes grid residual warp off]
 
 Headless Chromium draws on the CPU (SwiftShader) at 640x360; without --clip a panned public-domain photo is the camera.
-`off` is the grid without flow. The delay runs from the browser's time of capture until the drawn frame is handed to the
-compositor. The last line is JSON.
+`off` is the grid without flow. The delay runs from the browser's time of capture of a frame that is drawn until it is
+handed to the compositor; `drawn` until it is drawn, too, which a GPU does in no time. The last line is JSON.
 """
 import argparse
 import asyncio
@@ -25,14 +25,32 @@ FRAME_MS = 1000 / 30
 
 WATCH = """(seconds) => new Promise((resolve) => {
   const video = document.getElementById('video');
-  const [delays, flows, began] = [[], [], performance.now()];
+  const gl = mvstylizer.output.getContext('webgl2');
+  const [delays, drawn, flows, began] = [[], [], [], performance.now()];
   const { framesSent } = mvstylizer.stats;
+  let [captured, seen] = [null, framesSent];
   video.requestVideoFrameCallback(function look(now, { captureTime }) {
-    requestAnimationFrame(() => setTimeout(() => delays.push(performance.now() - (captureTime ?? now))));
-    flows.push(mvstylizer.stats.flowMs ?? null);
-    if (performance.now() - began < 1000 * seconds) return video.requestVideoFrameCallback(look);
+    captured = captureTime ?? now;
+    video.requestVideoFrameCallback(look);
+  });
+  const whenDrawn = (fence, since) => {
+    if (gl.getSyncParameter(fence, gl.SYNC_STATUS) === gl.UNSIGNALED) return setTimeout(whenDrawn, 2, fence, since);
+    drawn.push(performance.now() - since);
+    gl.deleteSync(fence);
+  };
+  const afterFrame = (since) => {
+    const { framesSent, flowMs = null } = mvstylizer.stats;
+    if (framesSent === seen || since === null) return;
+    seen = framesSent;
+    delays.push(performance.now() - since);
+    flows.push(flowMs);
+    whenDrawn(gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0), since);
+  };
+  requestAnimationFrame(function each() {
+    setTimeout(afterFrame, 0, captured);
+    if (performance.now() - began < 1000 * seconds) return requestAnimationFrame(each);
     const stats = mvstylizer.stats;
-    resolve({ delays, flows, stats, fps: (stats.framesSent - framesSent) / ((performance.now() - began) / 1000) });
+    resolve({ delays, drawn, flows, stats, fps: (seen - framesSent) / ((performance.now() - began) / 1000) });
   });
 })"""
 
@@ -45,11 +63,12 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         rows = asyncio.run(measure(Path(name), args))
-    print("mode         fps  flow ms  flow size  skipped  delay ms    p95  frames")
+    print("mode         fps  flow ms  flow size  skipped  delay ms    p95  frames  drawn ms")
     for row in rows:
         print(
             f"{row['mode']:10} {row['fps']:5} {row['flow_ms'] or '-':>8} {row['flow_size'] or '-':>10} "
-            f"{row['flows_skipped']:8.0%} {row['delay_p50_ms']:9} {row['delay_p95_ms']:6} {row['delay_frames']:7}"
+            f"{row['flows_skipped']:8.0%} {row['delay_p50_ms']:9} {row['delay_p95_ms']:6} {row['delay_frames']:7} "
+            f"{row['drawn_p50_ms']:9}"
         )
     print(json.dumps(rows))
 
@@ -78,7 +97,7 @@ async def watched(browser: Browser, url: str, mode: str, seconds: float) -> dict
     seen = await page.evaluate(WATCH, seconds)
     await page.close()
     flows = sorted(ms for ms in seen["flows"] if ms)
-    stats, delays = seen["stats"], sorted(seen["delays"])
+    stats, delays, drawn = seen["stats"], sorted(seen["delays"]), sorted(seen["drawn"])
     return {
         "mode": mode,
         "fps": round(seen["fps"], 1),
@@ -88,6 +107,7 @@ async def watched(browser: Browser, url: str, mode: str, seconds: float) -> dict
         "delay_p50_ms": round(delays[len(delays) // 2]),
         "delay_p95_ms": round(delays[int(0.95 * len(delays))]),
         "delay_frames": round(delays[len(delays) // 2] / FRAME_MS, 1),
+        "drawn_p50_ms": round(drawn[len(drawn) // 2]),
         "key_frame_age_ms": round(stats["keyFrameAgeMs"] or 0),
     }
 
