@@ -83,7 +83,9 @@ def deliver(dtls: RTCDtlsTransport, data: bytes) -> None:
     dtls._RTCDtlsTransport__rx_packets += 1
     try:
         dtls._ssl.bio_write(data)
-        finish(dtls._data_receiver._handle_data(dtls._ssl.recv(DATAGRAM_BYTES)))
+        plain = dtls._ssl.recv(DATAGRAM_BYTES)
+        if dtls._data_receiver:  # else the peer was faster; it will say it again
+            finish(dtls._data_receiver._handle_data(plain))
     except SSL.WantReadError:  # a late part of the handshake, which may need an answer
         finish(dtls._write_ssl())
     except Exception as error:

@@ -79,3 +79,18 @@ async def test_a_peer_that_leaves_ends_the_connection(pair):
 
     await asyncio.wait_for(gone.wait(), 20)
     assert pair.far.transport.state == "closed"
+
+
+async def test_what_comes_before_there_is_a_channel_is_no_trouble(pair):
+    def datagrams() -> int:
+        return pair.far.transport._get_stats()[pair.far.transport._stats_id].packetsReceived
+
+    pair.far.transport._data_receiver, before = None, datagrams()
+    pair.channel.send("too early")
+    await until(lambda: datagrams() > before)
+    pair.far.transport._data_receiver = pair.far
+    pair.near._rto = 0.05
+    pair.near._t3_restart()
+
+    await until(lambda: pair.received)
+    assert pair.far.transport.state == "connected"
