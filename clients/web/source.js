@@ -2,6 +2,9 @@
 
 import { Trouble, cameraTrouble } from './trouble.js';
 
+/** Between two looks whether the last frame is done: a quarter of a display's. */
+const RETRY_MS = 4;
+
 /** @typedef {'user'|'environment'} Facing the front or the back camera */
 
 export class VideoSource {
@@ -131,14 +134,14 @@ export class VideoSource {
 
   /** A frame that had to wait would be old by the time of its turn. */
   #give = () => {
-    cancelAnimationFrame(this.#retry);
+    clearTimeout(this.#retry);
     if (!this.#video.videoWidth) return;
-    if (this.#isBusy()) this.#retry = requestAnimationFrame(this.#give);
+    if (this.#isBusy()) this.#retry = setTimeout(this.#give, RETRY_MS);
     else this.#onFrame(this.#video);
   };
 
   #cancel() {
-    cancelAnimationFrame(this.#retry);
+    clearTimeout(this.#retry);
     if (this.#video.cancelVideoFrameCallback) this.#video.cancelVideoFrameCallback(this.#request);
     else cancelAnimationFrame(this.#request);
   }
