@@ -11,8 +11,9 @@ PSI = (0.6667, 0.4792, 0.1667, 0.0208, 0.0010)
 KNOT_GAP = 0.5
 #: Steps of luma that the fit tells apart.
 LUMA_LEVELS = 256
-#: How far apart two cells of a layer may be in mean colour (0..1) and in place (cells) to be alike.
-ALIKE_COLOUR, ALIKE_PLACE = 0.04, 6.0
+#: How far apart two cells of a layer may be in luma and in mean colour less luma (0..1), and in place (cells), to be
+#: alike. In luma more: layers tell it apart already, and beside a dark object a white wall's cells hold some of both.
+ALIKE_LUMA, ALIKE_COLOUR, ALIKE_PLACE = 0.09, 0.04, 4.0
 #: And two cells of a place in chroma, as a share of luma, and in layers: light and shade of one surface.
 ALIKE_CHROMA, ALIKE_LAYER = 0.15, 2.0
 #: Luma, 0..1, added before chroma is divided by it: in the dark, chroma is noise.
@@ -106,8 +107,11 @@ def share_among_places(sums: Tensor) -> Tensor:
     """Normal equations B 4 7 D R C, each replaced by the mean of those of its layer that are alike and near."""
     rows, columns = (torch.arange(n, device=sums.device) for n in sums.shape[4:])
     layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1).contiguous()  # B D RC 28
+    colours = mean_colours(layers)
+    lumas = luma(colours.movedim(-1, 1))[..., None]
     places = torch.cartesian_prod(rows, columns).expand(*layers.shape[:3], 2)
-    shared = mean_of_alike(layers, torch.cat((mean_colours(layers) / ALIKE_COLOUR, places / ALIKE_PLACE), -1))
+    x = torch.cat((lumas / ALIKE_LUMA, (colours - lumas) / ALIKE_COLOUR, places / ALIKE_PLACE), -1)
+    shared = mean_of_alike(layers, x)
     return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
 
 
