@@ -1,7 +1,7 @@
 """Reassembled videos beside every frame stylized, by mode, interval and size:
 
 uv run python tests/benchmarks/reassembly.py CLIPS [--vgg FILE] [--sizes 512x256 ...] [--intervals 10 ...]
-    [--modes grid live ...] [--frames 61] [--every 7] [--only NAME ...] [--quick]
+    [--modes grid live ...] [--phase 5] [--frames 61] [--every 7] [--only NAME ...] [--quick]
 
 CLIPS is a folder of videos, stretched to each size (portrait ones to the turned size). What is compared are the frames
 of `mvstylizer video` with --interval K and with --every-frame, without a codec between. With --vgg the modes of pixels
@@ -19,7 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from statistics import median
 
@@ -41,7 +41,7 @@ from workers.answers import Answer, GridAnswers, PaperAnswers
 from workers.arguments import parse_size, style_picture
 from workers.loading import load_paper, load_stylizer
 from workers.media import CONTAINERS, Clip, resized, upright, upright_luma
-from workers.selection import Marked, fixed, marked
+from workers.selection import Choice, Marked, fixed, marked
 from workers.video import MODES, Neighbour, reassembled
 
 SIZES = ["512x256", "768x384", "1024x512", "1920x1080"]
@@ -84,8 +84,10 @@ def digest(picture: np.ndarray) -> bytes:
 class Run:
     """One clip at one size, by either model."""
 
-    def __init__(self, path: Path, size: tuple[int, int], frames: int, models: dict[str, object], style: np.ndarray):
-        self._path, self._frames, self._models, self._style = path, frames, models, style
+    def __init__(
+        self, path: Path, size: tuple[int, int], frames: int, models: dict[str, object], style: np.ndarray, phase: int
+    ) -> None:
+        self._path, self._frames, self._models, self._style, self.phase = path, frames, models, style, phase
         with Clip(path) as clip:
             self.rate = clip.rate
             height, width = upright(next(clip.frames(lambda packet: None))).shape[:2]
@@ -99,7 +101,7 @@ class Run:
         """What `mvstylizer video` would write."""
         mode, flow = VARIANTS[variant]
         with Clip(self._path) as clip:
-            frames = islice(marked(clip.frames(lambda packet: None), fixed(interval)), self._frames)
+            frames = islice(marked(clip.frames(lambda packet: None), shifted(interval, self.phase)), self._frames)
             answers = self.answers(model)
             yield from (p for _, p in reassembled(frames, answers, MODES[mode], ESTIMATORS[flow]()))
 
@@ -127,6 +129,12 @@ class Run:
                 tracker.show(on_show)
 
 
+def shifted(interval: int, phase: int) -> Choice:
+    """Every so many frames, from `phase` on; the first frame is one anyway."""
+    indices = count()
+    return lambda frame, glance, since: next(indices) % interval == phase % interval
+
+
 def moves(tracker: Tracker, key: int) -> np.ndarray:
     flow = tracker.flow(key)
     return flow.lookup_moves if flow else STILL
@@ -144,7 +152,7 @@ def main() -> None:
     for name in args.sizes:
         rows: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         for path in tqdm(paths, desc=name, unit="clip", leave=False):
-            run = Run(path, parse_size(name), args.frames, models, style)
+            run = Run(path, parse_size(name), args.frames, models, style, args.phase)
             live_too = "live" in args.modes and name == args.sizes[0]
             for row, scores in (files(run, args) | (live(run) if live_too else {})).items():
                 rows[row][path.stem] = scores
@@ -189,7 +197,7 @@ def compared(
         for (name, picture), interval in zip(shown.items(), intervals):
             sums[name]["ms_ssim"].append(ms_ssim(wanted, picture))
             sums[name]["psnr"].append(psnr(wanted, picture))
-            at = "at" if camera.index % interval == 0 else "between"
+            at = "at" if camera.index % interval == run.phase % interval else "between"
             for video in (name, "every") if errors else ():
                 sums[name][f"{at} {'out' if video == name else video}"].append(errors[video])
     return {name: summed(lists) for name, lists in sums.items()}
@@ -273,6 +281,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--modes", nargs="+", choices=[*VARIANTS, "live"], default=[*VARIANTS, "live"])
     parser.add_argument("--intervals", nargs="+", type=int, default=INTERVALS)
+    parser.add_argument("--phase", type=int, default=0, help="index of the second key frame, modulo the interval (0)")
     parser.add_argument("--frames", type=int, default=10_000, help="at most this many of each clip")
     parser.add_argument("--every", type=int, default=1, metavar="N", help="score one frame in N (1)")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="of the clips, these")
