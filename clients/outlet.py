@@ -7,6 +7,7 @@ import struct
 import time
 from collections.abc import Callable
 
+from aioice.ice import Connection
 from aiortc import RTCRtpTransceiver
 from aiortc.codecs.vpx import PACKET_MAX
 from aiortc.rtp import RTP_HISTORY_SIZE
@@ -22,6 +23,12 @@ _WITH_EXTENSION, _ONE_BYTE_IDS = 0x90, 0xBEDE
 #: VP8's payload descriptor, RFC 7741 section 4.2: whether a packet begins a frame.
 _BEGINS, _GOES_ON = b"\x10", b"\0"
 MOST = PACKET_MAX - 1
+
+
+def leave(ice: Connection, datagram: bytes) -> None:
+    """To the peer; nowhere once the connection is closed."""
+    if pair := ice._nominated.get(1):
+        pair.protocol.transport.sendto(datagram, pair.remote_addr)
 
 
 class Outlet:
@@ -53,8 +60,7 @@ class Outlet:
         self._tell(now_s, timestamp)
 
     def _leave(self, packet: bytes) -> None:
-        if pair := self._ice._nominated.get(1):  # none: the connection is closed
-            pair.protocol.transport.sendto(self._dtls._tx_srtp.protect(packet), pair.remote_addr)
+        leave(self._ice, self._dtls._tx_srtp.protect(packet))
 
     async def _retransmit(self, number: int) -> None:
         """In the place of the sender's, which would know no packet."""

@@ -1,5 +1,6 @@
 """When the frames of a recording leave: at its own rate, round and round, for ever."""
 import asyncio
+import math
 from collections.abc import Callable
 
 from aiortc import MediaStreamTrack, RTCRtpTransceiver
@@ -10,6 +11,8 @@ from clients.recording import WHOLE_EVERY, Recording
 
 #: A frame that waits longer than this for its sender makes the measurement worthless: the machine is too small for it.
 LATE_S = 0.05
+#: Points of a frame's time at which recordings begin: those of a process that share one cost a turn of the loop.
+PHASES = 8
 
 
 class Replay(MediaStreamTrack):
@@ -36,8 +39,9 @@ class Replay(MediaStreamTrack):
         """Begin to send over what is connected."""
         self._outlet = Outlet(transceiver, on_whole_picture_asked=self._begin_whole)
         self._loop = asyncio.get_running_loop()
-        self._started_s = self._loop.time()  # time.monotonic(), too
-        self._send()
+        grid = PHASES * self._recording.fps
+        self._started_s = math.ceil(self._loop.time() * grid) / grid  # of time.monotonic(), too
+        self._timer = self._loop.call_at(self._started_s, self._send)
 
     def stop(self) -> None:
         super().stop()

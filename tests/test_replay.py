@@ -39,6 +39,7 @@ def played(monkeypatch):
     monkeypatch.setattr(replay, "asyncio", SimpleNamespace(get_running_loop=lambda: clock))
     played = Replay(RECORDING, lambda frame_id, due_s: heard.append((frame_id, due_s - 100)))
     played.play(None)
+    clock.go_to(100)
     return clock, played, sent, heard
 
 
@@ -53,6 +54,16 @@ def test_frames_are_due_at_fixed_times_however_late_one_was(played):
     assert not replayed.is_late  # the newest was due just now
     clock.go_to(clock.now_s + 1)
     assert len(heard) == 35
+
+
+@pytest.mark.parametrize("now_s", [200.0001, 200.004])
+def test_a_recording_begins_at_one_of_the_points_that_all_begin_at(played, now_s):
+    clock, replayed, sent, _ = played
+    clock.now_s = now_s
+
+    replayed.play(None)
+
+    assert clock.timer[0] == pytest.approx(200 + 1 / (replay.PHASES * RECORDING.fps)) and len(sent) == 1
 
 
 def test_a_frame_that_leaves_late_is_noticed(played):
