@@ -279,12 +279,12 @@ async def test_sessions_leave_no_socket_and_no_thread_behind(running, edge):
 
 
 async def test_a_client_that_falls_silent_is_forgotten(running, edge, monkeypatch):
-    monkeypatch.setattr(session, "SILENCE_TIMEOUT_S", 0.5)
-    monkeypatch.setattr(session, "WATCH_S", 0.05)
     client = Client(running.url)
     await client.open()
     await until(lambda: client.grids)
 
+    monkeypatch.setattr(session, "SILENCE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(session, "WATCH_S", 0.05)
     client.camera.running.clear()
 
     await until(lambda: running.count("mvs_sessions") == 0)
