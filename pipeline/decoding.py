@@ -65,13 +65,15 @@ class Stream:
     def take_turn(self) -> None:
         """One frame, in a decoder thread. Whoever has more waits for all others: a heavy one delays none by two."""
         task = self._encoded.popleft()
-        for picture in [None] if task is None else self._decode(*task):
-            with contextlib.suppress(RuntimeError):  # the event loop has ended
-                self._loop.call_soon_threadsafe(self._decoded.put_nowait, picture)
-        with self._lock:
-            self._has_turn = bool(self._encoded)
-            if self._has_turn:
-                self._turns.put(self)
+        try:
+            for picture in [None] if task is None else self._decode(*task):
+                with contextlib.suppress(RuntimeError):  # the event loop has ended
+                    self._loop.call_soon_threadsafe(self._decoded.put_nowait, picture)
+        finally:
+            with self._lock:
+                self._has_turn = bool(self._encoded)
+                if self._has_turn:
+                    self._turns.put(self)
 
     def _decode(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> list[av.VideoFrame]:
         if codec.name != self._codec_name:

@@ -74,7 +74,7 @@ def _read(bound: socket.socket, pair: CandidatePair, from_peer: Callable[[bytes]
 
 
 def is_dtls(data: bytes) -> bool:
-    return 19 < data[0] < 64
+    return b"\x13" < data[:1] < b"\x40"
 
 
 def deliver(dtls: RTCDtlsTransport, data: bytes) -> None:
@@ -105,7 +105,7 @@ class ShortWay:
         """In the place of the ICE connection's."""
         if is_dtls(data):
             return deliver(self._dtls, data)
-        if not 127 < data[0] < 192 or is_rtcp(data) or len(data) < 2:
+        if len(data) < 2 or not 127 < data[0] < 192 or is_rtcp(data):
             return self._otherwise(data, component)
         self._dtls._RTCDtlsTransport__rx_bytes += len(data)
         self._dtls._RTCDtlsTransport__rx_packets += 1

@@ -114,6 +114,18 @@ async def test_threads_share_streams_and_keep_each_ones_order(installed, monkeyp
         assert [await asyncio.wait_for(out.get(), 20) for _ in range(200)] == list(range(200))
 
 
+async def test_a_stream_whose_decoder_fails_goes_on(installed):
+    turns, out = queue.SimpleQueue(), asyncio.Queue()
+    stream = Stream(turns, installed)
+    stream.begin(asyncio.get_running_loop(), out, threading.Event())
+    stream.put((None, encoded_frame(1)))
+    stream.put(None)
+
+    threading.Thread(target=decoding.work, args=(turns,), daemon=True).start()
+
+    assert await asyncio.wait_for(out.get(), 20) is None
+
+
 async def test_a_decoder_that_fails_takes_no_other_stream_along(installed, monkeypatch):
     monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
     turns, out = queue.SimpleQueue(), asyncio.Queue()

@@ -41,6 +41,10 @@ def test_it_is_written_for_the_installed_aiortc():
     assert importlib.metadata.version("aiortc").startswith(express.WRITTEN_FOR)
 
 
+def test_an_empty_datagram_is_nothing_of_ours():
+    assert not express.is_dtls(b"")
+
+
 async def test_video_and_data_channels_take_the_short_way_and_rtcp_does_not(redis_url, tmp_path, edge, monkeypatch):
     queued, short = [], []
     take, otherwise = express.ShortWay._take, Connection.data_received
