@@ -7,15 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 
-from hdrh.histogram import HdrHistogram
-
 from clients.connection import Connection
 from clients.demand import PATIENCE_S, Demand
 from clients.recording import Recording
 from clients.replay import Replay
 from pipeline.errors import Busy, MVStylizerError
 
-#: Latencies in microseconds, three digits exact. Lost looks are counted at the end of the scale, not left out.
+#: Of a latency, in microseconds. Lost looks are counted with it, not left out.
 LONGEST_US = round(PATIENCE_S * 1e6)
 REPORT_S = 1.0
 #: After the last client came: styles are looked at, codecs find their rate.
@@ -25,10 +23,6 @@ RETRY_S = 0.5
 ASK_AHEAD_S = 0.003
 #: Frames that may still be answered: four seconds at 60 a second.
 REMEMBERED = 256
-
-
-def latencies() -> HdrHistogram:
-    return HdrHistogram(1, 2 * LONGEST_US, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +66,15 @@ class Tally:
     lost: int = 0
     refused: int = 0
     failed: int = 0
-    latencies: HdrHistogram = field(default_factory=latencies)
+    latencies_us: list[int] = field(default_factory=list)
 
     def serve(self, seconds: float) -> None:
         self.served += 1
-        self.latencies.record_value(min(LONGEST_US, max(1, round(seconds * 1e6))))
+        self.latencies_us.append(min(LONGEST_US, max(1, round(seconds * 1e6))))
 
     def lose(self, looks: int) -> None:
         self.lost += looks
-        if looks:
-            self.latencies.record_value(LONGEST_US, looks)
-
-    def report(self) -> dict:
-        counts = {name: getattr(self, name) for name in self.__slots__ if name != "latencies"}
-        return counts | {"latencies": self.latencies.encode()}
+        self.latencies_us += [LONGEST_US] * looks
 
 
 class Member:
@@ -164,7 +153,7 @@ class Crowd:
         recordings = plan.recordings
         self.members = {i: Member(plan, recordings[i % len(recordings)], lambda: self._tally) for i in members}
 
-    async def run(self, on_report: Callable[[dict], None]) -> None:
+    async def run(self, on_report: Callable[[Tally], None]) -> None:
         """Until the plan ends, and the last looks are answered or lost."""
         tasks = [asyncio.create_task(self._live(number)) for number in self.members]
         while time.monotonic() < self._plan.end_s + PATIENCE_S:
@@ -179,9 +168,9 @@ class Crowd:
         await asyncio.sleep(max(0.0, self._plan.begins_s(number) - time.monotonic()))
         await self.members[number].live()
 
-    def _take(self) -> dict:
+    def _take(self) -> Tally:
         taken, self._tally = self._tally, Tally(live=self._tally.live)
-        return taken.report()
+        return taken
 
 
 def run(plan: Plan, members: Sequence[int], parent: Pipe) -> None:

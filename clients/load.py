@@ -12,8 +12,11 @@ from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
+import numpy as np
+from hdrh.histogram import HdrHistogram
+
 from clients import crowd
-from clients.crowd import Plan, latencies
+from clients.crowd import LONGEST_US, Plan, Tally
 from clients.exposition import Exposition
 from clients.load_report import write_report
 from clients.recording import record
@@ -26,38 +29,46 @@ CLIENTS_PER_PROCESS = 32
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
+def latencies() -> HdrHistogram:
+    """Of microseconds, three digits exact."""
+    return HdrHistogram(1, 2 * LONGEST_US, 3)
+
+
 @dataclass(slots=True)
 class Outcome:
     """All processes' counts, and what each second was like."""
 
     totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(
         ("frames", "late_frames", "answers", "served", "lost", "refused", "failed"), 0))
-    latencies: object = field(default_factory=latencies)
+    latencies: HdrHistogram = field(default_factory=latencies)
     seconds: list[dict] = field(default_factory=list)
     live: int = 0
     most_live: int = 0
 
-    def add(self, reports: list[dict]) -> dict:
+    def add(self, reports: list[Tally]) -> dict:
         """Count what the processes reported in this second; returns what that second was like."""
-        now = latencies()
-        for report in reports:
-            now.decode_and_add(report["latencies"])
-            self.latencies.decode_and_add(report["latencies"])
-            for name in self.totals:
-                self.totals[name] += report[name]
-        self.live = sum(report["live"] for report in reports)
+        second = {name: sum(getattr(report, name) for report in reports) for name in self.totals}
+        for name, count in second.items():
+            self.totals[name] += count
+        self.live = sum(report.live for report in reports)
         self.most_live = max(self.most_live, self.live)
-        second = {name: sum(report[name] for report in reports) for name in self.totals}
-        second |= {"clients": self.live} | percentiles_ms(now)
+        now_us = [latency for report in reports for latency in report.latencies_us]
+        for latency in now_us:
+            self.latencies.record_value(latency)
+        middle_us = np.percentile(now_us, list(PERCENTILES.values())) if now_us else [None] * len(PERCENTILES)
+        second |= {"clients": self.live} | dict(zip(PERCENTILES, map(_ms, middle_us), strict=True))
         self.seconds.append(second)
         return second
 
 
-def percentiles_ms(histogram: object) -> dict[str, float | None]:
+def percentiles_ms(histogram: HdrHistogram) -> dict[str, float | None]:
     """None where nothing was counted."""
-    if not histogram.get_total_count():
-        return dict.fromkeys(PERCENTILES)
-    return {name: round(histogram.get_value_at_percentile(p) / 1e3, 1) for name, p in PERCENTILES.items()}
+    is_empty = not histogram.get_total_count()
+    return {name: None if is_empty else _ms(histogram.get_value_at_percentile(p)) for name, p in PERCENTILES.items()}
+
+
+def _ms(microseconds: float | None) -> float | None:
+    return None if microseconds is None else round(float(microseconds) / 1e3, 1)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -148,7 +159,7 @@ def started(plan: Plan, processes: int) -> list[Pipe]:
     return pipes
 
 
-def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[dict]]:
+def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[Tally]]:
     """Have all processes start, then their reports, second by second, until they hang up."""
     for pipe in pipes:
         pipe.send(start_s)

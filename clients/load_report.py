@@ -4,6 +4,8 @@ import json
 import math
 from collections.abc import Sequence
 
+from hdrh.histogram import HdrHistogram
+
 WIDTH, HEIGHT, MARGIN = 860, 240, 44
 SERIES = {"p50": "#4c9f70", "p95": "#d9a441", "p99": "#c8553d"}
 #: Where the curve of percentiles is looked at: ever nearer to 100.
@@ -18,8 +20,8 @@ svg { width: 100%; height: auto } text { font-size: 11px; fill: #75706a } pre { 
 """
 
 
-def write_report(summary: dict, seconds: Sequence[dict], latencies: object) -> str:
-    """HTML; `latencies` is a HdrHistogram of microseconds."""
+def write_report(summary: dict, seconds: Sequence[dict], latencies: HdrHistogram) -> str:
+    """HTML; `latencies` are microseconds."""
     trip = summary["key_frame_round_trip_ms"]
     facts = {name: value for name, value in summary.items() if not isinstance(value, dict)}
     parts = [
@@ -58,7 +60,7 @@ def _over_time(seconds: Sequence[dict]) -> str:
                  drawn + legend)
 
 
-def _curve(latencies: object) -> str:
+def _curve(latencies: HdrHistogram) -> str:
     """Each step to the right is as much nearer to 100 %."""
     points = [(i, latencies.get_value_at_percentile(q) / 1e3) for i, q in enumerate(QUANTILES)]
     top = max(1.0, points[-1][1])

@@ -28,13 +28,13 @@ async def test_members_ask_for_looks_and_count_them(redis_url, tmp_path, edge, r
 
         await until(lambda: all(member.answers >= 3 for member in members.members.values()))
         report = members._take()
-        assert report["live"] == 2 and report["served"] >= 3 and report["frames"] >= 20
+        assert report.live == 2 and report.served >= 3 and report.frames >= 20
         assert running.count("mvs_key_frames_total", reason="asked") >= 4
 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert members._take()["live"] == 0
+        assert members._take().live == 0
 
 
 async def test_a_member_that_is_refused_waits_and_comes_in(redis_url, tmp_path, edge, recording, monkeypatch):

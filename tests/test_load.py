@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from clients.crowd import LONGEST_US, Tally, latencies
-from clients.load import Outcome, add_arguments, percentiles_ms, planned
+from clients.crowd import LONGEST_US, Tally
+from clients.load import Outcome, add_arguments, latencies, percentiles_ms, planned
 from clients.load_report import write_report
 from pipeline.errors import BadSetting
 from workers.__main__ import main
@@ -31,21 +31,24 @@ def test_a_load_test_from_two_processes(up, tmp_path):
     assert "Load test" in report.read_text()
 
 
-def test_a_tally_keeps_lost_looks_in_its_percentiles():
-    tally = Tally()
+def test_lost_looks_stand_in_the_percentiles():
+    outcome, tally = Outcome(), Tally()
     for _ in range(8):
         tally.serve(0.05)
     tally.lose(2)
 
-    assert percentiles_ms(tally.latencies) == {"p50": 50.0, "p95": 2000.9, "p99": 2000.9}
+    second = outcome.add([tally])
+
+    assert percentiles_ms(outcome.latencies) == {"p50": 50.0, "p95": 2000.9, "p99": 2000.9}
+    assert (second["p50"], second["p99"], second["lost"]) == (50.0, 2000.0, 2)
 
 
 def test_reports_add_up_over_processes_and_seconds():
     outcome, tally = Outcome(), Tally(live=2, frames=30, refused=1)
     tally.serve(0.1)
 
-    outcome.add([tally.report(), tally.report()])
-    second = outcome.add([Tally(live=1).report()])
+    outcome.add([tally, tally])
+    second = outcome.add([Tally(live=1)])
 
     assert outcome.totals["frames"] == 60 and outcome.totals["served"] == outcome.totals["refused"] == 2
     assert (outcome.most_live, outcome.live, second["p50"]) == (4, 1, None)

@@ -1,4 +1,6 @@
 """What leaves through the short way out, read by aiortc, and by a gateway."""
+import asyncio
+import socket
 import time
 from types import SimpleNamespace
 
@@ -16,8 +18,9 @@ from aiortc.rtp import HeaderExtensionsMap, RtpPacket
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients import outlet
 from clients.connection import Connection
-from clients.outlet import MOST, SENT_AT, Outlet
+from clients.outlet import MOST, MOST_TOGETHER, SENT_AT, Outlet, leave_together
 from clients.recording import Recording, record
 from clients.replay import Replay
 from peers import Running, until
@@ -104,6 +107,26 @@ def test_nothing_leaves_through_a_connection_that_is_closed():
     assert wire.sent == []
 
 
+@pytest.mark.parametrize("can_cut", [True, False])
+async def test_a_frame_of_many_packets_arrives_as_these(can_cut, monkeypatch):
+    """Whether the system cuts what it gets in one call, or cannot."""
+    if not can_cut:
+        monkeypatch.setattr(outlet, "UDP_SEGMENT", 9999)
+    datagrams = [bytes([number]) * 1336 for number in range(MOST_TOGETHER + 5)] + [b"the rest"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        receiver.settimeout(5)
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, ("127.0.0.1", 0))
+        pair = SimpleNamespace(protocol=SimpleNamespace(transport=transport), remote_addr=receiver.getsockname())
+
+        leave_together(SimpleNamespace(_nominated={1: pair}), datagrams)
+
+        assert [receiver.recv(2048) for _ in datagrams] == datagrams
+        transport.close()
+
+
 @pytest.fixture(scope="module")
 def recording() -> Recording:
     return record(None, (256, 144), fps=30, frames=113)
@@ -141,12 +164,12 @@ async def test_pixels_and_strip_reach_a_gateway_as_they_were_recorded(
 
 def lose_some_packets(monkeypatch) -> None:
     """One in ten, the first time it leaves; not the very first one, from which a receiver would not know of it."""
-    leave, lost = Outlet._leave, set()
+    leave, seen = Outlet._leave, set()
 
-    def sometimes(outlet: Outlet, packet: bytes) -> None:
-        number = int.from_bytes(packet[2:4])
-        if number % 10 != 5 or number in lost:
-            leave(outlet, packet)
-        lost.add(number)
+    def sometimes(outlet: Outlet, packets: list[bytes]) -> None:
+        numbers = [int.from_bytes(packet[2:4]) for packet in packets]
+        lost = {number for number in numbers if number % 10 == 5 and number not in seen}
+        leave(outlet, [packet for number, packet in zip(numbers, packets, strict=True) if number not in lost])
+        seen.update(numbers)
 
     monkeypatch.setattr(Outlet, "_leave", sometimes)
