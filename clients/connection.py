@@ -22,6 +22,7 @@ from aiortc import (
 from clients import inlet
 from pipeline.channel import ChunkJoiner
 from pipeline.errors import BadMessage, Busy, MVStylizerError
+from pipeline.gridcode import unpack_grid
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +132,8 @@ class Connection:
         self._heard()
         try:
             if joined := self._joiner.add(chunk):
-                self._on_grid(joined[0], read_grid(*joined))
+                header, body = joined
+                self._on_grid(header, unpack_grid(body, header.get("grid")))
         except BadMessage as error:
             logger.info("refused: %s", error)
 
@@ -140,11 +142,3 @@ class Connection:
             self._silence.cancel()
         if self._peer:
             await self._peer.close()
-
-
-def read_grid(header: dict, body: bytes) -> np.ndarray:
-    """float16 [3, depth, rows, columns, 4]; raises BadMessage when header and body do not fit."""
-    try:
-        return np.frombuffer(body, "<f2").reshape(3, *header["grid"], 4)
-    except (KeyError, TypeError, ValueError):
-        raise BadMessage("A grid that does not fit its header.") from None

@@ -1,7 +1,7 @@
 """The frames channel: a stylized frame as a JSON header and a body, cut into chunks and joined again.
 
-Payload: u32 header length, JSON header, body. Chunk: u32 message, u16 index, u16 total, at most CHUNK_BYTES of payload.
-All big-endian; the page's twins are clients/web/chunks.js and messages.js.
+Payload: u32 header length, JSON header, packed grid. Chunk: u32 message, u16 index, u16 total, at most CHUNK_BYTES of
+payload. All big-endian; the page's twins are clients/web/chunks.js and messages.js.
 """
 import json
 import struct

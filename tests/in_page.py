@@ -6,9 +6,10 @@ from playwright.async_api import Page
 
 from pipeline.codec import decode_image
 
-#: In the page: bytes from and to base64, as evaluate passes JSON only.
+#: In the page: bytes from and to base64, as evaluate passes JSON only, and a grid from its `floats`.
 HELPERS = """
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const gridOf = (size, text) => ({ size, coefficients: new Float32Array(bytes(text).buffer) });
   const toText = (array) => btoa(Array.from(array, (byte) => String.fromCharCode(byte)).join(''));
 """
 
@@ -22,6 +23,10 @@ def text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
+def floats(grid: np.ndarray) -> str:
+    return text(grid.astype("<f4").tobytes())
+
+
 def picture(data_url: str) -> np.ndarray:
     return decode_image(base64.b64decode(data_url.split(",")[1]))
 
@@ -29,11 +34,3 @@ def picture(data_url: str) -> np.ndarray:
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
     error = float(((a.astype(np.float64) - b) ** 2).mean())
     return 10 * np.log10(255**2 / error) if error else np.inf
-
-
-def make_grid(size: tuple[int, int, int] = (8, 9, 16), seed: int = 0) -> np.ndarray:
-    """A strong look that differs from cell to cell, float16 [3, D, R, C, 4]."""
-    rng = np.random.default_rng(seed)
-    grid = rng.normal(0, 0.12, (3, *size, 4))
-    grid[..., :3] += np.eye(3)[:, None, None, None]
-    return grid.astype(np.float16)

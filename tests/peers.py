@@ -17,6 +17,7 @@ from pipeline.broker import EdgeBroker, connect, stylize_queue
 from pipeline.codec import decode_image
 from pipeline.framestamp import stamp
 from pipeline.gateway import Gateway
+from pipeline.gridcode import pack_grid
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
 from pipeline.keyframes import Reason
 from pipeline.messages import KeyFrame, StylizedFrame
@@ -24,6 +25,8 @@ from pipeline.settings import Settings
 from pipeline.styles import shipped
 
 FPS = 30
+#: A grid of one cell that paints everything black.
+NOTHING = np.zeros((3, 1, 1, 1, 4), np.float16)
 
 
 class ColourCamera(MediaStreamTrack):
@@ -51,9 +54,9 @@ class ColourCamera(MediaStreamTrack):
 class FlatEdge:
     """Answers each key frame with a grid that paints everything in the key frame's own mean colour."""
 
-    def __init__(self, redis_url: str, edge_id: str = "edge", grid_shape: tuple[int, int, int] = (1, 1, 1)) -> None:
-        """`grid_shape` is depth, rows, columns."""
-        self._grid_shape = grid_shape
+    def __init__(self, redis_url: str, edge_id: str = "edge", under: np.ndarray = NOTHING) -> None:
+        """`under` is a grid to which the colour is added, for who needs larger answers than right ones."""
+        self._under = under
         self.seen: list[KeyFrame] = []
         self._connection = connect(redis_url)
         self._queue = stylize_queue(self._connection, edge_id)
@@ -71,7 +74,7 @@ class FlatEdge:
                 continue
             frame, _ = taken
             self.seen.append(frame)
-            broker.answer(frame.gateway_id, flat_answer(frame, self._grid_shape))
+            broker.answer(frame.gateway_id, flat_answer(frame, self._under))
 
     def close(self) -> None:
         self._stop.set()
@@ -79,13 +82,13 @@ class FlatEdge:
         self._connection.close()
 
 
-def flat_answer(frame: KeyFrame, grid_shape: tuple[int, int, int] = (1, 1, 1)) -> StylizedFrame:
+def flat_answer(frame: KeyFrame, under: np.ndarray = NOTHING) -> StylizedFrame:
     colour = decode_image(frame.picture).mean((0, 1)) / 255
-    grid = np.zeros((3, *grid_shape, 4), np.float16)
-    grid[..., 3] = colour[:, None, None, None]
+    grid = under.copy()
+    grid[..., 3] += colour[:, None, None, None]
     return StylizedFrame(
         stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id="edge",
-        model_version="flat", cut=frame.cut, grid_shape=grid_shape, grid=grid.tobytes(),
+        model_version="flat", cut=frame.cut, grid_shape=grid.shape[1:4], grid=pack_grid(grid),
         decode_ms=0.0, stylize_ms=0.0, error="",
     )
 

@@ -1,14 +1,15 @@
-import random
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from grids import make_grid
 from pipeline.channel import CHUNK_BYTES, MAX_PARTIAL, ChunkJoiner, to_chunks
 from pipeline.errors import BadMessage
+from pipeline.gridcode import pack_grid
 from pipeline.messages import StylizedFrame
 
-GRID = random.Random(0).randbytes(3 * 8 * 9 * 16 * 4 * 2)
+#: A restless one, of more than one chunk.
+GRID = pack_grid(make_grid(deviation=0.5))
 FRAME = StylizedFrame("stream", 7, "style", "edge", "abc", True, (8, 9, 16), GRID, 1.0, 2.0, error="")
 
 

@@ -8,12 +8,10 @@ from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcsctptransport import RTCSctpTransport
 
+from grids import lifelike_grid
 from impairment import Impaired, first_candidate, redirected
 from peers import FPS, Client, FlatEdge, Running, until
 from pipeline import jitter, window
-
-#: The shipped model's, so that an answer is as many packets as a real one.
-GRID_SHAPE = (8, 9, 16)
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +25,7 @@ def installed(monkeypatch):
 
 @pytest.fixture
 def edge(redis_url):
-    edge = FlatEdge(redis_url, grid_shape=GRID_SHAPE)
+    edge = FlatEdge(redis_url, under=lifelike_grid())  # an answer is as many packets as a real one
     yield edge
     edge.close()
 

@@ -10,7 +10,7 @@ from pipeline.messages import MAX_BYTES, VERSION, KeyFrame, StylizedFrame
 
 KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", True, b"jpeg")
 STYLIZED = StylizedFrame(
-    "stream", 7, "style", "edge", "abc", False, (1, 2, 3), bytes(144), decode_ms=1.0, stylize_ms=20.5, error=""
+    "stream", 7, "style", "edge", "abc", False, (1, 2, 3), b"packed", decode_ms=1.0, stylize_ms=20.5, error=""
 )
 
 
@@ -63,7 +63,7 @@ def test_a_message_of_another_kind_version_or_size_is_refused(data):
         KeyFrame.unpack(data)
 
 
-@pytest.mark.parametrize("shape", [(), (1, 2), (1, 2, 3, 4), (0, 2, 3), (-1, -2, 3), (1, 2, 4)])
-def test_a_grid_that_does_not_fit_its_shape_is_refused(shape):
+@pytest.mark.parametrize("shape", [(), (1, 2), (1, 2, 3, 4), (0, 2, 3), (-1, -2, 3), (1, 2, 65)])
+def test_a_grid_of_no_shape_is_refused(shape):
     with pytest.raises(BadMessage):
         StylizedFrame.unpack(replace(STYLIZED, grid_shape=shape).pack())

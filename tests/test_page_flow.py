@@ -10,7 +10,8 @@ import skimage.data
 from playwright.async_api import Page
 
 from clients.reassemble import apply_grid
-from in_page import make_grid, run, text
+from grids import make_grid
+from in_page import floats, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -362,11 +363,11 @@ async def test_a_picture_of_another_shape_begins_anew(page):
 
 
 CARRY = """
-  const { carryGrid, decodeGrid } = await import('/reassemble.js');
+  const { carryGrid } = await import('/reassemble.js');
   const moves = (dx, validity) => new Float32Array(16).map((_, i) => [dx, 0, validity, 0][i % 4]);
   const flow = (dx, validity = 1) => ({ width: 2, height: 2, moves: moves(dx, validity) });
   const carried = (...flows) => {
-    const { size: [, rows, columns], coefficients } = carryGrid(decodeGrid(size, bytes(grid)), size, ...flows);
+    const { size: [, rows, columns], coefficients } = carryGrid(gridOf(size, grid), size, ...flows);
     return { rows, columns, data: toText(new Uint8Array(coefficients.buffer)) };
   };
 """
@@ -374,7 +375,7 @@ CARRY = """
 
 async def carry(page: Page, grid: np.ndarray, script: str) -> list[np.ndarray]:
     """Grids carried by a script with `carried` and `flow`: float32 [3, D, R, C, 4] each."""
-    found = await run(page, CARRY + script, size=grid.shape[1:4], grid=text(grid.tobytes()))
+    found = await run(page, CARRY + script, size=grid.shape[1:4], grid=floats(grid))
     return [numbers(g["data"]).reshape(3, grid.shape[1], g["rows"], g["columns"], 4) for g in found]
 
 

@@ -8,7 +8,8 @@ from chromium import photo
 from clients.reassemble import apply_grid, carry_grid
 from clients.residual import reassemble_residual
 from clients.warp import warp
-from in_page import make_grid, picture, psnr, run, text
+from grids import make_grid
+from in_page import floats, picture, psnr, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,7 +44,7 @@ async def drawn(
         return None if rgb is None else text(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]).tobytes())
 
     url = await run(page, """
-      const [{ Renderer }, { decodeGrid }] = await Promise.all([import('/renderer.js'), import('/reassemble.js')]);
+      const { Renderer } = await import('/renderer.js');
       const canvasOf = (data) => {
         const pixels = new ImageData(new Uint8ClampedArray(bytes(data)), width);
         const canvas = new OffscreenCanvas(width, pixels.height);
@@ -54,7 +55,7 @@ async def drawn(
       const renderer = new Renderer(canvas, mode);
       const source = canvasOf(image);
       renderer.setKey(key && canvasOf(key));
-      renderer.setGrid(decodeGrid(size, bytes(grid)));
+      renderer.setGrid(gridOf(size, grid));
       renderer.setFlow(flow && { width: cells[1], height: cells[0], moves: new Float32Array(bytes(flow).buffer) });
       renderer.setImage(source, width, source.height);
       renderer.draw([0, 0]);
@@ -62,7 +63,7 @@ async def drawn(
       renderer.destroy();
       return drawn;
     """, mode=mode, image=rgba(image), key=rgba(key), width=image.shape[1], size=grid.shape[1:4],
-        grid=text(grid.tobytes()), flow=None if flow is None else text(flow.tobytes()),
+        grid=floats(grid), flow=None if flow is None else text(flow.tobytes()),
         cells=None if flow is None else flow.shape[:2])
     return picture(url)
 

@@ -2,6 +2,7 @@
 import base64
 import json
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -10,16 +11,18 @@ from playwright.async_api import Page
 from chromium import photo
 from clients.look import Look
 from clients.reassemble import apply_grid
-from in_page import make_grid, picture, psnr, run, text
+from grids import make_grid
+from in_page import floats, picture, psnr, run, text
 from pipeline import framestamp
 from pipeline.channel import CHUNK_BYTES, to_chunks
+from pipeline.gridcode import MAX_SIDE, pack_grid, unpack_grid
 from pipeline.messages import StylizedFrame
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 def stylized_frame(grid: np.ndarray, frame_id: int = 7) -> StylizedFrame:
-    size, body = grid.shape[1:4], grid.tobytes()
-    return StylizedFrame("s", frame_id, "style-dusk", "edge", "model", True, size, body, 1.0, 2.0, "")
+    size, packed = grid.shape[1:4], pack_grid(grid)
+    return StylizedFrame("s", frame_id, "style-dusk", "edge", "model", True, size, packed, 1.0, 2.0, "")
 
 
 # The frame-id strip
@@ -101,7 +104,8 @@ async def test_chunks_of_two_messages_join_in_any_order(page):
       const { ChunkAssembler } = await import('/chunks.js');
       const { readStylizedFrame } = await import('/messages.js');
       const assembler = new ChunkAssembler();
-      const frames = chunks.map((chunk) => assembler.add(bytes(chunk).buffer)).filter(Boolean).map(readStylizedFrame);
+      const payloads = chunks.map((chunk) => assembler.add(bytes(chunk).buffer)).filter(Boolean);
+      const frames = await Promise.all(payloads.map(readStylizedFrame));
       return frames.sort((a, b) => a.frameId - b.frameId).map(({ grid, ...header }) =>
         ({ ...header, size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) }));
     """, chunks=[text(chunks[i]) for i in order])
@@ -143,38 +147,78 @@ async def test_a_message_that_does_not_fit_the_contract_is_no_frame(page):
         head = header if isinstance(header, bytes) else json.dumps(header).encode()
         return struct.pack(">I", len(head)) + head + body
 
-    grid = make_grid((1, 1, 1)).tobytes()
-    infinite = np.full((3, 1, 1, 1, 4), np.inf, np.float16).tobytes()
+    grid = pack_grid(make_grid((1, 1, 1)))
     good = {"frame_id": 1, "style_id": "s", "grid": [1, 1, 1]}
     bad = [
         b"", b"\xff\xff\xff\xff", struct.pack(">I", 100) + b"{}", message(b"{"), message(b"\xff\xfe"), message([]),
         message(None), message({}), message({**good, "frame_id": "1"}, grid), message({**good, "grid": [1, 1]}, grid),
         message({**good, "grid": [1, 1, 10**9]}, grid), message({**good, "grid": [-1, -1, 1]}, grid),
-        message({**good, "grid": "111"}, grid), message(good, grid[:-1]), message(good, grid + b"x"),
-        message(good, infinite), message(good),
+        message({**good, "grid": "111"}, grid), message(good, grid[:-1]), message(good, grid + b"x"), message(good),
     ]  # fmt: skip
     rng = np.random.default_rng(0)
     bad += [rng.bytes(int(rng.integers(0, 200))) for _ in range(200)]
 
     read = await run(page, """
       const { readStylizedFrame } = await import('/messages.js');
-      return messages.map((message) => readStylizedFrame(bytes(message)) !== null);
+      return Promise.all(messages.map(async (message) => await readStylizedFrame(bytes(message)) !== null));
     """, messages=[text(data) for data in [message(good, grid), *bad]])
 
     assert read[0] and not any(read[1:])
 
 
-async def test_every_finite_half_float_is_read_exactly(page):
-    finite = np.arange(65536, dtype=np.uint16).view(np.float16)
-    finite = np.resize(finite[np.isfinite(finite)], (3, 8, 21, 32, 4))
+@pytest.mark.parametrize("size", [(8, 9, 16), (1, 1, 1), (1, 7, 2), (MAX_SIDE, 2, 3)])
+async def test_a_packed_grid_is_read_as_python_reads_it(page, size):
+    """Python's float16 holds what is below 2 exactly."""
+    for spread in (0.3, 100):
+        packed = pack_grid(np.random.default_rng(1).uniform(-spread, spread, (3, *size, 4)).astype(np.float32))
 
-    coefficients = await run(page, """
-      const { decodeGrid } = await import('/reassemble.js');
-      return toText(new Uint8Array(decodeGrid(size, bytes(body)).coefficients.buffer));
-    """, size=finite.shape[1:4], body=text(finite.tobytes()))
+        read = await run(page, """
+          const { unpackGrid } = await import('/gridcode.js');
+          const grid = await unpackGrid(size, bytes(packed));
+          return { size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) };
+        """, size=size, packed=text(packed))
 
-    read = np.frombuffer(base64.b64decode(coefficients), "<f4")
-    np.testing.assert_array_equal(read, finite.astype(np.float32).ravel())
+        coefficients = np.frombuffer(base64.b64decode(read["coefficients"]), "<f4").astype(np.float16)
+        np.testing.assert_array_equal(coefficients, unpack_grid(packed, size).ravel())
+        assert read["size"] == list(size)
+
+
+async def test_bytes_that_are_not_one_packed_grid_of_that_size_are_none(page):
+    grid = make_grid((1, 2, 3))
+    packed, body = pack_grid(grid), bytes(2 * grid.size)
+    bad = [
+        b"", packed[:-1], packed[:20], packed + b"x", packed + packed, packed[:-1] + b"x", body, grid.tobytes(),
+        zlib.compress(body[:-1]), zlib.compress(body + b"x"), zlib.compress(body)[2:-4],
+    ]
+
+    read = await run(page, """
+      const { unpackGrid } = await import('/gridcode.js');
+      return Promise.all(packed.map(async (packed) => await unpackGrid([1, 2, 3], bytes(packed)) !== null));
+    """, packed=[text(data) for data in [packed, *bad]])
+
+    assert read == [True] + len(bad) * [False]
+
+
+async def test_what_would_fill_the_memory_is_not_inflated(page):
+    bomb = zlib.compress(bytes(1 << 28), 9)  # 256 MB in 261 KB
+
+    read, inflated = await run(page, """
+      let inflated = 0;
+      const Inflater = window.DecompressionStream;
+      window.DecompressionStream = class {
+        constructor(format) {
+          const { readable, writable } = new Inflater(format);
+          const count = (part, controller) => { inflated += part.length; controller.enqueue(part); };
+          Object.assign(this, { writable, readable: readable.pipeThrough(new TransformStream({ transform: count })) });
+        }
+      };
+      const { unpackGrid } = await import('/gridcode.js');
+      const grid = await unpackGrid([8, 9, 16], bytes(bomb));
+      window.DecompressionStream = Inflater;
+      return [grid, inflated];
+    """, bomb=text(bomb))
+
+    assert read is None and 0 < inflated < 16 << 20
 
 
 async def test_control_messages_are_objects_with_a_type(page):
@@ -191,15 +235,15 @@ async def test_control_messages_are_objects_with_a_type(page):
 # Looks and renderers
 
 DRAW = """
-  const [{ Renderer }, { Renderer2D }, { Look }, { decodeGrid }] = await Promise.all(
-    ['/renderer.js', '/renderer2d.js', '/look.js', '/reassemble.js'].map((path) => import(path)));
+  const [{ Renderer }, { Renderer2D }, { Look }] = await Promise.all(
+    ['/renderer.js', '/renderer2d.js', '/look.js'].map((path) => import(path)));
   const kinds = { Renderer, Renderer2D };
   const source = document.createElement('canvas');
   const image = new ImageData(new Uint8ClampedArray(bytes(rgba)), width);
   Object.assign(source, { width, height: image.height }).getContext('2d').putImageData(image, 0, 0);
   const look = new Look();
   look.strength = strength;
-  look.arrive(decodeGrid(size, bytes(grid)), true);
+  look.arrive(gridOf(size, grid), true);
   const canvas = document.createElement('canvas');
   const renderer = new kinds[kind](canvas);
   renderer.setGrid(look.step());
@@ -216,7 +260,7 @@ async def draw(page: Page, kind: str, rgb: np.ndarray, grid: np.ndarray, *, stre
     rgba = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
     drawn = await run(
         page, DRAW, kind=kind, rgba=text(rgba.tobytes()), width=rgb.shape[1], size=grid.shape[1:4],
-        grid=text(grid.tobytes()), strength=strength, before=list(before),
+        grid=floats(grid), strength=strength, before=list(before),
     )  # fmt: skip
     return picture(drawn)
 
@@ -280,16 +324,16 @@ async def test_a_look_fades_as_its_python_twin_does(page):
         wanted.append(apply_grid(content, twin.step()))
 
     shown = await run(page, """
-      const [{ Look }, { decodeGrid }] = await Promise.all([import('/look.js'), import('/reassemble.js')]);
+      const { Look } = await import('/look.js');
       const [look, shown] = [new Look(), []];
       for (let step = 0; step < 36; step++) {
         const [index, cut] = arrivals[step] ?? [];
-        if (index !== undefined) look.arrive(decodeGrid([2, 2, 3], bytes(grids[index])), cut);
+        if (index !== undefined) look.arrive(gridOf([2, 2, 3], grids[index]), cut);
         const grid = look.step();
         shown.push(grid && { size: grid.size, data: toText(new Uint8Array(grid.coefficients.buffer)) });
       }
       return shown;
-    """, grids=[text(grid.tobytes()) for grid in grids], arrivals={str(step): v for step, v in arrivals.items()})
+    """, grids=[floats(grid) for grid in grids], arrivals={str(step): v for step, v in arrivals.items()})
 
     drawn_anew = [0, *range(2, 13), 20, *range(24, 32)]
     assert [step for step, grid in enumerate(shown) if grid] == drawn_anew
@@ -303,12 +347,12 @@ async def test_the_first_look_is_shown_at_once(page):
     grid = make_grid((2, 2, 3))
 
     shown = await run(page, """
-      const [{ Look }, { decodeGrid }] = await Promise.all([import('/look.js'), import('/reassemble.js')]);
+      const { Look } = await import('/look.js');
       const look = new Look();
       const before = look.step();
-      look.arrive(decodeGrid([2, 2, 3], bytes(grid)), false);
+      look.arrive(gridOf([2, 2, 3], grid), false);
       return [before, look.step(), look.step()].map((grid) => grid && [...grid.coefficients]);
-    """, grid=text(grid.tobytes()))
+    """, grid=floats(grid))
 
     assert shown == [[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0], [float(number) for number in grid.ravel()], None]
 
@@ -319,7 +363,7 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
     rgba = np.dstack([content, np.full((180, 320), 255, np.uint8)])
 
     shown = await run(page, """
-      const [{ Player }, { decodeGrid }] = await Promise.all([import('/player.js'), import('/reassemble.js')]);
+      const { Player } = await import('/player.js');
       const element = (name, parent) => (parent ?? document.body).appendChild(document.createElement(name));
       const [stage, dock] = [element('main'), element('footer')];
       const picture = element('div', stage);
@@ -329,7 +373,7 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
       player.start();
       player.mirrored = mirrored;
       player.toggleCompare();
-      player.arrive(decodeGrid(size, bytes(grid)), true);
+      player.arrive(gridOf(size, grid), true);
       const source = Object.assign(document.createElement('canvas'), { width: 320, height: 196 });
       source.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
       player.show({ source, width: 320, height: 180 });
@@ -338,7 +382,7 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
       stage.remove();
       dock.remove();
       return { shown, ...snapshot };
-    """, mirrored=mirrored, size=grid.shape[1:4], grid=text(grid.tobytes()), rgba=text(rgba.tobytes()))
+    """, mirrored=mirrored, size=grid.shape[1:4], grid=floats(grid), rgba=text(rgba.tobytes()))
 
     before, after = np.split(picture(shown["shown"]), 2, axis=1)[:: -1 if mirrored else 1]
     source, output = picture(shown["source"]), picture(shown["output"])
@@ -353,7 +397,7 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
     rgba = np.dstack([content, np.full((180, 320), 255, np.uint8)])
 
     pictures = await run(page, """
-      const [{ Player }, { decodeGrid }] = await Promise.all([import('/player.js'), import('/reassemble.js')]);
+      const { Player } = await import('/player.js');
       const { getParameter } = WebGL2RenderingContext.prototype;
       const drawn = [];
       for (const gpu of ['a real one', null]) {
@@ -363,7 +407,7 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
           (name) => document.createElement(name));
         divider.hidden = true;
         const player = new Player({ output, picture, divider, stage, dock });
-        player.arrive(decodeGrid([1, 2, 2], bytes(grid)), true);
+        player.arrive(gridOf([1, 2, 2], grid), true);
         const source = Object.assign(document.createElement('canvas'), { width: 320, height: 196 });
         source.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
         player.show({ source, width: 320, height: 180 });
@@ -373,7 +417,7 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
         player.destroy();
       }
       return drawn;
-    """, grid=text(grid.tobytes()), rgba=text(rgba.tobytes()))
+    """, grid=floats(grid), rgba=text(rgba.tobytes()))
 
     (before, after), (software, still) = pictures
     assert psnr(picture(before), apply_grid(content, grid)) >= 40 and psnr(picture(after), picture(before)) < 35
@@ -426,6 +470,52 @@ async def test_a_connection_that_was_made_is_kept_until_it_is_out_of_reach(page)
     assert waiting == 0
     assert reason == "The server is out of reach."
 
+
+
+async def test_answers_are_handed_on_in_their_order_and_none_once_the_session_is_over(page):
+    """The first is large: it takes longer to unpack than those behind it."""
+    tab = await page.context.browser.new_page()
+    await tab.goto(page.url)
+    answers = [stylized_frame(make_grid(size), n) for n, size in enumerate([(16, 32, 32), (1, 1, 1), (1, 1, 1)])]
+
+    taken, malformed = await run(tab, """
+      const [taken, channels] = [[], {}];
+      let [malformed, unpacked] = [0, 0];
+      window.DecompressionStream = class extends DecompressionStream {
+        constructor(format) { super(format); unpacked += 1; }
+      };
+      window.RTCPeerConnection = class extends EventTarget {
+        iceGatheringState = 'complete';
+        localDescription = { sdp: '' };
+        createDataChannel(name) { return channels[name] = new EventTarget(); }
+        addTransceiver() { return {}; }
+        async setLocalDescription() {}
+        async setRemoteDescription() {}
+        close() {}
+      };
+      window.fetch = async () => ({ ok: true, json: async () => ({}) });
+      const { Session } = await import('/session.js');
+      const session = new Session(async () => ({ stream: { getVideoTracks: () => [] } }), {
+        onConnecting() {},
+        onStylized: ({ frameId }) => taken.push(frameId),
+        onMalformed: () => { malformed += 1; },
+      });
+      const receive = (data) => channels.frames.dispatchEvent(new MessageEvent('message', { data }));
+      const until = async (done) => { while (!done()) await new Promise((next) => { setTimeout(next); }); };
+
+      session.start();
+      await until(() => channels.frames);
+      chunks.forEach((chunk) => receive(bytes(chunk).buffer));
+      receive('no chunk');
+      await until(() => taken.length === 3);
+      chunks.forEach((chunk) => receive(bytes(chunk).buffer));
+      session.destroy();
+      await until(() => unpacked === 6);  // one after the other, so that the two before are done with
+      return [taken, malformed];
+    """, chunks=[text(chunk) for n, answer in enumerate(answers) for chunk in to_chunks(n, answer)])
+    await tab.close()
+
+    assert taken == [0, 1, 2] and malformed == 1
 
 
 async def test_retries_come_later_and_later_and_are_spread(page):

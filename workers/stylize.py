@@ -20,6 +20,7 @@ from pipeline import topology
 from pipeline.broker import EdgeBroker, connect, stylize_queue
 from pipeline.codec import decode_image
 from pipeline.errors import BadMessage, MVStylizerError
+from pipeline.gridcode import pack_grid
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample
 from pipeline.metrics import WorkerMetrics
@@ -134,12 +135,13 @@ class Edge:
             decoded_ns = time.monotonic_ns()
             state, elapsed_s = self._streams.before(frame, decoded_ns / 1e9)
             grid, state = served.stylizer.follow(picture, style, state, elapsed_s=elapsed_s)
+            packed = pack_grid(grid)
             self._streams.keep(frame, decoded_ns / 1e9, state)
             done_ns = time.monotonic_ns()
         except (MVStylizerError, ValueError) as error:
             return self._reply(frame, version, error=str(error)[:200])
         return self._reply(
-            frame, version, grid_shape=tuple(grid.shape[1:4]), grid=grid.tobytes(),
+            frame, version, grid_shape=tuple(grid.shape[1:4]), grid=packed,
             decode_ms=(decoded_ns - start_ns) / 1e6, stylize_ms=(done_ns - decoded_ns) / 1e6,
         )
 

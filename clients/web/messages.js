@@ -1,6 +1,6 @@
 /** What the gateway says: stylized frames on the "frames" channel, JSON on the "control" channel. */
 
-import { decodeGrid } from './reassemble.js';
+import { unpackGrid } from './gridcode.js';
 
 const MAX_HEADER_BYTES = 4096;
 
@@ -14,17 +14,17 @@ const MAX_HEADER_BYTES = 4096;
  */
 
 /**
- * Read a joined message: big-endian u32 header length, JSON header, grid bytes.
+ * Read a joined message: big-endian u32 header length, JSON header, packed grid.
  * @param {Uint8Array} payload
- * @returns {StylizedFrame|null} null when it does not fit the contract
+ * @returns {Promise<StylizedFrame|null>} null when it does not fit the contract
  */
-export function readStylizedFrame(payload) {
+export async function readStylizedFrame(payload) {
   if (payload.length < 4) return null;
   const headerBytes = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
   if (headerBytes > MAX_HEADER_BYTES || payload.length < 4 + headerBytes) return null;
   const header = parseJson(new TextDecoder().decode(payload.subarray(4, 4 + headerBytes)));
   if (!Number.isInteger(header?.frame_id)) return null;
-  const grid = decodeGrid(header.grid, payload.subarray(4 + headerBytes));
+  const grid = await unpackGrid(header.grid, payload.subarray(4 + headerBytes));
   return grid && { frameId: header.frame_id, styleId: String(header.style_id), cut: header.cut === true, grid };
 }
 

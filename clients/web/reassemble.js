@@ -1,5 +1,5 @@
 /**
- * Bilateral grids of colour transforms: reading, blending and applying them.
+ * Bilateral grids of colour transforms: blending, carrying and applying them.
  * The twin of clients/reassemble.py. A grid is looked up at (x, y, luma) with texture conventions: cell centres
  * lie at (k + 0.5) / n, and the edges are clamped.
  */
@@ -12,7 +12,6 @@
 
 /** @typedef {Pick<import('./tracker.js').Flow, 'width'|'height'|'moves'>} Moves */
 
-const MAX_SIDE = 64;
 const LUMA = [0.299, 0.587, 0.114];
 /** Cells of a carried grid for each one, each way. Odd: their centres coincide, so that standing still is exact. */
 const FINER = 3;
@@ -20,22 +19,6 @@ const FINER = 3;
 const INVERSION_STEPS = 4;
 /** Of a frame of whose motion nothing is known. */
 const STILL = { width: 1, height: 1, moves: [0, 0, 1, 0] };
-
-/**
- * Read a grid from the wire.
- * @param {unknown} size what the header claims: [D, R, C]
- * @param {Uint8Array} bytes little-endian float16
- * @returns {Grid|null} null when the size and the bytes disagree or a number is not finite
- */
-export function decodeGrid(size, bytes) {
-  if (!Array.isArray(size) || size.length !== 3) return null;
-  if (!size.every((side) => Number.isInteger(side) && side > 0 && side <= MAX_SIDE)) return null;
-  const count = coefficientCount(size);
-  if (bytes.length !== 2 * count) return null;
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
-  const coefficients = Float32Array.from({ length: count }, (_, index) => halfToFloat(view.getUint16(2 * index, true)));
-  return coefficients.every(Number.isFinite) ? { size: [...size], coefficients } : null;
-}
 
 /**
  * The grid that leaves every colour as it is.
@@ -198,14 +181,10 @@ function cellsAt(position, count) {
   return { low, high: Math.min(low + 1, count - 1), t: cell - low };
 }
 
-function coefficientCount([depth, rows, columns]) {
+/**
+ * @param {[number, number, number]} size
+ * @returns {number}
+ */
+export function coefficientCount([depth, rows, columns]) {
   return 3 * depth * rows * columns * 4;
-}
-
-function halfToFloat(half) {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0x1f) return fraction ? NaN : sign * Infinity;
-  return exponent ? sign * (1 + fraction / 1024) * 2 ** (exponent - 15) : sign * fraction * 2 ** -24;
 }

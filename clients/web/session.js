@@ -36,6 +36,8 @@ export class Session {
   #running = false;
   #attempt = 0;
   #wake = () => {};
+  /** Answers are handed on in the order they came, however long each takes to unpack. */
+  #turn = Promise.resolve();
 
   /**
    * @param {() => Promise<{stream: MediaStream, style: string, width: number, height: number}>} request
@@ -87,6 +89,7 @@ export class Session {
     window.removeEventListener('online', this.#retryNow);
     document.removeEventListener('visibilitychange', this.#retryNow);
     this.#connection?.destroy();
+    this.#connection = null;
     this.#wake();
   }
 
@@ -94,7 +97,7 @@ export class Session {
     const assembler = new ChunkAssembler();
     const connection = new Connection({
       onControl: (text) => this.#onControl(text),
-      onChunk: (chunk) => this.#onChunk(assembler, chunk),
+      onChunk: (chunk) => this.#onChunk(connection, assembler, chunk),
     });
     this.#connection = connection;
     try {
@@ -116,12 +119,20 @@ export class Session {
     else this.#handlers.onMalformed();
   }
 
-  #onChunk(assembler, chunk) {
+  #onChunk(connection, assembler, chunk) {
     const refused = assembler.malformed;
     const payload = assembler.add(chunk);
-    const frame = payload && readStylizedFrame(payload);
+    if (assembler.malformed > refused) this.#handlers.onMalformed();
+    if (!payload) return;
+    const read = () => this.#onPayload(connection, payload);
+    this.#turn = this.#turn.then(read, read);
+  }
+
+  async #onPayload(connection, payload) {
+    const frame = await readStylizedFrame(payload);
+    if (connection !== this.#connection) return; // over meanwhile
     if (frame) this.#onStylized(frame);
-    else if (payload || assembler.malformed > refused) this.#handlers.onMalformed();
+    else this.#handlers.onMalformed();
   }
 
   #onStylized(frame) {
