@@ -19,8 +19,6 @@ REPORT_S = 1.0
 #: After the last client came: styles are looked at, codecs find their rate.
 SETTLE_S = 3.0
 RETRY_S = 0.5
-#: So long before a frame leaves it is asked for: a busy gateway has to be done with the one before it by then.
-ASK_AHEAD_S = 0.003
 #: Frames that may still be answered: four seconds at 60 a second.
 REMEMBERED = 256
 
@@ -125,13 +123,13 @@ class Member:
         if self._sent % self._every == 0 and self._plan.counts(due_s):
             self._demand.due(due_s)
         self._sent += 1
-        if self._sent % self._every == 0:  # just before the next frame, which is to be picked
-            asyncio.get_running_loop().call_later(1 / self._recording.fps - ASK_AHEAD_S, self._ask)
+        if self._sent % self._every == 0:
+            self._ask(self._replay.next_id)
         tally.lose(self._demand.expire(time.monotonic()))
 
-    def _ask(self) -> None:
+    def _ask(self, frame_id: int) -> None:
         if self._connection.control.readyState == "open":
-            self._connection.control.send(json.dumps({"type": "key_frame"}))
+            self._connection.control.send(json.dumps({"type": "key_frame", "frame_id": frame_id}))
 
     def _on_grid(self, header: dict, grid: object) -> None:
         captured_s = self._captured_s.get(header["frame_id"])

@@ -43,6 +43,11 @@ class Replay(MediaStreamTrack):
         self._started_s = math.ceil(self._loop.time() * grid) / grid  # of time.monotonic(), too
         self._timer = self._loop.call_at(self._started_s, self._send)
 
+    @property
+    def next_id(self) -> int:
+        """Of the frame after the one that leaves, unless a whole picture is asked for."""
+        return self._recording.frame_id(self._index + self._skipped + 1)
+
     def stop(self) -> None:
         super().stop()
         if self._timer:

@@ -83,6 +83,11 @@ def _id_in(word: int) -> int | None:
     return frame_id if (word >> 6) & 0xFF == _crc8(frame_id) else None
 
 
+def is_reached(frame_id: int, now: int) -> bool:
+    """Whether `now` is `frame_id` or comes after it, on the circle of 65536."""
+    return (now - frame_id) % 65536 < 32768
+
+
 @dataclass(slots=True)
 class ForwardIds:
     """Believes the ids of one stream as long as they go forward: a strip that stands still is an old one."""

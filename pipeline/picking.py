@@ -35,7 +35,15 @@ class KeyFramePicker:
     #: Frames whose strip did not pass its checks.
     unreadable: int = 0
     _ids: framestamp.ForwardIds = field(default_factory=framestamp.ForwardIds)
+    #: The frame that was asked for and has not come yet.
+    _asked_id: int | None = None
     _picked_at_s: dict[int, float] = field(default_factory=dict)
+
+    def ask(self, frame_id: int | None = None) -> None:
+        """This frame, or the first after it that may be one, shall be a key frame; by default the next that comes."""
+        if frame_id is None:
+            self.selector.ask("asked")
+        self._asked_id = frame_id
 
     def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
         """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
@@ -48,6 +56,8 @@ class KeyFramePicker:
         if frame_id is None or not self._ids.believe(frame_id):
             self.unreadable += 1
             return None
+        if self._asked_id is not None and framestamp.is_reached(self._asked_id, frame_id):
+            self.ask()
         glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
         in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
         reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight)

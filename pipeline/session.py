@@ -242,7 +242,10 @@ class Session:
         self._picker.picture_height = self._picture_size[1]
 
     def _on_ask(self, message: dict) -> None:
-        self._picker.selector.ask("asked")
+        frame_id = message.get("frame_id")
+        if frame_id is not None and (type(frame_id) is not int or not 0 <= frame_id < 65536):
+            raise ValueError("frame_id")
+        self._picker.ask(frame_id)
 
     def _on_share(self, message: dict) -> None:
         if type(message["on"]) is not bool:

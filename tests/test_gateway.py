@@ -155,7 +155,8 @@ async def test_a_style_changes_while_the_video_runs(running, edge):
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", "3", '{"type": "quit"}', '{"type": "style"}', '{"type": "style", "style": 3}', b"bytes",
-             '{"type": "size", "width": -1, "height": 3}', "x" * 5000, "[" * 3000, '{"type": ["a"]}'],
+             '{"type": "size", "width": -1, "height": 3}', "x" * 5000, "[" * 3000, '{"type": ["a"]}',
+             '{"type": "key_frame", "frame_id": 65536}', '{"type": "key_frame", "frame_id": "1"}'],
 )  # fmt: skip
 async def test_a_control_message_that_makes_no_sense_is_answered_and_does_no_harm(running, edge, text):
     client = Client(running.url)

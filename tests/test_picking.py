@@ -85,6 +85,25 @@ def test_a_newer_answer_ends_the_wait_for_older_ones(picker):
     assert picker.answered(1, now_s=0.8) is None
 
 
+@pytest.mark.parametrize("first", [10, 65534])
+def test_a_frame_that_was_asked_for_by_its_id_is_picked_and_none_before_it(picker, first):
+    picker.look(frame(first), now_s=0.0)
+    picker.answered(first, now_s=0.1)
+    picker.ask((first + 3) % 65536)
+
+    picked = [picker.look(frame((first + n) % 65536), now_s=0.2 + n / 30) for n in range(1, 5)]
+
+    assert [p and (p.frame_id, p.reason) for p in picked] == [None, None, ((first + 3) % 65536, "asked"), None]
+
+
+def test_the_first_frame_after_one_that_was_lost_is_picked_in_its_place(picker):
+    picker.look(frame(1), now_s=0.0)
+    picker.ask(3)
+
+    assert picker.look(frame(2), now_s=0.2) is None
+    assert picker.look(frame(4), now_s=0.3).frame_id == 4
+
+
 def test_an_answer_nobody_asked_for_is_none(picker):
     assert picker.answered(5, now_s=0.0) is None
 

@@ -56,6 +56,16 @@ def test_frames_are_due_at_fixed_times_however_late_one_was(played):
     assert len(heard) == 35
 
 
+def test_the_id_of_the_next_frame_is_known_when_one_leaves(played):
+    clock, replayed, _, _ = played
+    ids, announced = [], []
+    replayed._on_frame = lambda frame_id, due_s: (ids.append(frame_id), announced.append(replayed.next_id))
+
+    clock.go_to(105)
+
+    assert announced[:-1] == ids[1:] and len(ids) == 150
+
+
 @pytest.mark.parametrize("now_s", [200.0001, 200.004])
 def test_a_recording_begins_at_one_of_the_points_that_all_begin_at(played, now_s):
     clock, replayed, sent, _ = played
