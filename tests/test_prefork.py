@@ -12,23 +12,24 @@ import pytest
 WORKER = """
 import os, signal, sys, time
 import workers.prefork
-workers.prefork.SHORT_LIFE_S = float(sys.argv[1])
+workers.prefork.SHORT_LIFE_S, workers.prefork.LEAVE_S = float(sys.argv[1]), float(sys.argv[2])
 print("imported", flush=True)
 workers.prefork.prefork()
 print(os.getpid(), flush=True)
-exec(sys.argv[2])
+exec(sys.argv[3])
 """
 WAIT = "signal.pause()"
+STAY = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('listening', flush=True); signal.pause()"
 LEAVE = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('listening', flush=True); signal.pause()"
 
 
 class Preforked:
     """To be used with `with`: the process that forks."""
 
-    def __init__(self, work: str, *, short_life_s: float = 0) -> None:
+    def __init__(self, work: str, *, short_life_s: float = 0, leave_s: float = 20) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(short_life_s), work], cwd=Path(__file__).parent.parent, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-c", WORKER, str(short_life_s), str(leave_s), work], cwd=Path(__file__).parent.parent,
+            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
 
     def __enter__(self) -> "Preforked":
@@ -75,6 +76,16 @@ def test_a_worker_hears_that_it_shall_stop_and_says_how_it_ended():
         preforked.send(signal.SIGTERM)
 
         assert preforked.code() == 7
+
+
+def test_a_worker_that_cannot_leave_is_killed():
+    with Preforked(STAY, leave_s=0.5) as preforked:
+        worker = psutil.Process(int(preforked.line()))
+        assert preforked.line() == "listening"
+        preforked.send(signal.SIGTERM)
+
+        assert preforked.code() == 128 + signal.SIGKILL
+        assert not worker.is_running()
 
 
 def test_a_worker_that_ends_by_itself_is_not_followed():

@@ -1,11 +1,16 @@
+import subprocess
+import sys
 from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import redis
 from rq import SimpleWorker
 
+from conftest import RedisServer
+from peers import until
 from pipeline import topology
 from pipeline.broker import GatewayBroker, connect
 from pipeline.codec import encode_jpeg
@@ -153,3 +158,20 @@ async def test_an_answer_says_how_long_its_key_frame_waited(settings):
     async with aclosing(broker.answers()) as answers:
         assert 600 <= (await anext(answers)).queue_ms < topology.KEY_FRAME_DEADLINE_MS
     broker.close()
+
+
+async def test_a_worker_whose_redis_is_away_stops_when_it_is_asked_once(tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    stub = str(Path(__file__).with_name("stub.py"))
+    worker = subprocess.Popen([sys.executable, stub, "--redis", server.url])
+    try:
+        with redis.Redis.from_url(server.url) as connection:
+            await until(lambda: connection.scard("rq:workers"), timeout_s=60)
+        server.kill()
+        worker.terminate()
+
+        worker.wait(20)
+    finally:
+        worker.kill()
+        worker.wait()
