@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 ASKED_TO_STOP = {signal.SIGTERM, signal.SIGINT}
 HEARD = {*ASKED_TO_STOP, signal.SIGCHLD, signal.SIGALRM}
 #: A worker needs less than one second to leave; while Redis is away RQ would wait for ever to say goodbye to it.
-LEAVE_S = 2.0
+LEAVE_S = 1.5
 #: Who is killed sooner after its start, the next one would be as well.
 SHORT_LIFE_S = 1.0
 
