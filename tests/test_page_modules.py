@@ -199,7 +199,7 @@ async def test_bytes_that_are_not_one_packed_grid_of_that_size_are_none(page):
     assert read == [True] + len(bad) * [False]
 
 
-async def test_what_would_fill_the_memory_is_not_inflated(page):
+async def test_of_what_would_fill_the_memory_only_the_beginning_is_inflated(page):
     bomb = zlib.compress(bytes(1 << 28), 9)  # 256 MB in 261 KB
 
     read, inflated = await run(page, """
@@ -209,7 +209,9 @@ async def test_what_would_fill_the_memory_is_not_inflated(page):
         constructor(format) {
           const { readable, writable } = new Inflater(format);
           const count = (part, controller) => { inflated += part.length; controller.enqueue(part); };
-          Object.assign(this, { writable, readable: readable.pipeThrough(new TransformStream({ transform: count })) });
+          const counting = new TransformStream({ transform: count });
+          counting.readable.pipeTo(writable).catch(() => {});
+          Object.assign(this, { readable, writable: counting.writable });
         }
       };
       const { unpackGrid } = await import('/gridcode.js');
@@ -218,7 +220,7 @@ async def test_what_would_fill_the_memory_is_not_inflated(page):
       return [grid, inflated];
     """, bomb=text(bomb))
 
-    assert read is None and 0 < inflated < 16 << 20
+    assert read is None and 0 < inflated < 32 << 10
 
 
 async def test_control_messages_are_objects_with_a_type(page):

@@ -78,6 +78,28 @@ async def test_a_new_model_answers_from_the_next_job_on_and_knows_the_styles_in_
     broker.close()
 
 
+class Broken(Counter):
+    """A stylizer whose grids are not finite."""
+
+    def follow(self, *arguments, **options):
+        grid, state = super().follow(*arguments, **options)
+        return grid + np.float16(np.nan), state
+
+
+async def test_a_grid_that_is_not_finite_is_an_error_and_not_remembered(settings):
+    broker, stylizer = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Broken()
+    edge = Edge(settings, stylizer)
+
+    for frame_id in range(2):
+        broker.submit(KeyFrame("gateway", "a", frame_id, shipped()[0].id, False, PICTURE))
+        edge.stylize("a", frame_id)
+
+    async with aclosing(broker.answers()) as answers:
+        assert "not finite" in (await anext(answers)).error
+    assert stylizer.states == [1, 1]
+    broker.close()
+
+
 class Swapping(Counter):
     """Another model is adopted while this one works."""
 

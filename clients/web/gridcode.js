@@ -4,7 +4,7 @@ import { coefficientCount } from './reassemble.js';
 
 const STEPS = 1024;
 const MAX_SIDE = 64;
-/** So much is inflated before anyone looks at it, to a thousandfold at most. */
+/** So much is inflated, to a thousandfold at most, before it is seen to be too much. */
 const SLICE_BYTES = 4096;
 
 /**
@@ -55,7 +55,7 @@ function restore(bytes, [depth, rows, columns]) {
   }
   addUp(numbers, 4 * rows * columns, 4 * rows * columns * depth);
   addUp(numbers, 4, 4 * columns);
-  return Float32Array.from(numbers, (number) => number / STEPS);
+  return new Float32Array(numbers).map((number) => number / STEPS);
 }
 
 /** Sums along an axis, modulo 2^16: of numbers `step` apart, beginning anew after each `length`. */
