@@ -43,9 +43,11 @@ class Connection:
         *,
         on_grid: Callable[[dict, np.ndarray], None],
         on_control: Callable[[dict], None],
+        unpack: Callable[[bytes, object], np.ndarray | None] = unpack_grid,
     ) -> None:
+        """`unpack(packed, shape)` is for those who count answers and have no use for their grids."""
         self._url = url.rstrip("/")
-        self._on_grid, self._on_control = on_grid, on_control
+        self._on_grid, self._on_control, self._unpack = on_grid, on_control, unpack
         self._joiner = ChunkJoiner()
         self._peer: RTCPeerConnection | None = None
         self._silence: asyncio.TimerHandle | None = None
@@ -133,7 +135,7 @@ class Connection:
         try:
             if joined := self._joiner.add(chunk):
                 header, body = joined
-                self._on_grid(header, unpack_grid(body, header.get("grid")))
+                self._on_grid(header, self._unpack(body, header.get("grid")))
         except BadMessage as error:
             logger.info("refused: %s", error)
 

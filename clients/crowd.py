@@ -99,7 +99,9 @@ class Member:
     async def _session(self) -> None:
         self._demand, self._captured_s, self._sent = Demand(), {}, 0
         self._replay = Replay(self._recording, self._on_frame)
-        self._connection = Connection(self._plan.url, on_grid=self._on_grid, on_control=lambda _: None)
+        self._connection = Connection(
+            self._plan.url, on_grid=self._on_grid, on_control=lambda _: None, unpack=lambda packed, shape: None
+        )
         try:
             await self._connection.open(self._replay, size=self._recording.size, style=self._plan.style)
             self._tally().live += 1
@@ -131,7 +133,7 @@ class Member:
         if self._connection.control.readyState == "open":
             self._connection.control.send(json.dumps({"type": "key_frame", "frame_id": frame_id}))
 
-    def _on_grid(self, header: dict, grid: object) -> None:
+    def _on_grid(self, header: dict, grid: None) -> None:
         captured_s = self._captured_s.get(header["frame_id"])
         if captured_s is None:
             return

@@ -1,7 +1,7 @@
 """Answers in one round trip: a congestion window that always holds a whole one, and is filled at once.
 
 aiortc's SCTP starts with 3 packets in flight, adds one per acknowledgement and halves with each loss: over 200 ms and
-3 % loss an answer of 24 packets takes a second. RTP video never slows down below its lowest bit rate either; this floor
+3 % loss an answer of 24 packets took a second. RTP video never slows down below its lowest bit rate either; this floor
 is bounded the same way, by one answer a round trip, as no key frame is picked while an answer waits to be sent. Nor
 does it leave more than 4 packets before it has heard of one; a whole picture of video comes as 60.
 """
@@ -15,7 +15,7 @@ _transmit = RTCSctpTransport._transmit
 
 #: What is overridden here is private: it is used only with the version it was written for.
 WRITTEN_FOR = "1.16."
-#: A grid of 27,648 bytes and its header.
+#: The largest grid, that of a square picture, and its header: up to 25 KB. Most have half of it.
 FLOOR_BYTES = 24 * USERDATA_MAX_LENGTH
 
 
