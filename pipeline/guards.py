@@ -4,9 +4,12 @@ from struct import error as StructError
 from struct import unpack_from
 
 from aioice.ice import CandidatePair, StunProtocol
-from aiortc import rtcsctptransport
+from aiortc import InvalidStateError, RTCDtlsTransport, RTCPeerConnection, rtcsctptransport
+from OpenSSL import SSL
 
 _decode_params = rtcsctptransport.decode_params
+_send_data = RTCDtlsTransport._send_data
+_connect = RTCPeerConnection._RTCPeerConnection__connect
 _datagram_received = StunProtocol.datagram_received
 
 
@@ -48,6 +51,23 @@ def _is_peer(protocol: StunProtocol, address: tuple[str, int]) -> bool:
     return any(pair.protocol is protocol and pair.remote_addr == address for pair in checked)
 
 
+async def send_data(self: RTCDtlsTransport, data: bytes) -> None:
+    """aiortc's own, but nothing once the end is said: a timer of SCTP may ring then, in a task that nobody awaits."""
+    if self.state == "connected" and not self._ssl.get_shutdown() & SSL.SENT_SHUTDOWN:
+        await _send_data(self, data)
+
+
+async def connect(self: RTCPeerConnection) -> None:
+    """aiortc's own, a task that nobody awaits, but ends in peace where the connection is closed meanwhile."""
+    try:
+        await _connect(self)
+    except InvalidStateError:
+        if self.signalingState != "closed":
+            raise
+
+
 def install() -> None:
     rtcsctptransport.decode_params = decode_params
     StunProtocol.datagram_received = datagram_received
+    RTCDtlsTransport._send_data = send_data
+    RTCPeerConnection._RTCPeerConnection__connect = connect

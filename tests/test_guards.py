@@ -1,10 +1,12 @@
 import asyncio
+import gc
 import importlib.metadata
 import socket
+from collections.abc import AsyncIterator
 
 import pytest
 from aioice.ice import StunProtocol
-from aiortc import rtcsctptransport
+from aiortc import RTCDtlsTransport, RTCPeerConnection, rtcsctptransport
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +20,18 @@ CLIENT_HELLO = bytes.fromhex("16fefd00000000000000000036010000300000000000000030
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
-    monkeypatch.setattr(StunProtocol, "datagram_received", StunProtocol.datagram_received)
+    for owner, name in ((StunProtocol, "datagram_received"), (RTCDtlsTransport, "_send_data"),
+                        (RTCPeerConnection, "_RTCPeerConnection__connect")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))  # and back again afterwards
     guards.install()
+
+
+@pytest.fixture
+async def unheard() -> AsyncIterator[list[dict]]:
+    """What tasks failed with that nobody awaits."""
+    found: list[dict] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context))
+    yield found
 
 
 def test_the_guards_are_written_for_the_installed_aiortc():
@@ -61,3 +73,49 @@ async def test_strangers_cannot_disturb_a_handshake(redis_url, tmp_path, edge):
         await opening
         await until(lambda: client.grids)
         await client.close()
+
+
+async def test_a_timer_that_rings_while_a_session_closes_is_no_trouble(redis_url, tmp_path, edge, unheard):
+    async with Running(redis_url, tmp_path) as running, Impaired(running.url) as path:
+        client = Client(path.url)
+        stream_id = await client.open()
+        await until(lambda: client.grids)
+        session = running.gateway._sessions[stream_id]
+        sctp, stop = session._peer.sctp, session._peer.sctp.stop
+        path.outage = True
+        await until(lambda: sctp._sent_queue)  # nobody acknowledges what it says each second
+
+        async def ring_and_stop() -> None:
+            sctp._t3_expired()
+            await stop()
+
+        sctp.stop = ring_and_stop
+        await session.close()
+        await client.close()
+
+    gc.collect()
+    assert unheard == []
+
+
+async def test_a_session_may_be_closed_amid_its_handshake(redis_url, tmp_path, unheard):
+    async with Running(redis_url, tmp_path) as running, Impaired(running.url, delay_s=0.1) as path:
+        client = Client(path.url)
+        opening = asyncio.create_task(client.open())
+        await until(lambda: running.gateway._sessions)
+        (session,) = running.gateway._sessions.values()
+        await until(lambda: session._peer.sctp and session._peer.sctp.transport.state == "connecting")
+        dtls = session._peer.sctp.transport
+        ice, close_ice = dtls.transport._connection, dtls.transport._connection.close
+
+        async def close_late() -> None:
+            await until(lambda: dtls.state != "connecting")
+            await close_ice()
+
+        ice.close = close_late
+        await session.close()
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+        await client.close()
+
+    gc.collect()
+    assert unheard == []
