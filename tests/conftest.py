@@ -15,6 +15,7 @@ from peers import FlatEdge, Running
 from pipeline.errors import RedisUnavailable
 from system import Up
 from workers import redis_server
+from workers.runtime import die_with_parent
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
@@ -45,7 +46,7 @@ class RedisServer:
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
         with redis.Redis.from_url(self.url) as client:
             for _ in range(200):
                 try:

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from workers.redis_server import free_port
+from workers.runtime import die_with_parent
 
 READY_S = 90
 
@@ -25,7 +26,7 @@ class Up:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "workers", "up", "--port", str(self.port), *options],
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent,
                 env={**environment, "TMPDIR": str(folder), "MVS_MODELS_DIR": str(folder.with_suffix(".models"))},
             )
 

@@ -20,6 +20,16 @@ from pipeline.styles import find_shipped, shipped
 from system import Up
 from workers.supervisor import MAX_CRASHES
 
+#: A test run that stands still.
+START_UP = """
+import os, sys, time
+from pathlib import Path
+from system import Up
+up = Up(Path(sys.argv[1]), environment=dict(os.environ))
+up.wait_ready()
+print(up.process.pid, flush=True)
+time.sleep(600)
+"""
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
@@ -121,6 +131,26 @@ def test_stopping_leaves_no_child_and_no_file(tmp_path, number):
     assert len(parts) >= 3
     assert not any(part.is_running() and part.status() != psutil.STATUS_ZOMBIE for part in parts)
     assert list((tmp_path / "up").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
+@pytest.mark.parametrize("killed", ["up", "its parent"])
+def test_nothing_is_left_behind_by_a_kill(tmp_path, killed):
+    """Whoever is killed: `up`, or the tests that started it."""
+    (tmp_path / "up").mkdir()
+    tests = subprocess.Popen([sys.executable, "-c", START_UP, str(tmp_path / "up")], stdout=subprocess.PIPE,
+                             cwd=Path(__file__).parent)
+    up = psutil.Process(int(tests.stdout.readline()))
+    parts = [up, *up.children(recursive=True)]
+
+    (up if killed == "up" else tests).kill()
+    gone, left = psutil.wait_procs(parts[1:] if killed == "up" else parts, timeout=30)
+    for part in left:
+        part.kill()
+    tests.kill()
+    tests.communicate()
+
+    assert len(gone) >= 5 and left == []
 
 
 async def test_up_ends_when_a_part_dies_for_good(tmp_path):
