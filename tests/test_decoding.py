@@ -1,5 +1,7 @@
 import asyncio
+import os
 import queue
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -112,6 +114,16 @@ async def test_threads_share_streams_and_keep_each_ones_order(installed, monkeyp
 
     for out in outs:
         assert [await asyncio.wait_for(out.get(), 20) for _ in range(200)] == list(range(200))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
+def test_decoders_leave_the_processor_to_the_event_loop():
+    turns, said = queue.SimpleQueue(), queue.SimpleQueue()
+    threading.Thread(target=decoding.work, args=(turns,), daemon=True).start()
+
+    turns.put(SimpleNamespace(take_turn=lambda: said.put(os.getpriority(os.PRIO_PROCESS, 0))))
+
+    assert said.get(timeout=5) > os.getpriority(os.PRIO_PROCESS, 0)
 
 
 async def test_a_stream_whose_decoder_fails_goes_on(installed):
