@@ -4,12 +4,10 @@ aiortc 1.16 takes one datagram a turn of the event loop, parses it as STUN first
 the path's bit rate with each packet.
 """
 import asyncio
-import contextlib
 import importlib.metadata
 import logging
 import socket
-import struct
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from functools import partial
 
 import pylibsrtp
@@ -36,8 +34,6 @@ ESTIMATE_MS = 100
 RECEIVE_BUFFER_BYTES = 1 << 20
 #: Datagrams that one stream may hand over before others have their turn, and their longest; SRTP takes 1500 bytes.
 MOST_AT_ONCE, DATAGRAM_BYTES = 32, 2048
-#: The option of Linux's UDP by which one call reads many datagrams of one sender; as much of them as there can be.
-UDP_GRO, TOGETHER_BYTES = 104, 65_535
 VIDEO = ("video/VP8", "video/H264")
 
 
@@ -57,8 +53,6 @@ def read_at_once(ice: Connection) -> None:
         if bound is None:
             continue  # a TURN server's datagrams come in its own
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # or as much as is allowed
-        with contextlib.suppress(OSError):  # elsewhere each comes by itself
-            bound.setsockopt(socket.SOL_UDP, UDP_GRO, 1)
         read = partial(_read, bound, pair, partial(ice.data_received, component=component))
         asyncio.get_running_loop()._add_reader(bound.fileno(), read)
 
@@ -68,22 +62,15 @@ def _read(bound: socket.socket, pair: CandidatePair, from_peer: Callable[[bytes]
     peer = pair.remote_addr
     for _ in range(MOST_AT_ONCE):
         try:
-            data, said, _, address = bound.recvmsg(TOGETHER_BYTES, socket.CMSG_SPACE(4))
+            data, address = bound.recvfrom(DATAGRAM_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             return pair.protocol.error_received(error)
-        for datagram in _apart(data, said):
-            if datagram[:1] > b"\3" and address[:2] == peer:
-                from_peer(datagram)
-            else:
-                pair.protocol.datagram_received(datagram, address)
-
-
-def _apart(data: bytes, said: list[tuple[int, int, bytes]]) -> Iterator[bytes]:
-    """The datagrams that were read together: all of the length that is said, but the last."""
-    length = struct.unpack("i", said[0][2])[0] if said else max(1, len(data))
-    return (data[start : start + length] for start in range(0, len(data), length))
+        if data[:1] > b"\3" and address[:2] == peer:
+            from_peer(data)
+        else:
+            pair.protocol.datagram_received(data, address)
 
 
 def is_dtls(data: bytes) -> bool:

@@ -1,7 +1,6 @@
 import asyncio
 import importlib.metadata
 import queue
-import socket
 from types import SimpleNamespace
 from unittest.mock import Mock
 
@@ -20,7 +19,6 @@ from aiortc.rtp import RTCP_PSFB_APP, HeaderExtensionsMap, RtcpPacket, RtpPacket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clients.outlet import leave_together
 from peers import Client, Running, until
 from pipeline import express, guards, jitter
 from pipeline.metrics import GatewayMetrics
@@ -45,28 +43,6 @@ def test_it_is_written_for_the_installed_aiortc():
 
 def test_an_empty_datagram_is_nothing_of_ours():
     assert not express.is_dtls(b"")
-
-
-async def test_datagrams_that_come_together_are_taken_apart():
-    """As Linux hands them over: some of one length, a shorter one after them, an empty one and one by itself."""
-    loop, got = asyncio.get_running_loop(), []
-    transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, ("127.0.0.1", 0))
-    together = [bytes([100 + number]) * 1336 for number in range(40)] + [b"the rest"]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.bind(("127.0.0.1", 0))
-        protocol = SimpleNamespace(transport=transport, datagram_received=lambda data, address: got.append(data))
-        pair = SimpleNamespace(protocol=protocol, remote_addr=sender.getsockname())
-        express.read_at_once(SimpleNamespace(
-            _nominated={1: pair}, data_received=lambda data, component: got.append(data)))
-        there = SimpleNamespace(transport=SimpleNamespace(_sock=sender, sendto=sender.sendto))
-        way = SimpleNamespace(protocol=there, remote_addr=transport.get_extra_info("sockname"))
-
-        leave_together(SimpleNamespace(_nominated={1: way}), together)
-        for datagram in (b"", b"by itself"):
-            sender.sendto(datagram, way.remote_addr)
-
-        await until(lambda: got == [*together, b"by itself"])
-    transport.close()
 
 
 async def test_video_and_data_channels_take_the_short_way_and_rtcp_does_not(redis_url, tmp_path, edge, monkeypatch):
