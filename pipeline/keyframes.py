@@ -120,6 +120,8 @@ class KeyFrameSelector:
     #: Cuts come sooner still: within two frames, even of 60 a second.
     cut_interval: float = 0.05
     max_in_flight: int = 2
+    #: Whether a frame that is still to come was asked for: no interval ends before it.
+    is_asked_ahead: bool = False
     _last_key: float | None = None
     _key: Glance | None = None
     _previous: Glance | None = None
@@ -153,7 +155,7 @@ class KeyFrameSelector:
         waited = now - self._last_key
         if waited < (self.cut_interval if self._pending == "cut" else self.min_interval):
             return None
-        if self._pending is None and waited < self.max_interval:
+        if self._pending is None and (waited < self.max_interval or self.is_asked_ahead):
             return self._unseen(glance, in_flight)
         return self._pending or "interval"
 

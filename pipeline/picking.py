@@ -43,7 +43,7 @@ class KeyFramePicker:
         """This frame, or the first after it that may be one, shall be a key frame; by default the next that comes."""
         if frame_id is None:
             self.selector.ask("asked")
-        self._asked_id = frame_id
+        self._asked_id, self.selector.is_asked_ahead = frame_id, frame_id is not None
 
     def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
         """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.

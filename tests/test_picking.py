@@ -96,6 +96,16 @@ def test_a_frame_that_was_asked_for_by_its_id_is_picked_and_none_before_it(picke
     assert [p and (p.frame_id, p.reason) for p in picked] == [None, None, ((first + 3) % 65536, "asked"), None]
 
 
+def test_no_interval_ends_before_a_frame_that_was_asked_for(picker):
+    picker.look(frame(1), now_s=0.0)
+    picker.answered(1, now_s=0.1)
+    picker.ask(4)
+
+    assert [picker.look(frame(n), now_s=1.0 + n / 30) for n in (2, 3)] == [None, None]
+    assert picker.look(frame(4), now_s=1.2).reason == "asked"
+    assert picker.look(frame(5), now_s=1.8).reason == "interval"
+
+
 def test_the_first_frame_after_one_that_was_lost_is_picked_in_its_place(picker):
     picker.look(frame(1), now_s=0.0)
     picker.ask(3)
