@@ -99,14 +99,20 @@ class Stream:
 
 def work(turns: queue.SimpleQueue) -> None:
     """A decoder thread's main."""
-    if sys.platform == "linux":  # elsewhere a thread has no niceness of its own
-        thread = os.PRIO_PROCESS, threading.get_native_id()
-        os.setpriority(*thread, os.getpriority(*thread) + NICER)
+    _step_back()
     while True:
         try:
             turns.get().take_turn()
         except Exception:  # one stream's trouble is none of the others'
             logger.exception("a decoder failed")
+
+
+def _step_back() -> None:
+    """For the event loop, where a thread has a niceness of its own and may change it."""
+    if sys.platform == "linux":
+        thread = os.PRIO_PROCESS, threading.get_native_id()
+        with contextlib.suppress(OSError):
+            os.setpriority(*thread, os.getpriority(*thread) + NICER)
 
 
 class Beginning:
