@@ -1,4 +1,5 @@
-"""Holes in aiortc 1.16 and aioice 0.13 that peers and strangers can reach, closed from outside until upstream does."""
+"""Holes in aiortc 1.16 and aioice 0.13, closed from outside until upstream does: what peers and strangers can reach,
+and tasks that nobody awaits."""
 import contextlib
 from struct import error as StructError
 from struct import unpack_from

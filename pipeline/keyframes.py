@@ -120,8 +120,6 @@ class KeyFrameSelector:
     #: Cuts come sooner still: within two frames, even of 60 a second.
     cut_interval: float = 0.05
     max_in_flight: int = 2
-    #: Whether a frame that is still to come was asked for: no interval ends before it.
-    is_asked_ahead: bool = False
     _last_key: float | None = None
     _key: Glance | None = None
     _previous: Glance | None = None
@@ -137,17 +135,22 @@ class KeyFrameSelector:
         """The next frame that may be a key frame shall be one."""
         self._pending = self._pending or reason
 
-    def decide(self, *, now: float, glance: Glance, in_flight: int = 0) -> Reason | None:
-        """Why this frame is a key frame, or None. Call once a frame; `in_flight` counts unanswered key frames."""
+    def decide(
+        self, *, now: float, glance: Glance, in_flight: int = 0, is_asked_ahead: bool = False
+    ) -> Reason | None:
+        """Why this frame is a key frame, or None. Call once a frame; `in_flight` counts unanswered key frames.
+
+        `is_asked_ahead`: a frame still to come was asked for. An interval waits for it, once as long as it is.
+        """
         if self._previous is not None and is_cut(self._previous, glance):
             self._pending = "cut"
         self._previous = glance
-        reason = self._due(now, glance, in_flight)
+        reason = self._due(now, glance, in_flight, self.max_interval * (1 + is_asked_ahead))
         if reason is not None:
             self._last_key, self._key, self._pending = now, glance, None
         return reason
 
-    def _due(self, now: float, glance: Glance, in_flight: int) -> Reason | None:
+    def _due(self, now: float, glance: Glance, in_flight: int, interval: float) -> Reason | None:
         if in_flight >= self.max_in_flight:
             return None
         if self._key is None:
@@ -155,7 +158,7 @@ class KeyFrameSelector:
         waited = now - self._last_key
         if waited < (self.cut_interval if self._pending == "cut" else self.min_interval):
             return None
-        if self._pending is None and (waited < self.max_interval or self.is_asked_ahead):
+        if self._pending is None and waited < interval:
             return self._unseen(glance, in_flight)
         return self._pending or "interval"
 

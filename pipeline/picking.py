@@ -43,7 +43,7 @@ class KeyFramePicker:
         """This frame, or the first after it that may be one, shall be a key frame; by default the next that comes."""
         if frame_id is None:
             self.selector.ask("asked")
-        self._asked_id, self.selector.is_asked_ahead = frame_id, frame_id is not None
+        self._asked_id = frame_id
 
     def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
         """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
@@ -60,7 +60,8 @@ class KeyFramePicker:
             self.ask()
         glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
         in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
-        reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight)
+        is_asked_ahead = self._asked_id is not None
+        reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight, is_asked_ahead=is_asked_ahead)
         if reason is None:
             return None
         self._picked_at_s[frame_id] = now_s

@@ -101,9 +101,19 @@ def test_no_interval_ends_before_a_frame_that_was_asked_for(picker):
     picker.answered(1, now_s=0.1)
     picker.ask(4)
 
-    assert [picker.look(frame(n), now_s=1.0 + n / 30) for n in (2, 3)] == [None, None]
-    assert picker.look(frame(4), now_s=1.2).reason == "asked"
+    assert [picker.look(frame(n), now_s=0.5 + n / 30) for n in (2, 3)] == [None, None]
+    assert picker.look(frame(4), now_s=0.7).reason == "asked"
     assert picker.look(frame(5), now_s=1.8).reason == "interval"
+
+
+def test_a_frame_that_never_comes_holds_no_interval_back_for_long(picker):
+    picker.look(frame(1), now_s=0.0)
+    picker.answered(1, now_s=0.1)
+    picker.ask(30_000)
+
+    reasons = [picked and picked.reason for picked in (picker.look(frame(n), now_s=n / 4) for n in (2, 3, 4, 5))]
+
+    assert reasons == [None, None, "interval", None]
 
 
 def test_the_first_frame_after_one_that_was_lost_is_picked_in_its_place(picker):
