@@ -25,8 +25,8 @@ from pipeline.metrics import GatewayMetrics
 from pipeline.operators import Operators
 from pipeline.session import Session, picture_size
 from pipeline.settings import Settings
+from pipeline.style_routes import StyleRoutes
 from pipeline.style_store import StyleStore
-from pipeline.styles import shipped, thumbnail
 from pipeline.tally import Tally
 from pipeline.watch import Watch
 
@@ -59,7 +59,7 @@ class Gateway:
         self._redis = connect(settings.redis_url)
         self._styles = StyleStore(self._redis)
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
-        self._uploads = asyncio.Semaphore(1)  # decoding one picture may take 200 MB
+        self._style_routes = StyleRoutes(self._styles, self._executor)
         self._sessions: dict[str, Session] = {}
         self._admission, self._cpu = Admission(settings.max_sessions, settings.cpu_budget), CpuMeter()
         self._numbers = itertools.count(1)
@@ -74,10 +74,8 @@ class Gateway:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/config", self._config)
-        app.router.add_get("/styles", self._list_styles)
-        app.router.add_post("/styles", self._add_style)
-        app.router.add_get("/styles/{id}.jpg", self._style_picture)
         app.router.add_post("/offer", self._offer)
+        self._style_routes.attach(app)
         self.operators.attach(app)
         app.router.add_get("/", self._file)
         app.router.add_get("/{name}", self._file)
@@ -152,27 +150,6 @@ class Gateway:
         self._sessions.pop(session.stream_id, None)
         self.metrics.sessions.set(len(self._sessions))
 
-    # styles
-
-    async def _list_styles(self, request: web.Request) -> web.Response:
-        return web.json_response([_face(style.id, style.name) for style in shipped()])
-
-    async def _add_style(self, request: web.Request) -> web.Response:
-        if not request.content_type.startswith("image/"):
-            raise web.HTTPUnsupportedMediaType(text="Send the picture itself, with its image/... content type.")
-        data = await request.read()
-        async with self._uploads:
-            style_id = await self._blocking(self._styles.add, data)
-        name = request.query.get("name", "")[:80] or "My photo"
-        return web.json_response(_face(style_id, name), status=201)
-
-    async def _style_picture(self, request: web.Request) -> web.Response:
-        jpeg = await self._blocking(self._styles.jpeg, request.match_info["id"])
-        if jpeg is None:
-            raise web.HTTPNotFound(text="No such style.")
-        small = await self._blocking(thumbnail, jpeg)
-        return web.Response(body=small, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400"})
-
     # page and health
 
     async def _file(self, request: web.Request) -> web.Response:
@@ -200,10 +177,6 @@ class Gateway:
 
     async def _blocking(self, function: Callable, *args: object) -> object:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
-
-
-def _face(style_id: str, name: str) -> dict:
-    return {"id": style_id, "name": name, "thumbnail": f"/styles/{style_id}.jpg"}
 
 
 async def _read_offer(request: web.Request) -> dict:
