@@ -2,10 +2,8 @@
 import asyncio
 import contextlib
 import itertools
-import json
 import logging
 import mimetypes
-import re
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,8 +20,9 @@ from pipeline.codec import MAX_STYLE_BYTES
 from pipeline.errors import BadImage, BadOffer, Busy
 from pipeline.framestamp import STRIP_ROWS
 from pipeline.metrics import GatewayMetrics
+from pipeline.offers import MAX_OFFER_BYTES, Offer
 from pipeline.operators import Operators
-from pipeline.session import Session, picture_size
+from pipeline.session import Session
 from pipeline.settings import Settings
 from pipeline.style_routes import StyleRoutes
 from pipeline.style_store import StyleStore
@@ -32,9 +31,6 @@ from pipeline.watch import Watch
 
 logger = logging.getLogger(__name__)
 
-#: A browser's offer with one video and one data section has about 6 KB and 150 lines; the parser is quadratic in them.
-MAX_OFFER_BYTES = 32 * 1024
-MAX_OFFER_LINES = 400
 #: Pictures, Redis and uploads run here, never on the event loop and never on its default executor, where codecs work.
 THREADS = 4
 RETRY_AFTER_S = 5
@@ -111,26 +107,26 @@ class Gateway:
 
     async def _offer(self, request: web.Request) -> web.Response:
         try:
-            offer = await _read_offer(request)
+            offer = Offer.parse(await _read_body(request))
             session = await self._open(offer)
         except (BadOffer, Busy) as error:
             self.metrics.offers_refused.labels(type(error).__name__).inc()
             raise
         try:
-            sdp = await session.answer(offer["sdp"])
+            sdp = await session.answer(offer.sdp)
         except BaseException:
             await session.close()
             raise
         return web.json_response({"type": "answer", "sdp": sdp, "stream_id": session.stream_id})
 
-    async def _open(self, offer: dict) -> Session:
+    async def _open(self, offer: Offer) -> Session:
         self._check_place()
-        style_id = await self._blocking(self._styles.find, offer["style"])
+        style_id = await self._blocking(self._styles.find, offer.style)
         if style_id is None:
             raise BadOffer("This style is not known here; choose one of GET /styles or upload it first.")
         self._check_place()  # it may be taken by now
         session = Session(
-            stream_id=secrets.token_hex(8), style_id=style_id, picture_size=picture_size(offer),
+            stream_id=secrets.token_hex(8), style_id=style_id, picture_size=offer.picture_size,
             settings=self._settings, broker=self._broker, executor=self._executor,
             tally=Tally(self.metrics, number=next(self._numbers), shown_s=time.monotonic()),
             find_style=self._styles.find, on_closed=self._forget,
@@ -179,10 +175,12 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
 
 
-async def _read_offer(request: web.Request) -> dict:
-    """The offer's fields, checked before the SDP parser sees them; raises BadOffer."""
-    if request.content_type != "application/json":  # also keeps other sites' pages out: it needs a CORS preflight
-        raise web.HTTPUnsupportedMediaType(text="An offer is application/json.")
+async def _read_body(request: web.Request) -> bytes:
+    """An offer's; raises BadOffer."""
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
+        # Also keeps other sites' pages out: this type needs a CORS preflight.
+        raise web.HTTPUnsupportedMediaType(text="An offer is application/json in UTF-8.")
     if (request.content_length or 0) > MAX_OFFER_BYTES:
         raise BadOffer("This offer is too long.")
     body = await request.content.read(MAX_OFFER_BYTES + 1)
@@ -190,17 +188,7 @@ async def _read_offer(request: web.Request) -> dict:
         body += await request.content.read(MAX_OFFER_BYTES + 1 - len(body))
     if len(body) > MAX_OFFER_BYTES:
         raise BadOffer("This offer is too long.")
-    try:
-        offer = json.loads(body)
-        sdp, style = offer["sdp"], offer["style"]
-        picture_size(offer)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise BadOffer("An offer is a JSON object with type, sdp, style, width and height.") from None
-    if offer.get("type") != "offer" or not isinstance(sdp, str) or not isinstance(style, str):
-        raise BadOffer("An offer is a JSON object with type, sdp, style, width and height.")
-    if sdp.count("\n") > MAX_OFFER_LINES or len(re.findall(r"^m=", sdp, re.M)) > 4:
-        raise BadOffer("This offer has more lines than any browser's.")
-    return offer
+    return body
 
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

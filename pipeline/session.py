@@ -26,6 +26,7 @@ from pipeline.channel import to_chunks
 from pipeline.errors import BadOffer
 from pipeline.keyframes import KeyFrameSelector
 from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.offers import picture_size
 from pipeline.picking import KeyFramePicker, Picked
 from pipeline.settings import Settings
 from pipeline.tally import Tally
@@ -41,7 +42,6 @@ MAX_SUBMITTING = 2
 #: Two answers waiting on a slow path are enough; the next one is newer anyway.
 MAX_BUFFERED_BYTES = 64 * 1024
 MAX_CONTROL_BYTES = 4096
-MAX_SIDE_PX = 4096
 
 
 class Session:
@@ -325,11 +325,3 @@ def sharer(name: object) -> str:
     if not isinstance(name, str) or not re.fullmatch("[0-9a-f-]{16,64}", name):
         raise ValueError("16 to 64 hex digits and dashes are needed")
     return name
-
-
-def picture_size(message: dict) -> tuple[int, int]:
-    """(width, height) of the sent picture without its strip; raises ValueError."""
-    size = message.get("width"), message.get("height")
-    if not all(type(side) is int and 2 <= side <= MAX_SIDE_PX for side in size):
-        raise ValueError(f"width and height must be whole numbers between 2 and {MAX_SIDE_PX}")
-    return size
