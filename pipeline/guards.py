@@ -1,17 +1,17 @@
 """Holes in aiortc 1.16 and aioice 0.13, closed from outside until upstream does: what peers and strangers can reach,
 and tasks that nobody awaits."""
-import contextlib
-from struct import error as StructError
 from struct import unpack_from
 
-from aioice.ice import CandidatePair, StunProtocol
-from aiortc import InvalidStateError, RTCDtlsTransport, RTCPeerConnection, rtcsctptransport
+from aiortc import InvalidStateError, RTCCertificate, RTCDtlsTransport, RTCPeerConnection, rtcsctptransport
 from OpenSSL import SSL
+from prometheus_client import Counter
+
+from pipeline import ice_limits
 
 _decode_params = rtcsctptransport.decode_params
 _send_data = RTCDtlsTransport._send_data
 _connect = RTCPeerConnection._RTCPeerConnection__connect
-_datagram_received = StunProtocol.datagram_received
+_create_ssl_context = RTCCertificate._create_ssl_context
 
 
 def decode_params(body: bytes) -> list[tuple[int, bytes]]:
@@ -26,30 +26,6 @@ def decode_params(body: bytes) -> list[tuple[int, bytes]]:
             raise ValueError(f"SCTP parameter of length {length}")
         position += length + rtcsctptransport.padl(length)
     return _decode_params(body)
-
-
-def datagram_received(self: StunProtocol, data: bytes, address: tuple) -> None:
-    """aioice's own, but what is no STUN (first byte above 3, RFC 7983) counts only from a peer that answered a check.
-
-    Else one forged ClientHello, from anybody who guesses the port, ends the DTLS handshake of a session; as would a
-    datagram of nothing.
-    """
-    if data[:1] > b"\3":
-        if _is_peer(self, address[:2]):
-            self.receiver.data_received(data, self.local_candidate.component)
-        return
-    with contextlib.suppress(StructError):  # a STUN message cut short
-        if data:
-            _datagram_received(self, data, address)
-
-
-def _is_peer(protocol: StunProtocol, address: tuple[str, int]) -> bool:
-    connection = protocol.receiver
-    for pair in connection._nominated.values():  # each datagram of video passes here: no more than it needs
-        if pair.protocol is protocol and pair.remote_addr == address:
-            return True
-    checked = (pair for pair in connection._check_list if pair.state == CandidatePair.State.SUCCEEDED)
-    return any(pair.protocol is protocol and pair.remote_addr == address for pair in checked)
 
 
 async def send_data(self: RTCDtlsTransport, data: bytes) -> None:
@@ -67,8 +43,17 @@ async def connect(self: RTCPeerConnection) -> None:
             raise
 
 
-def install() -> None:
+def create_ssl_context(self: RTCCertificate, srtp_profiles: list) -> SSL.Context:
+    """aiortc's own, but without new handshakes on an old connection, each of which costs a signature."""
+    context = _create_ssl_context(self, srtp_profiles)
+    context.set_options(SSL.OP_NO_RENEGOTIATION)
+    return context
+
+
+def install(refused: Counter | None = None) -> None:
+    """For all connections made from now on; what they refuse is counted in `refused`, by reason."""
+    ice_limits.install(refused)
     rtcsctptransport.decode_params = decode_params
-    StunProtocol.datagram_received = datagram_received
+    RTCCertificate._create_ssl_context = create_ssl_context
     RTCDtlsTransport._send_data = send_data
     RTCPeerConnection._RTCPeerConnection__connect = connect

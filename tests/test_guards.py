@@ -5,8 +5,8 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from aioice.ice import StunProtocol
-from aiortc import RTCDtlsTransport, RTCPeerConnection, rtcsctptransport
+from aioice import ice
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCPeerConnection, rtcicetransport, rtcsctptransport
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,8 @@ CLIENT_HELLO = bytes.fromhex("16fefd00000000000000000036010000300000000000000030
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
-    for owner, name in ((StunProtocol, "datagram_received"), (RTCDtlsTransport, "_send_data"),
+    for owner, name in ((ice, "StunProtocol"), (rtcicetransport, "Connection"), (RTCCertificate, "_create_ssl_context"),
+                        (RTCDtlsTransport, "_send_data"),
                         (RTCPeerConnection, "_RTCPeerConnection__connect")):
         monkeypatch.setattr(owner, name, getattr(owner, name))  # and back again afterwards
     guards.install()

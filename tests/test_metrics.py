@@ -28,6 +28,7 @@ def test_every_reason_is_there_before_its_first_count():
         "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable"},
         "mvs_offers_refused_total": {"BadOffer", "Busy"},
         "mvs_network_bytes_total": {"in", "out"},
+        "mvs_packets_refused_total": set(metrics.REFUSALS),
     }
 
 

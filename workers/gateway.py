@@ -36,7 +36,6 @@ def run(args: argparse.Namespace) -> None:
     given = {"host": args.host, "port": args.port, "redis_url": args.redis}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     check_port_free(settings.host, settings.port)
-    guards.install()
     window.install()
     if settings.marker_jitter_buffer:
         jitter.install()
@@ -45,6 +44,7 @@ def run(args: argparse.Namespace) -> None:
 
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
+    guards.install(gateway.metrics.refused)
     express.install(gateway.metrics.frames_dropped)
     runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=2)
     await runner.setup()
