@@ -6,7 +6,7 @@ import logging
 import re
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 
 import av
@@ -20,7 +20,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from pipeline import decoding, express
+from pipeline import closing, decoding, express
 from pipeline.broker import GatewayBroker
 from pipeline.channel import to_chunks
 from pipeline.errors import BadOffer
@@ -37,6 +37,10 @@ logger = logging.getLogger(__name__)
 SILENCE_TIMEOUT_S = 8.0
 #: So often this is checked, and the client told that we are here: it would wait as long for ICE to notice our end.
 WATCH_S = 1.0
+#: An offer is answered in milliseconds, or once all STUN and TURN servers have answered, or not: aioice's own 5 s.
+ANSWER_TIMEOUT_S = 6.0
+#: Tasks of ours wait for threads at most, and leave these to themselves when they are cancelled.
+TASKS_TIMEOUT_S = 0.5
 #: While Redis hangs, no more pictures than this wait for a thread that would give them to it.
 MAX_SUBMITTING = 2
 #: Two answers waiting on a slow path are enough; the next one is newer anyway.
@@ -74,7 +78,7 @@ class Session:
         self._shared_by = stream_id
         self._messages_sent = self._submitting = 0
         self.began_s = self._heard_s = time.monotonic()
-        self._closed = False
+        self._closing: asyncio.Task | None = None
         servers = [RTCIceServer(**server) for server in settings.ice_servers]
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._peer.on("track", self._on_track)
@@ -82,19 +86,28 @@ class Session:
         self._peer.on("connectionstatechange", self._on_connection_state)
 
     async def answer(self, sdp: str) -> str:
-        """The SDP answer to an offer; raises BadOffer."""
+        """The SDP answer to an offer; raises BadOffer. Whoever opened the session closes it then."""
         try:
-            await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
-            kinds = [transceiver.kind for transceiver in self._peer.getTransceivers()]
-            if kinds != ["video"] or self._peer.sctp is None:
-                raise BadOffer("An offer has one video section and one for data channels.")
-            await self._peer.setLocalDescription(await self._peer.createAnswer())
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+                self._check_sections()
+                await self._peer.setLocalDescription(await self._peer.createAnswer())
         except BadOffer:
             raise
+        except TimeoutError:
+            raise BadOffer(f"This offer could not be answered within {ANSWER_TIMEOUT_S:.0f} s.") from None
         except Exception as error:  # the SDP parser raises almost anything on hostile text
             raise BadOffer(f"This offer cannot be answered ({type(error).__name__}).") from error
         self._spawn(self._watch())
         return self._peer.localDescription.sdp
+
+    def _check_sections(self) -> None:
+        """One connection with one video is what `express` and all limits are for; raises BadOffer."""
+        transceivers, sctp = self._peer.getTransceivers(), self._peer.sctp
+        if [transceiver.kind for transceiver in transceivers] != ["video"] or sctp is None:
+            raise BadOffer("An offer has one video section and one for data channels.")
+        if sctp.transport is None or transceivers[0].receiver.transport is not sctp.transport:
+            raise BadOffer("An offer has its sections in one BUNDLE group.")
 
     def deliver(self, answer: StylizedFrame) -> None:
         """Send an edge's answer to the client, if it is still wanted."""
@@ -125,21 +138,23 @@ class Session:
 
     async def count_bytes(self) -> None:
         """Add what went over the wire since the last time to the tally."""
+        if self._peer.connectionState != "connected":
+            return  # a hostile offer's parts may have no transport
         for report in (await self._peer.getStats()).values():
             if report.type == "transport":
                 self.tally.network(report.bytesReceived, report.bytesSent)
 
     async def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        current = asyncio.current_task()
-        tasks = [t for t in self._tasks if t is not current]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await self._peer.close()
-        self._on_closed(self)
+        """Returns once place, sockets and tasks are given back, whatever has happened; any number of calls may wait."""
+        self._end()
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        try:
+            await closing.end_tasks(list(self._tasks), TASKS_TIMEOUT_S)
+            await closing.close(self._peer)
+        finally:
+            self._on_closed(self)
 
     # video
 
@@ -151,8 +166,8 @@ class Session:
         """Every frame as it comes, so that none queues up; only key frames are worked on, elsewhere."""
         if frame is None:
             logger.info("stream %s: no more video", self.stream_id)
-            self._spawn(self.close())
-        elif not self._closed:
+            self._end()
+        elif self._closing is None:
             self.tally.frame()
             self._heard_s = time.monotonic()
             self._look(frame, self._heard_s)
@@ -294,12 +309,12 @@ class Session:
 
     # life
 
-    async def _on_connection_state(self) -> None:
+    def _on_connection_state(self) -> None:
         logger.info("stream %s: %s", self.stream_id, self._peer.connectionState)
-        if self._peer.connectionState == "connected":
+        if self._peer.connectionState == "connected" and self._closing is None:
             express.shorten(self._peer.sctp.transport, self._peer.getReceivers()[0])
         elif self._peer.connectionState in ("failed", "closed"):
-            await self.close()
+            self._end()
 
     async def _watch(self) -> None:
         """Close once nothing has come for too long; one timer a second costs less than one a frame."""
@@ -307,17 +322,26 @@ class Session:
             self._send({"type": "alive"})
             await asyncio.sleep(WATCH_S)
         logger.info("stream %s: silent for %.0f s", self.stream_id, SILENCE_TIMEOUT_S)
-        await self.close()
+        self._end()
 
-    def _spawn(self, coroutine) -> None:
+    def _end(self) -> None:
+        """Close, and wait for nothing: the task is the session's own."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self._close())
+
+    def _spawn(self, coroutine: Coroutine) -> None:
+        if self._closing is not None:
+            return coroutine.close()
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task) -> None:
+        """A session that lost one of its tasks is no session any more; its client comes back."""
         self._tasks.discard(task)
         if not task.cancelled() and task.exception():
             logger.error("stream %s: a task failed", self.stream_id, exc_info=task.exception())
+            self._end()
 
 
 def sharer(name: object) -> str:
