@@ -1,14 +1,15 @@
 """Machine code for the loops over pixels."""
 
 from collections.abc import Callable
+from functools import partial
 
 from numba import njit
 
 
 def compiled(function: Callable) -> Callable:
     """Machine code, kept on disk between runs where the package's or the user's cache folder can be written."""
-    options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
+    compile_ = partial(njit, nogil=True, fastmath=True, error_model="numpy")
     try:
-        return njit(cache=True, **options)(function)
+        return compile_(cache=True)(function)
     except RuntimeError:  # no folder to keep it in
-        return njit(**options)(function)
+        return compile_()(function)

@@ -21,9 +21,9 @@ class Look:
 
     def arrive(self, grid: np.ndarray, *, cut: bool) -> None:
         """Take a new grid; after a cut, or in another shape, it switches at once: the old one is another scene's."""
-        switch = cut or self._shown is None or self._to.shape != grid.shape
+        fades = not cut and self._shown is not None and self._to is not None and self._to.shape == grid.shape
         self._from, self._to = self._shown, grid
-        self._faded = FADE_FRAMES if switch else 0
+        self._faded = 0 if fades else FADE_FRAMES
 
     def step(self, moves: np.ndarray = STILL) -> np.ndarray | None:
         """Go on by one displayed frame: the grid to draw it with, None before the first answer.
@@ -31,8 +31,10 @@ class Look:
         `moves` lead from the frame to the newest answer's key frame. What fades out stays where it was last shown.
         """
         self._faded = min(self._faded + 1, FADE_FRAMES)
-        if self._to is not None:
-            self._shown = carry_grid(self._to, moves)
-        if self._faded < FADE_FRAMES:
-            self._shown = blend_grids(self._from, self._shown, self._faded / FADE_FRAMES)
-        return self._shown
+        if self._to is None:
+            return None
+        shown = carry_grid(self._to, moves)
+        if self._from is not None and self._faded < FADE_FRAMES:
+            shown = blend_grids(self._from, shown, self._faded / FADE_FRAMES)
+        self._shown = shown
+        return shown

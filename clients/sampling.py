@@ -6,7 +6,7 @@ from clients.compiled import compiled
 
 
 @compiled
-def around(place: float, count: int) -> tuple[int, int, float]:
+def around(place: float, count: int) -> tuple[int, int, np.float32]:
     """The two of `count` cells around a place 0..1, and how far it is from the first to the second."""
     at = min(max(place * count - 0.5, 0.0), count - 1.0)
     first = int(at)

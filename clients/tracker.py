@@ -55,7 +55,7 @@ class Tracker:
     def flow(self, frame_id: int) -> Flow | None:
         """From the frame seen last to this key frame; None where there is none."""
         key = self._keys.get(frame_id)
-        return key and key.flow
+        return key.flow if key else None
 
     def _forget(self, now_s: float) -> None:
         crowded = len(self._frames) - MAX_FRAMES

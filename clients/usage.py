@@ -68,7 +68,7 @@ class Meter:
         senders = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
         roles = defaultdict(list, {"generator": [psutil.Process(), *senders]})
         for process in system_of(url):
-            roles[role(process)].append(process)
+            roles[role(process) or "other"].append(process)
         return cls(roles)
 
     def read(self) -> dict[str, Usage]:
@@ -76,7 +76,7 @@ class Meter:
 
     def _usage(self, members: list[tuple[psutil.Process, float]]) -> Usage:
         seconds = time.monotonic() - self._started_s
-        cpu_s = rss = alive = 0
+        cpu_s, rss, alive = 0.0, 0, 0
         for process, before_s in members:
             with contextlib.suppress(psutil.Error):
                 cpu_s += _cpu_s(process) - before_s

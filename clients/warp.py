@@ -12,10 +12,10 @@ def warp(picture: np.ndarray, moves: np.ndarray) -> np.ndarray:
     Beyond an edge lies the edge. What the picture does not show is wrong, as the paper leaves it.
     """
     height, width = picture.shape[:2]
-    moved = cv2.resize(moves[..., :2], (width, height)) * np.float32([width, height])
+    moved: np.ndarray = np.asarray(cv2.resize(moves[..., :2], (width, height))) * np.array([width, height], np.float32)
     moved[..., 0] += np.arange(width, dtype=np.float32)
     moved[..., 1] += np.arange(height, dtype=np.float32)[:, None]
-    return cv2.remap(picture, moved, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(picture, moved[..., 0], moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
 def serving(frames: Iterable[int], key_frames: Sequence[int]) -> Iterator[tuple[int, int]]:

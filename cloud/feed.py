@@ -1,6 +1,7 @@
 """What each training step is shown: the same for the same seed and step, so that a resumed run sees no photo twice."""
 
 import random
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -55,5 +56,5 @@ class Feed:
         image = self.to_device([self.photos.whole(number, HEIGHT, WIDTH)])
         return [moments.cpu() for moments in style_moments(self.vgg(image, STYLE_LAYERS).values())]
 
-    def to_device(self, images: list[Tensor]) -> Tensor:
+    def to_device(self, images: Sequence[Tensor]) -> Tensor:
         return torch.stack(tuple(images)).to(self.device, memory_format=torch.channels_last)

@@ -41,7 +41,7 @@ class Run:
     def __init__(self, checkpoint: Path, model: nn.Module, first_phase: str, device: str) -> None:
         """Raises ValueError where there is a checkpoint, but of another model."""
         self.checkpoint, self.device = checkpoint, device
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self.mean = copy.deepcopy(self.model)  # moving average of the weights: what is shipped
         self.phase, self.step, self.optimizer = first_phase, 0, None
         if checkpoint.exists():
@@ -76,7 +76,8 @@ class Run:
 
 def train(run: Run, phase: Phase, losses: Callable[[int], dict[str, Tensor]]) -> None:
     """The steps of a phase that are not done yet; the next phase starts from the averaged weights."""
-    optimizer, sums = run.begin(phase), defaultdict(float)
+    optimizer = run.begin(phase)
+    sums: defaultdict[str, float] = defaultdict(float)
     for step in tqdm(range(run.step, phase.steps), phase.name, initial=run.step, total=phase.steps):
         for group in optimizer.param_groups:
             group["lr"] = phase.rate * cosine(step / phase.steps)

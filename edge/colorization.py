@@ -36,6 +36,7 @@ class Gate(nn.Module):
         self.look = nn.Conv2d(2 * channels, GATE_WIDTH, 1)
         self.decide = nn.Conv2d(GATE_WIDTH, channels, 1)
         nn.init.normal_(self.decide.weight, std=1e-3)
+        assert self.decide.bias is not None
         nn.init.constant_(self.decide.bias, 3.0)
 
     def forward(self, content: Tensor, features: Tensor, wanted: Tensor) -> Tensor:

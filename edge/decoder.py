@@ -28,7 +28,9 @@ class Decoder(nn.Module):
     def difference(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
         """The second picture less the first, of the two that `recolour` makes of one content."""
         one, other = self.picture[:-1](self.features(taps, recolour)).chunk(2)
-        return self.picture[-1](other - one) - self.picture[-1].bias[:, None, None]  # linear: once, not twice
+        last = self.picture[-1]
+        assert isinstance(last, nn.Conv2d) and last.bias is not None
+        return last(other - one) - last.bias[:, None, None]  # linear: once, not twice
 
     def features(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
         """What the picture is drawn from."""

@@ -35,6 +35,7 @@ def conv3(inputs: int, outputs: int) -> nn.Conv2d:
     """A 3x3 convolution that reflects at the border: zeros there would show in the statistics."""
     layer = nn.Conv2d(inputs, outputs, 3, padding=1, padding_mode="reflect")
     nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+    assert layer.bias is not None
     nn.init.zeros_(layer.bias)
     return layer
 

@@ -59,8 +59,9 @@ def attended(x: Tensor, y: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     weights = (asking.mT @ asked / temperature).softmax(2).mT  # B m k
     centre, power = tokens(y) @ weights, tokens(y.square()) @ weights
     spread = (power - centre.square()).clamp(min=0) + LEAST_SHARE * deviation(y).square().flatten(2)
-    return tuple(F.interpolate(f.unflatten(2, (TOKENS, TOKENS)), x.shape[2:], mode="bilinear")
-                 for f in (centre, (spread + LEAST_VARIANCE).sqrt()))
+    mean, spread = (F.interpolate(f.unflatten(2, (TOKENS, TOKENS)), x.shape[2:], mode="bilinear")
+                    for f in (centre, (spread + LEAST_VARIANCE).sqrt()))
+    return mean, spread
 
 
 def tokens(x: Tensor) -> Tensor:

@@ -29,7 +29,8 @@ def style_moments(features: Iterable[Tensor]) -> list[Tensor]:
 
 def style_distance(moments: list[Tensor], target: list[Tensor]) -> Tensor:
     """Squared distance relative to the target's size, summed over the layers: B."""
-    return sum((a - b).square().sum(1) / b.square().sum(1) for a, b in zip(moments, target, strict=True))
+    layers = [(a - b).square().sum(1) / b.square().sum(1) for a, b in zip(moments, target, strict=True)]
+    return torch.stack(layers).sum(0)
 
 
 def edge_loss(a: Tensor, b: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ from edge.vgg_files import WIDTHS
 class MirroredDecoder(nn.Module):
     """One convolution for each of the encoder's, from its output channels to its input channels."""
 
+    unit: Tensor
+
     def __init__(self, bottleneck: str) -> None:
         """`bottleneck` names the encoder's last layer: "3_1", or "4_1"."""
         super().__init__()
@@ -22,7 +24,7 @@ class MirroredDecoder(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """B C H/4 W/4 (4_1: H/8 W/8) to a picture B 3 H W, about 0..1."""
-        x = (features / self.unit).to(self.layers["1_1"].weight.dtype)
+        x = (features / self.unit).to(next(self.parameters()).dtype)
         for name, layer in self.layers.items():
             x = step(name, layer(x))
         return x

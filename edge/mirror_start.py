@@ -27,6 +27,7 @@ def start(model: PaperModel, photos: Tensor) -> None:
     decoder.unit = x.std()
     x = x / decoder.unit
     for name, layer in decoder.layers.items():
+        assert isinstance(layer, nn.Conv2d)
         wanted = taken_in(name, features, photos)
         fit(layer, x, wanted if name == "1_1" else wanted / wanted.std())
         x = step(name, layer(x))
@@ -41,6 +42,7 @@ def taken_in(name: str, features: dict[str, Tensor], photos: Tensor) -> Tensor:
 
 def fit(layer: nn.Conv2d, x: Tensor, wanted: Tensor) -> None:
     """Ridge regression of `wanted` (B D H W) on the 3x3 neighbourhoods in x (B C H W)."""
+    assert layer.bias is not None
     size = layer.weight[0].numel() + 1
     left, right = x.new_zeros(size, size), x.new_zeros(size, len(layer.bias))
     for one, answer in zip(x, wanted, strict=True):

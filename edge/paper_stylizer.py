@@ -25,7 +25,7 @@ class PaperStylizer:
 
     def __init__(self, model: PaperModel, model_version: str, device: str) -> None:
         self.device, self.model_version = device, model_version
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         dtype = faster_type(device)
         self.model.encoder.to(dtype)
         self.model.decoder.to(dtype)

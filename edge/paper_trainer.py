@@ -41,4 +41,4 @@ def equation5(vgg: VGG, output: Tensor, content: Tensor, style: Tensor) -> dict[
         wanted = style_moments(vgg(style, STYLE_LAYERS).values())
     apart = [F.mse_loss(normalized(seen[name].float()), normalized(shown[name].float())) for name in CONTENT_LAYERS]
     distance = style_distance(style_moments(seen[name] for name in STYLE_LAYERS), wanted)
-    return {"content": sum(apart) / len(apart), "style": LAMBDA * distance.mean()}
+    return {"content": torch.stack(apart).mean(), "style": LAMBDA * distance.mean()}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from edge.paper import PaperModel
 from edge.vgg import VGG
@@ -51,5 +52,6 @@ def fingerprint(vgg: VGG, bottleneck: str) -> str:
     digest = hashlib.sha256()
     for name, layer in vgg.layers.items():
         if name <= bottleneck:
+            assert isinstance(layer, nn.Conv2d)
             digest.update(layer.weight.detach().float().contiguous().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]

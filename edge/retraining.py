@@ -55,7 +55,7 @@ def equation5(features: Features, output: Tensor, content: Tensor, style: Tensor
         shown = [layer.float() for layer in features(content)]
         wanted = style_moments(features(style))
     apart = [F.mse_loss(normalized(a), normalized(b)) for a, b in zip(seen[1:], shown[1:], strict=True)]
-    return {"content": sum(apart) / len(apart), "style": LAMBDA * style_distance(style_moments(seen), wanted).mean()}
+    return {"content": torch.stack(apart).mean(), "style": LAMBDA * style_distance(style_moments(seen), wanted).mean()}
 
 
 def guards(output: Tensor, content: Tensor) -> dict[str, Tensor]:

@@ -29,7 +29,7 @@ class Stylizer:
     def __init__(self, model: torch.nn.Module, model_version: str, device: str) -> None:
         self.device, self.model_version = device, model_version
         dtype = faster_type(device)
-        self.model = model.to(device, memory_format=torch.channels_last)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
         self.model.encoder.to(dtype)
         for level in self.model.colorization:
             level.gate.to(dtype)
@@ -97,7 +97,7 @@ def faster_type(device: str) -> torch.dtype:
 @torch.inference_mode()
 def convolution_s(device: str, dtype: torch.dtype) -> float:
     """Least seconds of five convolutions such as the model has."""
-    layer = torch.nn.Conv2d(32, 32, 3).to(device, dtype, memory_format=torch.channels_last)
+    layer = torch.nn.Conv2d(32, 32, 3).to(device, dtype).to(memory_format=torch.channels_last)
     x = torch.zeros(1, 32, 74, 130, device=device, dtype=dtype).to(memory_format=torch.channels_last)
     times = []
     for _ in range(5):

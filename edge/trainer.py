@@ -87,13 +87,13 @@ def move(image: Tensor, motion: Tensor) -> Tensor:
 
 def follow(style: StyleStatistics) -> StyleStatistics:
     """The styles of a batch, and the first once more for the content that moved."""
-    return tuple(level._make(torch.cat((part, part[:1])) for part in level) for level in style)
+    return tuple(type(level)(*(torch.cat((part, part[:1])) for part in level)) for level in style)
 
 
 def update(model: nn.Module, optimizer: torch.optim.Optimizer | Adam, losses: dict[str, Tensor], clip: float) -> bool:
     """One optimizer step; False where a gradient was not finite and nothing was changed."""
     optimizer.zero_grad(set_to_none=True)
-    sum(losses.values()).backward()
+    torch.stack(list(losses.values())).sum().backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
     if norm.isfinite():
         optimizer.step()

@@ -56,7 +56,9 @@ class Glance:
     def seen(self) -> np.ndarray:
         """Of each cell, whether any pixel falls into it or nearly so; bool [cells]."""
         seen = np.zeros(_first_layers(*self.luma.shape)[-1, -1] + LUMA_LAYERS, bool)
-        seen[_cells(cv2.add(self.luma, NOISE_LEVELS))] = seen[_cells(cv2.subtract(self.luma, NOISE_LEVELS))] = True
+        brighter = cv2.add(self.luma, NOISE_LEVELS)  # type: ignore[call-overload]  # OpenCV's stubs know no scalars
+        darker = cv2.subtract(self.luma, NOISE_LEVELS)  # type: ignore[call-overload]
+        seen[_cells(brighter)] = seen[_cells(darker)] = True
         return seen
 
 
@@ -153,15 +155,15 @@ class KeyFrameSelector:
     def _due(self, now: float, glance: Glance, in_flight: int, interval: float) -> Reason | None:
         if in_flight >= self.max_in_flight:
             return None
-        if self._key is None:
+        if self._key is None or self._last_key is None:
             return "first"
         waited = now - self._last_key
         if waited < (self.cut_interval if self._pending == "cut" else self.min_interval):
             return None
         if self._pending is None and waited < interval:
-            return self._unseen(glance, in_flight)
+            return self._unseen(self._key, glance, in_flight)
         return self._pending or "interval"
 
-    def _unseen(self, glance: Glance, in_flight: int) -> Reason | None:
+    def _unseen(self, key: Glance, glance: Glance, in_flight: int) -> Reason | None:
         """An answer under way may already cover what the last one did not."""
-        return "unseen" if not in_flight and unseen_share(self._key, glance) > UNSEEN_SHARE else None
+        return "unseen" if not in_flight and unseen_share(key, glance) > UNSEEN_SHARE else None

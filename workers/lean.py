@@ -30,6 +30,7 @@ def unchanged_mappings(smaps: str, files: re.Pattern[str]) -> Iterator[tuple[int
     for line in smaps.splitlines():
         mapping = MAPPING.match(line) or mapping
         if line.startswith("Anonymous:") and line.split()[1] == "0":
+            assert mapping is not None  # a mapping's first line comes before what is said of it
             start, end, permissions, file = mapping.groups()
             if files.search(file) and "w" not in permissions:
                 yield int(start, 16), int(end, 16)

@@ -61,7 +61,7 @@ def glow(shape: tuple[int, int], centre: tuple[float, float], colour: Colour, re
     """Light scattered around a source at (row, column): falls off exponentially with distance."""
     y, x = rows_and_columns(shape)
     distance = np.hypot(y - centre[0], x - centre[1])
-    return np.exp(-distance / reach)[..., None] * np.float32(colour)
+    return np.exp(-distance / reach)[..., None] * np.asarray(colour, np.float32)
 
 
 def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float, softness: float) -> np.ndarray:
@@ -122,7 +122,7 @@ def reflect(
         row = np.clip(row, 0, horizon * shape[0])
         total += cv2.remap(picture, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     fresnel = 0.35 + 0.6 * np.exp(-below * 3.2)
-    surface = total / 6 * fresnel[..., None] + (1 - fresnel)[..., None] * np.float32(tint)
+    surface = total / 6 * fresnel[..., None] + (1 - fresnel)[..., None] * np.asarray(tint, np.float32)
     return mix(picture, surface, water)
 
 
@@ -142,7 +142,7 @@ def bokeh(shape: tuple[int, int], lights: list[tuple[float, float, float, Colour
         ys, xs = np.mgrid[max(top, 0) : min(top + 2 * reach, shape[0]), max(left, 0) : min(left + 2 * reach, shape[1])]
         away = np.hypot(ys / shape[0] - row, xs / shape[0] - column) / radius
         shine = (1 - smoothstep(0.94, 1.04, away)) * (0.75 + 0.5 * away**4)
-        picture[ys, xs] += shine[..., None] * np.float32(colour)
+        picture[ys, xs] += shine[..., None] * np.asarray(colour, np.float32)
     return picture
 
 
@@ -159,7 +159,7 @@ def develop(picture: np.ndarray, *, seed: int, exposure: float = 1.0, grain: flo
     light = picture * exposure * (1 - 0.55 * smoothstep(0.35, 0.85, corner))[..., None]
     film = light * (2.51 * light + 0.03) / (light * (2.43 * light + 0.59) + 0.14)
     coded = np.clip(film, 0, 1) ** (1 / 2.2)
-    luma = coded @ np.float32([0.299, 0.587, 0.114])
+    luma = coded @ np.array([0.299, 0.587, 0.114], np.float32)
     black, white = np.percentile(luma, (0.3, 99.7))
     noise = np.random.default_rng(seed).standard_normal(luma.shape).astype(np.float32)
     coded = (coded - black) / (white - black) * 0.97 + 0.015 + grain * blur(noise, 0.7)[..., None]

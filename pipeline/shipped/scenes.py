@@ -36,7 +36,7 @@ LEAVES = np.array(
 )
 NEON = [(2.6, 0.15, 1.2), (0.1, 1.5, 2.4), (2.8, 0.3, 0.2), (0.5, 0.25, 2.8), (2.4, 1.1, 0.15), (0.1, 2.0, 1.1)]
 NEON_SHARES = [0.34, 0.30, 0.08, 0.14, 0.08, 0.06]
-LAMPS = np.float32([(1.0, 0.62, 0.25), (1.0, 0.78, 0.45), (0.75, 0.85, 1.0), (1.0, 0.45, 0.15)])
+LAMPS = np.array([(1.0, 0.62, 0.25), (1.0, 0.78, 0.45), (0.75, 0.85, 1.0), (1.0, 0.45, 0.15)], np.float32)
 
 
 def golden_hour(shape: Shape) -> np.ndarray:
@@ -45,7 +45,7 @@ def golden_hour(shape: Shape) -> np.ndarray:
     sky = gradient(shape, [(0, (0.16, 0.28, 0.52)), (0.3, (0.62, 0.46, 0.36)), (0.5, (1.6, 0.75, 0.25))])
     sky = clouds(sky, seed=11, horizon=horizon, cover=-0.1, lit=(1.7, 0.95, 0.45), shade=(0.42, 0.30, 0.30), sun=sun)
     sky += glow(shape, sun, (2.2, 1.1, 0.35), 0.13) + glow(shape, sun, (0.7, 0.3, 0.08), 0.4)
-    sky += disc(shape, sun, 0.022, 0.006)[..., None] * np.float32([30, 22, 10])
+    sky += disc(shape, sun, 0.022, 0.006)[..., None] * np.array([30, 22, 10], np.float32)
 
     woods = terrain.forest(4, spacing_px=6, pointed=False)
     heights = terrain.mountains(3, height_m=160, ridged=0.3) - 60
@@ -64,18 +64,18 @@ def dusk(shape: Shape) -> np.ndarray:
         shape,
         [(0, (0.010, 0.028, 0.10)), (0.25, (0.05, 0.075, 0.25)), (0.45, (0.33, 0.21, 0.36)), (0.6, (1.15, 0.55, 0.33))],
     )
-    sky += stars(shape, 5, 260)[..., None] * np.float32([0.12, 0.12, 0.17])
+    sky += stars(shape, 5, 260)[..., None] * np.array([0.12, 0.12, 0.17], np.float32)
     sky = clouds(
         sky, seed=21, horizon=horizon, cover=-0.85, lit=(0.80, 0.33, 0.28), shade=(0.06, 0.065, 0.18), sun=(0.6, 0.5)
     )
     crescent = disc(shape, moon, 0.030, 0.002) * (1 - disc(shape, (moon[0] - 0.008, moon[1] - 0.012), 0.029, 0.003))
-    sky += crescent[..., None] * np.float32([6, 5.5, 5]) + glow(shape, moon, (0.10, 0.09, 0.14), 0.06)
+    sky += crescent[..., None] * np.array([6, 5.5, 5], np.float32) + glow(shape, moon, (0.10, 0.09, 0.14), 0.06)
 
     heights = terrain.mountains(29, height_m=520, roughness=2.2, ridged=0.6) - 200
     land = terrain.build(heights, metre_px=0.12, sun=(-0.4, 1, 0.12))
     view = terrain.look(land, shape, at=(640, 83), eye_m=12, horizon=horizon, focal=1.3, far_m=30_000, water_m=0)
     rock = shaded(np.full((*shape, 3), 0.10, np.float32), view, land, sun=(2.0, 0.75, 0.5), ambient=(0.18, 0.25, 0.62))
-    haze = sky_at_horizon(sky, horizon) * np.float32([0.30, 0.55, 1.15])
+    haze = sky_at_horizon(sky, horizon) * np.array([0.30, 0.55, 1.15], np.float32)
     picture = hazed(rock, view, sky, haze=haze, visible_m=16_000)
     return reflect(picture, on_water(view, land), horizon=horizon, seed=22, chop=0.035, tint=(0.01, 0.01, 0.04))
 
@@ -130,7 +130,8 @@ def teal_and_orange(shape: Shape) -> np.ndarray:
     horizon, sun = 0.52, (0.47, 0.42)
     sky = gradient(shape, [(0, (0.012, 0.10, 0.13)), (0.34, (0.04, 0.26, 0.30)), (0.52, (1.25, 0.42, 0.11))])
     sky = clouds(sky, seed=55, horizon=horizon, cover=-0.35, lit=(1.35, 0.36, 0.07), shade=(0.012, 0.11, 0.14), sun=sun)
-    sky += glow(shape, sun, (1.5, 0.48, 0.09), 0.10) + disc(shape, sun, 0.03, 0.004)[..., None] * np.float32([16, 8, 3])
+    sky += glow(shape, sun, (1.5, 0.48, 0.09), 0.10)
+    sky += disc(shape, sun, 0.03, 0.004)[..., None] * np.array([16, 8, 3], np.float32)
 
     heights = terrain.mountains(57, height_m=110, ridged=0.7) - 60
     land = terrain.build(heights, metre_px=0.5, sun=(-0.3, 1, 0.2))
@@ -191,7 +192,7 @@ def windows(random: np.random.Generator, height: int, width: int, nearness: floa
     panes = np.kron(power, np.ones((step, step)))[:height, :width].astype(np.float32)
     y, x = np.mgrid[:height, :width]
     panes *= (y % step >= step // 3) & (x % step >= step // 4) & (x > 1) & (x < width - 2)
-    return panes[..., None] * lamp + np.float32([0.016, 0.017, 0.026]) * (2.2 - 1.6 * nearness)
+    return panes[..., None] * lamp + np.array([0.016, 0.017, 0.026], np.float32) * (2.2 - 1.6 * nearness)
 
 
 def neon_rain(shape: Shape) -> np.ndarray:
@@ -229,8 +230,8 @@ def drops(picture: np.ndarray, random: np.random.Generator, *, count: int) -> np
 
 def shaded(albedo: np.ndarray, view: terrain.View, land: terrain.Land, *, sun: Colour, ambient: Colour) -> np.ndarray:
     """Ground in sun and skylight."""
-    light = view.of(land.light)[..., None] * np.float32(sun)
-    return albedo * (light + view.of(land.occlusion)[..., None] * np.float32(ambient))
+    light = view.of(land.light)[..., None] * np.asarray(sun, np.float32)
+    return albedo * (light + view.of(land.occlusion)[..., None] * np.asarray(ambient, np.float32))
 
 
 def hazed(
