@@ -13,6 +13,18 @@ class BadImage(MVStylizerError):
     """A picture that cannot be read, or is larger than the limits."""
 
 
+class PictureTooHard(BadImage):
+    """A picture that would take more time or memory to read than its sender may have."""
+
+
+class TooLarge(MVStylizerError):
+    """A request's body has more bytes than any honest one."""
+
+
+class TooSlow(MVStylizerError):
+    """A request's body did not arrive in time."""
+
+
 class BadOffer(MVStylizerError):
     """A signalling request that cannot be answered."""
 

@@ -1,0 +1,102 @@
+"""Pictures that cost far more to read than to send: small files whose makers mean harm."""
+import struct
+import zlib
+from io import BytesIO
+
+from PIL import Image
+
+#: JPEG's code tables with one symbol each, a single bit long: DC differences of 0, and an end-of-block run of 2^14.
+ONE_DC_CODE = bytes([0x00, 1, *[0] * 15, 0x00])
+LONG_RUN_CODE = bytes([0x10, 1, *[0] * 15, 0xE0])
+PLAIN_AC_CODE = bytes([0x10, 1, *[0] * 15, 0x00])
+
+
+def segment(marker: int, body: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, marker, len(body) + 2) + body
+
+
+def jpeg_head(width: int, height: int, *, progressive: bool, components: int = 1) -> bytes:
+    parts = b"".join(bytes([number, 0x11, 0]) for number in range(1, components + 1))
+    frame = struct.pack(">BHHB", 8, height, width, components) + parts
+    return b"\xff\xd8" + segment(0xDB, bytes([0, *[1] * 64])) + segment(0xC2 if progressive else 0xC0, frame)
+
+
+def scan_header(components: int = 1, first: int = 0, last: int = 63) -> bytes:
+    parts = b"".join(bytes([number, 0]) for number in range(1, components + 1))
+    return segment(0xDA, bytes([components]) + parts + bytes([first, last, 0]))
+
+
+def progressive_jpeg(width: int, height: int, scans: int) -> bytes:
+    """Every scan says of all blocks that there is nothing new, a few bytes for a walk through the whole picture."""
+    blocks = -(-width // 8) * -(-height // 8)
+    runs = -(-blocks // 32767)
+    bits = "0" + "1" * 14  # the code, and how much longer than 2^14 the run is
+    text = bits * runs
+    entropy = int(text.ljust(-(-len(text) // 8) * 8, "1"), 2).to_bytes(-(-len(text) // 8), "big")
+    entropy = entropy.replace(b"\xff", b"\xff\x00")
+    dc = bytes(-(-blocks // 8))
+    scan = scan_header(first=1) + entropy
+    tables = segment(0xC4, ONE_DC_CODE) + segment(0xC4, LONG_RUN_CODE)
+    return jpeg_head(width, height, progressive=True) + tables + scan_header(last=0) + dc + scan * scans + b"\xff\xd9"
+
+
+def flooded_jpeg(marker: int, body: bytes, count: int) -> bytes:
+    """An honest picture behind many segments of one kind."""
+    honest = encoded(Image.new("RGB", (64, 64), "teal"), "JPEG")
+    return honest[:2] + segment(marker, body) * count + honest[2:]
+
+
+def empty_jpeg(width: int, height: int, components: int = 3) -> bytes:
+    """Baseline: pixels are claimed, and none of them is there."""
+    tables = segment(0xC4, ONE_DC_CODE) + segment(0xC4, PLAIN_AC_CODE)
+    return jpeg_head(width, height, progressive=False, components=components) + tables + (
+        scan_header(components) + b"\x00" * 64 + b"\xff\xd9")
+
+
+def webp(side: int) -> bytes:
+    """A lossless WebP of one colour: 16383 x 16383 pixels are 1.6 KB."""
+    return encoded(Image.new("RGB", (side, side), "teal"), "WEBP", lossless=True)
+
+
+def animated_webp(side: int, frames: int) -> bytes:
+    pictures = [Image.new("RGB", (side, side), (index % 256, 0, 0)) for index in range(frames)]
+    return encoded(pictures[0], "WEBP", save_all=True, append_images=pictures[1:], lossless=True)
+
+
+def flooded_webp(chunks: int) -> bytes:
+    honest = encoded(Image.new("RGB", (64, 64), "teal"), "WEBP", exif=b"Exif\0\0II*\0")
+    body = honest[8:] + b"junk\0\0\0\0" * chunks
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def chunk(name: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def png(width: int, height: int, *, depth: int = 8, colour: int = 2, interlaced: bool = False,
+        extra: bytes = b"", pixels: bytes | None = None) -> bytes:
+    """A black PNG; `extra` chunks stand before its pixels, `pixels` may be inflated bytes of any other length."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
+    if pixels is None:
+        pixels = bytes(height * (1 + width * channels * depth // 8))
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, int(interlaced)))
+    return b"\x89PNG\r\n\x1a\n" + head + extra + chunk(b"IDAT", zlib.compress(pixels, 9)) + chunk(b"IEND", b"")
+
+
+def text_bomb(kind: bytes, megabytes: int) -> bytes:
+    """A compressed text or profile that inflates a thousandfold."""
+    heads = {b"zTXt": b"k\0\0", b"iCCP": b"p\0\0", b"iTXt": b"k\0\1\0\0\0"}
+    return chunk(kind, heads[kind] + zlib.compress(bytes(megabytes * 1_000_000), 9))
+
+
+def exif_bomb() -> bytes:
+    """64 KB of EXIF whose 5,000 entries all name the same 60 KB."""
+    count = 5000
+    entries = b"".join(struct.pack("<HHLL", 0x9000 + index, 7, 60_000, 8) for index in range(count))
+    return b"Exif\0\0II*\0" + struct.pack("<LH", 8, count) + entries + bytes(4)
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
