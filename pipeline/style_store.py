@@ -1,47 +1,89 @@
 """All styles a session may choose: the shipped ones, and uploaded ones kept in Redis for a day."""
 import time
+from collections.abc import Callable, Collection, Sequence
 
 import redis
 
 from pipeline import topology
-from pipeline.codec import encode_jpeg, read_style
+from pipeline.errors import Busy
+from pipeline.pictures import StyleFiles
 from pipeline.styles import find_shipped, style_id
-
-#: 1024 px at this quality is below 300 KB, and the network looks at 256 px.
-JPEG_QUALITY = 85
 
 
 class StyleStore:
     """Uploaded styles are known to whoever has their id, and listed nowhere. Methods may raise redis.RedisError."""
 
-    def __init__(self, connection: redis.Redis) -> None:
-        self._redis = connection
+    def __init__(self, connection: redis.Redis, clock: Callable[[], float] = time.time) -> None:
+        """`clock` is one that all gateways share."""
+        self._redis, self._clock = connection, clock
 
     def find(self, id_or_name: str) -> str | None:
         """The id of a known style; using one keeps it for another day."""
         if style := find_shipped(id_or_name):
             return style.id
-        known = _is_id(id_or_name) and self._redis.expire(topology.style(id_or_name), topology.STYLE_TTL_S)
-        return id_or_name if known else None
+        if not _is_id(id_or_name) or not self._redis.expire(topology.style(id_or_name), topology.STYLE_TTL_S):
+            return None
+        with self._redis.pipeline() as pipe:
+            _touch(pipe, id_or_name, self._clock())
+            pipe.execute()
+        return id_or_name
 
     def jpeg(self, wanted_id: str) -> bytes | None:
         if style := find_shipped(wanted_id):
             return style.jpeg
         return self._redis.get(topology.style(wanted_id)) if _is_id(wanted_id) else None
 
-    def add(self, data: bytes) -> str:
-        """Keep an uploaded picture, cleaned and re-encoded; the oldest make room. Returns its id, raises BadImage."""
-        jpeg = encode_jpeg(read_style(data), JPEG_QUALITY)
-        new_id = style_id(jpeg)
+    def thumbnail(self, wanted_id: str) -> bytes | None:
+        """Of an uploaded style; those of the shipped ones are at hand in `styles`."""
+        return self._redis.get(topology.thumbnail(wanted_id)) if _is_id(wanted_id) else None
+
+    def keep(self, style_ids: Collection[str]) -> None:
+        """These are on show: no upload may take their place for STYLE_LEASE_S from now."""
+        now_s = self._clock()
         with self._redis.pipeline() as pipe:
-            pipe.set(topology.style(new_id), jpeg, ex=topology.STYLE_TTL_S)
-            pipe.zadd(topology.STYLES, {new_id: time.time()})
-            pipe.zrange(topology.STYLES, 0, -topology.STYLES_MAX - 1)
-            pipe.zremrangebyrank(topology.STYLES, 0, -topology.STYLES_MAX - 1)
-            *_, crowded_out, _ = pipe.execute()
-        if crowded_out:
-            self._redis.delete(*(topology.style(old.decode()) for old in crowded_out))
+            for kept in style_ids:
+                if _is_id(kept) and not find_shipped(kept):
+                    _touch(pipe, kept, now_s)
+                    pipe.zadd(topology.STYLE_LEASES, {kept: now_s + topology.STYLE_LEASE_S})
+            pipe.execute()
+
+    def add(self, files: StyleFiles) -> str:
+        """Keep a picture and return its id; those unused for longest make room. Raises Busy when all are in use."""
+        new_id = style_id(files.style)
+
+        def write(pipe: redis.client.Pipeline) -> None:
+            now_s = self._clock()
+            leased = {member.decode() for member in pipe.zrangebyscore(topology.STYLE_LEASES, now_s, "+inf")}
+            others = [member.decode() for member in pipe.zrange(topology.STYLES, 0, -1)]
+            gone = crowded_out(others, leased, new_id)
+            pipe.multi()
+            for old in gone:
+                pipe.delete(topology.style(old), topology.thumbnail(old))
+                pipe.zrem(topology.STYLES, old)
+            pipe.set(topology.style(new_id), files.style, ex=topology.STYLE_TTL_S)
+            pipe.set(topology.thumbnail(new_id), files.thumbnail, ex=topology.STYLE_TTL_S)
+            pipe.zadd(topology.STYLES, {new_id: now_s})
+            pipe.zremrangebyscore(topology.STYLE_LEASES, "-inf", now_s)
+            pipe.zremrangebyscore(topology.STYLES, "-inf", now_s - topology.STYLE_TTL_S)
+
+        self._redis.transaction(write, topology.STYLES, topology.STYLE_LEASES)  # again if another gateway came between
         return new_id
+
+
+def crowded_out(by_last_use: Sequence[str], leased: Collection[str], new_id: str) -> list[str]:
+    """The styles that must go for one more to come, the longest unused first; raises Busy if too few are free."""
+    others = [other for other in by_last_use if other != new_id]
+    free = [other for other in others if other not in leased]
+    surplus = max(0, len(others) + 1 - topology.STYLES_MAX)
+    if surplus > len(free):
+        raise Busy("All places for photos are taken by looks on show; choose one of the styles here, or wait a moment.")
+    return free[:surplus]
+
+
+def _touch(pipe: redis.client.Pipeline, used_id: str, now_s: float) -> None:
+    pipe.expire(topology.style(used_id), topology.STYLE_TTL_S)
+    pipe.expire(topology.thumbnail(used_id), topology.STYLE_TTL_S)
+    pipe.zadd(topology.STYLES, {used_id: now_s}, xx=True)
 
 
 def _is_id(text: str) -> bool:

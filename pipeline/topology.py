@@ -7,7 +7,9 @@
 | mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          |
 | mvs:worker:{edge}         | string    | WORKER_BEACON_S            | "a warm worker was here": its model version |
 | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
-| mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of upload  |
+| mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       |
+| mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use |
+| mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | those that streams show, by end of lease  |
 | mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample, or "withdrawn": by whom |
 | mvs:withdrawn:{by}        | string    | SAMPLES_TTL_S              | "nothing that they shared may be kept"    |
 | mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              |
@@ -31,8 +33,10 @@ RESULTS_TTL_S = 60
 WORKER_BEACON_S = 6
 #: Uploaded styles are forgotten after a day without use.
 STYLE_TTL_S = 24 * 3600
-#: 256 styles of at most 300 KB are 75 MB.
+#: 256 styles of at most 300 KB are 75 MB, and their thumbnails 8 MB.
 STYLES_MAX = 256
+#: Gateways renew it for the styles of their sessions; one that died holds no place for longer.
+STYLE_LEASE_S = 90
 #: A key frame takes 30 ms: a job that runs this long hangs, and its worker is wanted for others.
 JOB_TIMEOUT_S = 10
 #: RQ keeps a finished or failed job's hash this long, for dashboards; its default for failures is a year.
@@ -76,7 +80,12 @@ def style(style_id: str) -> str:
     return f"mvs:style:{style_id}"
 
 
+def thumbnail(style_id: str) -> str:
+    return f"mvs:thumbnail:{style_id}"
+
+
 STYLES = "mvs:styles"
+STYLE_LEASES = "mvs:style-leases"
 WEIGHTS_LOCAL = "mvs:weights:local"
 WEIGHTS_GLOBAL = "mvs:weights:global"
 AGGREGATOR = "mvs:aggregator"

@@ -57,7 +57,7 @@ class Trainer:
         self._sharing, self._styles = Sharing(self._redis, settings.edge_id), StyleStore(self._redis)
         self._snapshots, self._queue = Snapshots(self._cloud), stylize_queue(self._redis, settings.edge_id)
         self._samples, self._place, self._credit = Reservoir(CAPACITY), "0", 0
-        self._pictures: OrderedDict[str, np.ndarray | None] = OrderedDict()  # of styles
+        self._pictures: OrderedDict[str, np.ndarray] = OrderedDict()  # of styles
         self._learner: Learner | None = None
         self._base: WeightSnapshot | None = None
         self._exam: tuple[list[Sample], float] = [], 0.0
@@ -171,7 +171,9 @@ class Trainer:
     def _style(self, style_id: str) -> np.ndarray | None:
         if style_id not in self._pictures:
             jpeg = self._styles.jpeg(style_id)
-            self._pictures[style_id] = None if jpeg is None else decode_image(jpeg)
+            if jpeg is None:
+                return None
+            self._pictures[style_id] = decode_image(jpeg)
             if len(self._pictures) > STYLES_CACHED:
                 self._pictures.popitem(last=False)
         return self._pictures[style_id]

@@ -33,8 +33,9 @@ from edge.retraining import Features, Retraining, encoder_features, squares, vgg
 from edge.trained import is_trained
 from edge.weights import SHIPPED, load
 from pipeline.broker import connect
-from pipeline.codec import encode_jpeg, read_style
+from pipeline.codec import encode_jpeg, read_picture
 from pipeline.messages import TrainingSample
+from pipeline.pictures import StyleFiles
 from pipeline.sharing import Sharing
 from pipeline.style_store import StyleStore
 from workers import redis_server
@@ -112,7 +113,7 @@ def shuffled(images: list[np.ndarray]) -> list[np.ndarray]:
 
 def picture(path: Path) -> np.ndarray:
     """RGB, at most 512 px, as key frames are."""
-    image = read_style(path.read_bytes())
+    image = read_picture(path.read_bytes())
     scale = min(1.0, 512 / max(image.shape[:2]))
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
@@ -214,7 +215,7 @@ def share(url: str, edge_id: str, images: list[np.ndarray], styles: list[np.ndar
     rng = random.Random(edge_id)
     with connect(url, timeout_s=10.0) as client:
         store, sharing = StyleStore(client), Sharing(client, edge_id)
-        style_ids = [store.add(encode_jpeg(style)) for style in styles]
+        style_ids = [store.add(StyleFiles(encode_jpeg(style), b"")) for style in styles]
         for i in range(count):
             jpeg = encode_jpeg(images[i % len(images)])
             sharing.add(TrainingSample(f"stream{i % 7}", rng.choice(style_ids), jpeg))
