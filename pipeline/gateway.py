@@ -16,12 +16,12 @@ from aiohttp import web
 from pipeline.access import Access
 from pipeline.admission import Admission, CpuMeter
 from pipeline.broker import GatewayBroker, connect
-from pipeline.codec import MAX_STYLE_BYTES
 from pipeline.errors import BadImage, BadOffer, Busy
 from pipeline.framestamp import STRIP_ROWS
 from pipeline.metrics import GatewayMetrics
 from pipeline.offers import MAX_OFFER_BYTES, Offer
 from pipeline.operators import Operators
+from pipeline.picture_limits import MAX_STYLE_BYTES
 from pipeline.session import Session
 from pipeline.settings import Settings
 from pipeline.style_routes import StyleRoutes
@@ -55,7 +55,7 @@ class Gateway:
         self._redis = connect(settings.redis_url)
         self._styles = StyleStore(self._redis)
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
-        self._style_routes = StyleRoutes(self._styles, self._executor)
+        self._style_routes = StyleRoutes(self._styles, self.metrics, self._styles_on_show)
         self._sessions: dict[str, Session] = {}
         self._admission, self._cpu = Admission(settings.max_sessions, settings.cpu_budget), CpuMeter()
         self._numbers = itertools.count(1)
@@ -141,6 +141,9 @@ class Gateway:
         ages_s = [now_s - session.began_s for session in self._sessions.values()]
         if why := self._admission.refusal(ages_s, self._cpu.cores):
             raise Busy(why)
+
+    def _styles_on_show(self) -> set[str]:
+        return {session.style_id for session in self._sessions.values()}
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.stream_id, None)

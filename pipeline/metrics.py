@@ -35,6 +35,9 @@ OFFER_REFUSALS = ("BadOffer", "Busy")
 #: Why what peers and strangers send is dropped unread: no STUN that ICE needs, not signed, more than a peer may send,
 #: not from a peer, a candidate or a check too many, DTLS not keeping up.
 REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue")
+#: What became of an upload: kept; refused by its content type, bytes, pace, or as no picture; stopped by a limit; or
+#: its sender left, there was no room, or something failed here.
+UPLOAD_OUTCOMES = ("kept", "type", "size", "slow", "picture", "limit", "left", "busy", "failed")
 #: What a key frame goes through, in this order; together they are mvs_key_frame_answer_seconds.
 STAGES = ("encode", "queue", "decode", "stylize", "return")
 STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
@@ -64,6 +67,7 @@ class GatewayMetrics:
         self.answers_dropped = counter("mvs_answers_dropped_total", "Answers that reached nobody", ANSWER_DROPS)
         self.offers_refused = counter("mvs_offers_refused_total", "Offers refused", OFFER_REFUSALS)
         self.refused = counter("mvs_packets_refused_total", "Datagrams and chunks that were dropped", REFUSALS)
+        self.uploads = counter("mvs_uploads_total", "Pictures sent to become styles", UPLOAD_OUTCOMES, "outcome")
         self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)
         self.answer_seconds = histogram(
