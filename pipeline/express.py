@@ -81,13 +81,17 @@ def deliver(dtls: RTCDtlsTransport, data: bytes) -> None:
     """A datagram of data channels, as RTCDtlsTransport._recv_next does; trouble ends the connection, as there."""
     dtls._RTCDtlsTransport__rx_bytes += len(data)
     dtls._RTCDtlsTransport__rx_packets += 1
+    is_read = False
     try:
         dtls._ssl.bio_write(data)
-        plain = dtls._ssl.recv(DATAGRAM_BYTES)
-        if dtls._data_receiver:  # else the peer was faster; it will say it again
-            finish(dtls._data_receiver._handle_data(plain))
-    except SSL.WantReadError:  # a late part of the handshake, which may need an answer
-        finish(dtls._write_ssl())
+        while True:  # one record mostly; what stays in there would grow
+            plain = dtls._ssl.recv(DATAGRAM_BYTES)
+            is_read = True
+            if dtls._data_receiver:  # else the peer was faster; it will say it again
+                finish(dtls._data_receiver._handle_data(plain))
+    except SSL.WantReadError:
+        if not is_read:  # a late part of the handshake, which may need an answer
+            finish(dtls._write_ssl())
     except Exception as error:
         logger.info("data channels end: %r", error)
         dtls.transport._connection._queue.put_nowait(None)

@@ -6,7 +6,7 @@ from aiortc import InvalidStateError, RTCCertificate, RTCDtlsTransport, RTCPeerC
 from OpenSSL import SSL
 from prometheus_client import Counter
 
-from pipeline import ice_limits
+from pipeline import ice_limits, sctp_limits
 
 _decode_params = rtcsctptransport.decode_params
 _send_data = RTCDtlsTransport._send_data
@@ -53,6 +53,7 @@ def create_ssl_context(self: RTCCertificate, srtp_profiles: list) -> SSL.Context
 def install(refused: Counter | None = None) -> None:
     """For all connections made from now on; what they refuse is counted in `refused`, by reason."""
     ice_limits.install(refused)
+    sctp_limits.install(refused)
     rtcsctptransport.decode_params = decode_params
     RTCCertificate._create_ssl_context = create_ssl_context
     RTCDtlsTransport._send_data = send_data

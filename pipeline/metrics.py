@@ -33,8 +33,11 @@ KEY_FRAME_DROPS = ("deadline", "error", "redis")
 ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable")
 OFFER_REFUSALS = ("BadOffer", "Busy")
 #: Why what peers and strangers send is dropped unread: no STUN that ICE needs, not signed, more than a peer may send,
-#: not from a peer, a candidate or a check too many, DTLS not keeping up.
-REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue")
+#: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense.
+REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue", "sctp")
+#: Why control messages count for nothing, those to clients included, and sessions are ended by us.
+CONTROL_DROPS = ("rate", "nonsense", "unread")
+CUTS = ("flood", "broken")
 #: What became of an upload: kept; refused by its content type, bytes, pace, or as no picture; stopped by a limit; or
 #: its sender left, there was no room, or something failed here.
 UPLOAD_OUTCOMES = ("kept", "type", "size", "slow", "picture", "limit", "left", "busy", "failed")
@@ -67,6 +70,8 @@ class GatewayMetrics:
         self.answers_dropped = counter("mvs_answers_dropped_total", "Answers that reached nobody", ANSWER_DROPS)
         self.offers_refused = counter("mvs_offers_refused_total", "Offers refused", OFFER_REFUSALS)
         self.refused = counter("mvs_packets_refused_total", "Datagrams and chunks that were dropped", REFUSALS)
+        self.control_dropped = counter("mvs_control_dropped_total", "Control messages dropped", CONTROL_DROPS)
+        self.sessions_cut = counter("mvs_sessions_cut_total", "Sessions ended for what their peer sent", CUTS)
         self.uploads = counter("mvs_uploads_total", "Pictures sent to become styles", UPLOAD_OUTCOMES, "outcome")
         self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)

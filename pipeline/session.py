@@ -23,11 +23,13 @@ from aiortc import (
 from pipeline import closing, decoding, express
 from pipeline.broker import GatewayBroker
 from pipeline.channel import to_chunks
+from pipeline.control import ControlInbox
 from pipeline.errors import BadOffer
 from pipeline.keyframes import KeyFrameSelector
 from pipeline.messages import KeyFrame, StylizedFrame
 from pipeline.offers import picture_size
 from pipeline.picking import KeyFramePicker, Picked
+from pipeline.sctp_limits import LimitedSctpTransport
 from pipeline.settings import Settings
 from pipeline.tally import Tally
 
@@ -45,7 +47,6 @@ TASKS_TIMEOUT_S = 0.5
 MAX_SUBMITTING = 2
 #: Two answers waiting on a slow path are enough; the next one is newer anyway.
 MAX_BUFFERED_BYTES = 64 * 1024
-MAX_CONTROL_BYTES = 4096
 
 
 class Session:
@@ -76,7 +77,9 @@ class Session:
         self._tasks: set[asyncio.Task] = set()
         self._shared, self._telling = False, False  # whether the edge may learn from this client; and is being told so
         self._shared_by = stream_id
+        self._wanted_style, self._is_looking_up = style_id, False
         self._messages_sent = self._submitting = 0
+        self._inbox = ControlInbox(time.monotonic())
         self.began_s = self._heard_s = time.monotonic()
         self._closing: asyncio.Task | None = None
         servers = [RTCIceServer(**server) for server in settings.ice_servers]
@@ -91,6 +94,8 @@ class Session:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
                 self._check_sections()
+                if isinstance(self._peer.sctp, LimitedSctpTransport):
+                    self._peer.sctp.end_with(self._on_excess)
                 await self._peer.setLocalDescription(await self._peer.createAnswer())
         except BadOffer:
             raise
@@ -225,27 +230,51 @@ class Session:
         else:
             channel.close()
 
+    def _on_excess(self, reason: str) -> None:
+        """The peer sends more than any client needs, or nonsense: this session ends, and no other."""
+        logger.info("stream %s: ended (%s)", self.stream_id, reason)
+        self._metrics.sessions_cut.labels(reason).inc()
+        self._end()
+
     def _on_control(self, text: str | bytes) -> None:
         try:
-            if not isinstance(text, str) or len(text) > MAX_CONTROL_BYTES:
-                raise ValueError("not a short text")
-            message = json.loads(text)
+            message = self._inbox.take(text, time.monotonic())
+        except ValueError:
+            return self._send_nonsense()
+        if message:
+            return self._obey(message)
+        self._metrics.control_dropped.labels("rate").inc()
+
+    def _obey(self, message: dict) -> None:
+        try:
             handler = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask,
                        "share": self._on_share}[message["type"]]
             handler(message)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            self._send({"type": "error", "error": f"This control message makes no sense ({type(error).__name__})."})
+        except (ValueError, KeyError, TypeError):
+            self._send_nonsense()
+
+    def _send_nonsense(self) -> None:
+        self._metrics.control_dropped.labels("nonsense").inc()
+        self._send({"type": "error", "error": "This control message makes no sense."})
 
     def _on_style(self, message: dict) -> None:
         if not isinstance(message["style"], str):
             raise TypeError("style")
-        self._spawn(self._change_style(message["style"]))
+        self._wanted_style = message["style"]
+        if not self._is_looking_up:
+            self._is_looking_up = True
+            self._spawn(self._change_style())
 
-    async def _change_style(self, wanted: str) -> None:
-        try:
-            style_id = await asyncio.get_running_loop().run_in_executor(self._executor, self._find_style, wanted)
-        except redis.RedisError:
-            style_id = None
+    async def _change_style(self) -> None:
+        """Look up one style at a time; the last one that was wanted counts."""
+        wanted = None
+        while wanted != self._wanted_style:
+            wanted = self._wanted_style
+            try:
+                style_id = await asyncio.get_running_loop().run_in_executor(self._executor, self._find_style, wanted)
+            except redis.RedisError:
+                style_id = None
+        self._is_looking_up = False
         if style_id is None:
             self._send({"type": "error", "error": "This style is not known here any more; upload it again."})
             return
@@ -286,8 +315,12 @@ class Session:
         self._send({"type": "share", "on": done})
 
     def _send(self, message: dict) -> None:
-        if self._control is not None and self._control.readyState == "open":
-            self._control.send(json.dumps(message))
+        if self._control is None or self._control.readyState != "open":
+            return
+        if self._control.bufferedAmount > MAX_BUFFERED_BYTES:  # nobody acknowledges what we say
+            self._metrics.control_dropped.labels("unread").inc()
+            return
+        self._control.send(json.dumps(message))
 
     def _can_send(self) -> bool:
         """Whether a key frame would leave at once, and its answer, too."""
@@ -320,6 +353,8 @@ class Session:
         """Close once nothing has come for too long; one timer a second costs less than one a frame."""
         while time.monotonic() - self._heard_s < SILENCE_TIMEOUT_S:
             self._send({"type": "alive"})
+            for message in self._inbox.due(time.monotonic()):
+                self._obey(message)
             await asyncio.sleep(WATCH_S)
         logger.info("stream %s: silent for %.0f s", self.stream_id, SILENCE_TIMEOUT_S)
         self._end()

@@ -9,8 +9,18 @@ from dataclasses import replace
 import aiohttp
 import av
 import numpy as np
+import pytest
 from aiohttp import web
-from aiortc import MediaStreamTrack
+from aioice import ice, mdns
+from aiortc import (
+    MediaStreamTrack,
+    RTCCertificate,
+    RTCDtlsTransport,
+    RTCPeerConnection,
+    rtcicetransport,
+    rtcpeerconnection,
+    rtcsctptransport,
+)
 
 from clients.connection import Connection
 from pipeline.broker import EdgeBroker, connect, stylize_queue
@@ -27,6 +37,17 @@ from pipeline.styles import shipped
 FPS = 30
 #: A grid of one cell that paints everything black.
 NOTHING = np.zeros((3, 1, 1, 1, 4), np.float16)
+
+
+def restored_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `guards.install` replaces, for a test that calls it."""
+    for owner, name in (
+        (ice, "StunProtocol"), (rtcicetransport, "Connection"), (mdns, "MDnsProtocol"),
+        (rtcpeerconnection, "RTCSctpTransport"), (rtcsctptransport, "LOCAL_MAX_MESSAGE_SIZE"),
+        (RTCCertificate, "_create_ssl_context"), (RTCDtlsTransport, "_send_data"),
+        (RTCPeerConnection, "_RTCPeerConnection__connect"), (rtcsctptransport, "decode_params"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
 
 
 class ColourCamera(MediaStreamTrack):

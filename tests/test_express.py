@@ -19,7 +19,7 @@ from aiortc.rtp import RTCP_PSFB_APP, HeaderExtensionsMap, RtcpPacket, RtpPacket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from peers import Client, Running, until
+from peers import Client, Running, restored_afterwards, until
 from pipeline import express, guards, jitter
 from pipeline.metrics import GatewayMetrics
 
@@ -28,10 +28,11 @@ from pipeline.metrics import GatewayMetrics
 def installed(monkeypatch):
     for module, names in (
         (rtcrtpreceiver, ("RemoteBitrateEstimator", "JitterBuffer", "get_decoder", "queue", "threading")),
-        (codecs, ("Vp8Decoder",)), (guards.StunProtocol, ("datagram_received",)),
+        (codecs, ("Vp8Decoder",)),
     ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
+    restored_afterwards(monkeypatch)
     guards.install()
     assert jitter.install()
     assert express.install(GatewayMetrics().frames_dropped)

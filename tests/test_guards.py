@@ -5,13 +5,12 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
-from aioice import ice
-from aiortc import RTCCertificate, RTCDtlsTransport, RTCPeerConnection, rtcicetransport, rtcsctptransport
+from aiortc import rtcsctptransport
 from hypothesis import given
 from hypothesis import strategies as st
 
 from impairment import Impaired
-from peers import Client, Running, until
+from peers import Client, Running, restored_afterwards, until
 from pipeline import guards
 
 #: A DTLS 1.2 record that begins a handshake, cut short.
@@ -20,10 +19,7 @@ CLIENT_HELLO = bytes.fromhex("16fefd00000000000000000036010000300000000000000030
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
-    for owner, name in ((ice, "StunProtocol"), (rtcicetransport, "Connection"), (RTCCertificate, "_create_ssl_context"),
-                        (RTCDtlsTransport, "_send_data"),
-                        (RTCPeerConnection, "_RTCPeerConnection__connect")):
-        monkeypatch.setattr(owner, name, getattr(owner, name))  # and back again afterwards
+    restored_afterwards(monkeypatch)
     guards.install()
 
 

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
-from aioice import Candidate, ice, mdns, stun
+from aioice import Candidate, ice, stun
 from aiortc import rtcicetransport
 from prometheus_client import CollectorRegistry
 
-from peers import until
+from peers import restored_afterwards, until
 from pipeline import guards, ice_limits
 from pipeline.metrics import REFUSALS, counted_by
 
@@ -25,8 +25,7 @@ LATE_S = 0.2
 @pytest.fixture(autouse=True)
 def refused(monkeypatch):
     """How often something was refused, by reason."""
-    for owner, name in ((ice, "StunProtocol"), (rtcicetransport, "Connection"), (mdns, "MDnsProtocol")):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
+    restored_afterwards(monkeypatch)
     counter = counted_by("refused", "", REFUSALS, registry=CollectorRegistry())
     guards.install(counter)
     return lambda reason: counter.labels(reason)._value.get()
