@@ -18,6 +18,8 @@ MAX_SCANS = 100
 MAX_JPEG_SEGMENTS = 1000
 #: libpng writes 10 MB in 1,250 chunks, a few encoders in five times as many.
 MAX_CHUNKS = 10_000
+#: Texts and profiles that may each inflate to a megabyte; honest files have one or two.
+MAX_INFLATED_CHUNKS = 20
 #: Orientation stands in the first hundred bytes; a thumbnail and a maker's note follow.
 MAX_METADATA_BYTES = 1_000_000
 
@@ -26,6 +28,7 @@ _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
 _SOF, _EOI, _SOS, _APP1 = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}, 0xD9, 0xDA, 0xE1
 _READ_SOF = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: no camera or browser writes another kind
 _METADATA = (b"eXIf", b"EXIF", b"XMP ")  # what is parsed beside the picture
+_INFLATED = (b"zTXt", b"iTXt", b"iCCP")
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -43,7 +46,7 @@ class Limits:
 #: Of strangers. Each is worth half a second of a processor core at most, and 250 MB.
 UPLOAD = Limits(64 * MILLION, 1_600_000, 20 * MILLION, 100 * MILLION, 12_500_000)
 #: The user's own file on the user's own machine: only a slip, or a trap, is caught.
-OWN_FILE = Limits(170 * MILLION, 8 * MILLION, 200 * MILLION, 700 * MILLION, 170 * MILLION)
+OWN_FILE = Limits(170 * MILLION, 8 * MILLION, 200 * MILLION, 700 * MILLION, 64 * MILLION)
 
 
 def check(data: bytes, limits: Limits) -> int:
@@ -171,8 +174,10 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
 
 
 def _check_chunks(chunks: Iterable[tuple[bytes, int]]) -> None:
+    inflated = 0
     for count, (name, length) in enumerate(chunks):
-        if count > MAX_CHUNKS:
+        inflated += name in _INFLATED
+        if count > MAX_CHUNKS or inflated > MAX_INFLATED_CHUNKS:
             raise _too_many_parts()
         if name in _METADATA:
             _check_metadata(length)

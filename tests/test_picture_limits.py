@@ -24,6 +24,7 @@ BOMBS = {
     "a PNG of 2^62 pixels": lambda: bombs.png(2**31 - 1, 2**31 - 1, colour=0, depth=1, pixels=b""),
     "16 bit interlaced": lambda: bombs.png(4000, 4000, colour=6, depth=16, interlaced=True, pixels=b""),
     "PNG chunks": lambda: bombs.png(8, 8, extra=bombs.chunk(b"tEXt", b"a\0b") * 20_000),
+    "PNG's inflated texts": lambda: bombs.png(8, 8, extra=bombs.text_bomb(b"zTXt", 1) * 30),
     "PNG's EXIF": lambda: bombs.png(8, 8, extra=bombs.chunk(b"eXIf", bytes(2_000_000))),
 }
 

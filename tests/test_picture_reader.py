@@ -60,6 +60,18 @@ async def test_every_kind_is_read_without_opening_a_file(reader, kind, turned):
     assert decode_image(files.style).shape == ((60, 40, 3) if turned else (40, 60, 3))
 
 
+@pytest.mark.parametrize(
+    ("size", "kind", "options"),
+    [((8064, 6048), "JPEG", {}), ((8064, 6048), "JPEG", {"progressive": True}), ((4032, 3024), "WEBP", {"method": 0}),
+     ((3840, 2160), "PNG", {"compress_level": 1})],
+    ids=["48 MP JPEG", "48 MP progressive JPEG", "12 MP WebP", "4K PNG"],
+)
+async def test_an_honest_photo_fits_into_the_limits(reader, size, kind, options):
+    photo = Image.linear_gradient("L").resize(size).convert("RGB")
+
+    assert (await reader.read(bombs.encoded(photo, kind, **options))).style
+
+
 @pytest.mark.parametrize("data", [b"", b"no picture", PHOTO[:5000], b"\xff\xd8\xff\xe0"])
 async def test_what_is_no_picture_gets_its_sentence(reader, data):
     with pytest.raises(BadImage) as refused:

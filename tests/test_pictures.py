@@ -1,4 +1,8 @@
 """What becomes of other people's pictures; what they may not be is in test_picture_limits."""
+import os
+from io import BytesIO
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +12,7 @@ from PIL import Image
 import bombs
 from pipeline.errors import BadImage
 from pipeline.picture_limits import UPLOAD
-from pipeline.pictures import STYLE_SIDE_PX, read
+from pipeline.pictures import STYLE_BYTES, STYLE_SIDE_PX, THUMBNAIL_SIDE_PX, read, style_files
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 
@@ -164,3 +168,37 @@ def test_flipped_bytes_give_a_picture_or_bad_image(data: st.DataObject):
         return
 
     assert style.dtype == np.uint8 and style.ndim == 3 and max(style.shape[:2]) <= STYLE_SIDE_PX
+
+
+@pytest.mark.parametrize("levels", [2, 256], ids=["black on white", "all colours"])
+def test_style_and_thumbnail_are_small_even_of_noise(levels):
+    noise = np.random.default_rng(0).integers(0, levels, (1100, 1100, 3), np.uint8) * (255 // (levels - 1))
+
+    files = style_files(encoded(Image.fromarray(noise.astype(np.uint8)), compress_level=1))
+
+    assert len(files.style) <= STYLE_BYTES and len(files.thumbnail) <= 60_000
+    assert max(Image.open(BytesIO(files.thumbnail)).size) == THUMBNAIL_SIDE_PX
+
+
+def test_odd_metadata_gives_no_warnings():
+    """Each of 5,000 entries had two lines in the log."""
+    assert style_files(bombs.flooded_jpeg(0xE1, bombs.exif_bomb(), 1)).style
+
+
+def test_nothing_of_a_files_metadata_is_kept():
+    exif = Image.Exif()
+    exif[0x8298] = "Jane Doe"
+
+    files = style_files(encoded(quadrants(), "JPEG", exif=exif, comment=b"Jane Doe", icc_profile=b"Jane Doe" * 40))
+
+    assert b"Jane" not in files.style + files.thumbnail
+
+
+@pytest.mark.parametrize("name", ["plain.jpg", "icc_p3.jpg", "cmyk_icc.jpg", "meta.jpg", "rgba.png"])
+def test_troublesome_photos_become_styles(name):
+    """Pictures that programs stumble over, from the folder that MVS_TEST_INPUTS names."""
+    path = Path(os.environ.get("MVS_TEST_INPUTS", "none")) / name
+    if not path.is_file():
+        pytest.skip("MVS_TEST_INPUTS is not set")
+
+    assert style_files(path.read_bytes()).style
