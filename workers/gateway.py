@@ -14,6 +14,7 @@ from aiohttp import web
 import clients
 from pipeline import express, guards, jitter, window
 from pipeline.access import Access
+from pipeline.decoding import Counters
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -45,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
     guards.install(gateway.metrics.refused)
-    express.install(gateway.metrics.frames_dropped)
+    express.install(Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused))
     runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=2)
     await runner.setup()
     try:
