@@ -85,7 +85,7 @@ class _Crowd:
 
     async def serve(self, pipe: Pipe) -> None:
         recording = record(None, SIZE)
-        small = record(None, (160, 96), frames=31)
+        small = record(None, (160, 96))
         start_s = time.monotonic() - SETTLE_S
         tasks = []
         for style in (self.photo, shipped()[0].id):

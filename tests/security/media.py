@@ -86,7 +86,7 @@ async def huge_h264(target: Target) -> str:
     """H.264 whose SPS claims 16000 x 16000 pixels, ten times."""
     before = sessions(target)
     kind = "video/H264"
-    async with connected(target, kind) as peer:
+    async with connected(target) as peer:
         for _ in range(10):
             for nal in (nals := h264_key_frame(16000, 16000)):
                 peer.rtp(nal, kind=kind, marker=nal is nals[-1])

@@ -89,7 +89,7 @@ def moved(sdp: str, way: Way) -> str:
 
 async def late_ipv4(target: Target) -> str:
     """Dual-stack clients whose IPv4 answers 200 ms late: both ends may choose different pairs."""
-    recording, places, failed = record(None, (160, 96), frames=31), asyncio.Semaphore(AT_ONCE), []
+    recording, places, failed = record(None, (160, 96)), asyncio.Semaphore(AT_ONCE), []
 
     async def one(number: int) -> None:
         looked = asyncio.Event()
