@@ -1,6 +1,6 @@
-"""How long Redis takes for key frames and answers of 300 KB, in open loop: uv run python tests/benchmarks/redis_frames.py
+"""How long Redis takes for key frames and answers of 300 KB, in open loop:
 
-    [--kb 300] [--rate 200] [--seconds 20]
+    uv run python tests/benchmarks/redis_frames.py [--kb 300] [--rate 200] [--seconds 20]
 
 A Redis as `up` starts it. Operations are due at fixed times, and counted from then, whatever was late before them: a
 blob is set, taken, and a result of the same size added to a stream of 64, in turn. The promise: p99 <= 5 ms at 200 a

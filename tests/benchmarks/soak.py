@@ -2,9 +2,9 @@
 
     uv run python tests/benchmarks/soak.py [--hours 2] [--clients 4]
 
-A gateway with stub workers of 30 ms; a few clients stay, one after the other comes for its first look and goes. Memory of
-each part is read every few seconds; after a tenth of the time, in which all warms up, a line is fitted through it. The
-promise: no descriptor and no thread more, and at most 5 MB an hour. The last line is JSON.
+A gateway with a stub worker of 30 ms; a few clients stay, others come one by one for their first look and go. Memory
+of each part is read every few seconds; after a tenth of the time, in which all warms up, a line is fitted through it.
+The promise: no descriptor and no thread more, and at most 5 MB an hour. The last line is JSON.
 """
 import argparse
 import asyncio

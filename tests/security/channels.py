@@ -9,7 +9,7 @@ from aiortc.rtcsctptransport import DataChunk
 from pipeline import topology
 from pipeline.messages import TrainingSample
 from security.fort import Target, picture
-from security.offers import kept, sessions
+from security.offers import kept
 from security.peer import Peer, connected
 
 FIRST, LAST, UNORDERED = 2, 1, 4
@@ -23,7 +23,6 @@ async def control_open(peer: Peer) -> None:
 
 async def one_byte_chunks(target: Target) -> str:
     """1,100 SCTP chunks of one byte a second, of messages that never end."""
-    before = sessions(target)
     async with connected(target) as peer:
         await control_open(peer)
         sctp = peer.control.transport
@@ -33,12 +32,11 @@ async def one_byte_chunks(target: Target) -> str:
             sctp._local_tsn = (sctp._local_tsn + 1) % 2**32
             await sctp._send_chunk(chunk)
             await asyncio.sleep(1 / 1100)
-    return await kept(target, before)
+    return await kept(target)
 
 
 async def gaps_in_chunks(target: Target) -> str:
     """1,100 chunks a second of which every other never comes: each opens one more gap to tell of."""
-    before = sessions(target)
     async with connected(target) as peer:
         await control_open(peer)
         sctp = peer.control.transport
@@ -48,14 +46,13 @@ async def gaps_in_chunks(target: Target) -> str:
             sctp._local_tsn = (sctp._local_tsn + 2) % 2**32
             await sctp._send_chunk(chunk)
             await asyncio.sleep(1 / 1100)
-    return await kept(target, before)
+    return await kept(target)
 
 
 async def control_flood(target: Target) -> str:
     """A thousand control messages a second: garbage, long ones, and styles that nobody knows."""
     words = ("{", "[" * 4000, "x" * 5000, json.dumps({"type": "style", "style": "unknown"}),
              json.dumps({"type": "key_frame"}), json.dumps({"type": "size", "width": 4096, "height": 4096}))
-    before = sessions(target)
     async with connected(target) as peer:
         await control_open(peer)
         end_s, number = time.monotonic() + 4, 0
@@ -64,7 +61,7 @@ async def control_flood(target: Target) -> str:
                 peer.control.send(words[number % len(words)])
                 number += 1
             await asyncio.sleep(0.001)
-    return await kept(target, before)
+    return await kept(target)
 
 
 def fill_samples(target: Target, edge: str = "edge") -> None:
@@ -96,7 +93,6 @@ async def share_flood(target: Target) -> str:
 
 async def many_channels(target: Target) -> str:
     """Two thousand data channels, of which two are ours."""
-    before = sessions(target)
     async with connected(target) as peer:
         await control_open(peer)
         for number in range(2000):
@@ -107,4 +103,4 @@ async def many_channels(target: Target) -> str:
             if number % 10 == 0:
                 await asyncio.sleep(0.01)
         await asyncio.sleep(1)
-    return await kept(target, before)
+    return await kept(target)

@@ -1,9 +1,10 @@
 """What a peer can do with RTP once it has a session."""
 import asyncio
+import random
 import struct
 
 from security.fort import ATTACKER, Target
-from security.offers import kept, sessions
+from security.offers import kept
 from security.peer import ONE_BYTE_IDS, connected
 
 VP8_BEGINS = b"\x10"
@@ -18,34 +19,31 @@ def vp8_key_frame(width: int, height: int) -> bytes:
 
 async def many_sources(target: Target) -> str:
     """200 SSRCs in one stream: more than a receiver report has room for."""
-    before = sessions(target)
     async with connected(target) as peer:
         for ssrc in range(1, 201):
             peer.rtp(VP8_BEGINS + vp8_key_frame(640, 376), ssrc=ssrc)
             await asyncio.sleep(0.005)
         await asyncio.sleep(3)  # reports leave meanwhile
-    return await kept(target, before)
+    return await kept(target)
 
 
 async def huge_vp8(target: Target) -> str:
     """Key frames of 159 bytes that claim 16000 x 16000 pixels, ten of them."""
-    before = sessions(target)
     async with connected(target) as peer:
         for _ in range(10):
             peer.rtp(VP8_BEGINS + vp8_key_frame(16000, 16000))
             await asyncio.sleep(0.2)
         await asyncio.sleep(2)
-    return await kept(target, before)
+    return await kept(target)
 
 
 async def changing_vp8(target: Target) -> str:
     """A new size with each key frame, thirty a second, each of them allowed by itself."""
-    before = sessions(target)
     async with connected(target) as peer:
         for number in range(120):
             peer.rtp(VP8_BEGINS + vp8_key_frame(640 - 16 * (number % 20), 376))
             await asyncio.sleep(1 / 30)
-    return await kept(target, before)
+    return await kept(target)
 
 
 class Bits:
@@ -84,7 +82,6 @@ def h264_key_frame(width: int, height: int) -> list[bytes]:
 
 async def huge_h264(target: Target) -> str:
     """H.264 whose SPS claims 16000 x 16000 pixels, ten times."""
-    before = sessions(target)
     kind = "video/H264"
     async with connected(target) as peer:
         for _ in range(10):
@@ -92,7 +89,7 @@ async def huge_h264(target: Target) -> str:
                 peer.rtp(nal, kind=kind, marker=nal is nals[-1])
             await asyncio.sleep(0.2)
         await asyncio.sleep(2)
-    return await kept(target, before)
+    return await kept(target)
 
 
 async def sequence_jumps(target: Target) -> str:
@@ -134,10 +131,9 @@ async def short_send_time(target: Target) -> str:
 
 async def empty_and_garbage(target: Target) -> str:
     """Payloads of nothing, of one byte, and of random bytes under a VP8 payload type, 300 a second."""
-    import random
-    dice, before = random.Random(0), sessions(target)
+    dice = random.Random(0)
     async with connected(target) as peer:
         for _ in range(900):
             peer.rtp(dice.randbytes(dice.choice((0, 1, 2, 5, 50, 1000))), marker=dice.random() < 0.5)
             await asyncio.sleep(1 / 300)
-    return await kept(target, before)
+    return await kept(target)
