@@ -1,4 +1,4 @@
-"""Who may see what operators see: anybody at this machine, and whoever has the token."""
+"""Who may see what operators see: whoever has the token, and where a setting says so, anybody at this machine."""
 import ipaddress
 import secrets
 from collections.abc import Mapping
@@ -17,14 +17,15 @@ SENTENCE = "This is for operators: add ?token=..., or send it as Authorization: 
 @dataclass(frozen=True, slots=True)
 class Access:
     token: str
-    #: Whether this machine's own requests need none: what listens on loopback only, and was given no token.
+    #: Whether this machine's own requests need none. Not by itself: to a gateway, whoever comes through a proxy on this
+    #: machine looks like the machine itself, unless the proxy says otherwise, and by default none does.
     local: bool
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
         """Without a token in the settings it is made up, so that there is always one to ask for."""
         made_up = secrets.token_urlsafe(24)
-        return cls(settings.operator_token or made_up, is_loopback(settings.host) and not settings.operator_token)
+        return cls(settings.operator_token or made_up, settings.operator_open and is_loopback(settings.host))
 
     def url(self, plain: str) -> str:
         """An address that opens."""

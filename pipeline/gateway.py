@@ -5,23 +5,29 @@ import itertools
 import logging
 import mimetypes
 import secrets
+import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import redis
 from aiohttp import web
 
-from pipeline.access import Access
+from pipeline.access import Access, is_loopback
 from pipeline.admission import Admission, CpuMeter
 from pipeline.broker import GatewayBroker, connect
-from pipeline.errors import BadImage, BadOffer, Busy
+from pipeline.client_address import ClientAddresses
+from pipeline.errors import BadOffer, Busy
 from pipeline.framestamp import STRIP_ROWS
+from pipeline.hosts import Hosts
+from pipeline.http_server import HttpServer
 from pipeline.metrics import GatewayMetrics
 from pipeline.offers import MAX_OFFER_BYTES, Offer
 from pipeline.operators import Operators
 from pipeline.picture_limits import MAX_STYLE_BYTES
+from pipeline.request_check import RequestCheck
+from pipeline.responses import add_security_headers, errors_as_json
 from pipeline.session import Session
 from pipeline.settings import Settings
 from pipeline.style_routes import StyleRoutes
@@ -33,16 +39,7 @@ logger = logging.getLogger(__name__)
 
 #: Pictures, Redis and uploads run here, never on the event loop and never on its default executor, where codecs work.
 THREADS = 4
-RETRY_AFTER_S = 5
 CPU_SAMPLE_S = 1.0
-SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
-    "frame-ancestors 'none'; base-uri 'none'",
-    "Permissions-Policy": "camera=(self)",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
 
 
 class Gateway:
@@ -64,8 +61,17 @@ class Gateway:
         self.operators = Operators(Access.of(settings), self.metrics.registry, self.watch.board,
                                    page=self._files.pop("status.html", b""), executor=self._executor)
 
+    def server(self) -> HttpServer:
+        """The one that this gateway's application is meant for."""
+        settings, addresses = self._settings, ClientAddresses(self._settings.trusted_proxies)
+        hosts = Hosts(own_names(settings.host), settings.allowed_hosts)
+        bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES}  # a photo gets a sentence of its own
+        check = RequestCheck(hosts, addresses, bodies, offers_per_s=settings.offers_per_s)
+        return HttpServer(self.application(), check, addresses, self.metrics)
+
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[_errors_as_json, _security_headers], client_max_size=MAX_STYLE_BYTES + 1024)
+        app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_STYLE_BYTES + 1024)
+        app.on_response_prepare.append(add_security_headers)
         app.cleanup_ctx.extend((self._live, self.watch.live))
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
@@ -178,53 +184,19 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
 
 
+def own_names(host: str) -> frozenset[str]:
+    """What a gateway that listens on `host` is called without anybody's doing: to others by the machine's name, too."""
+    names = {"localhost", host.lower()}
+    if not is_loopback(host):
+        machine = socket.gethostname().lower()
+        names |= {machine, f"{machine.removesuffix('.local')}.local"}
+    return frozenset(names)
+
+
 async def _read_body(request: web.Request) -> bytes:
-    """An offer's; raises BadOffer."""
+    """An offer's: the server has seen to its length."""
     charset = (request.charset or "utf-8").lower()
     if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
         # Also keeps other sites' pages out: this type needs a CORS preflight.
         raise web.HTTPUnsupportedMediaType(text="An offer is application/json in UTF-8.")
-    if (request.content_length or 0) > MAX_OFFER_BYTES:
-        raise BadOffer("This offer is too long.")
-    body = await request.content.read(MAX_OFFER_BYTES + 1)
-    while len(body) <= MAX_OFFER_BYTES and not request.content.at_eof():
-        body += await request.content.read(MAX_OFFER_BYTES + 1 - len(body))
-    if len(body) > MAX_OFFER_BYTES:
-        raise BadOffer("This offer is too long.")
-    return body
-
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@web.middleware
-async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal is {"error": one sentence}; no trace leaves the house."""
-    try:
-        return await handler(request)
-    except web.HTTPRequestEntityTooLarge:
-        return _refusal(413, f"The picture is larger than {MAX_STYLE_BYTES // 1_000_000} MB.")
-    except web.HTTPException as error:
-        return _refusal(error.status, error.text or error.reason)
-    except (BadOffer, BadImage) as error:
-        return _refusal(400, str(error))
-    except Busy as error:
-        return _refusal(503, str(error))
-    except redis.RedisError:
-        return _refusal(503, "Redis does not answer; try again in a moment.")
-    except Exception:
-        logger.exception("%s %s failed", request.method, request.path)
-        return _refusal(500, "Something went wrong here; it has been logged.")
-
-
-def _refusal(status: int, sentence: str) -> web.Response:
-    headers = {503: {"Retry-After": str(RETRY_AFTER_S)}, 401: {"WWW-Authenticate": "Bearer"}}
-    return web.json_response({"error": sentence}, status=status, headers=headers.get(status))
-
-
-@web.middleware
-async def _security_headers(request: web.Request, handler: Handler) -> web.StreamResponse:
-    response = await handler(request)
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+    return await request.read()

@@ -28,11 +28,9 @@ from pipeline.keyframes import Reason
 disable_created_metrics()  # they double the text, and tell only when a process began
 
 #: Why frames cannot be key frames, key frames are never answered, answers reach nobody, and offers are refused.
-FRAME_DROPS = ("strip", "behind", "broken", "empty", "budget", "size")
+FRAME_DROPS = ("strip", "behind", "broken")
 KEY_FRAME_DROPS = ("deadline", "error", "redis")
 ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable")
-#: Why video is refused in the midst of a session, which ends with it.
-STREAM_REFUSALS = ("size", "memory", "changes")
 OFFER_REFUSALS = ("BadOffer", "Busy")
 #: Why what peers and strangers send is dropped unread: no STUN that ICE needs, not signed, more than a peer may send,
 #: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense.
@@ -43,6 +41,9 @@ CUTS = ("flood", "broken")
 #: What became of an upload: kept; refused by its content type, bytes, pace, or as no picture; stopped by a limit; or
 #: its sender left, there was no room, or something failed here.
 UPLOAD_OUTCOMES = ("kept", "type", "size", "slow", "picture", "limit", "left", "busy", "failed")
+#: Why requests are refused before they are read, and connections closed before their client does it.
+REQUEST_REFUSALS = ("head", "method", "encoding", "length", "host", "origin", "rate", "busy")
+CONNECTION_CLOSES = ("idle", "head", "slow", "answer", "linger", "pipelined", "evicted", "full", "handshake", "stop")
 #: What a key frame goes through, in this order; together they are mvs_key_frame_answer_seconds.
 STAGES = ("encode", "queue", "decode", "stylize", "return")
 STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
@@ -66,7 +67,6 @@ class GatewayMetrics:
         self.worker_ready = Gauge("mvs_worker_ready", "1 while a warm worker serves this gateway's edge", **r)
         self.frames = Counter("mvs_frames_received_total", "Video frames received", **r)
         self.frames_dropped = counter("mvs_frames_dropped_total", "Frames that cannot be key frames", FRAME_DROPS)
-        self.streams_refused = counter("mvs_streams_refused_total", "Sessions ended for their video", STREAM_REFUSALS)
         self.key_frames = counter("mvs_key_frames_total", "Key frames picked", get_args(Reason))
         self.key_frames_dropped = counter("mvs_key_frames_dropped_total", "Key frames never answered", KEY_FRAME_DROPS)
         self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", **r)
@@ -76,6 +76,11 @@ class GatewayMetrics:
         self.control_dropped = counter("mvs_control_dropped_total", "Control messages dropped", CONTROL_DROPS)
         self.sessions_cut = counter("mvs_sessions_cut_total", "Sessions ended for what their peer sent", CUTS)
         self.uploads = counter("mvs_uploads_total", "Pictures sent to become styles", UPLOAD_OUTCOMES, "outcome")
+        self.connections = Gauge("mvs_http_connections", "HTTP connections", **r)
+        self.requests_refused = counter("mvs_requests_refused_total", "Requests refused unread", REQUEST_REFUSALS)
+        self.connections_closed = counter(
+            "mvs_http_connections_closed_total", "HTTP connections closed by the gateway", CONNECTION_CLOSES
+        )
         self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)
         self.answer_seconds = histogram(

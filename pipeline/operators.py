@@ -12,6 +12,9 @@ from pipeline.board import Board
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+PAGE = "/status"
+
+
 class Operators:
     """Three routes that hold no state of their own."""
 
@@ -22,7 +25,7 @@ class Operators:
         self._registry, self._board, self._html, self._executor = registry, board, page, executor
 
     def attach(self, app: web.Application) -> None:
-        for path, handler in (("/metrics", self._metrics), ("/status", self._page), ("/status.json", self._state)):
+        for path, handler in (("/metrics", self._metrics), (PAGE, self._page), ("/status.json", self._state)):
             app.router.add_get(path, self._guarded(handler))
 
     def _guarded(self, handler: Handler) -> Handler:
@@ -30,10 +33,11 @@ class Operators:
             token, cookie = request.query.get("token", ""), request.cookies.get(COOKIE, "")
             if not self.access.granted(request.headers, cookie=cookie, query=token):
                 raise web.HTTPUnauthorized(text=SENTENCE)
-            response = await handler(request)
-            if self.access.opens(token):  # so that the page may ask on without it, and its address need not show it
-                secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
-                response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=secure)
+            if not self.access.opens(token):
+                return await handler(request)
+            response = await handler(request) if request.path != PAGE else _without_token(request)
+            secure = request.secure or request.headers.get("X-Forwarded-Proto") == "https"
+            response.set_cookie(COOKIE, token, httponly=True, samesite="Strict", secure=secure)
             return response
 
         return guarded
@@ -48,3 +52,9 @@ class Operators:
 
     async def _state(self, request: web.Request) -> web.Response:
         return web.json_response(self._board.state())
+
+
+def _without_token(request: web.Request) -> web.Response:
+    """To the same page, which a cookie opens from now on: no token stays in the address and in the history."""
+    page = request.rel_url.without_query_params("token")
+    return web.Response(status=303, headers={"Location": str(page).removeprefix("/")})  # behind whatever proxy's path

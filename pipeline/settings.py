@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
 
+from pipeline import client_address, hosts
 from pipeline.errors import BadSetting
 
 
@@ -70,7 +71,11 @@ class Settings:
     cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
-    operator_token: str = _setting("", _token, "what operators show; made up beyond loopback")
+    allowed_hosts: tuple[str, ...] = _setting((), hosts.names, "names the page is asked by, beside the machine's own")
+    trusted_proxies: tuple = _setting((), client_address.networks, "addresses whose X-Forwarded-For is believed")
+    offers_per_s: float = _setting(1.0, _positive(float), "offers a second of an address; of this machine ten times it")
+    operator_token: str = _setting("", _token, "what operators show; made up where there is none")
+    operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")
     train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
     train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")
     train_threads: int = _setting(1, _positive(int), "processor cores that training may use")

@@ -15,6 +15,7 @@ from aiohttp import web
 from pipeline.errors import BadImage, Busy, PictureTooHard, TooLarge, TooSlow
 from pipeline.metrics import GatewayMetrics
 from pipeline.picture_reader import PictureReader
+from pipeline.responses import CLIENT
 from pipeline.style_store import StyleStore
 from pipeline.styles import shipped, shipped_thumbnails
 from pipeline.turns import Turns
@@ -117,7 +118,7 @@ class StyleRoutes:
     async def _kept(self, request: web.Request) -> str:
         if not request.content_type.startswith("image/"):
             raise web.HTTPUnsupportedMediaType(text="Send the picture itself, with its image/... content type.")
-        address = request.remote or ""
+        address = request[CLIENT]
         async with self._bodies.received(request, address) as data, self._turns.turn(address):
             files = await self._reader.read(data)
         return await self._blocking(self._store.add, files)

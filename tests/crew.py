@@ -17,6 +17,8 @@ from workers.runtime import die_with_parent
 from workers.supervisor import ENVIRONMENT
 
 READY_S = 60
+#: A load test finds out what a gateway can do, not what it may.
+UNLIMITED = {"MVS_MAX_SESSIONS": "1000", "MVS_CPU_BUDGET": "64", "MVS_OFFERS_PER_S": "100", "MVS_OPERATOR_OPEN": "on"}
 STUB = Path(__file__).parent / "stub.py"
 
 
@@ -29,7 +31,7 @@ class Crew:
     ) -> None:
         """`stub_ms`: None for the shipped model. `cores`: which ones a part may use. `settings` are MVS_* variables."""
         redis_port, self.port = free_port(), free_port()
-        settings = {"MVS_MAX_SESSIONS": "1000", "MVS_CPU_BUDGET": "64", **settings}
+        settings = {**UNLIMITED, **settings}
         self.redis_url, self.url = f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{self.port}"
         self._environment = {**os.environ, **ENVIRONMENT, **settings}
         python = [sys.executable]

@@ -8,7 +8,7 @@ from aiohttp.test_utils import TestServer
 
 from chromium import photo
 from pipeline.codec import encode_jpeg
-from pipeline.gateway import SECURITY_HEADERS
+from pipeline.responses import SECURITY_HEADERS
 
 WEB = Path(__file__).parent.parent / "clients" / "web"
 STYLES = [{"id": name.lower(), "name": name, "thumbnail": "/photo.jpg"} for name in ("Dusk", "Snow", "Autumn")]

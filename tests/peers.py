@@ -10,7 +10,6 @@ import aiohttp
 import av
 import numpy as np
 import pytest
-from aiohttp import web
 from aioice import ice, mdns
 from aiortc import (
     MediaStreamTrack,
@@ -118,22 +117,20 @@ class Running:
     """A gateway on `port`; 0 for any free one."""
 
     def __init__(self, redis_url: str, web_root, *, port: int = 0, **settings: object) -> None:
-        settings = {"cpu_budget": 64.0, **settings}  # the clients of a test run in its process, too
+        # The clients of a test run in its process, too, and most tests are operators.
+        settings = {"cpu_budget": 64.0, "operator_open": True, "offers_per_s": 10.0, **settings}
         self.gateway = Gateway(replace(Settings(), redis_url=redis_url, **settings), web_root)
         self.url, self._port = "", port
 
     async def __aenter__(self) -> "Running":
-        self._runner = web.AppRunner(self.gateway.application())
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
-        await site.start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        self.server = self.gateway.server()
+        self.url = f"http://127.0.0.1:{await self.server.start('127.0.0.1', self._port)}"
         self.http = aiohttp.ClientSession(self.url)
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self.http.close()
-        await self._runner.cleanup()
+        await self.server.stop()
 
     def count(self, name: str, **labels: str) -> float:
         return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0

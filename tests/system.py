@@ -27,7 +27,10 @@ class Up:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "workers", "up", "--port", str(self.port), *options],
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent,
-                env={**environment, "TMPDIR": str(folder), "MVS_MODELS_DIR": str(folder.with_suffix(".models"))},
+                env={
+                    "MVS_OPERATOR_OPEN": "on", **environment, "TMPDIR": str(folder),
+                    "MVS_MODELS_DIR": str(folder.with_suffix(".models")),
+                },
             )
 
     def wait_ready(self) -> None:

@@ -10,13 +10,16 @@ TOKEN = "a-token-of-operators"
 LOCAL = CIMultiDict({"Host": "127.0.0.1:8080"})
 
 
-def access(host: str = "127.0.0.1", token: str = "") -> Access:
-    return Access.of(Settings(host=host, operator_token=token))
+def access(host: str = "127.0.0.1", token: str = "", is_open: bool = True) -> Access:
+    return Access.of(Settings(host=host, operator_token=token, operator_open=is_open))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "localhost"])
-def test_this_machine_needs_no_token(host):
-    assert access().granted(CIMultiDict({"host": host}))
+def test_this_machine_needs_no_token_where_a_setting_says_so(host):
+    headers = CIMultiDict({"host": host})
+
+    assert access().granted(headers)
+    assert not access(is_open=False).granted(headers)  # whoever comes through a proxy that says nothing looks the same
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])
@@ -39,8 +42,9 @@ def test_another_name_for_this_machine_is_no_loopback(host):
     assert not access().granted(CIMultiDict({"Host": host}))
 
 
-def test_a_token_that_was_asked_for_is_needed_on_loopback_too():
-    assert not access(token=TOKEN).granted(LOCAL)
+def test_a_token_opens_on_loopback_too():
+    assert not access(token=TOKEN, is_open=False).granted(LOCAL)
+    assert access(token=TOKEN, is_open=False).granted(LOCAL, cookie=TOKEN)
 
 
 def test_a_token_that_is_made_up_is_long_and_new_each_time():

@@ -91,7 +91,7 @@ GOOD = {"type": "offer", "sdp": OFFER, "style": shipped()[0].id, "width": 640, "
 )  # fmt: skip
 async def test_a_hostile_offer_gets_one_sentence_and_leaves_no_session(running, offer):
     async with running.http.post("/offer", json=offer) as response:
-        assert response.status == 400
+        assert response.status in (400, 413)
         assert (await response.json())["error"].endswith(".")
 
     assert running.count("mvs_sessions") == 0

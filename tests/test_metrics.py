@@ -6,7 +6,7 @@ from pipeline import metrics
 from pipeline.metrics import GatewayMetrics
 
 #: Where a reason is named: labels("x"), tally.lost("x"), self._drop(frame_id, "x").
-NAMED = re.compile(r'(?:labels|lost|dropped|_drop|Unfit)\((?:[\w.]+, )?"(\w+)"\)')
+NAMED = re.compile(r'(?:labels|lost|dropped|_drop)\((?:[\w.]+, )?"(\w+)"\)')
 
 
 def counters() -> dict[str, set[str]]:
@@ -22,12 +22,13 @@ def counters() -> dict[str, set[str]]:
 
 def test_every_reason_is_there_before_its_first_count():
     assert counters() == {
-        "mvs_frames_dropped_total": set(metrics.FRAME_DROPS),
-        "mvs_streams_refused_total": {"size", "memory", "changes"},
+        "mvs_frames_dropped_total": {"strip", "behind", "broken"},
         "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "unseen"},
         "mvs_key_frames_dropped_total": {"deadline", "error", "redis"},
         "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable"},
         "mvs_offers_refused_total": {"BadOffer", "Busy"},
+        "mvs_requests_refused_total": set(metrics.REQUEST_REFUSALS),
+        "mvs_http_connections_closed_total": set(metrics.CONNECTION_CLOSES),
         "mvs_network_bytes_total": {"in", "out"},
         "mvs_packets_refused_total": set(metrics.REFUSALS),
         "mvs_control_dropped_total": {"rate", "nonsense", "unread"},

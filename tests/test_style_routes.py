@@ -67,9 +67,11 @@ async def test_a_sender_who_leaves_or_stands_still_is_counted_and_nothing_is_hel
         yield PHOTO
         await wait.wait()
 
+    unfinished = {**JPEG, "Content-Length": str(2 * len(PHOTO))}
+
     async def post() -> int:
         async with aiohttp.ClientSession(running.url) as http:
-            async with http.post("/styles", data=half(asyncio.Event()), headers=JPEG) as response:
+            async with http.post("/styles", data=half(asyncio.Event()), headers=unfinished) as response:
                 return response.status
 
     leaves = asyncio.create_task(post())

@@ -14,25 +14,23 @@ def own_environment(monkeypatch):
     monkeypatch.setenv("MVS_OPERATOR_TOKEN", "")  # and back again afterwards
 
 
-def welcome(capsys, host: str, **settings: str) -> str:
+def welcome(capsys, host: str, **settings: object) -> str:
     args = argparse.Namespace(redis=None, tls=False, workers=1)
     Everything(args, Settings(**settings), host, 8080, Path("."))._welcome()
     return capsys.readouterr().out
 
 
-def test_on_loopback_operators_need_no_token(capsys):
-    told = welcome(capsys, "127.0.0.1")
-
-    assert "For operators: http://127.0.0.1:8080/status\n" in told
-    assert "mvstylizer dashboard --redis redis://127.0.0.1:" in told
-    assert os.environ["MVS_OPERATOR_TOKEN"] == ""
-
-
-def test_beyond_loopback_the_address_has_the_token_that_the_gateway_will_ask_for(capsys):
-    told = welcome(capsys, "192.0.2.7")
+@pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.7"])
+def test_the_address_for_operators_has_the_token_that_the_gateway_will_ask_for(capsys, host):
+    told = welcome(capsys, host)
 
     token = os.environ["MVS_OPERATOR_TOKEN"]
-    assert len(token) >= 32 and f"http://192.0.2.7:8080/status?token={token}\n" in told
+    assert len(token) >= 32 and f"For operators: http://{host}:8080/status?token={token}\n" in told
+    assert "mvstylizer dashboard --redis redis://127.0.0.1:" in told
+
+
+def test_where_loopback_is_open_the_address_needs_no_token(capsys):
+    assert "For operators: http://127.0.0.1:8080/status\n" in welcome(capsys, "127.0.0.1", operator_open=True)
 
 
 def test_a_token_of_ones_own_is_kept(capsys):

@@ -9,12 +9,9 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 
-from aiohttp import web
-
 import clients
 from pipeline import express, guards, jitter, window
 from pipeline.access import Access
-from pipeline.decoding import Counters
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -46,19 +43,17 @@ def run(args: argparse.Namespace) -> None:
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
     guards.install(gateway.metrics.refused)
-    express.install(Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused))
-    runner = web.AppRunner(gateway.application(), access_log=None, shutdown_timeout=2)
-    await runner.setup()
+    express.install(gateway.metrics.frames_dropped)
+    server = gateway.server()
     try:
-        context = self_signed_context() if tls else None
-        await web.TCPSite(runner, settings.host, settings.port, ssl_context=context).start()
+        await server.start(settings.host, settings.port, self_signed_context() if tls else None)
         settle()
         logger.info("gateway %s listens on %s:%s", settings.gateway_id, settings.host, settings.port)
         if told := for_operators(settings, gateway.operators.access):
             print(told, flush=True)
         await _stop_requested()
     finally:
-        await runner.cleanup()
+        await server.stop()
 
 
 def settle() -> None:
@@ -69,7 +64,7 @@ def settle() -> None:
 
 
 def for_operators(settings: Settings, access: Access) -> str:
-    """What they must know of a token that nobody chose; "" where they need none, or have it."""
+    """What they must know of a token that nobody chose; "" where they have one, or this machine needs none."""
     if settings.operator_token or access.local:
         return ""
     return f"For operators, with a token made up for this run: {access.url('/status')}"

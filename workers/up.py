@@ -57,8 +57,7 @@ class Everything:
     def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int, folder: Path) -> None:
         self._host, self._port, self._tls = host, port, args.tls
         self._access = Access.of(replace(settings, host=host))
-        if not self._access.local:  # in the environment, since everybody on this machine sees a command
-            os.environ["MVS_OPERATOR_TOKEN"] = self._access.token
+        os.environ["MVS_OPERATOR_TOKEN"] = self._access.token  # since everybody on this machine sees a command
         self._started_s = time.monotonic()
         self._parts: list[Child] = []
         self._lives: list[asyncio.Task[str]] = []

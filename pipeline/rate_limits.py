@@ -1,0 +1,81 @@
+"""How many requests of a kind a client may make: token buckets, one an address. No clock and no I/O."""
+import math
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+#: Addresses that are remembered, about 1 MB. Those that have asked for nothing for longest are forgotten first.
+MAX_ADDRESSES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    per_s: float
+    burst: float
+
+    def times(self, factor: float) -> "Rate":
+        return Rate(self.per_s * factor, self.burst * factor)
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Full at first; refills with `rate.per_s`."""
+
+    rate: Rate
+    level: float = field(init=False)
+    at_s: float
+
+    def __post_init__(self) -> None:
+        self.level = self.rate.burst
+
+    def refill(self, now_s: float) -> float:
+        """What is in it now."""
+        self.level = min(self.rate.burst, self.level + max(0.0, now_s - self.at_s) * self.rate.per_s)
+        self.at_s = max(now_s, self.at_s)
+        return self.level
+
+    def wait_s(self) -> float:
+        """Until there is a token."""
+        return max(0.0, 1.0 - self.level) / self.rate.per_s
+
+
+class Buckets:
+    """One an address, `limit` addresses at most."""
+
+    def __init__(self, limit: int = MAX_ADDRESSES) -> None:
+        self._limit = limit
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def of(self, address: str, rate: Rate, now_s: float) -> Bucket:
+        """Refilled. A new address has a full one."""
+        bucket = self._buckets.get(address)
+        if bucket is None:
+            bucket = self._buckets[address] = Bucket(rate, now_s)
+            if len(self._buckets) > self._limit:
+                self._buckets.popitem(last=False)
+        self._buckets.move_to_end(address)
+        bucket.refill(now_s)
+        return bucket
+
+    def __len__(self) -> int:
+        return len(self._buckets)
+
+
+class RateLimit:
+    """What one address may do, and all of them together. While little is left of what all may do together, it is kept
+    for those who have done little themselves: many who ask often do not lock out one who asks for the first time."""
+
+    def __init__(self, each: Rate, together: Rate) -> None:
+        self._each, self._together = each, Bucket(together, -math.inf)
+        self._buckets = Buckets()
+
+    def wait_s(self, address: str, now_s: float, *, factor: float = 1.0) -> float:
+        """0, and it is counted; or in how many seconds to ask again. `factor` is of an address with a larger budget."""
+        bucket = self._buckets.of(address, self._each.times(factor), now_s)
+        left = self._together.refill(now_s)
+        if bucket.level < 1:
+            return bucket.wait_s()
+        if left < 1 or left < self._together.rate.burst / 2 and bucket.level < bucket.rate.burst / 2:
+            return max(1.0, self._together.wait_s())
+        bucket.level -= 1
+        self._together.level -= 1
+        return 0.0
