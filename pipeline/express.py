@@ -19,7 +19,6 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, is_rtcp, pack_remb_fci
 from OpenSSL import SSL
-from prometheus_client import Counter
 
 from pipeline import decoding
 from pipeline.rtp import Packet, vp8_data
@@ -185,15 +184,15 @@ class CalmEstimator(RemoteBitrateEstimator):
         return estimate
 
 
-def install(dropped: Counter) -> bool:
-    """Have peer connections made from now on use all this, and count frames in `dropped` by reason.
+def install(counters: decoding.Counters) -> bool:
+    """Have peer connections made from now on use all this, and count what they drop.
 
     False with an aiortc it was not written for.
     """
     if not _is_known():
         logger.warning("this aiortc is not %sx: receiving costs more", WRITTEN_FOR)
         return False
-    decoding.install(dropped)
+    decoding.install(counters)
     rtcrtpreceiver.RemoteBitrateEstimator = CalmEstimator
     return True
 

@@ -24,9 +24,8 @@ logger = logging.getLogger(__name__)
 WRITTEN_FOR = "1.16."
 #: Half a second of video's 90 kHz clock: a packet sent again comes in time over round trips up to 400 ms.
 PATIENCE_TICKS = 45_000
-#: A start code and the byte after it, which names the unit: 5 is a whole picture, 7 the parameters before it.
-H264_UNIT = re.compile(rb"\x00\x00\x01(.)", re.S)
-H264_WHOLE = (5, 7)
+#: A start code and a byte that names the unit by its last bits: 5 is a whole picture, 7 the parameters before it.
+H264_WHOLE = re.compile(rb"\x00\x00\x01[%b]" % re.escape(bytes(b for b in range(256) if b & 0x1F in (5, 7))))
 
 
 class JitterFrames(JitterFrame):
@@ -108,13 +107,21 @@ class MarkerJitterBuffer(JitterBuffer):
 def is_whole_picture(data: bytes) -> bool:
     """Whether an encoded frame needs no other one: VP8 (RFC 6386 section 9.1), or H.264 with start codes."""
     if data.startswith((b"\0\0\1", b"\0\0\0\1")):
-        return any(unit[0] & 0x1F in H264_WHOLE for unit in H264_UNIT.findall(data))
+        return H264_WHOLE.search(data) is not None
     return bool(data) and not data[0] & 1
 
 
 def _after(before: int, now: int) -> int:
     """Ticks from `before` to `now`, across the wrap; below 0 when it is the earlier one."""
     return (now - before + 2**31) % 2**32 - 2**31
+
+
+def parts(frame: JitterFrame) -> list[JitterFrame]:
+    """The frames that JitterFrames are, each with its time; any other frame itself."""
+    if not isinstance(frame, JitterFrames):
+        return [frame]
+    first = frame.frames[0].timestamp  # the receiver has moved the first one's timestamp to its own origin
+    return [JitterFrame(part.data, frame.timestamp + (part.timestamp - first) % 2**32) for part in frame.frames]
 
 
 class BurstDecoder(Decoder):
@@ -124,13 +131,7 @@ class BurstDecoder(Decoder):
         self._decoder = decoder
 
     def decode(self, encoded_frame: JitterFrame) -> list[Frame]:
-        if not isinstance(encoded_frame, JitterFrames):
-            return self._decoder.decode(encoded_frame)
-        first, decoded = encoded_frame.frames[0].timestamp, []
-        for frame in encoded_frame.frames:  # the receiver has moved the first one's timestamp to its own origin
-            timestamp = encoded_frame.timestamp + (frame.timestamp - first) % 2**32
-            decoded += self._decoder.decode(JitterFrame(frame.data, timestamp))
-        return decoded
+        return [picture for part in parts(encoded_frame) for picture in self._decoder.decode(part)]
 
 
 def burst_decoder(codec: RTCRtpCodecParameters) -> Decoder:

@@ -28,9 +28,11 @@ from pipeline.keyframes import Reason
 disable_created_metrics()  # they double the text, and tell only when a process began
 
 #: Why frames cannot be key frames, key frames are never answered, answers reach nobody, and offers are refused.
-FRAME_DROPS = ("strip", "behind", "broken")
+FRAME_DROPS = ("strip", "behind", "broken", "empty", "budget", "size")
 KEY_FRAME_DROPS = ("deadline", "error", "redis")
 ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable")
+#: Why video is refused in the midst of a session, which ends with it.
+STREAM_REFUSALS = ("size", "memory", "changes")
 OFFER_REFUSALS = ("BadOffer", "Busy")
 #: Why what peers and strangers send is dropped unread: no STUN that ICE needs, not signed, more than a peer may send,
 #: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense.
@@ -67,6 +69,7 @@ class GatewayMetrics:
         self.worker_ready = Gauge("mvs_worker_ready", "1 while a warm worker serves this gateway's edge", **r)
         self.frames = Counter("mvs_frames_received_total", "Video frames received", **r)
         self.frames_dropped = counter("mvs_frames_dropped_total", "Frames that cannot be key frames", FRAME_DROPS)
+        self.streams_refused = counter("mvs_streams_refused_total", "Sessions ended for their video", STREAM_REFUSALS)
         self.key_frames = counter("mvs_key_frames_total", "Key frames picked", get_args(Reason))
         self.key_frames_dropped = counter("mvs_key_frames_dropped_total", "Key frames never answered", KEY_FRAME_DROPS)
         self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", **r)

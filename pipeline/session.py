@@ -20,7 +20,7 @@ from aiortc import (
     RTCSessionDescription,
 )
 
-from pipeline import closing, decoding, express
+from pipeline import closing, decoding, express, picture_limit
 from pipeline.broker import GatewayBroker
 from pipeline.channel import to_chunks
 from pipeline.control import ControlInbox
@@ -41,6 +41,8 @@ SILENCE_TIMEOUT_S = 8.0
 WATCH_S = 1.0
 #: An offer is answered in milliseconds, or once all STUN and TURN servers have answered, or not: aioice's own 5 s.
 ANSWER_TIMEOUT_S = 6.0
+#: So long a client may take to hear why its session ends.
+LAST_WORD_S = 1.0
 #: Tasks of ours wait for threads at most, and leave these to themselves when they are cancelled.
 TASKS_TIMEOUT_S = 0.5
 #: While Redis hangs, no more pictures than this wait for a thread that would give them to it.
@@ -165,7 +167,24 @@ class Session:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            decoding.hand_over(track, self._on_frame)
+            decoding.hand_over(track, self._on_frame, refuse=self._refuse,
+                               most_pixels=lambda: picture_limit.most_pixels(self._picture_size))
+
+    def _refuse(self, sentence: str) -> None:
+        """The decoder takes no more of this video; nothing is left to do but to say so."""
+        logger.info("stream %s: %s", self.stream_id, sentence)
+        self._spawn(self._say_last(sentence))
+
+    async def _say_last(self, sentence: str) -> None:
+        """Data channels may open after the first frame, and take a moment to leave."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORD_S):
+                while self._control is None or self._control.readyState != "open":
+                    await asyncio.sleep(LAST_WORD_S / 20)
+                self._send({"type": "error", "error": sentence})
+                while self._control.bufferedAmount:
+                    await asyncio.sleep(LAST_WORD_S / 20)
+        self._end()
 
     def _on_frame(self, frame: av.VideoFrame | None) -> None:
         """Every frame as it comes, so that none queues up; only key frames are worked on, elsewhere."""
@@ -175,7 +194,11 @@ class Session:
         elif self._closing is None:
             self.tally.frame()
             self._heard_s = time.monotonic()
-            self._look(frame, self._heard_s)
+            try:
+                self._look(frame, self._heard_s)
+            except Exception:  # each frame would raise it again, into the event loop's own log
+                logger.exception("stream %s: a frame could not be looked at", self.stream_id)
+                self._end()
 
     def _look(self, frame: av.VideoFrame, now_s: float) -> None:
         unreadable = self._picker.unreadable

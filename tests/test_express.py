@@ -5,7 +5,6 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from aioice import Connection
 from aiortc import RTCDtlsTransport, codecs, rtcrtpreceiver
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtcrtpparameters import (
@@ -20,7 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from peers import Client, Running, restored_afterwards, until
-from pipeline import express, guards, jitter
+from pipeline import express, guards, ice_limits, jitter
+from pipeline.decoding import Counters
 from pipeline.metrics import GatewayMetrics
 
 
@@ -28,14 +28,14 @@ from pipeline.metrics import GatewayMetrics
 def installed(monkeypatch):
     for module, names in (
         (rtcrtpreceiver, ("RemoteBitrateEstimator", "JitterBuffer", "get_decoder", "queue", "threading")),
-        (codecs, ("Vp8Decoder",)),
+        (codecs, ("Vp8Decoder", "H264Decoder")),
     ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
     restored_afterwards(monkeypatch)
     guards.install()
     assert jitter.install()
-    assert express.install(GatewayMetrics().frames_dropped)
+    assert express.install(Counters(GatewayMetrics().frames_dropped, GatewayMetrics().streams_refused))
 
 
 def test_it_is_written_for_the_installed_aiortc():
@@ -48,9 +48,14 @@ def test_an_empty_datagram_is_nothing_of_ours():
 
 async def test_video_and_data_channels_take_the_short_way_and_rtcp_does_not(redis_url, tmp_path, edge, monkeypatch):
     queued, short = [], []
-    take, otherwise = express.ShortWay._take, Connection.data_received
+    take, otherwise = express.ShortWay._take, ice_limits.GuardedConnection.data_received
     monkeypatch.setattr(express.ShortWay, "_take", lambda *args: short.append(args[1]) or take(*args))
-    monkeypatch.setattr(Connection, "data_received", lambda *args: queued.append(args[1]) or otherwise(*args))
+
+    def keep(*args):
+        queued.append(args[1])
+        otherwise(*args)
+
+    monkeypatch.setattr(ice_limits.GuardedConnection, "data_received", keep)
     async with Running(redis_url, tmp_path) as running:
         client = Client(running.url)
         await client.open()

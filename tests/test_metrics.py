@@ -6,7 +6,7 @@ from pipeline import metrics
 from pipeline.metrics import GatewayMetrics
 
 #: Where a reason is named: labels("x"), tally.lost("x"), self._drop(frame_id, "x").
-NAMED = re.compile(r'(?:labels|lost|dropped|_drop)\((?:[\w.]+, )?"(\w+)"\)')
+NAMED = re.compile(r'(?:labels|lost|dropped|_drop|Unfit)\((?:[\w.]+, )?"(\w+)"\)')
 
 
 def counters() -> dict[str, set[str]]:
@@ -22,7 +22,8 @@ def counters() -> dict[str, set[str]]:
 
 def test_every_reason_is_there_before_its_first_count():
     assert counters() == {
-        "mvs_frames_dropped_total": {"strip", "behind", "broken"},
+        "mvs_frames_dropped_total": set(metrics.FRAME_DROPS),
+        "mvs_streams_refused_total": {"size", "memory", "changes"},
         "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "unseen"},
         "mvs_key_frames_dropped_total": {"deadline", "error", "redis"},
         "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable"},

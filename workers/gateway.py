@@ -12,6 +12,7 @@ from pathlib import Path
 import clients
 from pipeline import express, guards, jitter, window
 from pipeline.access import Access
+from pipeline.decoding import Counters
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
     guards.install(gateway.metrics.refused)
-    express.install(gateway.metrics.frames_dropped)
+    express.install(Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused))
     server = gateway.server()
     try:
         await server.start(settings.host, settings.port, self_signed_context() if tls else None)

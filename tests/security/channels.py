@@ -1,0 +1,106 @@
+"""What a peer can do with data channels."""
+import asyncio
+import json
+import time
+
+import redis
+from aiortc.rtcsctptransport import DataChunk
+
+from pipeline import topology
+from pipeline.messages import TrainingSample
+from security.fort import Target, picture
+from security.offers import kept
+from security.peer import Peer, connected
+
+FIRST, LAST, UNORDERED = 2, 1, 4
+
+
+async def control_open(peer: Peer) -> None:
+    async with asyncio.timeout(5):
+        while peer.control.readyState != "open":
+            await asyncio.sleep(0.02)
+
+
+async def one_byte_chunks(target: Target) -> str:
+    """1,100 SCTP chunks of one byte a second, of messages that never end."""
+    async with connected(target) as peer:
+        await control_open(peer)
+        sctp = peer.control.transport
+        for number in range(1100 * 4):
+            chunk = DataChunk(flags=FIRST | UNORDERED if number % 64 == 0 else UNORDERED)
+            chunk.tsn, chunk.stream_id, chunk.protocol, chunk.user_data = sctp._local_tsn, 1, 51, b"x"
+            sctp._local_tsn = (sctp._local_tsn + 1) % 2**32
+            await sctp._send_chunk(chunk)
+            await asyncio.sleep(1 / 1100)
+    return await kept(target)
+
+
+async def gaps_in_chunks(target: Target) -> str:
+    """1,100 chunks a second of which every other never comes: each opens one more gap to tell of."""
+    async with connected(target) as peer:
+        await control_open(peer)
+        sctp = peer.control.transport
+        for _ in range(1100 * 4):
+            chunk = DataChunk(flags=FIRST | LAST | UNORDERED)
+            chunk.tsn, chunk.stream_id, chunk.protocol, chunk.user_data = sctp._local_tsn, 1, 51, b"x"
+            sctp._local_tsn = (sctp._local_tsn + 2) % 2**32
+            await sctp._send_chunk(chunk)
+            await asyncio.sleep(1 / 1100)
+    return await kept(target)
+
+
+async def control_flood(target: Target) -> str:
+    """A thousand control messages a second: garbage, long ones, and styles that nobody knows."""
+    words = ("{", "[" * 4000, "x" * 5000, json.dumps({"type": "style", "style": "unknown"}),
+             json.dumps({"type": "key_frame"}), json.dumps({"type": "size", "width": 4096, "height": 4096}))
+    async with connected(target) as peer:
+        await control_open(peer)
+        end_s, number = time.monotonic() + 4, 0
+        while time.monotonic() < end_s and peer.control.readyState == "open":
+            if peer.control.bufferedAmount < 1 << 16:
+                peer.control.send(words[number % len(words)])
+                number += 1
+            await asyncio.sleep(0.001)
+    return await kept(target)
+
+
+def fill_samples(target: Target, edge: str = "edge") -> None:
+    """Somebody else has shared as much as is kept."""
+    with redis.Redis.from_url(target.redis_url) as connection, connection.pipeline() as pipe:
+        for number in range(topology.SAMPLES_MAXLEN):
+            sample = TrainingSample("c" * 16, "0" * 16, picture(number % 16, (100, 100)))
+            pipe.xadd(topology.samples(edge), {"by": sample.shared_by, "sample": sample.pack()},
+                      maxlen=topology.SAMPLES_MAXLEN, approximate=False)
+        pipe.execute()
+
+
+async def share_flood(target: Target) -> str:
+    """Sharing on and off as fast as a channel takes it, where much is shared already: each read all of it."""
+    fill_samples(target)
+    async with connected(target) as peer:
+        await control_open(peer)
+        end_s, number = time.monotonic() + 5, 0
+        while time.monotonic() < end_s and peer.control.readyState == "open":
+            if peer.control.bufferedAmount < 1 << 16:
+                peer.control.send(json.dumps({"type": "share", "on": number % 2 == 0, "by": f"{number:016x}"}))
+                number += 1
+            await asyncio.sleep(0.002)
+    with redis.Redis.from_url(target.redis_url) as connection:
+        marks = sum(1 for _ in connection.scan_iter(topology.withdrawn("*"), count=10_000))
+        connection.delete(topology.samples("edge"))
+    return f"{marks} marks of withdrawals are kept for a day" if marks > 200 else ""
+
+
+async def many_channels(target: Target) -> str:
+    """Two thousand data channels, of which two are ours."""
+    async with connected(target) as peer:
+        await control_open(peer)
+        for number in range(2000):
+            try:
+                peer._peer.createDataChannel(f"extra {number}")
+            except (ValueError, ConnectionError):
+                break
+            if number % 10 == 0:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(1)
+    return await kept(target)

@@ -1,0 +1,147 @@
+"""The system under attack, `mvstylizer up` on a Redis of ours, and what an attack cost it."""
+import contextlib
+import os
+import threading
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import psutil
+
+from conftest import RedisServer
+from system import Up
+
+SAMPLE_S = 0.1
+#: Whose requests these are: limits by address see one caller.
+ATTACKER = "127.0.0.66"
+#: Shown by /config, to nobody but its own page.
+TURN = '[{"urls": "turn:turn.example", "username": "u", "credential": "turn-secret"}]'
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an attacker may know, and what a test needs to see whether it worked."""
+
+    url: str
+    redis_url: str
+    photo: str  # the id of a style that a live stream uses
+    log: Path
+    gateway: int  # process ids
+    worker: int
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+
+class Fort:
+    """To be used with `with`."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.redis = RedisServer(folder)
+        self._folder = folder / "up"
+        self._settings = {"MVS_CPU_BUDGET": "2", "MVS_ICE_SERVERS": "[]", **settings}
+
+    def __enter__(self) -> "Fort":
+        self._folder.mkdir()
+        self.redis.start()
+        try:
+            self.up = Up(self._folder, "--redis", self.redis.url, environment={**os.environ, **self._settings})
+            self.up.wait_ready()
+            request = urllib.request.Request(f"{self.up.url}/styles", picture(0), {"Content-Type": "image/png"})
+            with urllib.request.urlopen(request, timeout=10) as response:
+                self.photo = response.read().decode().split('"id": "')[1][:16]
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(Exception):
+            self.up.stop()
+        self.redis.stop()
+
+    def target(self) -> Target:
+        return Target(self.up.url, self.redis.url, self.photo, self.up.log, self.gateway().pid, self.up.worker().pid)
+
+    def alive(self) -> bool:
+        return self.up.process.poll() is None
+
+    def gateway(self) -> psutil.Process:
+        return self.up.part("gateway")
+
+    def sessions(self) -> int:
+        return self.up.get("/healthz")[1].get("sessions", -1)
+
+
+def picture(number: int, size: tuple[int, int] = (64, 64)) -> bytes:
+    """A PNG that is like no other number's."""
+    pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)
+    return cv2.imencode(".png", pixels)[1].tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    cpu_s: float
+    grew_mb: float  # at most, the gateway
+    all_grew_mb: float  # at most, all parts together
+    fds: int  # at most, above what there were
+    log_lines: int
+    traces: int
+    seconds: float
+
+
+class Watched:
+    """Cost of what happens inside `with`, sampled by a thread; `cost` afterwards."""
+
+    def __init__(self, fort: Fort) -> None:
+        self._fort, self._gateway = fort, fort.gateway()
+        self._ended = threading.Event()
+        self._peak = (0, 0, 0)
+
+    def __enter__(self) -> "Watched":
+        self._before, self._cpu_s, self._log = self._sample(), self._spent_s(), self._fort.up.log.stat().st_size
+        self._peak, self._began_s = self._before, time.monotonic()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        rss, all_rss, fds = (peak - before for peak, before in zip(self._peak, self._before, strict=True))
+        with self._fort.up.log.open() as log:
+            log.seek(self._log)
+            written = log.read()
+        self.cost = Cost(
+            cpu_s=round(self._spent_s() - self._cpu_s, 2), grew_mb=round(rss / 1e6, 1),
+            all_grew_mb=round(all_rss / 1e6, 1), fds=fds,
+            log_lines=written.count("\n"), traces=written.count("Traceback"),
+            seconds=round(time.monotonic() - self._began_s, 1),
+        )
+
+    def _follow(self) -> None:
+        while not self._ended.wait(SAMPLE_S):
+            self._peak = tuple(map(max, self._peak, self._sample()))
+
+    def _sample(self) -> tuple[int, int, int]:
+        together = 0
+        with contextlib.suppress(psutil.Error):
+            for part in self._fort.up.parts():
+                with contextlib.suppress(psutil.Error):
+                    together += part.memory_info().rss
+        try:
+            return self._gateway.memory_info().rss, together, self._gateway.num_fds()
+        except psutil.Error:
+            return 0, together, 0
+
+    def _spent_s(self) -> float:
+        try:
+            times = self._gateway.cpu_times()
+        except psutil.Error:
+            return 0.0
+        return times.user + times.system + times.children_user + times.children_system

@@ -1,0 +1,227 @@
+"""What somebody else on the same machine can read, and what is left behind. Each starts an `up` of its own."""
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from conftest import RedisServer
+from security.fort import Target
+from system import Up
+
+NOBODY = 65534
+
+
+@contextlib.contextmanager
+def another_up(*options: str, **settings: str) -> Iterator[Up]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "up"
+        folder.mkdir()
+        os.chmod(name, 0o755)
+        os.chmod(folder, 0o777)
+        up = Up(folder, *options, environment={**os.environ, **settings})
+        try:
+            up.wait_ready()
+            yield up
+        finally:
+            up.stop()
+
+
+def as_nobody(code: str) -> str:
+    """What a Python program prints that another user runs; it imports nothing of ours."""
+    def drop() -> None:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+    done = subprocess.run(["/usr/bin/env", "python3", "-c", code], preexec_fn=drop, capture_output=True, text=True,
+                          timeout=30, cwd="/", env={"PATH": "/usr/bin:/bin"})
+    return done.stdout
+
+
+KNOCK = """
+import glob, os, socket, stat
+def talk(s):
+    s.settimeout(1)
+    try:
+        s.sendall(b"PING\\r\\nCONFIG GET dir\\r\\nKEYS *\\r\\n")
+        got = s.recv(4096)
+    except OSError:
+        return
+    if b"+PONG" in got:
+        print("opened", s.getpeername())
+for port in {ports}:
+    try:
+        talk(socket.create_connection(("127.0.0.1", port), 1))
+    except OSError:
+        pass
+for path in {paths}:
+    s = socket.socket(socket.AF_UNIX)
+    try:
+        s.connect(path)
+        talk(s)
+    except OSError:
+        pass
+    try:
+        print("listed", os.listdir(os.path.dirname(path)))
+    except OSError:
+        pass
+"""
+
+
+def _other_user() -> str:
+    if os.getuid():
+        return "not tried: only root can become another user"
+    with another_up() as up:
+        ports, paths = set(), set()
+        for part in up.parts():
+            with contextlib.suppress(psutil.Error):
+                for one in part.net_connections("all"):
+                    if one.status == psutil.CONN_LISTEN and one.laddr.port != up.port:
+                        ports.add(one.laddr.port)
+                    elif one.family == socket.AF_UNIX and isinstance(one.laddr, str) and one.laddr.startswith("/"):
+                        paths.add(one.laddr)
+        found = as_nobody(KNOCK.format(ports=sorted(ports), paths=sorted(paths)))
+    return f"another user: {found.strip()[:100]}" if found else ""
+
+
+async def other_user_reads_redis(target: Target) -> str:
+    """Another user of this machine looks for the Redis that `up` starts, by port and by socket."""
+    return await asyncio.to_thread(_other_user)
+
+
+SECRET = "redis-secret-4711"
+
+
+def _ps(parts: list[psutil.Process]) -> list[str]:
+    shown = []
+    for part in parts:
+        with contextlib.suppress(psutil.Error):
+            shown.append(" ".join(part.cmdline()))
+    return [line for line in shown if SECRET in line]
+
+
+def _passwords() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        server = RedisServer(Path(folder), requirepass=SECRET)
+        server._process = subprocess.Popen(server._command, stdout=subprocess.DEVNULL)
+        try:
+            url = server.url.replace("//", f"//:{SECRET}@")
+            with another_up("--redis", url) as up:
+                seen = _ps(up.parts())
+                said = SECRET in up.log.read_text()
+        finally:
+            server.stop()
+    if seen:
+        return f"ps shows it in {len(seen)} children"
+    if said:
+        return "up prints it"
+    for role in (["gateway", "--port", "1"], ["stylize"], ["train"], ["aggregate"], ["up"]):
+        for wrong in (f"redis://:{SECRET}@127.0.0.1:1/0", f"rediss:/:{SECRET}@x", f"redis://u:{SECRET}@127.0.0.1:none/0"):
+            if SECRET in said_by(role[0], "--redis", wrong, *role[1:]):
+                return f"{role[0]} says it in an error ({wrong.replace(SECRET, '...')})"
+            if SECRET in said_by(role[0], *role[1:], MVS_REDIS_URL=wrong):
+                return f"{role[0]} says what stands in MVS_REDIS_URL"
+    return ""
+
+
+def said_by(*command: str, seconds: float = 6, **settings: str) -> str:
+    """What a role prints until it ends, or is ended."""
+    process = subprocess.Popen([sys.executable, "-m", "workers", *command], text=True, env={**os.environ, **settings},
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        return process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.communicate()[0]
+
+
+async def passwords_shown(target: Target) -> str:
+    """A Redis password in `ps` of any child, or in what a role says when it cannot start."""
+    return await asyncio.to_thread(_passwords)
+
+
+async def credential_in_error(target: Target) -> str:
+    """Settings that make no sense are named without what is secret in them."""
+    wrong = {
+        "MVS_ICE_SERVERS": f'[{{"urls": "turn:x", "username": "u", "credential": "{SECRET}"',
+        "MVS_OPERATOR_TOKEN": f"{SECRET} with a space", "MVS_REDIS_URL": f"http://u:{SECRET}@x/",
+        "MVS_CLOUD_REDIS_URL": f"foo://u:{SECRET}@x/", "MVS_SNAPSHOT_KEY": f"{SECRET} with a space",
+    }
+    shown = []
+    for name, value in wrong.items():
+        said = await asyncio.to_thread(lambda: said_by("gateway", "--port", "1", **{name: value}))
+        shown += [name] if SECRET in said else []
+    return f"shown: {', '.join(shown)}" if shown else ""
+
+
+def left_behind(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir() if path.name.startswith("mvstylizer-")]
+
+
+def _signalled(number: int, patience_s: float) -> str:
+    with another_up() as up:
+        parts = up.parts()
+        up.process.send_signal(number)
+        up.process.wait(30)
+        end_s = time.monotonic() + patience_s
+        while time.monotonic() < end_s and (left_behind(up.folder) or any(part.is_running() for part in parts)):
+            time.sleep(0.1)
+        left, running = left_behind(up.folder), [part.pid for part in parts if part.is_running()]
+    return f"left {left}, {len(running)} processes" if left or running else ""
+
+
+async def hung_up(target: Target) -> str:
+    """SIGHUP, as when a terminal closes: `up` ends in order and leaves nothing."""
+    return await asyncio.to_thread(_signalled, signal.SIGHUP, 5)
+
+
+async def killed(target: Target) -> str:
+    """SIGKILL to `up`: whatever it started dies, and its folder goes."""
+    return await asyncio.to_thread(_signalled, signal.SIGKILL, 8)
+
+
+def _full_folder() -> str:
+    if os.getuid():
+        return "not tried: only root can mount a folder of one megabyte"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "up"
+        folder.mkdir()
+        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(folder)], capture_output=True)
+        if mounted.returncode:
+            return "not tried: mounting is not allowed here"
+        up = None
+        try:
+            up = Up(folder, environment=dict(os.environ))
+            up.wait_ready()
+            with contextlib.suppress(OSError), (folder / "full").open("wb") as file:
+                while True:
+                    file.write(bytes(4096))
+                    file.flush()
+            worker = up.worker()
+            up.part("stylize").kill()
+            worker.wait(10)
+            for _ in range(300):
+                time.sleep(0.1)
+                with contextlib.suppress(StopIteration, IndexError, psutil.Error):
+                    if up.worker().is_running() and up.get("/readyz")[0] == 200 and up.worker().pid != worker.pid:
+                        return ""
+            return "no worker starts any more"
+        finally:
+            if up:
+                with contextlib.suppress(Exception):
+                    up.stop()
+            subprocess.run(["umount", "-l", str(folder)], capture_output=True)
+
+
+async def full_temporary_folder(target: Target) -> str:
+    """A full temporary folder: a worker that has to start again, starts."""
+    return await asyncio.to_thread(_full_folder)

@@ -1,0 +1,66 @@
+"""An attacker with a session: what it puts on the wire is its own affair."""
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiortc import MediaStreamTrack, RTCRtpTransceiver
+
+from clients.outlet import SENT_AT, leave
+from pipeline.styles import shipped
+from security.fort import ATTACKER, Target
+from security.innocents import ConnectionFrom
+
+_HEADER = struct.Struct("!BBHII")
+ONE_BYTE_IDS = 0xBEDE
+
+
+class Silent(MediaStreamTrack):
+    """Sends nothing by itself."""
+
+    kind = "video"
+
+    async def recv(self):
+        return await asyncio.Future()
+
+
+class Peer(ConnectionFrom):
+    """A client that is connected, and sends whatever it is told to."""
+
+    def __init__(self, url: str, **callbacks: object) -> None:
+        super().__init__(url, ATTACKER, **callbacks)
+        self.sequence = 0
+
+    @property
+    def dtls(self):
+        return self.video.sender.transport
+
+    def payload_type(self, kind: str = "video/VP8") -> int:
+        return next(codec.payloadType for codec in self.video._codecs if codec.mimeType == kind)
+
+    def extension_id(self, uri: str = SENT_AT) -> int:
+        return next(e.id for e in self.video._headerExtensions if e.uri == uri)
+
+    def rtp(self, payload: bytes, *, sequence: int | None = None, ssrc: int | None = None, marker: bool = True,
+            extension: bytes = b"", kind: str = "video/VP8") -> None:
+        """One packet of video. `extension` is all of a header extension, with its own header, or nothing."""
+        if sequence is None:
+            self.sequence = sequence = (self.sequence + 1) % 65536
+        first = 0x90 if extension else 0x80
+        ssrc = self.video.sender._ssrc if ssrc is None else ssrc
+        header = _HEADER.pack(first, marker << 7 | self.payload_type(kind), sequence,
+                              int(time.monotonic() * 90_000) % 2**32, ssrc)
+        leave(self.dtls.transport._connection, self.dtls._tx_srtp.protect(header + extension + payload))
+
+
+@asynccontextmanager
+async def connected(target: Target, **callbacks: object) -> AsyncIterator[Peer]:
+    """A peer with a session and every codec that there is, which leaves in the end."""
+    peer = Peer(target.url, **callbacks)
+    RTCRtpTransceiver.setCodecPreferences = lambda self, codecs: None  # an honest client asks for VP8 alone
+    try:
+        await peer.open(Silent(), size=(640, 360), style=shipped()[0].id)
+        yield peer
+    finally:
+        await peer.close()

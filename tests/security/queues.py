@@ -1,0 +1,207 @@
+"""What can be done by who reaches a deployment's Redis: somebody on its network, or an edge that was taken over."""
+import asyncio
+import contextlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import psutil
+import redis
+
+from pipeline import topology
+from pipeline.broker import EdgeBroker
+from pipeline.messages import MAX_BYTES, KeyFrame, StylizedFrame, WeightSnapshot
+from security.fort import Target
+from security.web import ask
+
+QUEUE = b"rq:queue:stylize.edge"
+#: A worker that was lost is followed by another in less.
+BACK_S = 15.0
+
+
+async def until(condition: Callable[[], bool], limit_s: float) -> bool:
+    """Whether it came true in time."""
+    end_s = time.monotonic() + limit_s
+    while time.monotonic() < end_s:
+        if await asyncio.to_thread(condition):
+            return True
+        await asyncio.sleep(0.1)
+    return False
+
+
+def worker_there(connection: redis.Redis) -> bool:
+    return bool(connection.exists(topology.worker_beacon("edge")))
+
+
+def jobs_left(connection: redis.Redis) -> int:
+    return connection.llen(QUEUE)
+
+
+async def malformed_jobs(target: Target) -> str:
+    """Job records that RQ itself cannot read: a date that is none, ids that are no text, a type that is another."""
+    hostile: dict[bytes, dict] = {
+        b"hostile-date": {"created_at": "never", "data": b"x", "status": "queued"},
+        b"hostile-\xff\xfe": {"created_at": "2026-01-01T00:00:00Z", "data": b"\xc1", "status": "queued"},
+        b"hostile-timeout": {"created_at": "2026-01-01T00:00:00Z", "timeout": "soon", "data": b"", "origin": b"\xff"},
+        b"hostile-meta": {"created_at": "2026-01-01T00:00:00Z", "meta": b"\xc1\xc1", "data": b"\x81\xc1"},
+        b"hostile-numbers": {"created_at": "2026-01-01T00:00:00Z", "result_ttl": "\u0663x", "ttl": "-", "data": b"x"},
+        b"hostile-enqueued": {"created_at": "", "enqueued_at": "\x00", "worker_name": b"\xff", "data": b"\x90"},
+    }
+    with redis.Redis.from_url(target.redis_url) as connection:
+        for round_ in range(3):
+            for name, fields in hostile.items():
+                name = name + str(round_).encode()
+                connection.hset(b"rq:job:" + name, mapping=fields)
+                connection.rpush(QUEUE, name)
+            connection.set(b"rq:job:hostile-kind%d" % round_, b"no hash")
+            connection.rpush(QUEUE, b"hostile-kind%d" % round_)
+            connection.rpush(QUEUE, b"", b"\x00" * 64, b"a" * 100_000)
+            await asyncio.sleep(2)
+        there = await until(lambda: worker_there(connection) and jobs_left(connection) == 0, BACK_S)
+    return "" if there else "the queue is not worked on any more"
+
+
+async def memory_full(target: Target, seconds: float = 20.0) -> str:
+    """Redis with no room for another byte; key frames cannot be queued, and everything else goes on."""
+    with redis.Redis.from_url(target.redis_url) as connection:
+        before = connection.config_get("maxmemory")["maxmemory"]
+        for number in range(64):  # what may not be evicted
+            connection.set(f"ballast:{number}", bytes(1 << 20))
+        used = connection.info("memory")["used_memory"]
+        connection.config_set("maxmemory", used - (2 << 20))
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            connection.config_set("maxmemory", before)
+            connection.delete(*(f"ballast:{number}" for number in range(64)))
+        back = await until(lambda: worker_there(connection), BACK_S)
+    return "" if back else "no worker is there any more"
+
+
+def gateway_id(connection: redis.Redis) -> str:
+    return next(connection.scan_iter(topology.results("*"), count=1000)).decode().rpartition(":")[2]
+
+
+async def result_of_the_future(target: Target) -> str:
+    """One entry in a gateway's results whose id no later one can exceed: no answer could be added after it."""
+    with redis.Redis.from_url(target.redis_url) as connection:
+        key = topology.results(gateway_id(connection))
+        connection.xadd(key, {"frame": b"x"}, id=f"{2**64 - 1}-{2**64 - 1}")
+        await asyncio.sleep(4)
+        newest = connection.xrevrange(key, count=1)
+    return "the stream still ends with it" if newest and newest[0][0].startswith(b"18446744073709551615") else ""
+
+
+async def wrong_kinds(target: Target) -> str:
+    """Names of ours that hold another kind of value: a list in the place of a stream, a string in that of a set."""
+    with redis.Redis.from_url(target.redis_url) as connection:
+        results = topology.results(gateway_id(connection))
+        for key in (results, topology.STYLES, topology.ROLES, topology.COUNTS, topology.samples("edge")):
+            connection.delete(key)
+            connection.lpush(key, b"another kind")
+        await asyncio.sleep(3)
+        for key in (results, topology.STYLES, topology.ROLES, topology.COUNTS, topology.samples("edge")):
+            with contextlib.suppress(redis.RedisError):
+                if connection.type(key) == b"list":
+                    connection.delete(key)
+        back = await until(lambda: worker_there(connection), BACK_S)
+    return "" if back else "no worker is there any more"
+
+
+async def unsigned_global(target: Target) -> str:
+    """A global that nobody vouched for, with the newest version there is: it replaced the model everywhere."""
+    from edge.stylizer import Stylizer  # imports torch: needed here alone
+    with redis.Redis.from_url(target.redis_url) as connection:
+        served = connection.get(topology.worker_beacon("edge"))
+        weights = poisoned(Stylizer.load())
+        newest = connection.xrevrange(topology.WEIGHTS_GLOBAL, count=1)
+        version = WeightSnapshot.unpack(newest[0][1][b"snapshot"]).base_version if newest else 1
+        forged = WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=version)
+        for index in range(forged.part_count):
+            part = weights[index * MAX_BYTES : (index + 1) * MAX_BYTES]
+            connection.set(topology.part(forged.edge_id, forged.sha256, index), part, ex=600)
+        connection.xadd(topology.WEIGHTS_GLOBAL, {"snapshot": forged.pack()})
+        adopted = await until(lambda: connection.get(topology.worker_beacon("edge")) not in (served, None), 10)
+        connection.delete(topology.WEIGHTS_GLOBAL)
+    return "workers serve a forged model" if adopted else ""
+
+
+def poisoned(stylizer) -> bytes:
+    """The shipped weights, a little changed."""
+    from safetensors.torch import save
+
+    from edge import weights
+    tensors = {name: tensor.clone() for name, tensor in weights.state(stylizer).items()}
+    next(iter(tensors.values())).mul_(1.01)
+    return save(tensors)
+
+
+async def nan_timings(target: Target) -> str:
+    """Answers whose timings are no numbers, before the worker's own: they stayed in /status.json, which none read."""
+    given = 0
+    with redis.Redis.from_url(target.redis_url) as connection:
+        gateway = gateway_id(connection)
+        end_s = time.monotonic() + 5
+        while time.monotonic() < end_s:
+            for key in connection.scan_iter("mvs:blob:*", count=1000):
+                if data := connection.get(key):
+                    with contextlib.suppress(Exception):
+                        frame = KeyFrame.unpack(data)
+                        for value in (math.nan, math.inf, -1e300):
+                            EdgeBroker(connection).answer(gateway, lie(frame, value))
+                        given += 1
+        _, _, body = await asyncio.to_thread(ask, target, "/status.json")
+        report = json.dumps({"mvs_made_up": math.nan, 'mvs_worker_styles': math.inf})
+        with contextlib.suppress(Exception):
+            from pipeline.messages import RoleReport
+            connection.sadd(topology.ROLES, "stylize.liar")
+            connection.set(topology.role("stylize.liar"), RoleReport("stylize", report.encode()).pack(), ex=5)
+            await asyncio.sleep(3)
+        _, _, later = await asyncio.to_thread(ask, target, "/status.json")
+    for text in (body, later):
+        with contextlib.suppress(ValueError):
+            json.loads(text, parse_constant=_refuse)
+            continue
+        return f"/status.json is no JSON any more ({given} answers)"
+    return ""
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def lie(frame: KeyFrame, value: float) -> StylizedFrame:
+    answer = StylizedFrame(
+        stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id="edge", cut=False,
+        model_version="liar", grid_shape=(), grid=b"", decode_ms=1.0, stylize_ms=1.0, error="a lie",
+    )
+    return replace(answer, decode_ms=value, stylize_ms=value, queue_ms=value)
+
+
+async def stopped_worker(target: Target) -> str:
+    """A worker that hangs: SIGSTOP. It was never replaced."""
+    worker = psutil.Process(target.worker)
+    with redis.Redis.from_url(target.redis_url) as connection:
+        worker.suspend()
+        try:
+            gone = await until(lambda: not psutil.pid_exists(target.worker) or
+                               psutil.Process(target.worker).status() != psutil.STATUS_STOPPED, 30)
+            back = gone and await until(lambda: worker_there(connection), BACK_S)
+        finally:
+            with contextlib.suppress(psutil.Error):
+                worker.resume()
+    return "" if back else "it was not replaced within 30 s"
+
+
+async def stopped_gateway(target: Target) -> str:
+    """A gateway that hangs: SIGSTOP, for half a minute at most."""
+    gateway = psutil.Process(target.gateway)
+    gateway.suspend()
+    try:
+        gone = await until(lambda: not psutil.pid_exists(target.gateway), 30)
+    finally:
+        with contextlib.suppress(psutil.Error):
+            gateway.resume()
+    return "" if gone else "it was not replaced within 30 s"
