@@ -37,21 +37,22 @@ class PictureReader:
 
     async def read(self, data: bytes | bytearray) -> StyleFiles:
         """Raises BadImage, PictureTooHard where a limit was met, Busy where no process can be had."""
-        ours = self._fork()
-        with ours:
+        with self._fork() as ours:
+            process = self._process
             try:
                 async with asyncio.timeout(WALL_S):
                     answer = await _exchange(ours, data)
             except TimeoutError:
-                logger.warning("a process that reads pictures hung, starting it anew")
-                self.close()
+                logger.warning("the process that reads pictures hangs, starting it anew")
+                process.kill()
+                process.wait()  # the kernel needs no time for it
                 raise PictureTooHard(TOO_LONG) from None
         if not answer.startswith(picture_process.STARTED):
             raise Busy(RESTING)
         return _parsed(answer[len(picture_process.STARTED):])
 
     def close(self) -> None:
-        """End the process, and with it every reading; the next picture starts another."""
+        """End the process; the next picture starts another. Blocks for STOP_S at most."""
         process, self._process = self._process, None
         if process is None:
             return

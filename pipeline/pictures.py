@@ -78,7 +78,8 @@ def _upright_rgb(image: Image.Image, max_side: int | None) -> Image.Image:
     Its colours are taken for sRGB. What its profile says belongs between shrinking and laying over white.
     """
     if max_side:
-        image.draft(None, (max_side, max_side))  # JPEG only: decodes straight to 1/2, 1/4 or 1/8
+        share = min(1.0, max_side / max(image.size))
+        image.draft(None, [max(1, int(side * share)) for side in image.size])  # JPEG: decodes to 1/2, 1/4 or 1/8
     colours = _eight_bit(image)
     if max_side and max(colours.size) > max_side:
         colours.thumbnail((max_side, max_side))

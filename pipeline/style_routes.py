@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection
@@ -24,9 +25,9 @@ from pipeline.uploads import Bodies
 logger = logging.getLogger(__name__)
 
 MAX_NAME_LETTERS = 80
-#: A picture may take most of a core and 400 MB for a second.
-READ_AT_ONCE = 2
-#: Whoever waits behind so many waits for about eight seconds.
+#: A picture may take most of a core and 400 MB for a second; on a small machine streams need the other one.
+READ_AT_ONCE = 2 if (os.cpu_count() or 1) >= 4 else 1
+#: Whoever waits behind so many waits for a quarter of a minute at worst.
 WAITING, WAITING_EACH, WAIT_S = 16, 6, 15.0
 #: So often it is looked whether sessions show other styles than those that are kept for them; and all are told again.
 LOOK_S, KEEP_S = 1.0, 30.0

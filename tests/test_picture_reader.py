@@ -62,9 +62,9 @@ async def test_every_kind_is_read_without_opening_a_file(reader, kind, turned):
 
 @pytest.mark.parametrize(
     ("size", "kind", "options"),
-    [((8064, 6048), "JPEG", {}), ((8064, 6048), "JPEG", {"progressive": True}), ((4032, 3024), "WEBP", {"method": 0}),
-     ((3840, 2160), "PNG", {"compress_level": 1})],
-    ids=["48 MP JPEG", "48 MP progressive JPEG", "12 MP WebP", "4K PNG"],
+    [((8064, 6048), "JPEG", {}), ((8064, 6048), "JPEG", {"progressive": True}), ((30_000, 2000), "JPEG", {}),
+     ((4032, 3024), "WEBP", {"method": 0}), ((3840, 2160), "PNG", {"compress_level": 1})],
+    ids=["48 MP JPEG", "48 MP progressive JPEG", "60 MP panorama", "12 MP WebP", "4K PNG"],
 )
 async def test_an_honest_photo_fits_into_the_limits(reader, size, kind, options):
     photo = Image.linear_gradient("L").resize(size).convert("RGB")
@@ -135,6 +135,18 @@ async def test_several_are_read_at_once(reader):
 async def test_a_process_that_was_killed_is_started_again(reader):
     await reader.read(PHOTO)
     os.kill(reader._process.pid, signal.SIGKILL)
+    reader._process.wait()
+
+    assert (await reader.read(PHOTO)).style
+
+
+async def test_a_process_that_hangs_is_replaced(reader, monkeypatch):
+    await reader.read(PHOTO)
+    os.kill(reader._process.pid, signal.SIGSTOP)
+    monkeypatch.setattr("pipeline.picture_reader.WALL_S", 0.2)
+    with pytest.raises(PictureTooHard):
+        await reader.read(PHOTO)
+    monkeypatch.undo()
     reader._process.wait()
 
     assert (await reader.read(PHOTO)).style
