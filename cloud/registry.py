@@ -3,8 +3,9 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -33,6 +34,9 @@ class Record:
     examples: dict[str, int] = field(default_factory=dict)  # edge -> images this version learned from
     loss_before: float = 0.0  # on the hold-out clips
     loss_after: float = 0.0
+    #: Milliseconds of the clock when it was added, and more than any before it. Edges go by this, not by the version,
+    #: which begins at 0 again where a registry is lost.
+    published: int = 0
 
     @property
     def model_version(self) -> str:
@@ -43,9 +47,12 @@ class Record:
     def read(cls, path: Path) -> Self:
         """Raises ValueError for a file that holds no record."""
         try:
-            return cls(**json.loads(path.read_text()))
-        except (OSError, TypeError, ValueError) as error:
+            record = cls(**json.loads(path.read_text()))
+            if record.version != int(path.stem) or type(record.published) is not int:
+                raise ValueError
+        except (OSError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{path} holds no record of a model") from error
+        return record
 
 
 class Outdated(ValueError):
@@ -55,8 +62,8 @@ class Outdated(ValueError):
 class Registry:
     """`folder`/000007.json is version 7, of the weights in 000007.safetensors; version 0 is the shipped file."""
 
-    def __init__(self, folder: Path, shipped: Path = SHIPPED) -> None:
-        self._folder, self._shipped = folder, shipped
+    def __init__(self, folder: Path, shipped: Path = SHIPPED, clock: Callable[[], float] = time.time) -> None:
+        self._folder, self._shipped, self._clock = folder, shipped, clock
         self._shipped_sha256 = sha256(shipped.read_bytes()).hexdigest()
         self._latest: tuple[list[str], Record] | None = None
 
@@ -64,10 +71,9 @@ class Registry:
         """Oldest first. Version 0 is there until five rounds have passed."""
         found = []
         for path in sorted(self._folder.glob("*.json")):
-            try:
+            with suppress(ValueError):
                 found.append(Record.read(path))
-            except ValueError:
-                continue
+        found = [record for record in found if record.version or record.sha256 == self._shipped_sha256]
         if not found or found[0].version == 1:
             found.insert(0, Record(0, self._shipped_sha256, self._shipped_sha256))
         return found
@@ -87,6 +93,23 @@ class Registry:
         """Whether the latest version descends from the model that this package ships."""
         return self.latest().shipped == self._shipped_sha256
 
+    def begin(self) -> None:
+        """Give the latest version its place in the order of publications, where it has none: from then on it counts.
+
+        A new registry's version 0 is newer than all that a lost one published. Raises OSError.
+        """
+        if self.latest().published:
+            return
+        self._make_folder()
+        with self._locked():
+            record = replace(self.latest(), published=self._publication())
+            self._write(f"{record.version:06}.json", json.dumps(asdict(record), indent=1).encode())
+            self._latest = None
+
+    def published(self, version: int) -> int | None:
+        """A version's place in the order of publications; None where it is not there any more."""
+        return next((record.published for record in self.records() if record.version == version), None)
+
     def weights(self, version: int) -> bytes:
         """A version's safetensors file. Raises ValueError where it is not there, or damaged."""
         record = next((record for record in self.records() if record.version == version), None)
@@ -100,11 +123,12 @@ class Registry:
 
         Raises Outdated unless that is the next version, OSError where the disk does not take it.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         with self._locked():
             if record.version != self.newest_number() + 1:
                 raise Outdated(f"version {record.version} is not the next one any more")
-            record = replace(record, sha256=sha256(weights).hexdigest(), norms=record.norms[-NORMS_KEPT:])
+            record = replace(record, sha256=sha256(weights).hexdigest(), norms=record.norms[-NORMS_KEPT:],
+                             published=self._publication())
             self._write(f"{record.version:06}.safetensors", weights)
             self._write(f"{record.version:06}.json", json.dumps(asdict(record), indent=1).encode())
             self._prune()
@@ -128,7 +152,7 @@ class Registry:
     def alone(self) -> Iterator[None]:
         """Only one process may make new versions out of updates. Raises ValueError where another one does."""
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             lock = (self._folder / "aggregator.lock").open("w")
         except OSError as error:
             raise ValueError(f"{self._folder} cannot be written to: {error}") from error
@@ -138,6 +162,13 @@ class Registry:
             except OSError:
                 raise ValueError(f"another aggregator works on {self._folder}") from None
             yield
+
+    def _publication(self) -> int:
+        return max(int(self._clock() * 1000), 1 + max((record.published for record in self.records()), default=0))
+
+    def _make_folder(self) -> None:
+        """Ours alone: who may write here decides what every edge runs."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

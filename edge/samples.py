@@ -1,6 +1,7 @@
 """What an edge may learn from: a bounded, even choice of the key frames that were shared with it."""
 
 import random
+from collections.abc import Container
 from typing import NamedTuple
 
 
@@ -11,6 +12,12 @@ class Sample(NamedTuple):
     style_id: str
     picture: bytes  # as it came, encoded: ten times smaller than its pixels
     taken_s: float
+    consent: str = ""  # the token of who agreed to its being learned from
+
+    @property
+    def agreement(self) -> tuple[str, str]:
+        """Whose word stands for it."""
+        return self.shared_by, self.consent
 
 
 class Reservoir:
@@ -35,9 +42,17 @@ class Reservoir:
         """Any `count` of the kept samples, again and again; there must be one."""
         return self._random.choices(self._samples, k=count)
 
-    def forget(self, shared_by: str) -> None:
-        """Drop what somebody has shared."""
-        self._keep([sample for sample in self._samples if sample.shared_by != shared_by])
+    def agreements(self) -> set[tuple[str, str]]:
+        """All that must stand for the kept samples to stay."""
+        return {sample.agreement for sample in self._samples}
+
+    def keep_standing(self, agreements: Container[tuple[str, str]]) -> None:
+        """Drop what nobody agrees to any more."""
+        self._keep([sample for sample in self._samples if sample.agreement in agreements])
+
+    def drop(self, sample: Sample) -> None:
+        """Drop one that is of no use, wherever it is kept."""
+        self._keep([kept for kept in self._samples if kept is not sample])
 
     def expire(self, before_s: float) -> None:
         """Drop what was taken before then."""

@@ -12,7 +12,7 @@ from edge.colorization import StyleStatistics
 from edge.encoder import STRIDES
 from edge.grid import CELL, cells
 from edge.memory import StreamState, remember
-from edge.weights import SHIPPED, load
+from edge.weights import SHIPPED, load, parse
 
 #: No coefficient may be larger. On photos they stay below 5.
 LARGEST = 64.0
@@ -38,7 +38,12 @@ class Stylizer:
     @classmethod
     def load(cls, weights: Path | None = None, device: str | None = None) -> "Stylizer":
         """The shipped weights and the GPU, if there is one, where nothing else is asked for."""
-        return cls(*load(weights or SHIPPED), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(*load(weights or SHIPPED), device or default_device())
+
+    @classmethod
+    def parse(cls, file: bytes, device: str | None = None) -> "Stylizer":
+        """Of a safetensors file's bytes, which are never on disk. Raises ValueError where they are another model's."""
+        return cls(*parse(file), device or default_device())
 
     @torch.inference_mode()
     def style(self, image: np.ndarray) -> StyleStatistics:
@@ -87,6 +92,10 @@ def to_tensor(image: np.ndarray, device: str) -> Tensor:
         raise ValueError("a picture must have at least one pixel")
     plain = image.flags.carray and min(image.strides) > 0  # as torch takes it; copying a 4K picture costs 3 ms
     return torch.from_numpy(image if plain else image.copy()).to(device).permute(2, 0, 1)[None]
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def faster_type(device: str) -> torch.dtype:

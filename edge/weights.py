@@ -3,8 +3,9 @@
 import hashlib
 from pathlib import Path
 
+import safetensors.torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from edge.model import GridModel
 
@@ -19,10 +20,17 @@ def save(model: GridModel, path: Path) -> None:
 
 def load(path: Path) -> tuple[GridModel, str]:
     """The model and its version, 12 hex of the file's sha256. Raises ValueError where it is no such file."""
+    try:
+        return parse(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} holds no weights of this model: {error}") from error
+
+
+def parse(file: bytes) -> tuple[GridModel, str]:
+    """As above, of a file's bytes. Raises ValueError."""
     model = GridModel()
     try:
-        model.load_state_dict({name: tensor.float() for name, tensor in load_file(path).items()})
-        version = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{path} holds no weights of this model: {error}") from error
-    return model.requires_grad_(False).eval(), version
+        model.load_state_dict({name: tensor.float() for name, tensor in safetensors.torch.load(file).items()})
+    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"these are no weights of this model: {error}") from error
+    return model.requires_grad_(False).eval(), hashlib.sha256(file).hexdigest()[:12]

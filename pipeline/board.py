@@ -95,7 +95,7 @@ class Board:
             return {}
         now, then, minute = self._ticks[-1], self._before(RATE_TICKS), self._before(MINUTE_TICKS)
         lag_s = quantile(grown(now.lags, minute.lags), 0.99)
-        return {
+        return finite({
             "troubles": troubles(now, lag_s),
             "figures": self._figures(now, then, minute, lag_s),
             "stages_ms": stages_ms(now, minute),
@@ -104,7 +104,7 @@ class Board:
             "roles": [role(name, now, then) for name in ROLES],
             "models": models(now.reading.told),
             "rounds": [rounded(r) for r in now.reading.rounds],
-        }
+        })
 
     def _before(self, ticks: int) -> Tick:
         return self._ticks[max(0, len(self._ticks) - 1 - ticks)]
@@ -139,6 +139,15 @@ class Board:
             "age_s": to_digits(stream.age_s), "key_frames": stream.key_frames, "answers": stream.answers,
             "in_flight": stream.in_flight, "drops": stream.drops,
         }
+
+
+def finite(value: object) -> object:
+    """The same, and null for each number that JSON does not know."""
+    if isinstance(value, dict):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def troubles(now: Tick, lag_s: float | None) -> list[str]:

@@ -1,7 +1,10 @@
 """The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
 import asyncio
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import redis
 import redis.asyncio
@@ -13,7 +16,7 @@ from pipeline import topology
 from pipeline.errors import BadMessage, BadSetting
 from pipeline.jobs import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame
-from pipeline.sharing import Sharing
+from pipeline.sharing import Sharing, public_name
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +24,8 @@ logger = logging.getLogger(__name__)
 CALL_TIMEOUT_S = 1.0
 READ_BLOCK_MS = 1_000
 RECONNECT_S = 0.25
+#: Many times as many as a gateway has sessions.
+CONSENTS = 4_096
 
 
 def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
@@ -47,9 +52,15 @@ class GatewayBroker:
         self._url, self._gateway_id, self._edge_id = redis_url, gateway_id, edge_id
         self._redis = connect(redis_url)
         self._queue = stylize_queue(self._redis, edge_id)
+        self._sharing, self._consents = Sharing(self._redis, edge_id), Consents()
 
     def submit(self, frame: KeyFrame) -> None:
-        """Queue a key frame in one round trip. Its blob is gone after the deadline, and the job with it."""
+        """Queue a key frame in one round trip. Its blob is gone after the deadline, and the job with it.
+
+        Its `shared_by` is a client's secret, and does not leave this process.
+        """
+        name, consent = self._consents.of(frame.shared_by)
+        frame = replace(frame, shared_by=name, consent=consent)
         with self._redis.pipeline() as pipe:  # RQ must come first, it opens the transaction
             self._queue.enqueue(
                 STYLIZE, frame.stream_id, frame.frame_id, job_id=_job_id(frame.stream_id, frame.frame_id),
@@ -65,10 +76,17 @@ class GatewayBroker:
         self._queue.remove(_job_id(stream_id, frame_id))
         self._redis.delete(topology.blob(stream_id, frame_id))
 
-    def share(self, shared_by: str, on: bool) -> None:
-        """Let the edge learn from what somebody shares; or not, and drop all it has kept of it."""
-        sharing = Sharing(self._redis, self._edge_id)
-        sharing.allow(shared_by) if on else sharing.withdraw(shared_by)
+    def share(self, secret: str, on: bool) -> None:
+        """Let the edge learn from what somebody shares; or not, and drop all it has kept of it.
+
+        `secret` is the word that only they know. Key frames that are not queued yet are not shared after "off".
+        """
+        name = public_name(secret)
+        if on:
+            self._consents.keep(secret, name, self._sharing.allow(name))
+        else:
+            self._consents.forget(secret)
+            self._sharing.withdraw(name)
 
     def queue_depth(self) -> int:
         """Key frames that wait for a worker."""
@@ -103,6 +121,29 @@ class GatewayBroker:
         self._redis.close()
 
 
+class Consents:
+    """Who lets the edge learn from them: secret to public name and token. Used by the threads of an executor."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, secret: str) -> tuple[str, str]:
+        """Empty where nothing is agreed, or too long ago to be remembered: then it is not shared."""
+        return self._known.get(secret, ("", ""))
+
+    def keep(self, secret: str, name: str, token: str) -> None:
+        with self._lock:
+            self._known[secret] = name, token
+            self._known.move_to_end(secret)
+            if len(self._known) > CONSENTS:
+                self._known.popitem(last=False)
+
+    def forget(self, secret: str) -> None:
+        with self._lock:
+            self._known.pop(secret, None)
+
+
 class EdgeBroker:
     """The edge worker's side."""
 
@@ -117,7 +158,8 @@ class EdgeBroker:
         key = topology.blob(stream_id, frame_id)
         with self._redis.pipeline() as pipe:
             left_ms, data = pipe.pttl(key).getdel(key).execute()
-        return None if data is None else (KeyFrame.unpack(data), float(topology.KEY_FRAME_DEADLINE_MS - left_ms))
+        waited_ms = max(0.0, float(topology.KEY_FRAME_DEADLINE_MS - left_ms))  # less than none: its clock was set back
+        return None if data is None else (KeyFrame.unpack(data), waited_ms)
 
     def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
         key = topology.results(gateway_id)

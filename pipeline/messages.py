@@ -3,6 +3,7 @@
 A message is msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes become a value or one BadMessage.
 """
 import json
+import math
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import ClassVar, Self
@@ -12,14 +13,27 @@ import msgpack
 from pipeline.errors import BadMessage
 from pipeline.gridcode import check_shape
 
-VERSION = 4
+VERSION = 5
 #: A key frame is a JPEG of at most 512 px (about 60 KB); an answer is a packed grid of about 12 KB.
 MAX_BYTES = 1 << 20
 MAX_TEXT = 256
+#: The strip holds 16 bits.
+MAX_FRAME_ID = 65_535
+#: Whole numbers are counts, ids and sizes: never negative, and exact wherever JSON and JavaScript read them.
+MAX_INT = (1 << 53) - 1
+#: Fractions are losses and milliseconds: never negative, and none of ours comes near this.
+MAX_FLOAT = 1e9
+#: A job that takes ten seconds is ended: no stage of a key frame takes longer than a minute.
+MAX_STAGE_MS = 60_000.0
+#: What a role tells of itself: some thirty gauges.
+MAX_GAUGES, MAX_GAUGES_BYTES, MAX_GAUGE_NAME, MAX_GAUGE = 256, 32 << 10, 128, 1e15
 
 
 class Message:
-    """Fields are str, int, float, bool, bytes or tuple[int, ...]; anything else on the wire is refused."""
+    """Fields are str, int, float, bool, bytes or tuple[int, ...]; anything else on the wire is refused.
+
+    So are numbers that are negative, endless or no numbers, and text that does not print: see `_within`.
+    """
 
     __slots__ = ()
 
@@ -49,6 +63,11 @@ class Message:
         """Raise BadMessage where fields contradict each other."""
 
 
+def printable(text: str) -> str:
+    """Text as messages carry it: one line, at most as long as they allow."""
+    return "".join(c if c.isprintable() else " " for c in text[:MAX_TEXT])
+
+
 def _check(name: str, kind: object, value: object) -> None:
     if kind == tuple[int, ...]:
         good = isinstance(value, tuple) and len(value) <= 8 and all(type(v) is int for v in value)
@@ -56,8 +75,24 @@ def _check(name: str, kind: object, value: object) -> None:
         good = type(value) is kind
     if not good:
         raise BadMessage(f"{name}: {type(value).__name__} is not a {getattr(kind, '__name__', kind)}.")
-    if isinstance(value, bytes) and len(value) > MAX_BYTES or isinstance(value, str) and len(value) > MAX_TEXT:
-        raise BadMessage(f"{name}: too long.")
+    if not _within(value):
+        raise BadMessage(f"{name}: this is beyond what it may be.")
+
+
+def _within(value: object) -> bool:
+    """Whether a value of the right type is one that some message of ours could carry."""
+    match value:
+        case bytes():
+            return len(value) <= MAX_BYTES
+        case str():
+            return len(value) <= MAX_TEXT and value.isprintable()
+        case tuple():
+            return all(map(_within, value))
+        case int():
+            return 0 <= value <= MAX_INT
+        case float():
+            return 0 <= value <= MAX_FLOAT  # false for what is not a number
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +106,11 @@ class KeyFrame(Message):
     cut: bool  # first of a new scene: nothing of the scene before applies
     picture: bytes  # JPEG, without the strip
     shared_by: str = ""  # who agreed to its being learned from, and may take that back; "" for nobody
+    consent: str = ""  # the token of that agreement, see pipeline.sharing
+
+    def validate(self) -> None:
+        if self.frame_id > MAX_FRAME_ID:
+            raise BadMessage(f"KeyFrame: there is no frame {self.frame_id}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +133,10 @@ class StylizedFrame(Message):
     def validate(self) -> None:
         if not self.error:
             check_shape(self.grid_shape)
+        if self.frame_id > MAX_FRAME_ID:
+            raise BadMessage(f"StylizedFrame: there is no frame {self.frame_id}.")
+        if max(self.decode_ms, self.stylize_ms, self.queue_ms) > MAX_STAGE_MS:
+            raise BadMessage("StylizedFrame: no key frame takes that long.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +146,7 @@ class TrainingSample(Message):
     shared_by: str
     style_id: str
     picture: bytes  # JPEG
+    consent: str = ""  # see KeyFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,15 +157,26 @@ class RoleReport(Message):
     gauges: bytes  # JSON: sample -> number
 
     def values(self) -> dict[str, float]:
+        """Raises ValueError or RecursionError for what is no JSON."""
         return json.loads(self.gauges)
 
     def validate(self) -> None:
+        if len(self.gauges) > MAX_GAUGES_BYTES:
+            raise BadMessage(f"RoleReport: {len(self.gauges)} bytes of gauges are more than a role has.")
         try:
             values = self.values()
         except (ValueError, RecursionError):
             raise BadMessage("RoleReport: its gauges are no JSON.") from None
-        if not isinstance(values, dict) or not all(type(value) in (int, float) for value in values.values()):
+        if not isinstance(values, dict) or len(values) > MAX_GAUGES:
+            raise BadMessage("RoleReport: this is no table of gauges, or one of too many.")
+        if not all(is_gauge(name, value) for name, value in values.items()):
             raise BadMessage("RoleReport: its gauges are no numbers.")
+
+
+def is_gauge(name: str, value: object) -> bool:
+    """Whether this may be added to others and shown: JSON's NaN, Infinity and endless integers may not."""
+    finite = type(value) is float and math.isfinite(value) or type(value) is int
+    return finite and abs(value) <= MAX_GAUGE and len(name) <= MAX_GAUGE_NAME and name.isprintable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +192,14 @@ class WeightSnapshot(Message):
     loss_after: float  # and with these
     size_bytes: int
     sha256: str
+    published: int = 0  # of a global, its place in the order of all that were ever published; of a local, its base's
+    signature: bytes = b""  # see pipeline.signing
 
     @classmethod
     def of(cls, weights: bytes, *, edge_id: str, base_version: int, num_examples: int = 0,
-           loss_before: float = 0.0, loss_after: float = 0.0) -> Self:
+           loss_before: float = 0.0, loss_after: float = 0.0, published: int = 0) -> Self:
         size_bytes, digest = len(weights), sha256(weights).hexdigest()
-        return cls(edge_id, base_version, num_examples, loss_before, loss_after, size_bytes, digest)
+        return cls(edge_id, base_version, num_examples, loss_before, loss_after, size_bytes, digest, published)
 
     @property
     def part_count(self) -> int:

@@ -126,6 +126,7 @@ class WorkerMetrics:
         self.handled = {outcome: handled.labels(outcome) for outcome in ("answered", "late", "refused", "failed")}
         self.busy_seconds = Counter("mvs_edge_busy_seconds_total", "Time spent answering", **r)
         self.models_adopted = Counter("mvs_edge_models_adopted_total", "Changes of the model while serving", **r)
+        self.models_refused = Counter("mvs_edge_models_refused_total", "Globals that could not be adopted", **r)
         self.styles = Gauge("mvs_edge_styles_cached", "Styles whose statistics are at hand", **r)
 
 
@@ -162,6 +163,10 @@ LEARNING = {
     "samples_expired": "Shared key frames that became a day old",
     "samples_withdrawn": "Shared key frames that were taken back",
     "samples_refused": "Shared key frames that could not be read",
+    "samples_without_consent": "Key frames that were not kept: their sender took them back, or Redis forgot who agreed",
+    "learning_failures": "Turns of a trainer or an aggregator that ended with a surprise",
+    "reports_refused": "Reports of roles, and counters, that could not be read",
+    "globals_refused": "Globals that are not signed with the deployment's key",
     "snapshots_sent": "Times an edge sent what it learned",
     "snapshots_refused": "Edges' weights that could not count",
     "rounds": "Rounds that made a new global model",

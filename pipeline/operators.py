@@ -1,7 +1,9 @@
 """What operators ask a gateway: /metrics, /status and /status.json, for those who may."""
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from functools import partial
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -51,7 +53,7 @@ class Operators:
         return web.Response(body=self._html, content_type="text/html", charset="utf-8")
 
     async def _state(self, request: web.Request) -> web.Response:
-        return web.json_response(self._board.state())
+        return web.json_response(self._board.state(), dumps=partial(json.dumps, allow_nan=False))
 
 
 def _without_token(request: web.Request) -> web.Response:

@@ -1,13 +1,15 @@
 """How a role without a port tells what it measures: counters into one shared hash, gauges for as long as it lives."""
 import json
 import logging
+import math
 import re
 import threading
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import chain
 
 import redis
@@ -24,6 +26,12 @@ logger = logging.getLogger(__name__)
 
 TELL_S = 1.0
 LABEL = re.compile("[a-z_]{1,32}")
+#: The one sample whose label is not known beforehand.
+MODEL = re.compile(r'mvs_model_info\{"version": "[0-9a-zA-Z]{1,12}"\}')
+#: While a global spreads there are two; an edge that is far behind has a third.
+MOST_MODELS = 8
+#: A hundred and fifty processes' names, and what a report may have.
+MAX_ROLES_BYTES, MAX_REPORT_BYTES = 32 << 10, 40 << 10
 #: Families whose samples only grow: every process adds what it counted since it last told.
 GROWING = ("counter", "histogram", "summary")
 
@@ -45,19 +53,23 @@ class Reporter:
                 self.tell()
             except redis.RedisError as error:
                 logger.info("Redis does not answer (%s), telling later", error)
+            except Exception:  # operators lack a second; a thread that ends would look like a role that is gone
+                logger.exception("a report could not be made")
             time.sleep(TELL_S)
 
     def tell(self) -> None:
-        """One round trip, all or nothing. Raises redis.RedisError; what was not told then is told the next time."""
+        """Raises redis.RedisError; what was not told then is told the next time, and what was is not told again."""
         counted, gauges = values(self._registry)
+        counts.add(self._redis, {name: value - self._told.get(name, 0.0) for name, value in counted.items()})
+        self._told = counted
+        report = RoleReport(self._role, json.dumps(gauges, allow_nan=False).encode())
         with self._redis.pipeline() as pipe:
-            counts.add(pipe, {name: value - self._told.get(name, 0.0) for name, value in counted.items()})
-            report = RoleReport(self._role, json.dumps(gauges).encode())
             pipe.set(topology.role(self._name), report.pack(), ex=topology.ROLE_TTL_S)
             pipe.sadd(topology.ROLES, self._name)
             pipe.expire(topology.ROLES, topology.ROLES_TTL_S)
-            pipe.execute()
-        self._told = counted
+            _, listed, _ = pipe.execute(raise_on_error=False)
+        if isinstance(listed, redis.ResponseError):
+            self._redis.delete(topology.ROLES)  # no set any more: everybody is in it again within a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +81,44 @@ class Told:
 
 
 def read(connection: redis.Redis) -> Told:
-    """Raises redis.RedisError. A report that is none of ours is left out."""
-    names = sorted(connection.smembers(topology.ROLES))
-    reports = connection.mget([topology.role(name.decode()) for name in names]) if names else []
-    if gone := [name for name, report in zip(names, reports) if report is None]:
-        connection.srem(topology.ROLES, *gone)
+    """Raises redis.RedisError. What is none of ours is left out, and costs no more than what is."""
+    found = [(name, _report(text)) for name, text in _reports(connection) if text]
+    if refused := [name for name, report in found if report is None]:
+        logger.warning("%d reports of roles could not be read", len(refused))
+        connection.srem(topology.ROLES, *refused)
+        counts.count(connection, reports_refused=len(refused))
     gauges: dict[str, float] = defaultdict(float)
-    for report in filter(None, reports):
-        try:
-            for name, value in RoleReport.unpack(report).values().items():
+    for values in (report for _, report in found if report):
+        for name, value in values.items():
+            if is_known(name, gauges):
                 gauges[name] += value
-        except BadMessage as error:
-            logger.info("a role's report was refused: %s", error)
-    return Told(counts.counts(connection), dict(gauges))
+    return Told(counts.counts(connection, known_samples()), dict(gauges))
+
+
+def _reports(connection: redis.Redis) -> list[tuple[bytes, bytes]]:
+    """Names and reports of live roles, at most so many and so long; names that are gone leave the set."""
+    try:
+        if (connection.memory_usage(topology.ROLES, samples=0) or 0) > MAX_ROLES_BYTES:
+            connection.delete(topology.ROLES)  # everybody is in it again within a second
+        names = sorted(connection.smembers(topology.ROLES))
+    except redis.ResponseError:
+        connection.delete(topology.ROLES)
+        return []
+    with connection.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.getrange(topology.role(name.decode(errors="replace")), 0, MAX_REPORT_BYTES)
+        texts = pipe.execute(raise_on_error=False)
+    found = [(name, text if isinstance(text, bytes) else b"?") for name, text in zip(names, texts)]
+    if gone := [name for name, text in found if not text]:
+        connection.srem(topology.ROLES, *gone)
+    return found
+
+
+def _report(text: bytes) -> dict[str, float] | None:
+    try:
+        return RoleReport.unpack(text).values()
+    except BadMessage:
+        return None
 
 
 #: Endings of a family's samples, by its type; gauges have none.
@@ -103,6 +140,30 @@ def together(parts: Iterable[Told]) -> Told:
     return Told(dict(counted), dict(gauges))
 
 
+@cache
+def known_families() -> dict[str, Metric]:
+    """All that roles may tell, each sample at zero, by the family's name."""
+    families: dict[str, Metric] = {}
+    for role in (WorkerMetrics, TrainerMetrics, AggregatorMetrics, LearningMetrics):
+        for family in role().registry.collect():
+            known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+            known.samples += [sample._replace(value=0.0) for sample in family.samples if family.type != "info"]
+    return families
+
+
+@cache
+def known_samples() -> frozenset[str]:
+    """Whatever labels roles have is here from the start, but for the versions of models."""
+    return frozenset(key(sample) for family in known_families().values() for sample in family.samples)
+
+
+def is_known(name: str, beside: Collection[str]) -> bool:
+    """Whether a gauge is one of ours; of models there may be a few at a time."""
+    if not MODEL.fullmatch(name):
+        return name in known_samples()
+    return name in beside or sum(map(bool, map(MODEL.fullmatch, beside))) < MOST_MODELS
+
+
 class Roles:
     """The collector by which a gateway's /metrics shows what other roles told; what nobody told is zero.
 
@@ -111,11 +172,7 @@ class Roles:
 
     def __init__(self) -> None:
         self.told = Told()
-        self._known: dict[str, Metric] = {}
-        for role in (WorkerMetrics, TrainerMetrics, AggregatorMetrics, LearningMetrics):
-            for family in role().registry.collect():
-                known = self._known.setdefault(family.name, Metric(family.name, family.documentation, family.type))
-                known.samples += [sample._replace(value=0.0) for sample in family.samples if family.type != "info"]
+        self._known = known_families()
 
     def collect(self) -> Iterator[Metric]:
         told = defaultdict(list)
@@ -134,7 +191,7 @@ def values(registry: CollectorRegistry) -> tuple[dict[str, float], dict[str, flo
     counted, gauges = {}, {}
     for family in registry.collect():
         chosen = counted if family.type in GROWING else gauges
-        chosen |= {key(sample): float(sample.value) for sample in family.samples}
+        chosen |= {key(sample): float(sample.value) for sample in family.samples if math.isfinite(sample.value)}
     return counted, gauges
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import re
+import secrets
 import time
 import traceback
 from collections.abc import Callable, Coroutine
@@ -78,7 +79,7 @@ class Session:
         self._frames: RTCDataChannel | None = None
         self._tasks: set[asyncio.Task] = set()
         self._shared, self._telling = False, False  # whether the edge may learn from this client; and is being told so
-        self._shared_by = stream_id
+        self._shared_by = secrets.token_hex(16)  # who gives no word of its own takes back within this session only
         self._wanted_style, self._is_looking_up = style_id, False
         self._messages_sent = self._submitting = 0
         self._inbox = ControlInbox(time.monotonic())

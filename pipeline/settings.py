@@ -37,6 +37,12 @@ def _token(text: str) -> str:
     return text
 
 
+def _key(text: str) -> str:
+    if text and len(text) < 32 or not text.isascii() or not text.isprintable():
+        raise ValueError("32 or more characters of ASCII are needed")
+    return text
+
+
 def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     def parse(text: str) -> Any:
         value = kind(text)
@@ -76,6 +82,9 @@ class Settings:
     offers_per_s: float = _setting(1.0, _positive(float), "offers a second of an address; of this machine ten times it")
     operator_token: str = _setting("", _token, "what operators show; made up where there is none")
     operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")
+    snapshot_key: str = field(default="", repr=False, metadata={
+        "parse": _key, "doc": "signs the models that edges and cloud exchange: the same for all of them"
+    })
     train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
     train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")
     train_threads: int = _setting(1, _positive(int), "processor cores that training may use")
@@ -103,6 +112,6 @@ class Settings:
             try:
                 values[f.name] = parse(environ[name])
             except ValueError as error:
-                shown = "..." if parse is _token else repr(environ[name])
+                shown = "..." if parse in (_token, _key) else repr(environ[name])
                 raise BadSetting(f"{name}={shown} makes no sense: {error}.") from None
         return cls(**values)

@@ -1,14 +1,21 @@
-"""Weights on their way between edges and cloud: parts first, then one entry that makes them visible.
+"""Weights on their way between edges and cloud: parts first, then one signed entry that makes them visible.
 
-A maker that dies in the middle leaves parts that nobody looks for, and that expire.
+A maker that dies in the middle leaves parts that nobody looks for, and that expire. What is not signed with the
+deployment's key is nothing, wherever it stands: it hides nothing, and what it claims is not even looked for.
 """
+import logging
 from hashlib import sha256
 
 import redis
 
 from pipeline import topology
+from pipeline.counts import count
 from pipeline.errors import BadMessage
 from pipeline.messages import MAX_BYTES, WeightSnapshot
+from pipeline.redis_streams import append, recent, taken
+from pipeline.signing import Signer
+
+logger = logging.getLogger(__name__)
 
 GROUP = CONSUMER = "aggregator"
 
@@ -19,27 +26,39 @@ Entry = tuple[bytes, WeightSnapshot | None]
 class Snapshots:
     """Methods may raise redis.RedisError."""
 
-    def __init__(self, connection: redis.Redis) -> None:
-        self._redis = connection
+    def __init__(self, connection: redis.Redis, key: str = "") -> None:
+        """`key` is the deployment's: without it nothing that is found here is believed."""
+        self._redis, self._signer = connection, Signer(key)
+        self._refused: set[bytes] = set()  # ids of the entries that were complained about
+        if not key:
+            logger.warning("MVS_SNAPSHOT_KEY is not set: models are neither taken from Redis nor sent there. "
+                           "Give all processes that learn the same 32 letters or more.")
+
+    @property
+    def signs(self) -> bool:
+        return bool(self._signer)
 
     def publish_local(self, snapshot: WeightSnapshot, weights: bytes) -> None:
         """Send an edge's weights to the cloud."""
+        snapshot = self._signer.signed("local", snapshot)
         self._publish(topology.WEIGHTS_LOCAL, topology.LOCAL_MAXLEN, topology.LOCAL_TTL_S, snapshot, weights)
 
     def publish_global(self, snapshot: WeightSnapshot, weights: bytes) -> None:
         """Send the cloud's weights to all edges."""
+        snapshot = self._signer.signed("global", snapshot)
         self._publish(topology.WEIGHTS_GLOBAL, topology.GLOBAL_MAXLEN, topology.GLOBAL_TTL_S, snapshot, weights)
 
     def newest_global(self) -> WeightSnapshot | None:
-        """Raises BadMessage where the newest entry is none of ours."""
-        newest = self._redis.xrevrange(topology.WEIGHTS_GLOBAL, count=1)
-        return WeightSnapshot.unpack(newest[0][1].get(b"snapshot", b"")) if newest else None
+        """The one that was published last, among those that are genuine: an old one sent again is not newer."""
+        entries = recent(self._redis, topology.WEIGHTS_GLOBAL) if self.signs else []
+        found = [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
+        good = [snapshot for _, snapshot in found if self._of_cloud(snapshot)]
+        self._complain({entry_id for entry_id, snapshot in found if not self._of_cloud(snapshot)})
+        return max(good, key=lambda snapshot: snapshot.published, default=None)
 
-    def recent_globals(self) -> list[WeightSnapshot]:
-        """Those that Redis still names, oldest first, each version as it was last sent."""
-        found = [_unpacked(fields) for _, fields in self._redis.xrange(topology.WEIGHTS_GLOBAL)]
-        newest = {snapshot.base_version: snapshot for snapshot in found if snapshot}
-        return [newest[version] for version in sorted(newest)]
+    def genuine_local(self, snapshot: WeightSnapshot) -> bool:
+        """Whether an edge of this deployment sent it, as it is."""
+        return self._signer.genuine("local", snapshot)
 
     def complete(self, snapshot: WeightSnapshot) -> bool:
         """Whether all parts are there."""
@@ -47,7 +66,10 @@ class Snapshots:
 
     def weights(self, snapshot: WeightSnapshot) -> bytes:
         """Raises BadMessage unless all parts are there and make up what was promised."""
-        data = b"".join(part or b"" for part in self._redis.mget(_parts(snapshot)))
+        with self._redis.pipeline(transaction=False) as pipe:
+            for part in _parts(snapshot):
+                pipe.getrange(part, 0, MAX_BYTES)  # a byte more than a part has tells one that is too long
+            data = b"".join(part for part in pipe.execute(raise_on_error=False) if isinstance(part, bytes))
         if len(data) != snapshot.size_bytes or sha256(data).hexdigest() != snapshot.sha256:
             raise BadMessage(f"The weights of {snapshot.edge_id} are incomplete or damaged.")
         return data
@@ -61,17 +83,9 @@ class Snapshots:
 
     def take(self, *, again: bool, block_ms: int) -> list[Entry]:
         """Local entries that came in, waiting for one; or `again` those that were taken and not acknowledged."""
-        try:
-            streams = self._redis.xreadgroup(
-                GROUP, CONSUMER, {topology.WEIGHTS_LOCAL: "0" if again else ">"}, count=topology.LOCAL_MAXLEN,
-                block=block_ms,
-            )
-        except redis.ResponseError as error:
-            if "NOGROUP" not in str(error):
-                raise
-            self._redis.xgroup_create(topology.WEIGHTS_LOCAL, GROUP, id="0", mkstream=True)
-            return []
-        return [(entry_id, _unpacked(fields)) for _, entries in streams or () for entry_id, fields in entries]
+        entries = taken(self._redis, topology.WEIGHTS_LOCAL, GROUP, CONSUMER, again=again, block_ms=block_ms,
+                        count=topology.LOCAL_MAXLEN)
+        return [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
 
     def acknowledge(self, *entry_ids: bytes) -> None:
         """These count, or never will: all are gone, or none. Their parts expire: a second copy may still need them."""
@@ -80,13 +94,30 @@ class Snapshots:
             pipe.xdel(topology.WEIGHTS_LOCAL, *entry_ids)
             pipe.execute()
 
+    def _of_cloud(self, snapshot: WeightSnapshot | None) -> bool:
+        return bool(snapshot) and snapshot.edge_id == topology.CLOUD and self._signer.genuine("global", snapshot)
+
+    def _complain(self, refused: set[bytes]) -> None:
+        """Once of each: they stay where they are until newer ones crowd them out."""
+        if fresh := refused - self._refused:
+            logger.warning("%d globals are not signed with this deployment's key: left alone", len(fresh))
+            count(self._redis, globals_refused=len(fresh))
+        self._refused = refused
+
     def _publish(self, key: str, maxlen: int, ttl_s: int, snapshot: WeightSnapshot, weights: bytes) -> None:
         for index, name in enumerate(_parts(snapshot)):
             self._redis.set(name, weights[index * MAX_BYTES : (index + 1) * MAX_BYTES], ex=ttl_s)
-        with self._redis.pipeline() as pipe:
-            pipe.xadd(key, {"snapshot": snapshot.pack()}, maxlen=maxlen, approximate=False)
-            pipe.expire(key, ttl_s)
-            pipe.execute()
+        append(self._redis, key, {"snapshot": snapshot.pack()}, maxlen=maxlen, ttl_s=ttl_s)
+
+
+def recent_globals(connection: redis.Redis) -> list[WeightSnapshot]:
+    """Those that Redis names, oldest first, each version as it was last sent. To be shown: nobody vouches for them.
+
+    Raises redis.RedisError.
+    """
+    found = [_unpacked(fields) for _, fields in reversed(recent(connection, topology.WEIGHTS_GLOBAL))]
+    newest = {snapshot.base_version: snapshot for snapshot in found if snapshot}
+    return [newest[version] for version in sorted(newest)][-topology.GLOBAL_MAXLEN :]
 
 
 def _parts(snapshot: WeightSnapshot) -> list[str]:

@@ -10,8 +10,9 @@
 | mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       |
 | mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use |
 | mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | those that streams show, by end of lease  |
-| mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample, or "withdrawn": by whom |
-| mvs:withdrawn:{by}        | string    | SAMPLES_TTL_S              | "nothing that they shared may be kept"    |
+| mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample                         |
+| mvs:consent:{edge}:{by}   | string    | CONSENT_TTL_S, then SAMPLES_TTL_S | token of who agrees to being learned from |
+| mvs:shared:{edge}:{by}    | list      | SAMPLES_MAXLEN, SAMPLES_TTL_S | ids of what they shared                |
 | mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              |
 | mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              |
 | mvs:aggregator            | string    | AGGREGATOR_LEASE_S         | whose globals these are: one registry's   |
@@ -46,6 +47,8 @@ JOB_TTL_S = 60
 SAMPLES_MAXLEN = 512
 #: Nobody's picture is kept for longer than a day.
 SAMPLES_TTL_S = 24 * 3600
+#: Who agrees shares something within a minute; each key frame that is kept makes the agreement last as long as it.
+CONSENT_TTL_S = 600
 #: Weights are about a megabyte; an edge sends them every few minutes. After an hour the others are far ahead.
 LOCAL_MAXLEN, LOCAL_TTL_S = 32, 3600
 #: The aggregator sends the newest again when it is gone.
@@ -97,8 +100,12 @@ def samples(edge_id: str) -> str:
     return f"mvs:samples:{edge_id}"
 
 
-def withdrawn(shared_by: str) -> str:
-    return f"mvs:withdrawn:{shared_by}"
+def consent(edge_id: str, shared_by: str) -> str:
+    return f"mvs:consent:{edge_id}:{shared_by}"
+
+
+def shared(edge_id: str, shared_by: str) -> str:
+    return f"mvs:shared:{edge_id}:{shared_by}"
 
 
 def role(name: str) -> str:

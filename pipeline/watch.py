@@ -17,7 +17,7 @@ from pipeline.broker import GatewayBroker, connect
 from pipeline.metrics import GatewayMetrics, resident_bytes
 from pipeline.session import Session
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshots
+from pipeline.snapshots import recent_globals
 from pipeline.styles import shipped
 
 logger = logging.getLogger(__name__)
@@ -66,9 +66,13 @@ class Watch:
 
     async def tick(self) -> None:
         reading = Reading()
-        with contextlib.suppress(redis.RedisError):
+        try:
             reading = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
             self._roles.told = reading.told  # else the last stays: counters never fall
+        except redis.RedisError:
+            pass  # the page says so
+        except Exception:  # what Redis holds is of no use: all that the gateway knows itself is still shown
+            logger.exception("what Redis holds cannot be shown")
         await asyncio.gather(*(session.count_bytes() for session in self._sessions.values()))
         tick = self._now(reading, time.monotonic())
         self.board.add(tick)
@@ -83,12 +87,17 @@ class Watch:
         with contextlib.suppress(redis.RedisError):
             rounds = [
                 Round(s.base_version, s.num_examples, s.loss_before, s.loss_after)
-                for s in Snapshots(self._cloud).recent_globals() if s.num_examples  # the shipped one is of no round
+                for s in recent_globals(self._cloud) if s.num_examples  # the shipped one is of no round
             ]
             self._of_cloud = reports.read(self._cloud) if self._has_two else reports.Told(), rounds
         of_cloud, rounds = self._of_cloud
-        ready, queue = self._broker.worker_ready(), self._broker.queue_depth()
-        return Reading(True, ready, queue, reports.together([told, of_cloud]), rounds)
+        return Reading(True, self._broker.worker_ready(), self._queue(), reports.together([told, of_cloud]), rounds)
+
+    def _queue(self) -> int | None:
+        """None where something else stands in its place."""
+        with contextlib.suppress(redis.ResponseError):
+            return self._broker.queue_depth()
+        return None
 
     def _now(self, reading: Reading, now_s: float) -> Tick:
         metrics = self._metrics

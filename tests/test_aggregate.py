@@ -20,11 +20,13 @@ from pipeline import topology
 from pipeline.broker import connect
 from pipeline.counts import counts
 from pipeline.messages import WeightSnapshot
+from pipeline.metrics import LEARNING
 from pipeline.settings import Settings
-from pipeline.snapshots import Snapshots
+from pipeline.snapshots import Snapshots, recent_globals
 from workers import aggregate
 from workers.aggregate import DISK_RETRY_S, Aggregator
 
+KEY = "a key of this deployment: 0123456789"
 ROOT = Path(__file__).parent.parent
 SHIPPED: Weights = {
     "encoder.stage.weight": np.linspace(-1, 1, 12, dtype=np.float16).reshape(3, 4),
@@ -59,7 +61,7 @@ def registry(tmp_path, shipped) -> Registry:
 
 @pytest.fixture
 def settings(redis_url) -> Settings:
-    return replace(Settings(), redis_url=redis_url, round_quorum=2, round_deadline_s=60.0)
+    return replace(Settings(), redis_url=redis_url, round_quorum=2, round_deadline_s=60.0, snapshot_key=KEY)
 
 
 @pytest.fixture
@@ -76,8 +78,14 @@ def trained(seed: int, size: float = 0.01) -> Weights:
 
 def send(connection, edge_id: str, weights: Weights | bytes, *, base_version: int = 0, num_examples: int = 100) -> None:
     file = weights if isinstance(weights, bytes) else write(weights)
-    snapshot = WeightSnapshot.of(file, edge_id=edge_id, base_version=base_version, num_examples=num_examples)
-    Snapshots(connection).publish_local(snapshot, file)
+    published = {known.base_version: known.published for known in recent_globals(connection)}
+    snapshot = WeightSnapshot.of(file, edge_id=edge_id, base_version=base_version, num_examples=num_examples,
+                                 published=published.get(base_version, 0))
+    Snapshots(connection, KEY).publish_local(snapshot, file)
+
+
+def counted(connection) -> dict[str, float]:
+    return counts(connection, [f"mvs_{name}_total" for name in LEARNING])
 
 
 def decoder(registry: Registry, version: int) -> Weights:
@@ -85,10 +93,10 @@ def decoder(registry: Registry, version: int) -> Weights:
 
 
 def test_the_first_global_is_the_shipped_file_itself(aggregator, connection, shipped):
-    newest = Snapshots(connection).newest_global()
+    newest = Snapshots(connection, KEY).newest_global()
 
     assert (newest.edge_id, newest.base_version) == (topology.CLOUD, 0)
-    assert Snapshots(connection).weights(newest) == shipped.read_bytes()
+    assert Snapshots(connection, KEY).weights(newest) == shipped.read_bytes()
 
 
 def test_a_quorum_of_edges_makes_the_next_global_of_their_average(aggregator, connection, registry):
@@ -103,7 +111,7 @@ def test_a_quorum_of_edges_makes_the_next_global_of_their_average(aggregator, co
         assert np.allclose(array, trained(1)[name] / 3 + trained(2)[name] * 2 / 3, atol=1e-6)  # 300 count as 200
     weights = read(registry.weights(1))
     assert (weights["encoder.stage.weight"] == SHIPPED["encoder.stage.weight"]).all()
-    assert Snapshots(connection).newest_global().base_version == 1
+    assert Snapshots(connection, KEY).newest_global().base_version == 1
     assert connection.xlen(topology.WEIGHTS_LOCAL) == 0
 
 
@@ -142,7 +150,7 @@ def test_a_stale_edge_counts_less_and_one_base_counts_once(aggregator, connectio
 
     assert registry.latest().examples == {"b": 100, "c": 100}
     assert registry.latest().counted == {"a": 0, "b": 1, "c": 0}
-    assert counts(connection)["mvs_snapshots_refused_total"] == 1
+    assert counted(connection)["mvs_snapshots_refused_total"] == 1
 
 
 def test_a_global_that_the_hold_out_clips_do_not_like_stays_away(settings, registry, connection, caplog):
@@ -155,8 +163,8 @@ def test_a_global_that_the_hold_out_clips_do_not_like_stays_away(settings, regis
     aggregator.turn(1)
 
     assert registry.latest().version == 0
-    assert Snapshots(connection).newest_global().base_version == 0
-    assert counts(connection)["mvs_rounds_refused_total"] == 1
+    assert Snapshots(connection, KEY).newest_global().base_version == 0
+    assert counted(connection)["mvs_rounds_refused_total"] == 1
     assert "round of a, b refused" in caplog.text
     assert connection.xlen(topology.WEIGHTS_LOCAL) == 0
 
@@ -220,7 +228,7 @@ def test_a_broken_update_is_refused_and_the_round_waits_for_a_good_one(of_four, 
         send(connection, edge_id, trained(1), base_version=5)
     of_four.turn(100)
     assert registry.latest().version == 5
-    assert counts(connection)["mvs_snapshots_refused_total"] == 1
+    assert counted(connection)["mvs_snapshots_refused_total"] == 1
 
     send(connection, "c", trained(1), base_version=5)
     of_four.turn(101)
@@ -252,13 +260,13 @@ def test_an_aggregator_announces_what_redis_forgot_and_what_was_rolled_back(aggr
     connection.flushall()
 
     aggregator.turn(1)
-    assert Snapshots(connection).newest_global().base_version == 1
+    assert Snapshots(connection, KEY).newest_global().base_version == 1
     registry.rollback(0)
     aggregator.turn(2)
 
-    newest = Snapshots(connection).newest_global()
+    newest = Snapshots(connection, KEY).newest_global()
     assert newest.base_version == 2
-    assert Snapshots(connection).weights(newest) == registry.weights(0)
+    assert Snapshots(connection, KEY).weights(newest) == registry.weights(0)
 
 
 def test_nothing_built_on_what_was_rolled_back_counts(aggregator, connection, registry):
@@ -273,7 +281,7 @@ def test_nothing_built_on_what_was_rolled_back_counts(aggregator, connection, re
     aggregator.turn(100)
 
     assert registry.latest().version == 2
-    assert counts(connection)["mvs_snapshots_refused_total"] == 1
+    assert counted(connection)["mvs_snapshots_refused_total"] == 1
 
 
 def test_a_full_disk_is_one_alarm_and_nothing_is_lost(aggregator, connection, registry, monkeypatch, caplog):
@@ -317,7 +325,7 @@ def dying(function):
 redis.Connection.send_packed_command = dying(redis.Connection.send_packed_command)
 os.fsync, Path.replace = dying(os.fsync), dying(Path.replace)
 aggregate.BLOCK_MS = 20
-settings = replace(Settings(), redis_url=url, round_quorum=2, round_deadline_s=1e6)
+settings = replace(Settings(), redis_url=url, round_quorum=2, round_deadline_s=1e6, snapshot_key=sys.argv[5])
 registry = Registry(folder, shipped)
 aggregator = aggregate.Aggregator(settings, registry, lambda file: 1.0)
 while registry.latest().version < 1 or aggregator._round.updates():
@@ -329,7 +337,7 @@ print(calls)
 
 def aggregate_in_a_process(redis_url: str, folder: Path, shipped: Path, die_at: int = 0) -> int:
     """How many calls to Redis and the disk it made; 0 where it died at one."""
-    command = [sys.executable, "-c", PROCESS, redis_url, str(folder), str(shipped), str(die_at)]
+    command = [sys.executable, "-c", PROCESS, redis_url, str(folder), str(shipped), str(die_at), KEY]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=120)
     assert done.returncode == (-signal.SIGKILL if die_at else 0)
     return int(done.stdout or 0)
@@ -354,7 +362,7 @@ def test_killed_at_ten_points_it_makes_the_same_global_and_counts_nothing_twice(
         aggregate_in_a_process(redis_url, folder, shipped, die_at)
         aggregate_in_a_process(redis_url, folder, shipped)
 
-        assert Registry(folder, shipped).latest() == undisturbed
+        assert replace(Registry(folder, shipped).latest(), published=undisturbed.published) == undisturbed
         assert connection.xlen(topology.WEIGHTS_LOCAL) == 0
 
 
@@ -398,3 +406,71 @@ def test_records_are_for_people_too(aggregator, connection, tmp_path):
     record = json.loads((tmp_path / "models" / "000001.json").read_text())
 
     assert record["examples"] == {"a": 100, "b": 100}
+
+
+@pytest.mark.parametrize("forge", [
+    lambda snapshot: replace(snapshot, signature=b""),
+    lambda snapshot: replace(snapshot, num_examples=10**6),
+    lambda snapshot: replace(snapshot, edge_id="somebody"),
+], ids=["unsigned", "more examples", "another edge"])
+def test_weights_that_no_edge_of_ours_signed_do_not_count(aggregator, connection, registry, caplog, forge):
+    send(connection, "a", trained(1))
+    ((entry_id, fields),) = connection.xrange(topology.WEIGHTS_LOCAL)
+    connection.xdel(topology.WEIGHTS_LOCAL, entry_id)
+    connection.xadd(topology.WEIGHTS_LOCAL, {"snapshot": forge(WeightSnapshot.unpack(fields[b"snapshot"])).pack()})
+
+    aggregator.turn(0)
+    aggregator.turn(1000)
+
+    assert registry.latest().version == 0
+    assert counted(connection)["mvs_snapshots_refused_total"] == 1
+    assert "MVS_SNAPSHOT_KEY" in caplog.text
+
+
+def test_weights_of_another_registrys_version_do_not_count(aggregator, connection, registry):
+    snapshot = WeightSnapshot.of(write(trained(1)), edge_id="a", base_version=0, num_examples=100, published=5)
+    Snapshots(connection, KEY).publish_local(snapshot, write(trained(1)))
+
+    aggregator.turn(0)
+    aggregator.turn(1000)
+
+    assert registry.latest().version == 0
+
+
+def test_without_a_key_it_sends_and_takes_nothing(settings, registry, connection, caplog):
+    aggregator = Aggregator(replace(settings, snapshot_key=""), registry, gate=lambda file: 1.0)
+    aggregator.turn(0)
+    aggregator.turn(1)
+
+    assert not connection.exists(topology.WEIGHTS_GLOBAL)
+    assert caplog.text.count("MVS_SNAPSHOT_KEY") == 1
+
+
+def test_what_stands_in_the_globals_place_is_answered_with_the_true_one(aggregator, connection, registry):
+    """Something unsigned, an old one sent again, one that was signed for another registry."""
+    ((_, old),) = connection.xrange(topology.WEIGHTS_GLOBAL)
+    for edge_id in "ab":
+        send(connection, edge_id, trained(1))
+    aggregator.turn(0)
+    connection.delete(topology.WEIGHTS_GLOBAL)
+    connection.xadd(topology.WEIGHTS_GLOBAL, old)
+    connection.xadd(topology.WEIGHTS_GLOBAL, {"snapshot": b"rubbish"})
+
+    aggregator.turn(1)
+
+    assert Snapshots(connection, KEY).newest_global().base_version == 1
+
+
+def test_no_surprise_ends_the_rounds(settings, registry, connection, monkeypatch, caplog):
+    """It is told once, counted each time, and tried again until it is over."""
+    aggregator, troubles = Aggregator(settings, registry, gate=lambda file: 1.0), [OSError("no space")] * 3
+    monkeypatch.setattr(aggregate.time, "sleep", lambda seconds: None)
+
+    def work() -> None:
+        if troubles:
+            raise troubles.pop()
+
+    aggregator._patiently(work)
+
+    assert counted(connection)["mvs_learning_failures_total"] == 3
+    assert caplog.text.count("ALARM") == 1

@@ -10,7 +10,9 @@ from peers import Client, FlatEdge, flat_answer, until
 from pipeline import topology
 from pipeline.broker import connect
 from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample
-from pipeline.sharing import Sharing
+from pipeline.sharing import Sharing, public_name
+
+WORD = "0123456789abcdef"
 
 
 @pytest.fixture
@@ -20,7 +22,8 @@ def edge(redis_url, monkeypatch):
     def answer(frame: KeyFrame, *shape: object) -> StylizedFrame:
         if frame.shared_by:
             with connect(redis_url) as client:
-                Sharing(client, "edge").add(TrainingSample(frame.shared_by, frame.style_id, frame.picture))
+                sample = TrainingSample(frame.shared_by, frame.style_id, frame.picture, frame.consent)
+                Sharing(client, "edge").add(sample)
         return flat_answer(frame, *shape)
 
     monkeypatch.setattr("peers.flat_answer", answer)
@@ -60,8 +63,8 @@ async def test_key_frames_are_shared_from_the_clients_word_on_and_only_its_own(r
     await until(lambda: sum(frame.shared_by != "" for frame in edge.seen) >= 2)
 
     await until(lambda: len({frame.stream_id for frame in edge.seen[seen:]}) == 2)
-    assert {frame.shared_by for frame in edge.seen[seen:]} == {"", stream_id}
-    assert all(frame.shared_by in ("", frame.stream_id) for frame in edge.seen)
+    assert {frame.stream_id for frame in edge.seen if frame.shared_by} == {stream_id}
+    assert all(bool(frame.shared_by) == bool(frame.consent) for frame in edge.seen)
     for client in (sharing, private):
         await client.close()
 
@@ -94,7 +97,7 @@ async def test_a_headless_client_says_so_as_soon_as_it_can(running, edge):
 async def test_taking_it_back_removes_what_was_shared(running, edge, connection, caplog):
     caplog.set_level(logging.DEBUG)
     client = Client(running.url)
-    stream_id = await client.open()
+    await client.open()
     await say(client, True)
     await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
     canary = Sharing(connection, "edge").read("0")[0][0].sample.picture[-200:]
@@ -105,16 +108,33 @@ async def test_taking_it_back_removes_what_was_shared(running, edge, connection,
 
     seen = len(edge.seen)
     await until(lambda: len(edge.seen) >= seen + 2)
-    left = Sharing(connection, "edge").read("0")[0]
-    assert [(shared.shared_by, shared.sample) for shared in left] == [(stream_id, None)]
+    assert Sharing(connection, "edge").read("0")[0] == []
     assert edge.seen[-1].shared_by == ""
     await client.close()
     assert canary not in everything(connection)
     assert repr(canary)[2:-1] not in caplog.text
 
 
+async def test_who_knows_a_streams_name_cannot_take_back_what_it_shared(running, edge, connection):
+    """Names of streams stand in jobs and in logs."""
+    sharing, other = Client(running.url), Client(running.url)
+    stream_id = await sharing.open()
+    await say(sharing, True)
+    await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
+    (shared_by,) = {frame.shared_by for frame in edge.seen if frame.shared_by}
+    await other.open()
+
+    for name in (stream_id.ljust(16, "0"), stream_id, shared_by):
+        await say(other, False, by=name)
+    await heard(other, False)
+
+    assert len(Sharing(connection, "edge").read("0")[0]) >= 2
+    for client in (sharing, other):
+        await client.close()
+
+
 async def test_it_is_taken_back_in_a_later_session_by_the_same_name(running, edge, connection):
-    first, later, name = Client(running.url), Client(running.url), "0123456789abcdef"
+    first, later, name = Client(running.url), Client(running.url), WORD
     await first.open()
     await say(first, True, by=name)
     await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
@@ -124,18 +144,18 @@ async def test_it_is_taken_back_in_a_later_session_by_the_same_name(running, edg
     await say(later, False, by=name)
     await heard(later, False)
 
-    assert [shared.sample for shared in Sharing(connection, "edge").read("0")[0]] == [None]
+    assert Sharing(connection, "edge").read("0")[0] == []
     await later.close()
 
 
 async def test_many_changes_of_mind_end_with_the_last(running, edge, connection):
     client = Client(running.url)
-    stream_id = await client.open()
+    await client.open()
     for on in (True, False) * 20:
-        await say(client, on)
-    await say(client, True)
+        await say(client, on, by=WORD)
+    await say(client, True, by=WORD)
 
-    await until(lambda: last_word(client) is True and not connection.exists(topology.withdrawn(stream_id)))
+    await until(lambda: last_word(client) is True and connection.exists(topology.consent("edge", public_name(WORD))))
     await client.close()
 
 

@@ -191,3 +191,57 @@ def test_a_full_disk_leaves_the_last_good_version(registry, tmp_path, monkeypatc
     assert sorted(path.name for path in (tmp_path / "models").iterdir()) == files
     assert registry.latest().version == 1
     assert add(registry, b"two").version == 2
+
+
+def test_what_is_published_later_has_the_higher_number_whatever_the_clock_does(tmp_path, shipped):
+    times = iter([100.0, 200.0, 50.0, 50.0])
+    registry = Registry(tmp_path / "models", shipped, lambda: next(times))
+    registry.begin()
+    begun = registry.latest()
+    add(registry, b"one")
+    add(registry, b"two")
+    registry.rollback(1)
+
+    assert (begun.version, begun.published) == (0, 100_000)
+    assert [record.published for record in registry.records()] == [100_000, 200_000, 200_001, 200_002]
+    assert registry.published(2) == 200_001 and registry.published(9) is None
+    registry.begin()  # once is enough
+    assert Registry(tmp_path / "models", shipped).latest().published == 200_002
+
+
+def test_a_registry_of_an_older_package_gets_its_number(registry, tmp_path):
+    record = add(registry, b"one")
+    path = tmp_path / "models" / "000001.json"
+    path.write_text(path.read_text().replace(str(record.published), "0"))
+
+    registry = Registry(tmp_path / "models", tmp_path / "shipped.safetensors")
+    assert registry.latest().published == 0
+    registry.begin()
+
+    assert registry.latest().published > 0 and registry.weights(1) == b"one"
+
+
+def test_version_0_is_the_present_packages_whatever_was_written_of_an_older_one(registry, tmp_path, shipped):
+    registry.begin()
+    shipped.write_bytes(b"newly shipped")
+
+    registry = Registry(tmp_path / "models", shipped)
+
+    assert registry.weights(0) == b"newly shipped" and registry.of_this_package()
+    registry.begin()
+    assert registry.latest().published > 0
+
+
+def test_only_its_owner_may_see_the_folder(registry, tmp_path):
+    add(registry, b"one")
+
+    assert (tmp_path / "models").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", '{"version": 2, "sha256": "", "shipped": ""}', "[" * 100_000, "\0",
+                                  '{"version": 1, "sha256": "", "shipped": "", "published": "9"}'])
+def test_a_record_that_is_none_is_left_out(registry, tmp_path, text):
+    add(registry, b"one")
+    (tmp_path / "models" / "000001.json").write_text(text)
+
+    assert Registry(tmp_path / "models", tmp_path / "shipped.safetensors").latest().version == 0

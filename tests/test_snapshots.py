@@ -14,6 +14,7 @@ from pipeline.errors import BadMessage
 from pipeline.messages import MAX_BYTES, WeightSnapshot
 from pipeline.snapshots import Snapshots
 
+KEY = "a key of this deployment: 0123456789"
 WEIGHTS = os.urandom(2 * MAX_BYTES + 5)
 
 
@@ -25,7 +26,7 @@ def connection(redis_url):
 
 @pytest.fixture
 def snapshots(connection):
-    return Snapshots(connection)
+    return Snapshots(connection, KEY)
 
 
 def snapshot(weights: bytes = WEIGHTS, edge_id: str = "edge", base_version: int = 3) -> WeightSnapshot:
@@ -43,7 +44,7 @@ def test_weights_travel_in_parts_and_come_out_as_they_went_in(snapshots, connect
 
     ((entry_id, found),) = snapshots.take(again=False, block_ms=1)
 
-    assert found == snapshot() and found.part_count == 3
+    assert replace(found, signature=b"") == snapshot() and found.part_count == 3
     assert snapshots.weights(found) == WEIGHTS
     parts = [topology.part("edge", found.sha256, i) for i in range(3)]
     assert max(connection.strlen(part) for part in parts) <= MAX_BYTES
@@ -68,7 +69,7 @@ def test_what_came_before_the_first_aggregator_is_not_lost(snapshots):
     snapshots.publish_local(snapshot(b"weights"), b"weights")
 
     assert arrived(snapshots) == []  # the group is made
-    assert arrived(snapshots) == [snapshot(b"weights")]
+    assert [replace(found, signature=b"") for found in arrived(snapshots)] == [snapshot(b"weights")]
 
 
 def test_entries_are_bounded_and_expire(snapshots, connection, monkeypatch):
@@ -93,7 +94,7 @@ def test_the_newest_global_is_what_counts(snapshots):
 def test_one_registry_at_a_time_leads_and_goes_on_after_a_crash(snapshots, connection):
     assert snapshots.lead("here:models")
     assert not snapshots.lead("there:models")
-    assert Snapshots(connection).lead("here:models")
+    assert Snapshots(connection, KEY).lead("here:models")
     assert 0 < connection.ttl(topology.AGGREGATOR) <= topology.AGGREGATOR_LEASE_S
 
     connection.delete(topology.AGGREGATOR)  # as it expires
@@ -123,6 +124,52 @@ def test_incomplete_or_damaged_weights_are_refused(snapshots, connection, damage
 def test_a_snapshot_that_cannot_be_is_refused(fields):
     with pytest.raises(BadMessage):
         WeightSnapshot.unpack(replace(snapshot(), **fields).pack())
+
+
+@pytest.mark.parametrize("fields", [{"edge_id": "other"}, {"base_version": 4}, {"num_examples": 9999},
+                                    {"sha256": "0" * 64}, {"published": 1}])
+def test_an_edges_weights_are_believed_as_they_were_signed_and_no_other_way(snapshots, connection, fields):
+    snapshots.take(again=False, block_ms=1)
+    snapshots.publish_local(snapshot(), WEIGHTS)
+    ((_, found),) = snapshots.take(again=False, block_ms=1)
+
+    assert snapshots.genuine_local(found)
+    assert not snapshots.genuine_local(replace(found, **fields))
+    assert not Snapshots(connection, KEY + "x").genuine_local(found)
+
+
+def test_a_global_does_not_pass_for_an_edges_weights(snapshots):
+    snapshots.publish_global(snapshot(edge_id=topology.CLOUD), WEIGHTS)
+
+    assert not snapshots.genuine_local(snapshots.newest_global())
+
+
+def test_parts_that_are_larger_than_parts_are_not_read_whole(snapshots, connection):
+    snapshots.publish_global(snapshot(), WEIGHTS)
+    connection.set(topology.part("edge", snapshot().sha256, 0), bytes(40 * MAX_BYTES))
+    sent = connection.info("stats")["total_net_output_bytes"]
+
+    with pytest.raises(BadMessage):
+        snapshots.weights(snapshot())
+
+    assert connection.info("stats")["total_net_output_bytes"] - sent < 4 * MAX_BYTES
+
+
+LAST_ID = "18446744073709551615-18446744073709551615"
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda c: c.xadd(topology.WEIGHTS_LOCAL, {"snapshot": b""}, id=LAST_ID),
+    lambda c: c.set(topology.WEIGHTS_LOCAL, b"no stream"),
+    lambda c: c.xadd(topology.WEIGHTS_LOCAL, {"snapshot": bytes(2 * MAX_BYTES)}),
+], ids=["the last id there is", "another type", "megabytes"])
+def test_a_stream_that_was_spoilt_takes_weights_again(snapshots, connection, spoil):
+    spoil(connection)
+    arrived(snapshots)
+
+    snapshots.publish_local(snapshot(b"w"), b"w")
+
+    assert [found.sha256 for found in arrived(snapshots) + arrived(snapshots) if found] == [snapshot(b"w").sha256]
 
 
 def test_rubbish_in_the_stream_is_nothing(snapshots, connection):

@@ -5,9 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from conftest import RedisServer
 from pipeline import topology
 from pipeline.broker import GatewayBroker, connect
 from pipeline.codec import encode_jpeg
+from pipeline.counts import counts
 from pipeline.messages import KeyFrame, TrainingSample, WeightSnapshot
 from pipeline.settings import Settings
 from pipeline.sharing import Sharing
@@ -18,6 +20,7 @@ from workers.train import BATCH, GRACE_S, IMAGES_PER_SAMPLE, LEAST_SAMPLES, TICK
 
 STYLE = shipped()[0].id
 IMAGES = 8
+KEY = "a key of this deployment: 0123456789"
 
 
 class Counting:
@@ -55,8 +58,9 @@ def connection(redis_url):
 
 
 @pytest.fixture
-def settings(redis_url) -> Settings:
-    return replace(Settings(), redis_url=redis_url, train_images=IMAGES, round_deadline_s=60.0)
+def settings(redis_url, tmp_path) -> Settings:
+    return replace(Settings(), redis_url=redis_url, train_images=IMAGES, round_deadline_s=60.0, snapshot_key=KEY,
+                   models_dir=tmp_path)
 
 
 @pytest.fixture
@@ -66,13 +70,14 @@ def trainer(settings) -> Trainer:
 
 def share(connection, count: int = LEAST_SAMPLES, *, shared_by: str = "a", grey: int = 100, style: str = STYLE) -> None:
     picture = encode_jpeg(np.full((16, 16, 3), grey, np.uint8))
+    sharing = Sharing(connection, "edge")
     for _ in range(count):
-        Sharing(connection, "edge").add(TrainingSample(shared_by, style, picture))
+        sharing.add(TrainingSample(shared_by, style, picture, sharing.allow(shared_by)))
 
 
 def announce(connection, version: int, weights: bytes) -> WeightSnapshot:
-    snapshot = WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=version)
-    Snapshots(connection).publish_global(snapshot, weights)
+    snapshot = WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=version, published=version)
+    Snapshots(connection, KEY).publish_global(snapshot, weights)
     return snapshot
 
 
@@ -82,7 +87,7 @@ def turns(trainer: Trainer, count: int, start_s: float = 0.0) -> int:
 
 
 def sent(connection) -> list[tuple[int, int, bytes]]:
-    snapshots = Snapshots(connection)
+    snapshots = Snapshots(connection, KEY)
     takes = [snapshots.take(again=False, block_ms=1) for _ in range(2)]  # the first one ever makes the group
     found = [snapshot for entries in takes for _, snapshot in entries]
     return [(one.base_version, one.num_examples, snapshots.weights(one)) for one in found]
@@ -206,12 +211,128 @@ def test_what_a_stream_takes_back_is_not_learned_from_any_more(trainer, connecti
     learned = len(trainer._learner.seen)
 
     Sharing(connection, "edge").withdraw("gone")
-    share(connection, 1, shared_by="gone", grey=200)
     turns(trainer, 3, start_s=10)
 
     assert set(trainer._learner.seen[learned:]) == {50}
     assert {sample.shared_by for sample in trainer._samples.draw(100)} == {"here"}
     assert trainer._exam == ([], 0.0)
+
+
+def test_nothing_is_learned_between_a_withdrawal_and_the_next_tick(trainer, connection):
+    """Not even by a trainer that looks for news once a second: it asks right before it learns."""
+    announce(connection, 0, b"zero")
+    share(connection, shared_by="gone", grey=200)
+    share(connection, 1, shared_by="here", grey=50)
+    turns(trainer, 1)
+    learned = len(trainer._learner.seen)
+
+    Sharing(connection, "edge").withdraw("gone")
+    trainer.turn(1.1)  # no tick is due
+
+    assert set(trainer._learner.seen[learned:]) == {50}
+
+
+@pytest.mark.parametrize("how", ["emptied", "killed", "killed, and back as it was before"])
+def test_a_withdrawal_outlives_the_redis_that_heard_it(settings, tmp_path, how):
+    """Acknowledged, and then Redis loses it before the trainer has read of it."""
+    server = RedisServer(tmp_path, dir=str(tmp_path))
+    server.start()
+    with connect(server.url) as connection:
+        trainer = Trainer(replace(settings, redis_url=server.url))
+        announce(connection, 0, b"zero")
+        share(connection, shared_by="gone", grey=200)
+        turns(trainer, 1)
+        learned = len(trainer._learner.seen)
+        if "back" in how:
+            connection.save()
+
+        Sharing(connection, "edge").withdraw("gone")
+        if how == "emptied":
+            connection.flushall()
+        else:
+            server.kill()
+            server.start()
+        announce(connection, 0, b"zero")
+        share(connection, shared_by="here", grey=50)
+        turns(trainer, 6, start_s=10)
+
+        assert learned and set(trainer._learner.seen[learned:]) == {50}
+        assert {sample.shared_by for sample in trainer._samples.draw(100)} == {"here"}
+    server.stop()
+
+
+def test_while_redis_is_away_nothing_is_learned(settings, tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    with connect(server.url) as connection:
+        trainer = Trainer(replace(settings, redis_url=server.url))
+        announce(connection, 0, b"zero")
+        share(connection)
+        turns(trainer, 1)
+        learned = len(trainer._learner.seen)
+        server.stop()
+
+    assert not any(trainer._try() for _ in range(3))
+    assert len(trainer._learner.seen) == learned
+
+
+def test_a_surprise_ends_no_trainer_and_is_counted(trainer, connection, monkeypatch):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(trainer, 1)
+
+    def fail(pairs: list) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(trainer._learner, "step", fail)
+    monkeypatch.setattr("workers.train.time.monotonic", lambda: 10.0)
+    assert not trainer._try()
+    monkeypatch.undo()
+    turns(trainer, 10, start_s=20)
+
+    assert counts(connection, ["mvs_learning_failures_total"]) == {"mvs_learning_failures_total": 1}
+    assert trainer._learner.base == b"zero" and trainer._learner.num_examples > 0
+
+
+def test_a_loss_that_is_no_number_is_not_sent(trainer, connection, monkeypatch):
+    announce(connection, 0, b"zero")
+    share(connection)
+    turns(trainer, 1)
+    monkeypatch.setattr(trainer._learner, "loss", lambda pairs: float("nan"))
+
+    with pytest.raises(train.MVStylizerError, match="makes no sense"):
+        turns(trainer, 20, start_s=10)
+    told = trainer.metrics.registry.get_sample_value
+
+    assert sent(connection) == []
+    assert told("mvs_training_loss_sum", {"when": "after"}) == 0
+
+
+def test_a_picture_that_cannot_be_read_is_left_out_for_good(trainer, connection):
+    announce(connection, 0, b"zero")
+    sharing = Sharing(connection, "edge")
+    share(connection)
+    sharing.add(TrainingSample("b", STYLE, b"no picture", sharing.allow("b")))
+    turns(trainer, 60)
+
+    assert set(trainer._learner.seen) == {100}
+    assert len(trainer._samples) == LEAST_SAMPLES
+
+
+def test_an_unsigned_or_an_older_global_is_not_learned_from(trainer, connection):
+    announce(connection, 5, b"five")
+    share(connection)
+    turns(trainer, 1)
+    ((_, fields),) = connection.xrange(topology.WEIGHTS_GLOBAL)
+    announce(connection, 9, b"nine")
+    turns(trainer, 20, start_s=10)
+    connection.xadd(topology.WEIGHTS_GLOBAL, fields)  # sent again
+    evil = WeightSnapshot.of(b"evil", edge_id=topology.CLOUD, base_version=99, published=99)
+    Snapshots(connection).publish_global(evil, b"evil")
+    share(connection)
+    turns(trainer, 20, start_s=200)
+
+    assert trainer._learner.base == b"nine"
 
 
 def test_what_is_a_day_old_is_gone_from_the_trainer_too(trainer, connection, monkeypatch):

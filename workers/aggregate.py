@@ -1,5 +1,6 @@
 """The cloud process: edges' weights in, the next global out; what it acknowledges is on disk."""
 import argparse
+import contextlib
 import logging
 import socket
 import time
@@ -34,6 +35,8 @@ BLOCK_MS = 500
 RETRY_S = 0.25
 #: A full disk is tried again this often.
 DISK_RETRY_S = 10.0
+#: And so is what nobody thought of.
+FAILURE_RETRY_S = 5.0
 
 #: A model as its safetensors file, to its loss on the hold-out clips.
 Gate = Callable[[bytes], float]
@@ -44,12 +47,14 @@ class Aggregator:
 
     def __init__(self, settings: Settings, registry: Registry, gate: Gate) -> None:
         self._redis = connect(settings.weights_url)
-        self._snapshots, self._registry, self._gate = Snapshots(self._redis), registry, gate
+        self._snapshots = Snapshots(self._redis, settings.snapshot_key)
+        self._registry, self._gate = registry, gate
         self._name = f"{socket.gethostname()}:{settings.models_dir}"  # the same after a crash: it goes on at once
         self._round = Round(settings.round_quorum, settings.round_deadline_s)
         self._most_loss = 1 + settings.gate_tolerance
         self._again = True  # first of all, what an aggregator before us took and did not acknowledge
         self._disk_retry_s: float | None = None
+        self._trouble = ""  # what went wrong last
         self.metrics = AggregatorMetrics()
 
     def prepare(self) -> None:
@@ -60,19 +65,41 @@ class Aggregator:
         elif self._registry.latest().version < self._registry.newest_number():
             logger.warning("the newest global is damaged: the one before it is the new one")
             self._registry.rollback(self._registry.latest().version)
+        self._registry.begin()
 
     def run(self) -> None:
         """Work for ever, whatever Redis and the disk do."""
+        self._patiently(self.prepare)
+        while True:
+            self._patiently(lambda: self.turn(time.monotonic()))
+
+    def _patiently(self, work: Callable[[], None]) -> None:
+        """Do it until it succeeds: whatever stops it may be over in a while."""
         while True:
             try:
-                self.turn(time.monotonic())
+                return work()
             except redis.RedisError as error:
                 logger.info("Redis does not answer (%s), trying again", error)
-                self._again = True
                 time.sleep(RETRY_S)
+            except Exception as error:
+                self._survive(error)
+                time.sleep(FAILURE_RETRY_S)
+            self._again = True
+
+    def _survive(self, error: Exception) -> None:
+        """The same trouble is told once."""
+        if repr(error) != self._trouble:
+            logger.error("ALARM: the aggregator cannot go on (%s), it tries again every %.0f s", error, FAILURE_RETRY_S,
+                         exc_info=None if isinstance(error, OSError) else error)
+        self._trouble = repr(error)
+        with contextlib.suppress(redis.RedisError):
+            count(self._redis, learning_failures=1)
 
     def turn(self, now_s: float) -> None:
         """Announce, take in, and close the round if it is due; nothing while another registry's aggregator works."""
+        if not self._snapshots.signs:  # nobody would believe us, nor we them
+            time.sleep(RETRY_S)
+            return
         if not self._snapshots.lead(self._name):
             self.metrics.round.set(0)  # gateways add up what aggregators tell, and another one tells it
             time.sleep(RETRY_S)
@@ -89,17 +116,17 @@ class Aggregator:
         """See to it that the newest global is in Redis: after a crash, a rollback, a Redis that forgot."""
         latest = self._registry.latest()
         self.metrics.round.set(latest.version)
-        try:
-            known = self._snapshots.newest_global()
-            if known and known.base_version == latest.version and self._snapshots.complete(known):
+        known = self._snapshots.newest_global()
+        if known and (known.published, known.sha256) == (latest.published, latest.sha256):
+            if self._snapshots.complete(known):
                 return
-        except BadMessage as error:
-            logger.warning("the newest global in Redis is none: %s", error)
         weights = self._registry.weights(latest.version)
-        examples = sum(latest.examples.values())
         self._snapshots.publish_global(
-            WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=latest.version, num_examples=examples,
-                              loss_before=latest.loss_before, loss_after=latest.loss_after), weights
+            WeightSnapshot.of(
+                weights, edge_id=topology.CLOUD, base_version=latest.version, published=latest.published,
+                num_examples=sum(latest.examples.values()), loss_before=latest.loss_before,
+                loss_after=latest.loss_after,
+            ), weights
         )
 
     def _consider(self, entry: Entry, now_s: float) -> None:
@@ -118,9 +145,13 @@ class Aggregator:
         """Raises BadMessage and ValueError, in one sentence, where it cannot count."""
         if snapshot is None:
             raise BadMessage("This is no snapshot.")
+        if not self._snapshots.genuine_local(snapshot):
+            raise BadMessage("It is not signed with this deployment's key (MVS_SNAPSHOT_KEY).")
         update = Update(snapshot.edge_id, snapshot.base_version, snapshot.num_examples, {}, entry_id)
         if reason := refusal(update, line(self._registry.latest())):
             raise ValueError(reason)
+        if snapshot.published != self._registry.published(snapshot.base_version):
+            raise ValueError(f"it builds on a version {snapshot.base_version} of another registry")
         weights = read(self._snapshots.weights(snapshot))
         check(weights, self._trained(snapshot.base_version))
         return replace(update, weights=weights)
@@ -215,7 +246,6 @@ def run(args: argparse.Namespace) -> None:
         aggregator = Aggregator(settings, registry, LazyGate(settings.vgg))
         Reporter(connect(settings.weights_url), "aggregate", aggregator.metrics.registry).start()
         give_way()  # not so the reporter, which tells that we live
-        aggregator.prepare()
         aggregator.run()
 
 

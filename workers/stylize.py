@@ -22,7 +22,7 @@ from pipeline.codec import decode_image
 from pipeline.errors import BadMessage, MVStylizerError
 from pipeline.gridcode import pack_grid
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
-from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample
+from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample, printable
 from pipeline.metrics import WorkerMetrics
 from pipeline.reports import Reporter
 from pipeline.settings import Settings
@@ -122,7 +122,7 @@ class Edge:
 
     def _share(self, frame: KeyFrame) -> None:
         try:
-            self._sharing.add(TrainingSample(frame.shared_by, frame.style_id, frame.picture))
+            self._sharing.add(TrainingSample(frame.shared_by, frame.style_id, frame.picture, frame.consent))
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s is not learned from: %s", frame.stream_id, frame.frame_id, error)
 
@@ -139,7 +139,7 @@ class Edge:
             self._streams.keep(frame, decoded_ns / 1e9, state)
             done_ns = time.monotonic_ns()
         except (MVStylizerError, ValueError) as error:
-            return self._reply(frame, version, error=str(error)[:200])
+            return self._reply(frame, version, error=printable(str(error)[:200]))
         return self._reply(
             frame, version, grid_shape=tuple(grid.shape[1:4]), grid=packed,
             decode_ms=(decoded_ns - start_ns) / 1e6, stylize_ms=(done_ns - decoded_ns) / 1e6,
@@ -193,10 +193,11 @@ def run(args: argparse.Namespace) -> None:
     forget_gpu_libraries()
     prefork()  # importing torch takes seconds: a worker that dies is followed by one that need not
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
-    newest = Globals(settings.weights_url)
+    newest = Globals(settings)
     EDGE = edge = Edge(settings, first_model(newest))
     Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
-    threading.Thread(target=newest.follow, args=(lambda file: edge.adopt(stylizer_of(file)),), daemon=True).start()
+    adoption = lambda file: edge.adopt(stylizer_of(file)), edge.metrics.models_refused
+    threading.Thread(target=newest.follow, args=adoption, name="globals", daemon=True).start()
     # No socket timeout: RQ blocks on this connection. Retries for ever: RQ itself ends when it loses Redis amid a job.
     connection = redis.Redis.from_url(
         settings.redis_url, socket_timeout=None, retry=Retry(ExponentialBackoff(cap=1, base=0.05), -1)
@@ -216,8 +217,9 @@ def first_model(newest: Globals) -> Stylizer:
     try:
         if weights := newest.fetch():
             return stylizer_of(weights)
-    except (MVStylizerError, ValueError, redis.RedisError) as error:
+    except Exception as error:  # whatever is wrong with it: the shipped model is there
         logger.warning("starting with the shipped model: %s", error)
+        logger.debug("the newest global could not be loaded", exc_info=True)
     stylizer = Stylizer.load()
     stylizer.warm_up()
     return stylizer

@@ -1,6 +1,8 @@
 """The edge's trainer process: learns from shared key frames while others serve, and sends the cloud what it learned."""
 import argparse
+import contextlib
 import logging
+import math
 import time
 from collections import OrderedDict
 from dataclasses import replace
@@ -14,7 +16,7 @@ from edge.samples import Reservoir, Sample
 from pipeline.broker import connect, stylize_queue
 from pipeline.codec import decode_image
 from pipeline.counts import count
-from pipeline.errors import MVStylizerError
+from pipeline.errors import BadImage, MVStylizerError
 from pipeline.messages import WeightSnapshot
 from pipeline.metrics import TrainerMetrics
 from pipeline.reports import Reporter
@@ -22,6 +24,7 @@ from pipeline.settings import Settings
 from pipeline.sharing import Sharing
 from pipeline.snapshots import Snapshots
 from pipeline.style_store import StyleStore
+from workers.globals import Globals
 from workers.runtime import give_way
 
 if TYPE_CHECKING:
@@ -55,7 +58,8 @@ class Trainer:
         self._settings = settings
         self._redis, self._cloud = connect(settings.redis_url), connect(settings.weights_url)
         self._sharing, self._styles = Sharing(self._redis, settings.edge_id), StyleStore(self._redis)
-        self._snapshots, self._queue = Snapshots(self._cloud), stylize_queue(self._redis, settings.edge_id)
+        self._globals, self._snapshots = Globals(settings), Snapshots(self._cloud, settings.snapshot_key)
+        self._queue = stylize_queue(self._redis, settings.edge_id)
         self._samples, self._place, self._credit = Reservoir(CAPACITY), "0", 0
         self._pictures: OrderedDict[str, np.ndarray] = OrderedDict()  # of styles
         self._learner: Learner | None = None
@@ -65,15 +69,23 @@ class Trainer:
         self.metrics = TrainerMetrics()
 
     def run(self) -> None:
-        """Work for ever, whatever Redis does."""
+        """Work for ever, whatever happens."""
         while True:
-            try:
-                worked = self.turn(time.monotonic())
-            except (redis.RedisError, MVStylizerError) as error:
-                logger.info("cannot learn now (%s), trying again", error)
-                worked = False
-            if not worked:
+            if not self._try():
                 time.sleep(TICK_S)
+
+    def _try(self) -> bool:
+        """A turn; False where it may take a while until the next one."""
+        try:
+            return self.turn(time.monotonic())
+        except (redis.RedisError, MVStylizerError) as error:
+            logger.info("cannot learn now (%s), trying again", error)
+        except Exception:  # no memory, a full disk: what was half learned is not worth keeping
+            logger.exception("learning begins again from the newest global")
+            self._base = None
+            with contextlib.suppress(redis.RedisError):
+                count(self._redis, learning_failures=1)
+        return False
 
     def turn(self, now_s: float) -> bool:
         """One step, if there is something to learn and nobody waits; False where it may take a while."""
@@ -86,34 +98,43 @@ class Trainer:
         if self._queue.count:
             time.sleep(YIELD_S)
             return True
+        self._forget()  # right before they are used: what was taken back since the last tick is not learned from
+        if not len(self._samples):
+            return False
         self._learn(now_s)
         return True
 
     def _collect(self) -> None:
-        """Samples in, and out where they were taken back or are a day old."""
+        """Samples in, and out where nobody agrees to them any more or they are a day old."""
         while True:
             page, place = self._sharing.read(self._place)
-            for shared in page:
-                if shared.sample is None:
-                    self._samples.forget(shared.shared_by)
-                    self._pictures.clear()  # the style may have been theirs, too
-                    self._exam = [], 0.0
-                else:
-                    sample = shared.sample
-                    self._samples.add(Sample(sample.shared_by, sample.style_id, sample.picture, shared.taken_s))
-                    self._credit = min(self._credit + IMAGES_PER_SAMPLE, CAPACITY * IMAGES_PER_SAMPLE)
+            for sample, taken_s in page:
+                self._samples.add(Sample(sample.shared_by, sample.style_id, sample.picture, taken_s, sample.consent))
+                self._credit = min(self._credit + IMAGES_PER_SAMPLE, CAPACITY * IMAGES_PER_SAMPLE)
             if place == self._place:
                 break
             self._place = place
         oldest_s = self._sharing.expire()
         self._samples.expire(oldest_s)
-        self.metrics.samples.set(len(self._samples))
         if any(sample.taken_s < oldest_s for sample in self._exam[0]):
+            self._exam = [], 0.0
+        self._forget()
+        self.metrics.samples.set(len(self._samples))
+
+    def _forget(self) -> None:
+        """Drop all that Redis, as it is now, does not know an agreement to."""
+        held = self._samples.agreements() | {sample.agreement for sample in self._exam[0]}
+        standing = self._sharing.standing(held)
+        if held <= standing:
+            return
+        self._samples.keep_standing(standing)
+        self._pictures.clear()  # the style may have been theirs, too
+        if any(sample.agreement not in standing for sample in self._exam[0]):
             self._exam = [], 0.0
 
     def _follow(self, now_s: float) -> None:
         """Adopt the newest global: at the start, in between two snapshots, and where the present base is too old."""
-        newest = self._snapshots.newest_global()
+        newest = self._globals.newest()
         if newest is None or len(self._samples) < LEAST_SAMPLES:
             return
         waiting, waited = self._wait_until_s > 0, now_s >= self._wait_until_s
@@ -124,7 +145,7 @@ class Trainer:
     def _adopt(self, snapshot: WeightSnapshot) -> None:
         learner = self._loaded()
         try:
-            learner.adopt(self._snapshots.weights(snapshot))
+            learner.adopt(self._globals.weights(snapshot))
         except ValueError as error:
             raise MVStylizerError(f"Global {snapshot.base_version} is of no use here: {error}.") from error
         exam = self._samples.draw(EXAM)
@@ -151,10 +172,13 @@ class Trainer:
     def _publish(self) -> None:
         learner, (exam, before) = self._loaded(), self._exam
         after = learner.loss(self._pairs(exam)) if exam else 0.0
+        if not (math.isfinite(before) and math.isfinite(after)):
+            self._base = None
+            raise MVStylizerError("What was learned makes no sense: it begins again from the newest global.")
         file = learner.file()
         snapshot = WeightSnapshot.of(
             file, edge_id=self._settings.edge_id, base_version=self._base.base_version,
-            num_examples=learner.num_examples, loss_before=before, loss_after=after,
+            num_examples=learner.num_examples, loss_before=before, loss_after=after, published=self._base.published,
         )
         self._snapshots.publish_local(snapshot, file)
         count(self._cloud, snapshots_sent=1)
@@ -165,8 +189,17 @@ class Trainer:
 
     def _pairs(self, samples: list[Sample]) -> list["Pair"]:
         """Pictures of samples and of their styles; without those whose style is known no more."""
-        found = [(decode_image(sample.picture), self._style(sample.style_id)) for sample in samples]
-        return [(picture, style) for picture, style in found if style is not None]
+        found = [(self._picture(sample), self._style(sample.style_id)) for sample in samples]
+        return [(picture, style) for picture, style in found if picture is not None and style is not None]
+
+    def _picture(self, sample: Sample) -> np.ndarray | None:
+        """None for one that is broken: it is not drawn again."""
+        try:
+            return decode_image(sample.picture)
+        except BadImage:
+            self._samples.drop(sample)
+            count(self._redis, samples_refused=1)
+            return None
 
     def _style(self, style_id: str) -> np.ndarray | None:
         if style_id not in self._pictures:

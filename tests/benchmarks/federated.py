@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import random
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -158,7 +159,7 @@ def federated(parts: dict[str, list[np.ndarray]], styles: list[np.ndarray], imag
         url = stack.enter_context(redis_running(folder))
         for edge_id, own in parts.items():
             share(url, edge_id, own, styles, count=max(LEAST_SAMPLES, images // IMAGES_PER_SAMPLE))
-        environment = {"MVS_ROUND_QUORUM": str(len(parts)), "MVS_TRAIN_IMAGES": str(args.sync),
+        environment = {"MVS_SNAPSHOT_KEY": secrets.token_hex(32), "MVS_ROUND_QUORUM": str(len(parts)), "MVS_TRAIN_IMAGES": str(args.sync),
                        **({"MVS_VGG": str(args.vgg)} if args.vgg else {}), **(EARLY if start else SHIPPED_START)}
         stack.enter_context(role("aggregate", "--redis", url, "--models", str(folder / "models"), **environment))
         for edge_id in parts:
@@ -218,7 +219,8 @@ def share(url: str, edge_id: str, images: list[np.ndarray], styles: list[np.ndar
         style_ids = [store.add(StyleFiles(encode_jpeg(style), b"")) for style in styles]
         for i in range(count):
             jpeg = encode_jpeg(images[i % len(images)])
-            sharing.add(TrainingSample(f"stream{i % 7}", rng.choice(style_ids), jpeg))
+            by = f"stream{i % 7}"
+            sharing.add(TrainingSample(by, rng.choice(style_ids), jpeg, sharing.allow(by)))
 
 
 def loss(file: bytes, contents: list[np.ndarray], styles: list[np.ndarray], features: Features) -> dict[str, float]:
