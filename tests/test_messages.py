@@ -1,3 +1,4 @@
+import math
 from dataclasses import fields, replace
 
 import msgpack
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import BadMessage
-from pipeline.messages import MAX_BYTES, VERSION, KeyFrame, StylizedFrame
+from pipeline.messages import MAX_BYTES, VERSION, KeyFrame, StylizedFrame, WeightSnapshot, printable
 
 KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", True, b"jpeg")
 STYLIZED = StylizedFrame(
@@ -67,3 +68,45 @@ def test_a_message_of_another_kind_version_or_size_is_refused(data):
 def test_a_grid_of_no_shape_is_refused(shape):
     with pytest.raises(BadMessage):
         StylizedFrame.unpack(replace(STYLIZED, grid_shape=shape).pack())
+
+
+NO_NUMBERS = [math.nan, math.inf, -math.inf, -1.0, 1e300]
+
+
+@pytest.mark.parametrize("field", ["decode_ms", "stylize_ms", "queue_ms"])
+@pytest.mark.parametrize("value", [*NO_NUMBERS, 60_001.0])
+def test_no_stage_takes_a_time_that_is_none(field, value):
+    with pytest.raises(BadMessage):
+        StylizedFrame.unpack(replace(STYLIZED, **{field: value}).pack())
+
+
+SNAPSHOT = WeightSnapshot.of(b"weights", edge_id="edge", base_version=1, num_examples=5)
+
+
+@pytest.mark.parametrize("field", ["loss_before", "loss_after"])
+@pytest.mark.parametrize("value", NO_NUMBERS)
+def test_no_loss_is_no_number(field, value):
+    with pytest.raises(BadMessage):
+        WeightSnapshot.unpack(replace(SNAPSHOT, **{field: value}).pack())
+
+
+@pytest.mark.parametrize("field", ["base_version", "num_examples", "size_bytes", "published"])
+@pytest.mark.parametrize("value", [-1, 1 << 53, (1 << 64) - 1])
+def test_whole_numbers_are_neither_negative_nor_endless(field, value):
+    with pytest.raises(BadMessage):
+        WeightSnapshot.unpack(replace(SNAPSHOT, **{field: value}).pack())
+
+
+@pytest.mark.parametrize("value", [-1, 65_536])
+def test_there_is_no_frame_beyond_what_the_strip_can_say(value):
+    for message in (KEY_FRAME, STYLIZED):
+        with pytest.raises(BadMessage):
+            type(message).unpack(replace(message, frame_id=value).pack())
+
+
+@pytest.mark.parametrize("text", ["a\nb", "a\x00", "\x1b[2J", "a\u2028b", "a\u202eb", "a\u0085", "\ufeff", "x" * 257])
+def test_text_that_does_not_print_is_refused(text):
+    for message, field in ((STYLIZED, "error"), (KEY_FRAME, "stream_id"), (SNAPSHOT, "edge_id")):
+        with pytest.raises(BadMessage):
+            type(message).unpack(replace(message, **{field: text}).pack())
+    assert StylizedFrame.unpack(replace(STYLIZED, error=printable(text)).pack()).error

@@ -1,4 +1,6 @@
 """What roles tell through Redis, and what a gateway shows of it."""
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +12,10 @@ from conftest import RedisServer
 from pipeline import topology
 from pipeline.broker import connect
 from pipeline.counts import count
-from pipeline.messages import RoleReport
+from pipeline.errors import BadMessage
+from pipeline.messages import MAX_BYTES, RoleReport
 from pipeline.metrics import TrainerMetrics, WorkerMetrics
-from pipeline.reports import Reporter, Roles, key, parsed, read
+from pipeline.reports import MOST_MODELS, Reporter, Roles, key, parsed, read
 
 
 @pytest.fixture
@@ -90,6 +93,112 @@ def test_what_is_no_metric_of_ours_is_not_shown(connection):
     assert after["mvs_rounds_total"] == 2
     assert after["mvs_training_samples"] == 0
     assert not [name for name in after if "secret" in name or "a b" in name]
+
+
+NAN_TEXTS = [b"nan", b"inf", b"-inf", b"x", b"", b"1e300", b"-50", b"1" * 5000, b"\xff"]
+
+
+@pytest.mark.parametrize("text", NAN_TEXTS, ids=repr)
+def test_a_counter_that_holds_no_number_is_not_shown_and_counts_again(connection, text):
+    connection.hset(topology.COUNTS, "mvs_training_images_total", text)
+    trainer = TrainerMetrics()
+    reporter = Reporter(connection, "train", trainer.registry)
+    trainer.images.inc(8)
+
+    before = shown(connection)["mvs_training_images_total"]
+    for _ in range(3):
+        reporter.tell()
+
+    assert (before, shown(connection)["mvs_training_images_total"]) == (0, 8)  # once, not each second
+
+
+def test_one_counter_that_holds_no_number_keeps_no_other_from_counting(connection):
+    connection.hset(topology.COUNTS, 'mvs_training_loss_sum{"when": "after"}', "nan")
+    trainer = TrainerMetrics()
+    reporter = Reporter(connection, "train", trainer.registry)
+    trainer.loss["after"].observe(0.5)
+    trainer.images.inc(8)
+
+    for _ in range(3):
+        reporter.tell()
+
+    assert shown(connection)["mvs_training_images_total"] == 8
+    assert shown(connection)['mvs_training_loss_sum{"when": "after"}'] == 0.5
+
+
+def test_what_a_role_itself_took_for_no_number_is_not_told(connection):
+    trainer = TrainerMetrics()
+    reporter = Reporter(connection, "train", trainer.registry)
+    trainer.loss["after"].observe(float("nan"))
+    trainer.samples.set(float("inf"))
+    trainer.images.inc(8)
+
+    reporter.tell()
+
+    assert shown(connection)["mvs_training_images_total"] == 8
+    assert shown(connection)["mvs_training_samples"] == 0
+
+
+@pytest.mark.parametrize("gauges", [
+    b'{"mvs_training_samples": NaN}', b'{"mvs_training_samples": Infinity}', b'{"mvs_training_samples": 1e999}',
+    b'{"mvs_training_samples": %s}' % (b"9" * 400), b'{"mvs_training_samples": true}',
+    b'{"mvs_training_samples": -1e300}', b"[" * 9000, b"\xff",
+    json.dumps({f"mvs_{i}": 1 for i in range(50_000)}).encode(),
+    json.dumps({f"g{i}": 1 for i in range(300)}).encode(), json.dumps({"x" * 5000: 1}).encode(),
+], ids=lambda gauges: repr(gauges[:40]))
+def test_a_report_beyond_what_roles_have_is_refused(connection, gauges):
+    with pytest.raises(BadMessage):
+        RoleReport.unpack(RoleReport("train", gauges[:MAX_BYTES]).pack())
+    connection.set(topology.role("hostile"), RoleReport("train", gauges).pack())
+    connection.sadd(topology.ROLES, "hostile")
+
+    after = shown(connection)
+
+    assert after["mvs_training_samples"] == 0
+    assert after["mvs_reports_refused_total"] == 1
+    assert shown(connection)["mvs_reports_refused_total"] == 1  # once
+
+
+def test_gauges_and_models_that_nobody_knows_are_left_out(connection):
+    many = {f'mvs_model_info{{"version": "{i:06x}"}}': 1 for i in range(200)}
+    for name, gauges in (("a", {"mvs_training_samples": 3, "mvs_made_up": 1}), ("b", many)):
+        connection.set(topology.role(name), RoleReport("train", json.dumps(gauges).encode()).pack())
+        connection.sadd(topology.ROLES, name)
+
+    told = read(connection)
+
+    assert told.gauges["mvs_training_samples"] == 3
+    assert "mvs_made_up" not in told.gauges
+    assert sum(name.startswith("mvs_model_info") for name in told.gauges) == MOST_MODELS
+
+
+@pytest.mark.parametrize("spoil", [
+    lambda c: c.set(topology.ROLES, "x"),
+    lambda c: c.set(topology.COUNTS, "x"),
+    lambda c: c.lpush(topology.COUNTS, "x"),
+    lambda c: [c.sadd(topology.ROLES, *(f"train.{i:032x}" for i in range(n, n + 5000))) for n in range(0, 40000, 5000)],
+    lambda c: c.sadd(topology.ROLES, b"\xff" * 70_000),
+    lambda c: c.hset(topology.COUNTS, mapping={f"mvs_{i}": "x" * 1000 for i in range(9000)}),
+    lambda c: c.hset(topology.COUNTS, "mvs_training_images_total", "9" * 9_000_000),
+    lambda c: (c.sadd(topology.ROLES, "big"), c.set(topology.role("big"), bytes(20_000_000))),
+    lambda c: (c.sadd(topology.ROLES, "list"), c.lpush(topology.role("list"), "x")),
+], ids=["roles a string", "counts a string", "counts a list", "many roles", "a long name", "many fields",
+        "a long number", "a long report", "a report that is a list"])
+def test_whatever_stands_in_redis_costs_little_and_what_is_told_comes_through(connection, spoil):
+    spoil(connection)
+    sent = connection.info("stats")["total_net_output_bytes"]
+
+    read(connection)
+
+    assert connection.info("stats")["total_net_output_bytes"] - sent < 200_000
+    trainer = TrainerMetrics()
+    trainer.images.inc(8)
+    trainer.samples.set(5)
+    reporter = Reporter(connection, "train", trainer.registry)
+    reporter.tell()
+    reporter.tell()
+    after = shown(connection)
+    assert (after["mvs_training_images_total"], after["mvs_training_samples"]) == (8, 5)
 
 
 def test_a_report_expires_and_names_do_not_pile_up(connection):

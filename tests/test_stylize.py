@@ -17,7 +17,7 @@ from pipeline.codec import encode_jpeg
 from pipeline.jobs import AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, TrainingSample
 from pipeline.settings import Settings
-from pipeline.sharing import Sharing
+from pipeline.sharing import Sharing, public_name
 from pipeline.styles import shipped
 from workers.stylize import Edge, EdgeWorker
 
@@ -126,13 +126,14 @@ async def test_a_model_that_comes_in_the_middle_of_a_job_does_not_sign_it(settin
 def test_only_shared_key_frames_are_learned_from(settings):
     broker, edge = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Edge(settings, Counter())
     style_id = shipped()[0].id
+    broker.share("me", True)
     for frame_id, shared in enumerate(["", "me", ""]):
         broker.submit(KeyFrame("gateway", f"{frame_id}", frame_id, style_id, False, PICTURE, shared))
         edge.stylize(f"{frame_id}", frame_id)
 
     with connect(settings.redis_url) as connection:
         (found,), _ = Sharing(connection, "edge").read("0")
-    assert found.sample == TrainingSample("me", style_id, PICTURE)
+    assert found.sample == TrainingSample(public_name("me"), style_id, PICTURE, found.sample.consent)
     broker.close()
 
 

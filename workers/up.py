@@ -3,6 +3,7 @@ import argparse
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import sys
 import tempfile
@@ -58,6 +59,8 @@ class Everything:
         self._host, self._port, self._tls = host, port, args.tls
         self._access = Access.of(replace(settings, host=host))
         os.environ["MVS_OPERATOR_TOKEN"] = self._access.token  # since everybody on this machine sees a command
+        if not settings.snapshot_key and not settings.cloud_redis_url:  # a cloud elsewhere has a key that we lack
+            os.environ["MVS_SNAPSHOT_KEY"] = secrets.token_hex(32)
         self._started_s = time.monotonic()
         self._parts: list[Child] = []
         self._lives: list[asyncio.Task[str]] = []

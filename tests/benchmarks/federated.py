@@ -159,7 +159,8 @@ def federated(parts: dict[str, list[np.ndarray]], styles: list[np.ndarray], imag
         url = stack.enter_context(redis_running(folder))
         for edge_id, own in parts.items():
             share(url, edge_id, own, styles, count=max(LEAST_SAMPLES, images // IMAGES_PER_SAMPLE))
-        environment = {"MVS_SNAPSHOT_KEY": secrets.token_hex(32), "MVS_ROUND_QUORUM": str(len(parts)), "MVS_TRAIN_IMAGES": str(args.sync),
+        environment = {"MVS_SNAPSHOT_KEY": secrets.token_hex(32), "MVS_MODELS_DIR": str(folder / "edges"),
+                       "MVS_ROUND_QUORUM": str(len(parts)), "MVS_TRAIN_IMAGES": str(args.sync),
                        **({"MVS_VGG": str(args.vgg)} if args.vgg else {}), **(EARLY if start else SHIPPED_START)}
         stack.enter_context(role("aggregate", "--redis", url, "--models", str(folder / "models"), **environment))
         for edge_id in parts:
