@@ -11,7 +11,7 @@
 | mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use |
 | mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | those that streams show, by end of lease  |
 | mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample                         |
-| mvs:consent:{edge}:{by}   | string    | CONSENT_TTL_S, then SAMPLES_TTL_S | token of who agrees to being learned from |
+| mvs:consent:{edge}:{by}   | string    | CONSENT_TTL_S, SAMPLES_TTL_S | token of who agrees to being learned from |
 | mvs:shared:{edge}:{by}    | list      | SAMPLES_MAXLEN, SAMPLES_TTL_S | ids of what they shared                |
 | mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              |
 | mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              |

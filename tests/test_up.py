@@ -11,7 +11,8 @@ from workers.up import Everything
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch):
-    monkeypatch.setenv("MVS_OPERATOR_TOKEN", "")  # and back again afterwards
+    for name in ("MVS_OPERATOR_TOKEN", "MVS_SNAPSHOT_KEY"):
+        monkeypatch.setenv(name, "")  # and back again afterwards
 
 
 def welcome(capsys, host: str, **settings: object) -> str:
@@ -38,3 +39,18 @@ def test_a_token_of_ones_own_is_kept(capsys):
 
     assert f"/status?token={own}\n" in welcome(capsys, "127.0.0.1", operator_token=own)
     assert os.environ["MVS_OPERATOR_TOKEN"] == own
+
+
+def test_the_models_of_each_run_have_a_key_of_their_own(capsys):
+    keys = [welcome(capsys, "127.0.0.1") and os.environ["MVS_SNAPSHOT_KEY"] for _ in range(2)]
+    shown = welcome(capsys, "127.0.0.1")
+
+    assert len(set(keys)) == 2 and min(map(len, keys)) >= 32
+    assert not any(key in shown for key in (*keys, os.environ["MVS_SNAPSHOT_KEY"]))
+
+
+def test_a_key_of_ones_own_is_kept_and_none_is_made_up_for_a_cloud_elsewhere(capsys):
+    welcome(capsys, "127.0.0.1", snapshot_key="k" * 32)
+    welcome(capsys, "127.0.0.1", cloud_redis_url="redis://192.0.2.1:6379/0")
+
+    assert os.environ["MVS_SNAPSHOT_KEY"] == ""

@@ -16,7 +16,7 @@ from pipeline.decoding import Counters
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
-from workers.tls import self_signed_context
+from workers.tls import SelfSigned
 
 logger = logging.getLogger(__name__)
 
@@ -46,14 +46,18 @@ async def serve(settings: Settings, *, tls: bool) -> None:
     guards.install(gateway.metrics.refused)
     express.install(Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused))
     server = gateway.server()
+    certificate = SelfSigned(settings.host, settings.allowed_hosts) if tls else None
+    keeping = asyncio.create_task(certificate.keep()) if certificate else None
     try:
-        await server.start(settings.host, settings.port, self_signed_context() if tls else None)
+        await server.start(settings.host, settings.port, certificate.context if certificate else None)
         settle()
         logger.info("gateway %s listens on %s:%s", settings.gateway_id, settings.host, settings.port)
         if told := for_operators(settings, gateway.operators.access):
             print(told, flush=True)
         await _stop_requested()
     finally:
+        if keeping:
+            keeping.cancel()
         await server.stop()
 
 

@@ -1,15 +1,31 @@
 """https on the spot: browsers give the camera to secure pages only, and a phone's page is not on localhost."""
+import asyncio
 import contextlib
 import datetime
 import ipaddress
+import logging
+import os
 import socket
 import ssl
 import tempfile
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
 
+import psutil
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+logger = logging.getLogger(__name__)
+
+#: Short, since nobody can take it back; and made anew well before its end, with time to try again.
+LIFETIME, RENEWAL = datetime.timedelta(days=30), datetime.timedelta(days=20)
+#: Clocks of phones run late.
+EARLY = datetime.timedelta(days=1)
+#: How often the end is looked for: a machine that slept, or whose clock was set, notices within this.
+CHECK_S = 600.0
+EVERYWHERE = ("0.0.0.0", "::", "")
+#: SAN has no limit of its own; a machine with more addresses than this has them from containers.
+MOST_NAMES = 64
 
 
 def local_address() -> str:
@@ -22,28 +38,93 @@ def local_address() -> str:
             return "127.0.0.1"
 
 
-def self_signed_context() -> ssl.SSLContext:
-    """A TLS context with a new key and a certificate for this machine; nothing stays on disk."""
+def utc_now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+class SelfSigned:
+    """A TLS context whose key and certificate are our own. While `keep` runs, the certificate does not end."""
+
+    def __init__(self, host: str, also: Sequence[str] = (), clock: Callable[[], datetime.datetime] = utc_now) -> None:
+        """`host` is what is listened on; `also` are more names by which it is asked."""
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._host, self._also, self._clock = host, also, clock
+        self._made = self._renewed()
+
+    async def keep(self) -> None:
+        """For ever; connections that are open stay as they are."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            self.renew_if_due()
+
+    def renew_if_due(self) -> None:
+        """Also where the clock was set back before its beginning. What goes wrong is tried again the next time."""
+        age = self._clock() - self._made
+        if -EARLY < age < RENEWAL:
+            return
+        try:
+            self._made = self._renewed()
+            logger.info("the certificate was made anew")
+        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+            logger.error("the certificate could not be made anew: %s", error)
+
+    def _renewed(self) -> datetime.datetime:
+        """The addresses are those of now: a laptop changes its network."""
+        now = self._clock()
+        with pem_file(certificate(names(self._host, self._also), now)) as path:
+            self.context.load_cert_chain(path)
+        return now
+
+
+def names(host: str, also: Sequence[str] = ()) -> list[x509.GeneralName]:
+    """All by which a browser may ask for us: loopback, what is listened on, and every address where that is all."""
+    own = [address.address for addresses in psutil.net_if_addrs().values() for address in addresses
+           if address.family in (socket.AF_INET, socket.AF_INET6)]
+    asked = [local_address(), socket.gethostname(), *own] if host in EVERYWHERE else [host, local_address()]
+    found = [general_name(text) for text in ("localhost", "127.0.0.1", "::1", *also, *asked)]
+    return list(dict.fromkeys(name for name in found if name))[:MOST_NAMES]
+
+
+def general_name(text: str) -> x509.GeneralName | None:
+    """None for what no certificate can hold."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(text.partition("%")[0]))  # without IPv6's zone
+    except ValueError:
+        pass
+    try:
+        return x509.DNSName(text.encode("idna").decode().lower()) if text else None
+    except ValueError:
+        return None
+
+
+def certificate(subject_names: Sequence[x509.GeneralName], now: datetime.datetime) -> bytes:
+    """A new private key and its certificate, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "MVStylizer")])
-    addresses = {ipaddress.ip_address(a) for a in (local_address(), "127.0.0.1")}
-    names = [x509.IPAddress(a) for a in addresses] + [x509.DNSName("localhost")]
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
+    made = (
         x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .serial_number(x509.random_serial_number()).not_valid_before(now - EARLY).not_valid_after(now + LIFETIME)
+        .add_extension(x509.SubjectAlternativeName(subject_names), critical=False)
         .sign(key, hashes.SHA256())
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.TemporaryDirectory(prefix="mvstylizer-") as folder:  # ssl reads files only; mkdtemp is private
-        path = Path(folder) / "certificate.pem"
-        path.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            + certificate.public_bytes(serialization.Encoding.PEM)
-        )
-        context.load_cert_chain(path)
-    return context
+    pem = serialization.Encoding.PEM
+    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return private + made.public_bytes(pem)
+
+
+@contextlib.contextmanager
+def pem_file(pem: bytes) -> Iterator[str]:
+    """A path that ssl can read, for a moment: in memory on Linux, so that no disk holds the key or has to have room."""
+    try:
+        descriptor = os.memfd_create("certificate")
+        path = f"/proc/self/fd/{descriptor}"
+    except (AttributeError, OSError):  # another system; mkstemp's file is private
+        descriptor, path = tempfile.mkstemp(prefix="mvstylizer-", suffix=".pem")
+    try:
+        os.write(descriptor, pem)
+        yield path
+    finally:
+        os.close(descriptor)
+        if not path.startswith("/proc/"):
+            os.unlink(path)
