@@ -12,6 +12,8 @@ from pipeline.errors import BadImage, PictureTooHard
 
 MILLION = 1_000_000
 MAX_STYLE_BYTES = 10 * MILLION  # a phone's JPEG is 3-8 MB
+#: JPEG's own limit. A PNG of one column costs a row's overhead for each pixel.
+MAX_SIDE_PX = 65_535
 #: An 8x8 block that is visited by one more scan takes up to 20 ns, if it has no data of its own.
 MAX_SCANS = 100
 #: A phone's JPEG has fewer than 100, one with a long colour profile 255 more.
@@ -126,6 +128,8 @@ def _check_png(data: bytes, limits: Limits) -> int:
     if data[12:16] != b"IHDR" or len(data) < 29:
         raise BadImage("The picture is damaged or incomplete.")
     width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
+    if max(width, height) > MAX_SIDE_PX:
+        raise PictureTooHard(f"The picture's sides have more than {MAX_SIDE_PX:,} pixels.")
     channels = _PNG_CHANNELS.get(colour, 4)
     # A decoder holds four bytes a pixel whatever the file has: a bilevel picture is no cheaper than one in colours.
     pixel_bytes = max(4 if channels > 2 else 3, channels * depth // 8)

@@ -22,6 +22,7 @@ BOMBS = {
     "WebP chunks": lambda: bombs.flooded_webp(20_000),
     "too large a PNG": lambda: bombs.png(8000, 5000, colour=6, pixels=b""),
     "a PNG of 2^62 pixels": lambda: bombs.png(2**31 - 1, 2**31 - 1, colour=0, depth=1, pixels=b""),
+    "a PNG of one column": lambda: bombs.png(1, 30_000_000, colour=0, pixels=b""),
     "16 bit interlaced": lambda: bombs.png(4000, 4000, colour=6, depth=16, interlaced=True, pixels=b""),
     "PNG chunks": lambda: bombs.png(8, 8, extra=bombs.chunk(b"tEXt", b"a\0b") * 20_000),
     "PNG's inflated texts": lambda: bombs.png(8, 8, extra=bombs.text_bomb(b"zTXt", 1) * 30),
