@@ -122,7 +122,7 @@ class Connection:
             if response.status < 400:
                 return body
             sentence = body.get("error", f"{self._url} answered {response.status}.")
-            if response.status == 503:
+            if response.status in (429, 503):
                 raise Busy(sentence, float(response.headers.get("Retry-After", 0)))
             raise MVStylizerError(sentence)
 

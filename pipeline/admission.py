@@ -1,7 +1,14 @@
-"""Whether one more session may begin: decided from what the gateway does already. No clock and no I/O."""
-from collections import deque
+"""Whether one more session may begin: decided from what the gateway does already. No clock and no I/O.
+
+Whoever offers and sends no video holds a place only as long as nobody else wants it; and the fewer places are free, the
+fewer one address gets. So neither a flood of offers nor one greedy address takes all places.
+"""
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+from pipeline.client_address import is_local
+from pipeline.errors import Busy
 
 #: What 640x360 at 30 frames a second takes of a core, with its key frames; taken for granted while nothing is known.
 SESSION_CORES = 0.05
@@ -10,10 +17,53 @@ SETTLING_S = 5.0
 MEASURED_S = 3.0
 
 
+#: Sessions without video yet: of all addresses, and of one. Each holds sockets, and 170 KB.
+MAX_PENDING = 64
+MAX_PENDING_EACH = 32
+#: Video comes a second after the answer; until then nobody takes the place away.
+PENDING_S = 2.0
+#: An address may have so many places for each that is free: 24 of 32, and of the 8 that are left the next one gets 6.
+GREED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Of a place."""
+
+    client: str
+    age_s: float
+    is_live: bool  # its video has come
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     max_sessions: int
     cpu_budget: float  # cores
+
+    def admit(self, holders: Sequence[Holder], client: str, cores: float) -> int | None:
+        """Which holder must go, None if nobody, for one more session of `client`; raises Busy where there is no place.
+
+        `cores` is what all sessions take now.
+        """
+        pending = [holder for holder in holders if not holder.is_live]
+        same = [holder for holder in pending if holder.client == client]
+        if len(same) >= MAX_PENDING_EACH:
+            return self._place_of(holders, same, "Your address has too many offers without video; try again.")
+        why = self.refusal([holder.age_s if holder.is_live else 0.0 for holder in holders], cores)
+        if why or len(pending) >= MAX_PENDING:
+            return self._place_of(holders, pending, why or "Too many offers come at once; try again in a moment.")
+        held, free = sum(holder.client == client for holder in holders), self.max_sessions - len(holders)
+        if held >= GREED * free and not is_local(client):
+            return self._place_of(holders, same, "Your address has as many places as it may have now; try again.")
+        return None
+
+    def _place_of(self, holders: Sequence[Holder], pending: Sequence[Holder], why: str) -> int:
+        """The oldest without video, of the address that has most of them."""
+        late = [holder for holder in pending if holder.age_s >= PENDING_S]
+        if not late:
+            raise Busy(why)
+        counts = Counter(holder.client for holder in pending)
+        return holders.index(max(late, key=lambda holder: (counts[holder.client], holder.age_s)))
 
     def refusal(self, ages_s: Sequence[float], cores: float) -> str | None:
         """Why there is no place, in one sentence, or None. `ages_s` of all sessions; `cores` that they take now.

@@ -15,7 +15,7 @@ import redis
 from aiohttp import web
 
 from pipeline.access import Access, is_loopback
-from pipeline.admission import Admission, CpuMeter
+from pipeline.admission import Admission, CpuMeter, Holder
 from pipeline.broker import GatewayBroker, connect
 from pipeline.client_address import ClientAddresses
 from pipeline.errors import BadOffer, Busy
@@ -27,7 +27,7 @@ from pipeline.offers import MAX_OFFER_BYTES, Offer
 from pipeline.operators import Operators
 from pipeline.picture_limits import MAX_STYLE_BYTES
 from pipeline.request_check import RequestCheck
-from pipeline.responses import add_security_headers, errors_as_json
+from pipeline.responses import CLIENT, add_security_headers, errors_as_json
 from pipeline.session import Session
 from pipeline.settings import Settings
 from pipeline.style_routes import StyleRoutes
@@ -54,6 +54,9 @@ class Gateway:
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="gateway")
         self._style_routes = StyleRoutes(self._styles, self.metrics, self._styles_on_show)
         self._sessions: dict[str, Session] = {}
+        self._clients: dict[str, str] = {}  # by stream: whose places they are
+        self._closing: set[asyncio.Task] = set()
+        self._server: HttpServer | None = None
         self._admission, self._cpu = Admission(settings.max_sessions, settings.cpu_budget), CpuMeter()
         self._numbers = itertools.count(1)
         self._files = {f.name: f.read_bytes() for f in web_root.iterdir() if f.is_file()}
@@ -67,7 +70,8 @@ class Gateway:
         hosts = Hosts(own_names(settings.host), settings.allowed_hosts)
         bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES}  # a photo gets a sentence of its own
         check = RequestCheck(hosts, addresses, bodies, offers_per_s=settings.offers_per_s)
-        return HttpServer(self.application(), check, addresses, self.metrics)
+        self._server = HttpServer(self.application(), check, addresses, self.metrics)
+        return self._server
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_STYLE_BYTES + 1024)
@@ -89,7 +93,7 @@ class Gateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.gather(*(session.close() for session in list(self._sessions.values())))
+        await asyncio.gather(*self._closing, *(session.close() for session in list(self._sessions.values())))
         self._executor.shutdown(cancel_futures=True)
         self._broker.close()
         self._redis.close()
@@ -106,7 +110,8 @@ class Gateway:
 
     async def _measure_cpu(self) -> None:
         while True:
-            self._cpu.add(time.monotonic(), time.process_time())
+            # Sessions' cost only: a flood of requests is no reason to take fewer of them.
+            self._cpu.add(time.monotonic(), time.process_time() - (self._server.cpu_s if self._server else 0.0))
             await asyncio.sleep(CPU_SAMPLE_S)
 
     # signalling
@@ -114,7 +119,7 @@ class Gateway:
     async def _offer(self, request: web.Request) -> web.Response:
         try:
             offer = Offer.parse(await _read_body(request))
-            session = await self._open(offer)
+            session = await self._open(offer, request[CLIENT])
         except (BadOffer, Busy) as error:
             self.metrics.offers_refused.labels(type(error).__name__).inc()
             raise
@@ -125,34 +130,39 @@ class Gateway:
             raise
         return web.json_response({"type": "answer", "sdp": sdp, "stream_id": session.stream_id})
 
-    async def _open(self, offer: Offer) -> Session:
-        self._check_place()
+    async def _open(self, offer: Offer, client: str) -> Session:
         style_id = await self._blocking(self._styles.find, offer.style)
         if style_id is None:
             raise BadOffer("This style is not known here; choose one of GET /styles or upload it first.")
-        self._check_place()  # it may be taken by now
+        self._make_place(client)
         session = Session(
             stream_id=secrets.token_hex(8), style_id=style_id, picture_size=offer.picture_size,
             settings=self._settings, broker=self._broker, executor=self._executor,
             tally=Tally(self.metrics, number=next(self._numbers), shown_s=time.monotonic()),
             find_style=self._styles.find, on_closed=self._forget,
         )
-        self._sessions[session.stream_id] = session
+        self._sessions[session.stream_id], self._clients[session.stream_id] = session, client
         self.metrics.sessions.set(len(self._sessions))
         return session
 
-    def _check_place(self) -> None:
+    def _make_place(self, client: str) -> None:
         """Raises Busy before anything is made for a session that there is no place for."""
-        now_s = time.monotonic()
-        ages_s = [now_s - session.began_s for session in self._sessions.values()]
-        if why := self._admission.refusal(ages_s, self._cpu.cores):
-            raise Busy(why)
+        now_s, sessions = time.monotonic(), list(self._sessions.values())
+        holders = [Holder(self._clients[s.stream_id], now_s - s.began_s, s.tally.frames > 0) for s in sessions]
+        gone = self._admission.admit(holders, client, self._cpu.cores)
+        if gone is not None:
+            self.metrics.sessions_cut.labels("pending").inc()
+            self._forget(sessions[gone])
+            task = asyncio.create_task(sessions[gone].close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     def _styles_on_show(self) -> set[str]:
         return {session.style_id for session in self._sessions.values()}
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.stream_id, None)
+        self._clients.pop(session.stream_id, None)
         self.metrics.sessions.set(len(self._sessions))
 
     # page and health

@@ -39,7 +39,7 @@ OFFER_REFUSALS = ("BadOffer", "Busy")
 REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue", "sctp")
 #: Why control messages count for nothing, those to clients included, and sessions are ended by us.
 CONTROL_DROPS = ("rate", "nonsense", "unread")
-CUTS = ("flood", "broken")
+CUTS = ("flood", "broken", "pending")
 #: What became of an upload: kept; refused by its content type, bytes, pace, or as no picture; stopped by a limit; or
 #: its sender left, there was no room, or something failed here.
 UPLOAD_OUTCOMES = ("kept", "type", "size", "slow", "picture", "limit", "left", "busy", "failed")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 #: Addresses that are remembered, about 1 MB. Those that have asked for nothing for longest are forgotten first.
 MAX_ADDRESSES = 4096
+#: To have done little lately is to have used a second bucket little, a tenth as large, that fills so much slower.
+LATELY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,23 @@ class Buckets:
 
 class RateLimit:
     """What one address may do, and all of them together. While little is left of what all may do together, it is kept
-    for those who have done little themselves: many who ask often do not lock out one who asks for the first time."""
+    for those who have done little lately: many who ask often do not lock out one who asks for the first time."""
 
     def __init__(self, each: Rate, together: Rate) -> None:
         self._each, self._together = each, Bucket(together, -math.inf)
-        self._buckets = Buckets()
+        self._buckets, self._lately = Buckets(), Buckets()
 
     def wait_s(self, address: str, now_s: float, *, factor: float = 1.0) -> float:
         """0, and it is counted; or in how many seconds to ask again. `factor` is of an address with a larger budget."""
-        bucket = self._buckets.of(address, self._each.times(factor), now_s)
+        each = self._each.times(factor)
+        own = self._buckets.of(address, each, now_s)
+        lately = self._lately.of(address, Rate(each.per_s / LATELY, max(1.0, each.burst / 10)), now_s)
         left = self._together.refill(now_s)
-        if bucket.level < 1:
-            return bucket.wait_s()
-        if left < 1 or left < self._together.rate.burst / 2 and bucket.level < bucket.rate.burst / 2:
+        if own.level < 1:
+            return own.wait_s()
+        if left < 1 or left < self._together.rate.burst / 2 and lately.level < 1:
             return max(1.0, self._together.wait_s())
-        bucket.level -= 1
+        own.level -= 1
+        lately.level = max(0.0, lately.level - 1)
         self._together.level -= 1
         return 0.0

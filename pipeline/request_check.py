@@ -16,7 +16,7 @@ PICTURES = Rate(20, 100), Rate(200, 400)
 UPLOADS = Rate(0.5, 12), Rate(4, 64)
 #: An offer takes 10 ms. Of one address, beyond the setting: a class whose pupils all open the page at once.
 OFFERS_BURST_S = 30.0
-OFFERS_TOGETHER = Rate(20, 40)  # times the setting
+OFFERS_TOGETHER = Rate(20, 40)  # times the setting, where that is more than 1
 #: Load tests come from this machine.
 LOCAL_FACTOR = 10.0
 TOO_MANY = "Too many requests from your address; try again in a moment."
@@ -28,9 +28,9 @@ class RequestCheck:
     def __init__(self, hosts: Hosts, addresses: ClientAddresses, bodies: BodyLimits, *, offers_per_s: float) -> None:
         """`offers_per_s` of one address."""
         self._hosts, self._addresses, self._bodies = hosts, addresses, bodies
-        each = Rate(offers_per_s, offers_per_s * OFFERS_BURST_S)
-        self._offers, self._uploads = RateLimit(each, OFFERS_TOGETHER.times(offers_per_s)), RateLimit(*UPLOADS)
-        self._pictures, self._reads = RateLimit(*PICTURES), RateLimit(*READS)
+        each = Rate(offers_per_s, max(1.0, offers_per_s * OFFERS_BURST_S))
+        self._offers = RateLimit(each, OFFERS_TOGETHER.times(max(1.0, offers_per_s)))
+        self._uploads, self._pictures, self._reads = RateLimit(*UPLOADS), RateLimit(*PICTURES), RateLimit(*READS)
 
     def admit(self, head: Head, peer: str, now_s: float) -> str:
         """Whose request it is; raises Refused. Only what could be answered counts against a budget."""

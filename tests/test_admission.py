@@ -1,7 +1,10 @@
+import contextlib
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.admission import MEASURED_S, SESSION_CORES, SETTLING_S, Admission, CpuMeter
+from pipeline.admission import MEASURED_S, PENDING_S, SESSION_CORES, SETTLING_S, Admission, CpuMeter, Holder
+from pipeline.errors import Busy
 
 ages = st.lists(st.floats(0, 3600), max_size=40)
 cores = st.floats(0, 8)
@@ -52,3 +55,48 @@ def test_a_meter_forgets():
     assert meter.cores == 0
     meter.add(10, 17.0)
     assert 0 < meter.cores <= 2 / MEASURED_S
+
+
+clients = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::/64", "127.0.0.1"])
+holders = st.lists(st.builds(Holder, clients, st.floats(0, 60), st.booleans()), max_size=70)
+
+
+@given(holders, clients)
+def test_only_who_sends_no_video_loses_a_place(held, client):
+    with contextlib.suppress(Busy):
+        gone = Admission(32, 64.0).admit(held, client, 0.0)
+        assert gone is None or not held[gone].is_live and held[gone].age_s >= PENDING_S
+
+
+@given(st.integers(1, 70), clients, clients)
+def test_a_flood_of_offers_without_video_keeps_nobody_out(offers, flooder, client):
+    flood = [Holder(flooder, PENDING_S + i, False) for i in range(offers)]
+
+    for admission in (Admission(32, 64.0), Admission(10**6, SESSION_CORES * 4)):
+        gone = admission.admit(flood[: admission.max_sessions], client, 0.0)
+        assert gone is None or flood[gone].client == flooder
+
+
+@given(st.integers(1, 200), st.integers(1, 5))
+def test_no_address_gets_all_places_and_the_next_one_gets_some(places, addresses):
+    admission, held = Admission(places, 10**6), []
+    for address in range(addresses):
+        with contextlib.suppress(Busy):
+            while True:
+                admission.admit(held, f"192.0.2.{address}", 0.0)
+                held.append(Holder(f"192.0.2.{address}", 60.0, True))
+
+    assert places < 4 or sum(holder.client == "192.0.2.0" for holder in held) <= 0.75 * places + 1
+    assert places < 16 or addresses < 2 or sum(holder.client == "192.0.2.1" for holder in held) >= 3
+
+
+def test_load_tests_of_this_machine_get_all_places():
+    held = [Holder("127.0.0.1", 60.0, True)] * 31
+
+    assert Admission(32, 64.0).admit(held, "127.0.0.1", 0.0) is None
+
+
+def test_of_many_without_video_the_one_goes_whose_address_has_most():
+    held = [Holder("192.0.2.1", 9.0, False), *[Holder("192.0.2.2", 3.0 + i, False) for i in range(31)]]
+
+    assert Admission(32, 64.0).admit(held, "192.0.2.3", 0.0) == 31

@@ -33,7 +33,7 @@ def test_every_reason_is_there_before_its_first_count():
         "mvs_network_bytes_total": {"in", "out"},
         "mvs_packets_refused_total": set(metrics.REFUSALS),
         "mvs_control_dropped_total": {"rate", "nonsense", "unread"},
-        "mvs_sessions_cut_total": {"flood", "broken"},
+        "mvs_sessions_cut_total": {"flood", "broken", "pending"},
         "mvs_uploads_total": set(metrics.UPLOAD_OUTCOMES),
     }
 
@@ -41,5 +41,5 @@ def test_every_reason_is_there_before_its_first_count():
 def test_no_other_reason_is_named_anywhere():
     sources = "".join(path.read_text() for path in Path(pipeline.__file__).parent.glob("*.py"))
 
-    known = {*metrics.FRAME_DROPS, *metrics.KEY_FRAME_DROPS, *metrics.ANSWER_DROPS, *metrics.CONTROL_DROPS}
+    known = {*metrics.FRAME_DROPS, *metrics.KEY_FRAME_DROPS, *metrics.ANSWER_DROPS, *metrics.CONTROL_DROPS, "pending"}
     assert set(NAMED.findall(sources)) == known

@@ -168,7 +168,7 @@ class App {
       onControl: (message) => this.#onControl(message),
       onConnecting: () => this.#onConnecting(),
       onLost: (reason) => this.#onLost(reason),
-      onFull: () => this.#setState('waiting', 'The server is full. You come in as soon as there is a place.'),
+      onFull: (reason) => this.#setState('waiting', `${reason} This page does so by itself.`),
       onMalformed: () => { this.#stats.malformed += 1; },
     });
     this.#session.start();

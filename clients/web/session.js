@@ -24,7 +24,7 @@ export function retryDelayMs(attempt, random) {
  * @property {(message: {type: string}) => void} onControl
  * @property {() => void} onConnecting an attempt begins
  * @property {(reason: string) => void} onLost it failed or ended, and another one will follow
- * @property {() => void} onFull the server has no place now; it will be asked again
+ * @property {(reason: string) => void} onFull the server has no place now; it will be asked again
  * @property {() => void} onMalformed something arrived that does not fit the contract
  */
 
@@ -59,7 +59,7 @@ export class Session {
       const { reason, retryAfterMs } = await this.#connectOnce();
       if (!this.#running) return;
       if (retryAfterMs > 0) {
-        this.#handlers.onFull();
+        this.#handlers.onFull(reason);
         await this.#pause(retryAfterMs * (1 + Math.random() / 2)); // spread, so that not all who wait ask at once
       } else {
         this.#handlers.onLost(reason);
