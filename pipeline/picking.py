@@ -11,6 +11,8 @@ from pipeline.keyframes import Glance, KeyFrameSelector, Reason
 
 #: The network sees 256 px; twice that leaves training a choice of crops, at 40 KB.
 KEY_FRAME_SIDE_PX = 512
+#: Of luma beside the strip: one of colour.
+LEAST_ROWS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class KeyFramePicker:
         """
         luma, u, v = planes(frame)
         rows = framestamp.strip_rows(frame.height, self.picture_height)
-        frame_id = framestamp.read(luma[-rows:])
+        frame_id = framestamp.read(luma[-rows:]) if frame.height - rows >= LEAST_ROWS else None
         if frame_id is None or not self._ids.believe(frame_id):
             self.unreadable += 1
             return None

@@ -5,7 +5,7 @@ import pytest
 
 from pipeline import topology
 from pipeline.codec import decode_image
-from pipeline.framestamp import stamp
+from pipeline.framestamp import stamp, strip
 from pipeline.picking import KEY_FRAME_SIDE_PX, KeyFramePicker, shrunk
 
 DEADLINE_S = topology.KEY_FRAME_DEADLINE_MS / 1000
@@ -44,6 +44,17 @@ def test_a_picture_of_any_size_is_shrunk_to_the_limit_as_by_area(size):
 
     assert small.shape[1::-1] == limit
     assert cv2.PSNR(small, cv2.resize(picture, limit, interpolation=cv2.INTER_AREA)) > 30
+
+
+@pytest.mark.parametrize("height", [1, 2])
+def test_a_frame_that_is_nothing_but_its_strip_is_no_key_frame(height):
+    """A client may claim a picture of two rows, and send whatever it likes."""
+    rows = np.repeat(strip(7, 640)[:1], height, 0)
+    shown = av.VideoFrame.from_ndarray(np.repeat(rows[..., None], 3, 2), format="rgb24").reformat(format="yuv420p")
+    picker = KeyFramePicker(picture_height=2)
+
+    assert picker.look(shown, now_s=0.0) is None
+    assert picker.unreadable == 1
 
 
 def test_a_frame_that_was_scaled_down_on_the_way_is_read_and_cropped(picker):
