@@ -51,7 +51,7 @@ _INTEGRITY, _TAIL_BYTES = b"\0\x08\0\x14", 32
 def is_signed(data: bytes, key: bytes) -> bool:
     """Whether a STUN message is authentic, found without reading its attributes."""
     end = len(data) - _TAIL_BYTES
-    if data[end : end + 4] != _INTEGRITY:
+    if end < stun.HEADER_LENGTH or data[end : end + 4] != _INTEGRITY:
         return False
     covered = b"".join((data[:2], (end - stun.HEADER_LENGTH + stun.INTEGRITY_LENGTH).to_bytes(2), data[4:end]))
     return hmac.compare_digest(hmac.digest(key, covered, "sha1"), data[end + 4 : end + 24])

@@ -141,6 +141,14 @@ async def test_what_is_not_signed_with_the_password_is_not_answered(refused):
     assert len(ends.far.remote_candidates) == 1
 
 
+def test_a_signature_that_begins_within_the_header_is_none():
+    head = bytes(16)
+    covered = head[:2] + (16 - stun.HEADER_LENGTH + stun.INTEGRITY_LENGTH).to_bytes(2) + head[4:]
+    message = head + b"\0\x08\0\x14" + hmac.digest(b"key", covered, "sha1") + bytes(8)
+
+    assert not ice_limits.is_signed(message, b"key")
+
+
 async def test_a_signed_request_that_cannot_be_read_is_dropped_without_a_trace(refused, caplog):
     async with two() as ends:
         await asyncio.gather(ends.near.connect(), ends.far.connect())
