@@ -1,0 +1,147 @@
+"""What must hold whatever a parser is given: it ends soon, takes little memory, and raises only what it documents.
+
+A target is a function of bytes that returns for good and for refused input alike, and checks what only it knows. All
+else is checked here, of each input: processor time, memory, what tasks and callbacks failed with, and what was logged.
+"""
+import asyncio
+import contextlib
+import functools
+import logging
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from random import Random
+
+#: Of processor time for one input: what an innocent client may wait. Nothing of ours takes a tenth of it.
+MOST_CPU_S = 0.3
+#: So often an input that took longer is tried again.
+AGAIN = 2
+#: Growth of the process' peak for one input.
+MOST_BYTES = 64 << 20
+#: Stands for whoever sends the input; RFC 5737. No log may name it.
+PEER = ("203.0.113.7", 40_007)
+
+Mutator = Callable[[bytes, Random], bytes]
+
+
+class Finding(AssertionError):
+    """An input that does what none may."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`run` raises for a finding. `mutate` knows the input's grammar: lengths, checksums and signatures stay right."""
+
+    name: str
+    run: Callable[[bytes], object]
+    mutate: Mutator | None = None
+    max_bytes: int = 4096
+    most_cpu_s: float = MOST_CPU_S
+    most_bytes: int = MOST_BYTES
+
+
+def check(target: Target, data: bytes) -> None:
+    """Raises Finding, or whatever the target let through."""
+    took_s = _cost_s(target, data)
+    if took_s > target.most_cpu_s:  # on a busy machine a page of memory alone may take long, but not each time
+        took_s = min(_cost_s(target, data) for _ in range(AGAIN))
+    if took_s > target.most_cpu_s:
+        raise Finding(f"took {took_s:.2f} s of processor time")
+
+
+def _cost_s(target: Target, data: bytes) -> float:
+    """What one run takes of the processor; raises Finding for all else that none may do."""
+    _forget_peak()
+    peak, began_s = _peak_bytes(), time.process_time()
+    with _quiet():
+        target.run(data)
+    took_s, grown = time.process_time() - began_s, _peak_bytes() - peak
+    if grown > target.most_bytes:
+        raise Finding(f"took {grown >> 20} MB")
+    return took_s
+
+
+def _peak_bytes() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << (0 if sys.platform == "darwin" else 10)
+
+
+def _forget_peak() -> None:
+    """Where Linux allows it; elsewhere only what exceeds all before is seen."""
+    if (file := _clear_refs(os.getpid())) is not None:
+        os.pwrite(file, b"5", 0)
+
+
+@functools.cache
+def _clear_refs(process_id: int) -> int | None:
+    try:
+        return os.open(f"/proc/{process_id}/clear_refs", os.O_WRONLY)
+    except OSError:
+        return None
+
+
+class _Listener(logging.Handler):
+    """Keeps what a stranger may not cause: warnings, traces, and lines that name the peer."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.found: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = record.getMessage()
+        if record.levelno >= logging.WARNING or record.exc_info or PEER[0] in line:
+            cause = f": {type(record.exc_info[1]).__name__}" if record.exc_info else ""
+            self.found.append(f"{record.levelname} {record.name}: {record.msg:.200}{cause}")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    listener, root = _Listener(), logging.getLogger()
+    level = root.level
+    root.addHandler(listener)
+    root.setLevel(logging.INFO)
+    logging.getLogger("aioice").setLevel(logging.WARNING)  # as in workers.runtime
+    try:
+        yield
+    finally:
+        root.removeHandler(listener)
+        root.setLevel(level)
+    if listener.found:
+        raise Finding(f"logged {listener.found[0]}")
+
+
+def in_loop(function: Callable[[bytes], Coroutine]) -> Callable[[bytes], None]:
+    """Have a target run in an event loop, in which it leaves no task behind and none fails unheard."""
+
+    def run(data: bytes) -> None:
+        loop, failed = _loop(os.getpid()), []
+        loop.set_exception_handler(lambda _, context: failed.append(context))
+        loop.run_until_complete(_alone(function(data)))
+        if failed:
+            raise Finding(f"nobody heard: {failed[0]['message']}") from failed[0].get("exception")
+
+    return run
+
+
+async def _alone(coroutine: Coroutine) -> None:
+    """What is no task's end within ten seconds has none."""
+    try:
+        async with asyncio.timeout(10):
+            await coroutine
+        for _ in range(3):
+            await asyncio.sleep(0)
+    finally:  # the next input starts with nothing of this one
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+    if left:
+        raise Finding(f"leaves behind {sorted({task.get_coro().__qualname__ for task in left})}")
+
+
+@functools.cache
+def _loop(process_id: int) -> asyncio.AbstractEventLoop:
+    """One a process: a fork has its own."""
+    return asyncio.new_event_loop()

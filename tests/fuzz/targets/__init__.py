@@ -1,0 +1,17 @@
+"""What is fuzzed, by name; each module holds the targets of one protocol."""
+from harness import Target
+from targets.channels import CONTROL, SCTP
+from targets.grids import ANSWERS, CHUNKS, GRID
+from targets.media import PAYLOAD, RTCP, RTP
+from targets.messages import MESSAGES, REPORT
+from targets.offers import OFFER, SDP
+from targets.pictures import FRAME, STRIP, UPLOAD
+from targets.stun import MDNS, STUN
+
+TARGETS: dict[str, Target] = {
+    target.name: target
+    for target in (
+        OFFER, SDP, STUN, MDNS, RTP, RTCP, PAYLOAD, SCTP, CONTROL, FRAME, STRIP, UPLOAD, MESSAGES, REPORT, GRID, CHUNKS,
+        ANSWERS,
+    )
+}

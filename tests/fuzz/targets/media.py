@@ -1,0 +1,165 @@
+"""Video on its way to a decoder: RTP, RTCP, what packets carry, and what decoders get."""
+import asyncio
+import queue
+import struct
+from random import Random
+from types import SimpleNamespace
+
+from aiortc import rtcrtpreceiver
+from aiortc.codecs import depayload
+from aiortc.codecs.vpx import VpxPayloadDescriptor
+from aiortc.rtcrtpparameters import (
+    RTCRtcpParameters,
+    RTCRtpCodecParameters,
+    RTCRtpDecodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+)
+
+from harness import Finding, Target, in_loop
+from mutations import flipped, number, of_records, split
+from pipeline.express import ShortWay
+from pipeline.jitter import is_whole_picture
+from pipeline.rtp import Packet, vp8_data
+from targets.peer import Dtls
+
+VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
+H264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90_000, payloadType=99)
+RTX = RTCRtpCodecParameters(mimeType="video/rtx", clockRate=90_000, payloadType=98, parameters={"apt": 97})
+SENT_AT = RTCRtpHeaderExtensionParameters(id=3, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time")
+SSRC = 0x1234
+#: Reports, requests and estimates that one packet may cause.
+MOST_SENT = 4
+#: Senders that one stream keeps count of: a receiver report has room for 31.
+MOST_SSRCS = 31
+
+
+async def rtp(data: bytes) -> None:
+    """Packets, then a receiver report: none raises, all are answered with little, few senders are remembered."""
+    dtls, receiver = await _receiver()
+    short = ShortWay(dtls, receiver)
+    for packet in split(data):
+        before = len(dtls.sent)
+        short.data_received(packet, 1)
+        if len(dtls.sent) > before + MOST_SENT or any(len(sent) > 1200 for sent in dtls.sent[before:]):
+            raise Finding(f"one packet causes {len(dtls.sent) - before}")
+    senders = len(receiver._RTCRtpReceiver__remote_streams)
+    if senders > MOST_SSRCS or len(dtls._rtp_router.ssrc_table) > 2 * MOST_SSRCS:
+        raise Finding(f"{senders} senders")
+    _report(receiver)
+    frames = receiver._RTCRtpReceiver__decoder_queue
+    while not frames.empty():
+        _, frame = frames.get()
+        is_whole_picture(frame.data)
+
+
+async def rtcp(data: bytes) -> None:
+    dtls, receiver = await _receiver()
+    for packet in split(data):
+        await dtls._handle_rtcp_data(packet)
+    _report(receiver)
+    await asyncio.sleep(0)
+
+
+async def _receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
+    """One of video, whose decoder is a queue, and which does not report by itself."""
+    dtls = Dtls()
+    receiver = rtcrtpreceiver.RTCRtpReceiver("video", dtls)
+    receiver._track = SimpleNamespace(_queue=asyncio.Queue())
+    receiver._set_rtcp_ssrc(3)
+    parameters = RTCRtpReceiveParameters(
+        codecs=[VP8, RTX, H264], headerExtensions=[SENT_AT], muxId="0", rtcp=RTCRtcpParameters(cname="peer", mux=True),
+        encodings=[RTCRtpDecodingParameters(ssrc=SSRC, payloadType=97)],
+    )
+    own = "_RTCRtpReceiver__"
+    for codec in parameters.codecs:
+        getattr(receiver, own + "codecs")[codec.payloadType] = codec
+    setattr(receiver, own + "decoder_queue", queue.SimpleQueue())
+    setattr(receiver, own + "decoder_thread", SimpleNamespace(join=lambda: None))
+    dtls._register_rtp_receiver(receiver, parameters)
+    return dtls, receiver
+
+
+def _report(receiver: rtcrtpreceiver.RTCRtpReceiver) -> None:
+    """Have it make one receiver report, as it does each second."""
+    nap, rtcrtpreceiver.random = rtcrtpreceiver.random, SimpleNamespace(random=lambda: -0.5)
+    reporting = receiver._run_rtcp()
+    try:
+        reporting.send(None)
+        reporting.send(None)
+    finally:
+        reporting.close()
+        rtcrtpreceiver.random = nap
+
+
+def payload(data: bytes) -> None:
+    """What a packet carries: both codecs' bytes, as aiortc reads them, or ValueError."""
+    try:
+        packet = Packet.parse(data)
+    except ValueError:
+        packet = None
+    if packet and len(packet.payload) > len(data):
+        raise Finding("a payload longer than its packet")
+    _vp8(data)
+    try:
+        depayload(H264, data)
+    except ValueError:
+        pass
+    is_whole_picture(data)
+
+
+def _vp8(data: bytes) -> None:
+    if not data:
+        return
+    try:
+        ours = vp8_data(data)
+    except ValueError:
+        ours = None
+    try:
+        theirs = VpxPayloadDescriptor.parse(data)[1]
+    except ValueError:
+        return
+    if ours != theirs:
+        raise Finding(f"{ours!r:.40} where aiortc reads {theirs!r:.40}")
+
+
+def _packet(data: bytes, rng: Random) -> bytes:
+    """Other numbers, clocks, senders and flags in a header that stays one."""
+    if len(data) < 12:
+        return flipped(data, rng)
+    first, second, sequence_number, timestamp, ssrc = struct.unpack_from("!BBHII", data)
+    match rng.randrange(8):
+        case 0:
+            sequence_number += number(rng)
+        case 1:
+            timestamp += number(rng)
+        case 2:
+            ssrc = rng.choice((SSRC, number(rng), rng.randrange(2**32)))
+        case 3:
+            second ^= 0x80
+        case 4:
+            second = rng.choice((97, 98, 99, 97 | 0x80, 99 | 0x80, rng.randrange(256)))
+        case 5:
+            first = 0x80 | rng.randrange(64)
+        case 6:
+            return data[:12] + flipped(data[12:], rng)
+        case _:
+            return flipped(data, rng)
+    head = struct.pack("!BBHII", first, second, sequence_number % 2**16, timestamp % 2**32, ssrc % 2**32)
+    return head + data[12:]
+
+
+def _reports(data: bytes, rng: Random) -> bytes:
+    """A compound's other count, kind or words, its length put right; or more of them."""
+    if len(data) < 8:
+        return flipped(data, rng)
+    body = flipped(data[4:], rng) if rng.random() < 0.7 else data[4:]
+    body = body[: len(body) & ~3]
+    first = 0x80 | rng.choice((data[0] & 31, rng.randrange(64)))
+    kind = rng.choice((data[1], rng.randint(200, 207)))
+    return struct.pack("!BBH", first, kind, len(body) // 4) + body + (data if rng.random() < 0.2 else b"")
+
+
+RTP = Target("rtp", in_loop(rtp), of_records(_packet), max_bytes=32 * 1024)
+RTCP = Target("rtcp", in_loop(rtcp), of_records(_reports))
+PAYLOAD = Target("payload", payload)
