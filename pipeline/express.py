@@ -7,33 +7,35 @@ import asyncio
 import importlib.metadata
 import logging
 import socket
+import time
 from collections.abc import Callable, Coroutine
 from functools import partial
 
 import pylibsrtp
 from aioice.ice import CandidatePair, Connection
 from aiortc import RTCDtlsTransport, RTCRtpReceiver, clock, rtcrtpreceiver
-from aiortc.codecs import depayload
-from aiortc.rate import RemoteBitrateEstimator
+from aiortc.codecs import is_rtx
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
-from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, is_rtcp, pack_remb_fci
 from OpenSSL import SSL
+from prometheus_client import Counter
 
-from pipeline import decoding
-from pipeline.rtp import Packet, vp8_data
+from pipeline import decoding, reception
+from pipeline.budget import TokenBucket
+from pipeline.rtp import Packet, depayload
 
 logger = logging.getLogger(__name__)
 
 #: What is used here is private: it is used only with the version it was written for.
 WRITTEN_FOR = "1.16."
-#: Senders need not hear more often how fast they may send. aiortc tells them with each packet of a path that fills up.
-ESTIMATE_MS = 100
 #: A whole picture comes as 60 packets at once, and Linux counts each as two: its own default holds one and a half.
 RECEIVE_BUFFER_BYTES = 1 << 20
 #: Datagrams that one stream may hand over before others have their turn, and their longest; SRTP takes 1500 bytes.
 MOST_AT_ONCE, DATAGRAM_BYTES = 32, 2048
-VIDEO = ("video/VP8", "video/H264")
+#: What one session may send in a second, and at once: twice what 1080p takes at 60 frames a second, 12 Mbit/s, and a
+#: picture of a megabyte. Beyond, it costs the kernel's call and no more.
+PACKETS_PER_S, PACKETS_AT_ONCE = 2500, 2500
+BYTES_PER_S, BYTES_AT_ONCE = 3 << 20, 3 << 20
 
 
 def shorten(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
@@ -103,38 +105,51 @@ class ShortWay:
         self._dtls, self._receiver, self._otherwise = dtls, receiver, dtls.transport._connection.data_received
         self._own = {name.removeprefix("_RTCRtpReceiver__"): value for name, value in vars(receiver).items()}
         self._frame_bytes = 0  # since the last estimate
+        now_s = time.monotonic()
+        self._packets = TokenBucket(PACKETS_AT_ONCE, PACKETS_PER_S, now_s)
+        self._bytes = TokenBucket(BYTES_AT_ONCE, BYTES_PER_S, now_s)
 
     def data_received(self, data: bytes, component: int) -> None:
-        """In the place of the ICE connection's."""
+        """In the place of the ICE connection's. No packet of a peer does more than be dropped."""
         if is_dtls(data):
             return deliver(self._dtls, data)
+        now_s = time.monotonic()
+        if not (self._packets.take(now_s) and self._bytes.take(now_s, len(data))):
+            return reception.count("budget")  # before it is decrypted
         if len(data) < 2 or not 127 < data[0] < 192 or is_rtcp(data):
             return self._otherwise(data, component)
         self._dtls._RTCDtlsTransport__rx_bytes += len(data)
         self._dtls._RTCDtlsTransport__rx_packets += 1
-        codec = self._own["codecs"].get(data[1] & 127)
         try:
-            plain = self._dtls._rx_srtp.unprotect(data)
-            if codec is not None and codec.mimeType in VIDEO:
-                self._take(Packet.parse(plain), codec)
-            else:
-                finish(self._dtls._handle_rtp_data(plain, arrival_time_ms=clock.current_ms()))
+            self._take(Packet.parse(self._dtls._rx_srtp.unprotect(data)))
         except (pylibsrtp.Error, ValueError):
-            return None
+            reception.count("malformed")
+        except Exception as error:
+            reception.unexpected(error)
 
-    def _take(self, packet: Packet, codec: RTCRtpCodecParameters) -> None:
+    def _take(self, packet: Packet) -> None:
         """As RTCRtpReceiver._handle_rtp_packet; raises ValueError for what cannot be read."""
         receiver, own = self._receiver, self._own
+        codec = own["codecs"].get(packet.payload_type)
+        if codec is None:
+            raise ValueError("nobody agreed to this payload type")
         if self._dtls._rtp_router.route_rtp(packet) is not receiver or not receiver._enabled:
             return
         self._estimate(packet)
         if packet.ssrc not in own["remote_streams"]:
-            own["remote_streams"][packet.ssrc] = StreamStatistics(codec.clockRate)
+            own["remote_streams"][packet.ssrc] = rtcrtpreceiver.StreamStatistics(codec.clockRate)
         own["remote_streams"][packet.ssrc].add(packet)
+        if is_rtx(codec):
+            packet = packet.sent_again(own["rtx_ssrc"][packet.ssrc], codec.parameters["apt"])
+            codec = own["codecs"][packet.payload_type]
+        self._assemble(packet, codec)
+
+    def _assemble(self, packet: Packet, codec: RTCRtpCodecParameters) -> None:
+        receiver, own = self._receiver, self._own
         if own["nack_generator"].add(packet):
             finish(receiver._send_rtcp_nack(packet.ssrc, sorted(own["nack_generator"].missing)))
         if packet.payload:
-            packet._data = (vp8_data if codec.mimeType == VIDEO[0] else partial(depayload, codec))(packet.payload)
+            packet._data = depayload(codec, packet.payload)
         wanted, frame = own["jitter_buffer"].add(packet)
         if wanted or own["decoder_error"].is_set():
             own["decoder_error"].clear()
@@ -168,24 +183,8 @@ def finish(coroutine: Coroutine) -> None:
     raise RuntimeError("a packet's handler waits for something; this aiortc is not the one it was written for")
 
 
-class CalmEstimator(RemoteBitrateEstimator):
-    """Says something new every ESTIMATE_MS at most."""
-
-    _said_ms = -ESTIMATE_MS
-
-    def add(
-        self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
-    ) -> tuple[int, list[int]] | None:
-        """The bit rate to allow and whom, or None; arguments as aiortc's."""
-        estimate = super().add(arrival_time_ms, abs_send_time, payload_size, ssrc)
-        if estimate is None or arrival_time_ms - self._said_ms < ESTIMATE_MS:
-            return None
-        self._said_ms = arrival_time_ms
-        return estimate
-
-
-def install(counters: decoding.Counters) -> bool:
-    """Have peer connections made from now on use all this, and count what they drop.
+def install(counters: decoding.Counters, refused: Counter | None = None) -> bool:
+    """Have peer connections made from now on use all this; frames they drop are in `counters`, packets in `refused`.
 
     False with an aiortc it was not written for.
     """
@@ -193,7 +192,7 @@ def install(counters: decoding.Counters) -> bool:
         logger.warning("this aiortc is not %sx: receiving costs more", WRITTEN_FOR)
         return False
     decoding.install(counters)
-    rtcrtpreceiver.RemoteBitrateEstimator = CalmEstimator
+    reception.install(refused)
     return True
 
 

@@ -9,14 +9,18 @@ these show old parts, of their strip too, and are held back here until a whole p
 import importlib.metadata
 import logging
 import re
+from collections import OrderedDict
+from itertools import pairwise
 
 from aiortc import rtcrtpreceiver
 from aiortc.codecs import get_decoder
 from aiortc.codecs.base import Decoder
-from aiortc.jitterbuffer import JitterBuffer, JitterFrame
+from aiortc.jitterbuffer import MAX_MISORDER, JitterBuffer, JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket
 from av.frame import Frame
+
+from pipeline.picture_header import VP8_START_CODE
 
 logger = logging.getLogger(__name__)
 
@@ -37,28 +41,50 @@ class JitterFrames(JitterFrame):
 
 
 class MarkerJitterBuffer(JitterBuffer):
-    """Releases a video frame with its marked packet. Without marks, and for audio, the stock rule holds."""
+    """Releases a video frame with its marked packet. Without marks, and for audio, the stock rule holds.
+
+    Packets are held by their number, and looked at once: a stock buffer walks over all its places with each packet.
+    """
 
     #: Whether no frame can be decoded until a whole picture comes; as at the beginning.
     _broken = True
     #: When, by the sender's clock, the picture broke or was asked for again.
     _since: int | None = None
+    #: Packets from `_origin` on that are here, and of one frame without its end.
+    _seen = 0
+    #: Whether the frame at `_origin` may have begun before it.
+    _headless = False
+
+    def __init__(self, capacity: int, prefetch: int = 0, is_video: bool = False) -> None:
+        super().__init__(capacity, prefetch, is_video)
+        self._held: OrderedDict[int, RtpPacket] = OrderedDict()  # who came first is the first
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
         """Whether to ask for a whole picture, and the frames that `packet` made complete and that can be decoded."""
-        lost, frame = super().add(packet)
         if not self._is_video:
-            return lost, frame
-        if frame is None and self._overdue(packet):
+            return super().add(packet)
+        lost = self._keep(packet)
+        frames = self._release()
+        if not frames and packet.sequence_number in self._held and self._overdue(packet):
             self._skip_to_a_frame(packet.sequence_number)
-            lost, frame = True, self._remove_frame(packet.sequence_number)
-        self._broken |= lost
-        frames = []
-        while frame is not None:
-            self._broken &= not is_whole_picture(frame.data)
-            frames += [] if self._broken else [frame]
-            frame = self._remove_frame(packet.sequence_number)
+            lost = self._broken = True
+            frames = self._release()
         return self._ask(lost, packet.timestamp), JitterFrames(frames) if frames else None
+
+    def _keep(self, packet: RtpPacket) -> bool:
+        """Whether packets are lost, as this one is too far away from those before it."""
+        number = packet.sequence_number
+        if self._origin is None:
+            self._origin = number
+        ahead = (number - self._origin) & 0xFFFF
+        is_late, is_far = 65536 - MAX_MISORDER < ahead, ahead >= self.capacity
+        if is_far and not is_late:
+            self._held.clear()
+            self._origin, self._seen, self._headless, self._broken = number, 0, True, True
+        if is_far and is_late:
+            return False
+        self._held.setdefault(number, packet)
+        return is_far
 
     def _ask(self, lost: bool, now: int) -> bool:
         """When the picture breaks, and again while no whole one comes: the request may get lost as well."""
@@ -69,39 +95,49 @@ class MarkerJitterBuffer(JitterBuffer):
         self._since = now
         return True
 
-    def _remove_frame(self, sequence_number: int) -> JitterFrame | None:
-        if not self._is_video:
-            return super()._remove_frame(sequence_number)
-        packets = []
-        for count in range(self.capacity):
-            packet = self._slot(count)
-            if packet is None:
-                return None
-            if packets and packet.timestamp != packets[0].timestamp:
-                return super()._remove_frame(sequence_number)
-            packets.append(packet)
+    def _release(self) -> list[JitterFrame]:
+        """All frames that are complete, oldest first, but for those that refer to a picture that never came."""
+        frames = []
+        while (packets := self._next_frame()) is not None:
+            data = b"".join(packet._data for packet in packets)
+            is_torn, self._headless = self._headless and not is_beginning(data), False
+            if is_torn or not data:  # nothing but padding is no frame: FFmpeg would take it for the end of all
+                continue
+            self._broken &= not is_whole_picture(data)
+            frames += [] if self._broken else [JitterFrame(data, packets[0].timestamp)]
+        return frames
+
+    def _next_frame(self) -> list[RtpPacket] | None:
+        """The packets of the oldest frame, taken out, once its end is here."""
+        while (packet := self._held.get((self._origin + self._seen) & 0xFFFF)) is not None:
+            if self._seen and packet.timestamp != self._held[self._origin].timestamp:
+                return self._take_out()
+            self._seen += 1
             if packet.marker:
-                self.remove(len(packets))
-                return JitterFrame(b"".join(p._data for p in packets), packet.timestamp)
+                return self._take_out()
         return None
 
-    def _slot(self, count: int) -> RtpPacket | None:
-        return self._packets[(self._origin + count) % self._capacity]
+    def _take_out(self) -> list[RtpPacket]:
+        packets = [self._held.pop((self._origin + count) & 0xFFFF) for count in range(self._seen)]
+        self._origin, self._seen = (self._origin + self._seen) & 0xFFFF, 0
+        return packets
 
     def _overdue(self, packet: RtpPacket) -> bool:
-        """Whether the oldest packet in here has waited too long, by the sender's clock, for one before or after it."""
-        oldest = next(filter(None, map(self._slot, range(self.capacity))), packet)
-        return _after(oldest.timestamp, packet.timestamp) > PATIENCE_TICKS
+        """Whether the packet that came first has waited too long, by the sender's clock, for one before or after it."""
+        first = next(iter(self._held.values()), packet)
+        return _after(first.timestamp, packet.timestamp) > PATIENCE_TICKS
 
     def _skip_to_a_frame(self, newest: int) -> None:
         """Drop packets until one that surely begins a frame, as the one before it is here and of another frame."""
-        before = None
-        while self._origin != newest:
-            packet = self._slot(0)
-            if before and packet and before.timestamp != packet.timestamp:
-                return
-            before = packet
-            self.remove(1)
+        held = self._held
+        numbers = sorted(held, key=lambda number: (number - self._origin) & 0xFFFF)
+        numbers = numbers[: numbers.index(newest) + 1]
+        begins = (number for before, number in pairwise(numbers)
+                  if (number - before) & 0xFFFF == 1 and held[before].timestamp != held[number].timestamp)
+        start = next(begins, None)
+        self._headless, self._origin, self._seen = start is None, newest if start is None else start, 0
+        for number in numbers[: numbers.index(self._origin)]:
+            del held[number]
 
 
 def is_whole_picture(data: bytes) -> bool:
@@ -109,6 +145,11 @@ def is_whole_picture(data: bytes) -> bool:
     if data.startswith((b"\0\0\1", b"\0\0\0\1")):
         return H264_WHOLE.search(data) is not None
     return bool(data) and not data[0] & 1
+
+
+def is_beginning(data: bytes) -> bool:
+    """Whether this is the first part of a whole picture, and not any other: it says so."""
+    return data[3:6] == VP8_START_CODE or data.startswith((b"\0\0\0\1\x67", b"\0\0\0\1\x27"))
 
 
 def _after(before: int, now: int) -> int:

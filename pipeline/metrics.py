@@ -35,8 +35,11 @@ ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable")
 STREAM_REFUSALS = ("size", "memory", "changes")
 OFFER_REFUSALS = ("BadOffer", "Busy")
 #: Why what peers and strangers send is dropped unread: no STUN that ICE needs, not signed, more than a peer may send,
-#: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense.
-REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue", "sctp")
+#: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense; and of media: more
+#: than a camera sends, a source too many, an extension or packet that cannot be read, more RTCP than reports take, and
+#: what nothing here can handle.
+REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue", "sctp",
+            "budget", "source", "extension", "malformed", "rtcp", "failed")
 #: Why control messages count for nothing, those to clients included, and sessions are ended by us.
 CONTROL_DROPS = ("rate", "nonsense", "unread")
 CUTS = ("flood", "broken", "pending")

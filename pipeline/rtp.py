@@ -3,8 +3,17 @@ import struct
 from dataclasses import dataclass
 from typing import Self
 
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+
 _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
+H264_START = b"\0\0\0\1"
+_STAP_A, _FU_A = 24, 28
+#: Units in one packet: parameters, hints and small slices. Empty ones would be 600.
+MOST_AGGREGATED = 64
+#: Parts of one RTCP packet: report, description and feedback.
+MOST_RTCP_PARTS = 16
+_SENDER_REPORT, _BYE = 200, 203
 
 
 @dataclass(slots=True)
@@ -39,6 +48,13 @@ class Packet:
             raise ValueError("header or padding is longer than the packet")
         return cls(marked >> 7, marked & 127, sequence_number, timestamp, ssrc, extension, data[start:end])
 
+    def sent_again(self, ssrc: int, payload_type: int) -> Self:
+        """The packet in a retransmission, RFC 4588 section 4; raises ValueError."""
+        if len(self.payload) < 2:
+            raise ValueError("retransmission of nothing")
+        number, payload = int.from_bytes(self.payload[:2], "big"), self.payload[2:]
+        return type(self)(self.marker, payload_type, number, self.timestamp, ssrc, self.extension, payload)
+
 
 def vp8_data(payload: bytes) -> bytes:
     """What follows the VP8 payload descriptor, RFC 7741 section 4.2; raises ValueError when that is cut short."""
@@ -49,3 +65,53 @@ def vp8_data(payload: bytes) -> bytes:
     if start > len(payload):
         raise ValueError("VP8 payload descriptor is cut short")
     return payload[start:]
+
+
+def h264_data(payload: bytes) -> bytes:
+    """The units in an H.264 payload, RFC 6184 section 5, with start codes; raises ValueError.
+
+    Of one that is cut into packets (FU-A), what this one has.
+    """
+    if len(payload) < 2:
+        raise ValueError("NAL unit is cut short")
+    kind = payload[0] & 31
+    if 0 < kind < _STAP_A:
+        return H264_START + payload
+    if kind == _STAP_A:
+        return b"".join(H264_START + unit for unit in _aggregated(payload))
+    if kind != _FU_A:
+        raise ValueError("NAL unit of an unknown kind")
+    if payload[1] & 128:
+        return H264_START + bytes([payload[0] & 0xE0 | payload[1] & 31]) + payload[2:]
+    return payload[2:]
+
+
+def _aggregated(payload: bytes) -> list[bytes]:
+    units, at = [], 1
+    while at < len(payload):
+        size = int.from_bytes(payload[at : at + 2], "big")
+        if at + 2 + size > len(payload) or len(units) == MOST_AGGREGATED:
+            raise ValueError("aggregated NAL units are cut short, or too many")
+        units.append(payload[at + 2 : at + 2 + size])
+        at += 2 + size
+    return units
+
+
+def depayload(codec: RTCRtpCodecParameters, payload: bytes) -> bytes:
+    """What a packet's payload brings to its frame, as aiortc's; raises ValueError."""
+    readers = {"VP8": vp8_data, "H264": h264_data}
+    return readers[codec.name](payload) if codec.name in readers else payload
+
+
+def sender_reports(data: bytes) -> bytes:
+    """Of a compound RTCP packet, RFC 3550 section 6.1, what concerns who only receives; raises ValueError."""
+    kept, at, parts = [], 0, 0
+    while at < len(data):
+        size = 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")
+        parts += 1
+        if data[at] >> 6 != 2 or at + size > len(data) or parts > MOST_RTCP_PARTS:
+            raise ValueError("RTCP is cut short, or has too many parts")
+        if data[at + 1] in (_SENDER_REPORT, _BYE):
+            kept.append(data[at : at + size])
+        at += size
+    return b"".join(kept)

@@ -18,10 +18,12 @@ from aiortc import (
     RTCPeerConnection,
     rtcicetransport,
     rtcpeerconnection,
+    rtcrtpreceiver,
     rtcsctptransport,
 )
 
 from clients.connection import Connection
+from pipeline import reception
 from pipeline.broker import EdgeBroker, connect, stylize_queue
 from pipeline.codec import decode_image
 from pipeline.framestamp import stamp
@@ -47,6 +49,15 @@ def restored_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
         (RTCPeerConnection, "_RTCPeerConnection__connect"), (rtcsctptransport, "decode_params"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
+
+
+def unlimited_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `reception.install` replaces, for a test that calls it."""
+    monkeypatch.setattr(reception, "_refused", None)
+    parts = ("NackGenerator", "StreamStatistics", "TimestampMapper", "RemoteBitrateEstimator", "depayload")
+    for owner, names in ((rtcrtpreceiver, parts), (rtcpeerconnection, ("RTCRtpReceiver", "RTCDtlsTransport"))):
+        for name in names:
+            monkeypatch.setattr(owner, name, getattr(owner, name))
 
 
 class ColourCamera(MediaStreamTrack):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from aiortc import RTCDtlsTransport, codecs, rtcrtpreceiver
+from aiortc import codecs, rtcrtpreceiver
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtcrtpparameters import (
     RTCRtpCodecParameters,
@@ -18,8 +18,8 @@ from aiortc.rtp import RTCP_PSFB_APP, HeaderExtensionsMap, RtcpPacket, RtpPacket
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from peers import Client, Running, restored_afterwards, until
-from pipeline import express, guards, ice_limits, jitter
+from peers import Client, Running, restored_afterwards, unlimited_afterwards, until
+from pipeline import express, guards, ice_limits, jitter, reception
 from pipeline.decoding import Counters
 from pipeline.metrics import GatewayMetrics
 
@@ -27,12 +27,13 @@ from pipeline.metrics import GatewayMetrics
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
     for module, names in (
-        (rtcrtpreceiver, ("RemoteBitrateEstimator", "JitterBuffer", "get_decoder", "queue", "threading")),
+        (rtcrtpreceiver, ("JitterBuffer", "get_decoder", "queue", "threading")),
         (codecs, ("Vp8Decoder", "H264Decoder")),
     ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
     restored_afterwards(monkeypatch)
+    unlimited_afterwards(monkeypatch)
     guards.install()
     assert jitter.install()
     assert express.install(Counters(GatewayMetrics().frames_dropped, GatewayMetrics().streams_refused))
@@ -80,7 +81,7 @@ PARAMETERS = RTCRtpReceiveParameters(
 )
 
 
-class Dtls(RTCDtlsTransport):
+class Dtls(reception.Transport):
     """Nothing is encrypted, and what is sent is kept."""
 
     def __init__(self):
@@ -94,7 +95,7 @@ class Dtls(RTCDtlsTransport):
 
 async def receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
     dtls = Dtls()
-    receiver = rtcrtpreceiver.RTCRtpReceiver("video", dtls)
+    receiver = reception.Receiver("video", dtls)
     receiver._track = SimpleNamespace(_queue=None)
     receiver._set_rtcp_ssrc(3)
     receiver._RTCRtpReceiver__decoder_queue = queue.SimpleQueue()  # nobody takes anything from it
@@ -170,8 +171,8 @@ async def test_a_handler_that_waits_is_not_left_half_done():
 
 def test_a_sender_is_not_told_its_rate_with_each_packet(monkeypatch):
     monkeypatch.setattr(RemoteBitrateEstimator, "add", lambda *_: (500_000, [1]))
-    estimator = express.CalmEstimator()
+    estimator = reception.CalmEstimator()
 
     said = [ms for ms in range(1000) if estimator.add(ms, 0, 1200, 1)]
 
-    assert said == list(range(0, 1000, express.ESTIMATE_MS))
+    assert said == list(range(0, 1000, reception.ESTIMATE_MS))

@@ -8,7 +8,7 @@ import av
 import pytest
 from aiortc import MediaStreamTrack, codecs, rtcrtpreceiver
 
-from peers import Client, Running, restored_afterwards, until
+from peers import Client, Running, restored_afterwards, unlimited_afterwards, until
 from pipeline import decoding, express, guards, jitter
 
 
@@ -16,17 +16,18 @@ from pipeline import decoding, express, guards, jitter
 async def fort(redis_url, web_root, monkeypatch):
     """A gateway as `workers.gateway` runs it."""
     for module, names in (
-        (rtcrtpreceiver, ("RemoteBitrateEstimator", "JitterBuffer", "get_decoder", "queue", "threading")),
+        (rtcrtpreceiver, ("JitterBuffer", "get_decoder", "queue", "threading")),
         (codecs, ("Vp8Decoder", "H264Decoder")),
     ):
         for name in names:
             monkeypatch.setattr(module, name, getattr(module, name))
     restored_afterwards(monkeypatch)
+    unlimited_afterwards(monkeypatch)
     async with Running(redis_url, web_root) as running:
         metrics = running.gateway.metrics
         guards.install(metrics.refused)
         jitter.install()
-        express.install(decoding.Counters(metrics.frames_dropped, metrics.streams_refused))
+        express.install(decoding.Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
         yield running
 
 

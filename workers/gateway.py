@@ -43,8 +43,9 @@ def run(args: argparse.Namespace) -> None:
 
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
-    guards.install(gateway.metrics.refused)
-    express.install(Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused))
+    metrics = gateway.metrics
+    guards.install(metrics.refused)
+    express.install(Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
     server = gateway.server()
     certificate = SelfSigned(settings.host, settings.allowed_hosts) if tls else None
     keeping = asyncio.create_task(certificate.keep()) if certificate else None
