@@ -2,14 +2,17 @@
 import asyncio
 import fractions
 import itertools
+import logging
+import time
 from collections.abc import Iterator
 
 import av
 import pytest
 from aiortc import MediaStreamTrack, codecs, rtcrtpreceiver
+from aiortc.rtp import RtpPacket
 
 from peers import Client, Running, restored_afterwards, unlimited_afterwards, until
-from pipeline import decoding, express, guards, jitter
+from pipeline import decoding, express, guards, jitter, reception
 
 
 @pytest.fixture
@@ -63,3 +66,72 @@ async def test_a_claim_of_16000_pixels_squared_ends_the_session_with_a_sentence(
     await until(lambda: not fort.gateway._sessions, 10)
     await client.close()
     assert fort.count("mvs_streams_refused_total", reason="size") == 1
+
+
+async def attacker(fort: Running) -> Client:
+    client = Client(fort.url)
+    await client.open()
+    await until(lambda: fort.count("mvs_frames_received_total") >= 3)
+    return client
+
+
+def sender(client: Client):
+    """(its RTP packets' sender, the last one's number): a peer that keeps to SRTP, and to nothing else."""
+    return client.connection.video.sender
+
+
+async def send(client: Client, packets: Iterator[RtpPacket]) -> None:
+    for number, packet in enumerate(packets):
+        await sender(client).transport._send_rtp(packet.serialize())
+        if number % 50 == 49:
+            await asyncio.sleep(0)  # others of this process have their turn
+
+
+async def test_two_hundred_sources_leave_a_session_that_ends_as_any_other(fort):
+    client = await attacker(fort)
+    (live,) = fort.gateway._sessions.values()
+    receiver = live._peer.getReceivers()[0]
+
+    await send(client, (RtpPacket(97, 1, n, 0, 1_000 + n, b"\x10\x11\0\0") for n in range(200)))
+    await until(lambda: fort.count("mvs_packets_refused_total", reason="source") >= 150)
+    await asyncio.wait_for(live.close(), 3)
+    await client.close()
+
+    assert len(receiver._RTCRtpReceiver__remote_streams) <= reception.MOST_SOURCES
+    assert not fort.gateway._sessions
+
+
+async def test_numbers_that_jump_make_nobody_wait(fort):
+    """450 a second of these stopped the event loop."""
+    client = await attacker(fort)
+    lag, ssrc = [], 77  # its own: SRTP holds a source to its numbers
+
+    async def probe() -> None:
+        while True:
+            began_s = time.monotonic()
+            await asyncio.sleep(0.01)
+            lag.append(time.monotonic() - began_s)
+
+    task = asyncio.create_task(probe())
+    await send(client, (RtpPacket(97, 0, n * 32_767 % 65536, n * 90_000 % 2**32, ssrc, b"\x10\x11\0\0")
+                        for n in range(2000)))
+    task.cancel()
+    await client.close()
+
+    assert max(lag) < 1.0  # aiortc took ten seconds, and who asks for nothing lost waits with all others
+
+
+async def test_short_extensions_write_no_line(fort, caplog):
+    client = await attacker(fort)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    packet = RtpPacket(97, 1, 0, 0, 78, b"")
+    data = packet.serialize()
+
+    for number in range(50):
+        head = bytes([data[0] | 0x10, data[1]]) + number.to_bytes(2, "big") + data[4:]
+        await sender(client).transport._send_rtp(head + b"\xbe\xde\0\1\x30\1\0\0\x10\x11\0\0")
+
+    await until(lambda: fort.count("mvs_packets_refused_total", reason="extension") >= 40)
+    assert not [record for record in caplog.records if record.exc_info or record.levelno > logging.INFO]
+    await client.close()
