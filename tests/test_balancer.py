@@ -40,6 +40,13 @@ async def balancer(folder: Path, gateways: list[Running]) -> AsyncIterator[str]:
     asked = zip((8081, 8082, 8080), [*(gateway.url.rpartition(":")[2] for gateway in gateways), port])
     for published, free in asked:
         text = text.replace(f"127.0.0.1:{published}", f"127.0.0.1:{free}")
+    async with nginx(folder, port, text) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def nginx(folder: Path, port: int, text: str) -> AsyncIterator[str]:
+    """One with the servers of `text`, of which one listens on `port`: its address."""
     places = "".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     http = f"access_log off; {places}\n{text}"
     conf = folder / "nginx.conf"
@@ -81,3 +88,18 @@ async def test_two_gateways_behind_one_address_are_one(redis_url, edge, tmp_path
                 assert response.status == 404
         for client in clients:
             await client.close()
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")
+async def test_a_proxy_that_says_nothing_of_its_clients_opens_nothing_to_them(redis_url, web_root, tmp_path_factory):
+    """nginx's default: its requests come from loopback, by a loopback name, without X-Forwarded-For."""
+    port = free_port()
+    async with Running(redis_url, web_root, operator_open=False) as gateway:
+        text = f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {gateway.url}; }} }}"
+        async with nginx(tmp_path_factory.mktemp("nginx"), port, text) as url:
+            for path, status in (("/metrics", 401), ("/status", 401), ("/status.json", 401), ("/healthz", 200)):
+                async with gateway.http.get(url + path) as response:
+                    assert response.status == status
+            page = {"Origin": "http://live.example", "Content-Type": "application/json"}
+            async with gateway.http.post(f"{url}/offer", data=b"{}", headers=page) as response:
+                assert response.status == 403
