@@ -61,12 +61,13 @@ class Connection(asyncio.Protocol):
         self.peer, self.client, self.state = peer, UNKNOWN, State.IDLE
         self._owner, self._make_inner = owner, inner
         self.inner: asyncio.Protocol | None = None
+        self.opening: asyncio.Task | None = None  # while its handshake lasts
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._left = self._received = 0  # bytes of the body: still to come, and here
         self._is_answered = False
         self._since_s = time.monotonic()
-        self._why = ""
+        self.why = ""
 
     @property
     def is_waiting(self) -> bool:
@@ -86,15 +87,17 @@ class Connection(asyncio.Protocol):
 
     def abort(self, reason: str) -> None:
         """At once, without another word; `reason` is what it is counted under."""
-        self._why = self._why or reason
+        self.why = self.why or reason
         if self._transport:
             self._transport.abort()
+        elif self.opening:
+            self.opening.cancel()
 
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        if self._why:
+        if self.why:
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -111,7 +114,7 @@ class Connection(asyncio.Protocol):
         if self.inner:
             self.inner.connection_lost(error)
         self.state = State.CLOSING
-        self._owner.left(self, self._why)
+        self._owner.left(self, self.why)
 
     def pause_writing(self) -> None:
         if self.inner:

@@ -96,10 +96,16 @@ class HttpServer:
         connection = Connection(self, address, self._make_inner)
         self._of.setdefault(address, {})[connection] = None
         handshake = {"ssl": tls, "ssl_handshake_timeout": HEAD_S} if tls else {}
+        connection.opening = asyncio.current_task()
         try:
             await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted, **handshake)
         except OSError:
             self.left(connection, "handshake")
+        except asyncio.CancelledError:
+            self.left(connection, connection.why)
+            raise
+        finally:
+            connection.opening = None
 
     def _make_room(self, address: str) -> bool:
         """For one more of an address: what only waits is closed, the oldest first, and first of who has most."""

@@ -3,14 +3,17 @@ import asyncio
 import gzip
 import json
 import logging
+import ssl
 import zlib
 
 import pytest
 
 from peers import Running, until
 from pipeline import http_connection, http_server
+from pipeline.gateway import Gateway
 from pipeline.http_connection import State
 from pipeline.responses import SECURITY_HEADERS
+from pipeline.settings import Settings
 
 JSON = "Content-Type: application/json"
 
@@ -161,6 +164,25 @@ async def test_connections_of_one_address_leave_room_for_others(running, monkeyp
     assert await waiting[0].is_closed()
     for socket in waiting:
         await socket.__aexit__()
+
+
+async def test_handshakes_that_never_end_make_room_too(redis_url, web_root, monkeypatch):
+    """Each holds 256 KB."""
+    monkeypatch.setattr(http_server, "MAX_OF_THIS_MACHINE", 4)
+    gateway = Gateway(Settings(redis_url=redis_url), web_root)
+    server, evicted = gateway.server(), gateway.metrics.connections_closed.labels("evicted")
+    port = await server.start("127.0.0.1", 0, ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+    streams = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
+
+    async with asyncio.timeout(3):
+        for reader, _ in streams[:8]:
+            assert await reader.read() == b""
+
+    assert len(server._all()) == 4
+    assert evicted._value.get() == 8
+    for _, writer in streams:
+        writer.close()
+    await server.stop()
 
 
 async def test_a_connection_that_is_at_work_is_not_closed_for_another_one(running, monkeypatch):
