@@ -15,6 +15,36 @@ KEY_FRAME_SIDE_PX = 512
 LEAST_ROWS = 2
 
 
+#: How much later than those before it a frame comes that waited for a lost packet, in seconds: more than the time of
+#: two frames at 30 a second, and than what Wi-Fi delays some.
+LATE_S = 0.08
+
+
+#: Late frames at the camera's pace after which they are on time: the path became longer.
+PACED_FRAMES = 4
+
+
+class Punctuality:
+    """Whether newer frames come right behind one: those that waited for a lost packet come at once, oldest first."""
+
+    def __init__(self) -> None:
+        self._came_s = self._captured_s = 0.0  # the last one
+        self._usual_s: float | None = None  # between the two, of the last one that was on time
+        self._paced = 0
+
+    def is_late(self, frame: av.VideoFrame, now_s: float) -> bool:
+        """To be asked once a frame. The two clocks need not begin together, nor be as fast."""
+        if frame.time is None:
+            return False
+        is_paced = now_s - self._came_s > 0.75 * (frame.time - self._captured_s)
+        delay_s, self._came_s, self._captured_s = now_s - frame.time, now_s, frame.time
+        self._paced = self._paced + 1 if is_paced else 0
+        if self._usual_s is not None and delay_s > self._usual_s + LATE_S and self._paced < PACED_FRAMES:
+            return True
+        self._usual_s, self._paced = delay_s, 0
+        return False
+
+
 @dataclass(frozen=True, slots=True)
 class Picked:
     frame_id: int
@@ -40,6 +70,7 @@ class KeyFramePicker:
     #: The frame that was asked for and has not come yet.
     _asked_id: int | None = None
     _picked_at_s: dict[int, float] = field(default_factory=dict)
+    _punctuality: Punctuality = field(default_factory=Punctuality)
 
     def ask(self, frame_id: int | None = None) -> None:
         """This frame, or the first after it that may be one, shall be a key frame; by default the next that comes."""
@@ -50,8 +81,10 @@ class KeyFramePicker:
     def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
         """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
 
-        Nor is one for whose answer the way to the client is not free (`can_send`).
+        Nor is one for whose answer the way to the client is not free (`can_send`), nor one that newer ones follow at
+        once: its answer would be as late.
         """
+        can_send &= not self._punctuality.is_late(frame, now_s)
         luma, u, v = planes(frame)
         rows = framestamp.strip_rows(frame.height, self.picture_height)
         frame_id = framestamp.read(luma[-rows:]) if frame.height - rows >= LEAST_ROWS else None

@@ -3,7 +3,7 @@ import asyncio
 import threading
 
 import pytest
-from aiortc import rtcrtpreceiver
+from aiortc import rtcrtpreceiver, rtcsctptransport
 from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcsctptransport import RTCSctpTransport
@@ -20,6 +20,11 @@ def installed(monkeypatch):
     monkeypatch.setattr(rtcrtpreceiver, "JitterBuffer", JitterBuffer)
     monkeypatch.setattr(rtcrtpreceiver, "get_decoder", get_decoder)
     monkeypatch.setattr(RTCSctpTransport, "_cwnd", None, raising=False)
+    for owner, name in (
+        (RTCSctpTransport, "_transmit"), (RTCSctpTransport, "_receive_sack_chunk"),
+        (rtcsctptransport, "SCTP_RTO_MIN"), (rtcsctptransport, "SCTP_RTO_INITIAL"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     assert jitter.install() and window.install()
 
 

@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import av
 import cv2
 import numpy as np
@@ -146,3 +148,39 @@ def test_late_key_frames_give_their_places_back(picker):
     assert picker.expired(DEADLINE_S) == []
     assert picker.expired(DEADLINE_S + 0.1) == [0]
     assert picker.look(frame(2), now_s=DEADLINE_S + 0.1).frame_id == 2
+
+
+def timed(frame_id: int, captured_s: float) -> av.VideoFrame:
+    made = frame(frame_id)
+    made.pts, made.time_base = round(captured_s * 90_000), Fraction(1, 90_000)
+    return made
+
+
+def picked_ids(picker: KeyFramePicker, arrivals: list[tuple[int, float]]) -> list[int]:
+    """Of frames 30 a second, given with when they come; each is answered at once."""
+    ids = []
+    for number, now_s in arrivals:
+        if picked := picker.look(timed(number, number / 30), now_s):
+            ids.append(picked.frame_id)
+            picker.forget(picked.frame_id)
+    return ids
+
+
+def test_of_frames_that_a_lost_packet_held_up_the_newest_is_picked(picker):
+    """They come together, oldest first: 14 to 20 in the moment of the last one."""
+    arrivals = [(number, 100 + (20 if 14 <= number <= 20 else number) / 30) for number in range(25)]
+
+    first, second = picked_ids(picker, arrivals)
+
+    assert first == 0 and second in (18, 19, 20)
+
+
+@pytest.mark.parametrize(
+    "came_s",
+    [lambda number: number / 30 + 0.5 * (number >= 30), lambda number: number / 20, lambda number: number / 30 % 0.09],
+    ids=["a path that becomes longer", "a camera slower than it says", "a jittery one"],
+)
+def test_no_path_and_no_camera_is_late_for_ever(picker, came_s):
+    ids = picked_ids(picker, [(number, 100 + number / 30 + came_s(number)) for number in range(120)])
+
+    assert max(after - before for before, after in zip(ids, ids[1:])) <= 17

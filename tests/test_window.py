@@ -2,7 +2,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, RTCSctpTransport
+from aiortc import rtcsctptransport
+from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, RTCSctpTransport, SackChunk, parse_packet
 
 from pipeline import window
 from pipeline.channel import CHUNK_BYTES, to_chunks
@@ -12,7 +13,11 @@ from pipeline.messages import StylizedFrame
 @pytest.fixture
 def transport(monkeypatch):
     monkeypatch.setattr(RTCSctpTransport, "_cwnd", None, raising=False)  # the class has none of its own; undone after
-    monkeypatch.setattr(RTCSctpTransport, "_transmit", RTCSctpTransport._transmit)
+    for owner, name in (
+        (RTCSctpTransport, "_transmit"), (RTCSctpTransport, "_receive_sack_chunk"),
+        (rtcsctptransport, "SCTP_RTO_MIN"), (rtcsctptransport, "SCTP_RTO_INITIAL"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
     assert window.install() is True
     return object.__new__(RTCSctpTransport)
 
@@ -63,6 +68,81 @@ async def test_after_a_loss_it_leaves_in_small_bursts(transport):
     transport._t3_cancel()
 
 
+def number(packet: bytes) -> int:
+    """A data packet's."""
+    (chunk,) = parse_packet(packet)[3]
+    return chunk.tsn
+
+
+async def hear(transport: RTCSctpTransport, *gaps: tuple[int, int]) -> None:
+    """What came before is acknowledged, and what the gaps' ends say after it."""
+    sack = SackChunk()
+    sack.cumulative_tsn, sack.gaps = transport._last_sacked_tsn, list(gaps)
+    await transport._receive_sack_chunk(sack)
+
+
+def ring(transport: RTCSctpTransport) -> None:
+    """All timers, now."""
+    for after_s, function, arguments in transport.timers:
+        function(*arguments)
+
+
+async def test_on_a_path_that_loses_nothing_nothing_is_sent_twice(transport):
+    sent = connected(transport)
+
+    await transport._send(1, 53, bytes(6000), ordered=False)
+    ring(transport)
+
+    assert len(sent) == len(set(map(number, sent))) == 6
+
+
+async def test_after_a_gap_each_packet_is_sent_twice_unless_it_is_acknowledged_meanwhile(transport):
+    sent = connected(transport)
+    await transport._send(1, 53, bytes(3 * USERDATA_MAX_LENGTH), ordered=False)
+    await hear(transport, (3, 3))
+    assert [number(packet) for packet in sent] == [chunk.tsn for chunk in transport._sent_queue]
+    sent.clear()
+
+    await transport._send(1, 53, bytes(3 * USERDATA_MAX_LENGTH), ordered=False)
+    await hear(transport, (3, 4))
+    ring(transport)
+
+    first, second, third = sorted(set(map(number, sent)))
+    assert [number(packet) for packet in sent] == [first, second, third, second, third]
+
+
+async def test_a_packet_that_will_be_sent_twice_is_no_loss_before_the_second_one(transport):
+    connected(transport)
+    transport._lossy_until_s = float("inf")
+    await transport._send(1, 53, bytes(11 * USERDATA_MAX_LENGTH), ordered=False)
+
+    for end in range(2, 12):
+        await hear(transport, (2, end))
+
+    assert transport._fast_recovery_exit is None and not transport._sent_queue[0]._retransmit
+
+
+async def test_once_nothing_was_lost_for_a_while_packets_are_sent_once_again(transport):
+    sent = connected(transport)
+    transport._lossy_until_s = transport.now_s - 1
+
+    await transport._send(1, 53, bytes(3000), ordered=False)
+    ring(transport)
+
+    assert len(sent) == 3
+
+
+async def test_nothing_is_sent_again_once_the_session_is_over(transport):
+    sent = connected(transport)
+    transport._lossy_until_s = float("inf")
+    await transport._send(1, 53, bytes(3000), ordered=False)
+    transport._RTCSctpTransport__state = "closed"
+
+    ring(transport)
+
+    assert len(sent) == 3
+
+
 def connected(transport: RTCSctpTransport) -> list:
     """What it sends, which goes nowhere."""
     dtls, sent = SimpleNamespace(state="connected"), []
@@ -71,7 +151,16 @@ def connected(transport: RTCSctpTransport) -> list:
     async def send_data(data: bytes) -> None:
         sent.append(data)
 
-    dtls._send_data, transport._remote_port = send_data, 5000
+    dtls._send_data, transport._remote_port, transport._ssthresh = send_data, 5000, 1 << 20
+    transport._RTCSctpTransport__state = "connected"
+    transport.now_s, transport.timers = 100.0, []
+
+    def call_later(after_s: float, function, *arguments) -> SimpleNamespace:
+        if function is window.send_again:
+            transport.timers.append((after_s, function, arguments))
+        return SimpleNamespace(cancel=lambda: None)
+
+    transport._loop = SimpleNamespace(time=lambda: transport.now_s, call_later=call_later)
     return sent
 
 
