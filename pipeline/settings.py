@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from pipeline import client_address, hosts
 from pipeline.errors import BadSetting
+from pipeline.redaction import in_environment, in_ice_servers, in_url, redact, whole
 
 
 def _ice_servers(text: str) -> tuple[dict, ...]:
@@ -57,6 +58,11 @@ def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
     return field(default=default, metadata={"parse": parse, "doc": doc})
 
 
+def _secret(default: Any, parse: Callable[[str], Any], doc: str, *, find: Callable[[str], list[str]] = whole) -> Any:
+    """A setting whose value is never shown; `find` takes from it what no log may hold."""
+    return field(default=default, repr=False, metadata={"parse": parse, "doc": doc, "secrets": find})
+
+
 def _models_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mvstylizer" / "models"
 
@@ -65,8 +71,8 @@ def _models_dir() -> Path:
 class Settings:
     """One process's configuration. Each field is MVS_<NAME> in the environment; command-line options override it."""
 
-    redis_url: str = _setting("redis://127.0.0.1:6379/0", str, "where Redis is")
-    cloud_redis_url: str = _setting("", str, "where the Redis of edges' weights is, if it is another one")
+    redis_url: str = _secret("redis://127.0.0.1:6379/0", str, "where Redis is", find=in_url)
+    cloud_redis_url: str = _secret("", str, "where the Redis of edges' weights is, if it is another one", find=in_url)
     edge_id: str = _setting("edge", _name, "the edge this gateway feeds, or this worker belongs to")
     gateway_id: str = field(
         default_factory=lambda: uuid.uuid4().hex[:8], metadata={"parse": _name, "doc": "this gateway's name"}
@@ -80,11 +86,9 @@ class Settings:
     allowed_hosts: tuple[str, ...] = _setting((), hosts.names, "names the page is asked by, beside the machine's own")
     trusted_proxies: tuple = _setting((), client_address.networks, "addresses whose X-Forwarded-For is believed")
     offers_per_s: float = _setting(1.0, _positive(float), "offers a second of an address; of this machine ten times it")
-    operator_token: str = _setting("", _token, "what operators show; made up where there is none")
+    operator_token: str = _secret("", _token, "what operators show; made up where there is none")
     operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")
-    snapshot_key: str = field(default="", repr=False, metadata={
-        "parse": _key, "doc": "signs the models that edges and cloud exchange: the same for all of them"
-    })
+    snapshot_key: str = _secret("", _key, "signs the models that edges and cloud exchange: the same for all of them")
     train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
     train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")
     train_threads: int = _setting(1, _positive(int), "processor cores that training may use")
@@ -93,7 +97,9 @@ class Settings:
     gate_tolerance: float = _setting(0.05, _positive(float), "share by which a global's hold-out loss may rise")
     models_dir: Path = field(default_factory=_models_dir, metadata={"parse": Path, "doc": "where globals are kept"})
     vgg: Path | None = _setting(None, Path, "VGG-19 weights to train with; without: the shipped encoder")
-    ice_servers: tuple[dict, ...] = _setting((), _ice_servers, "STUN and TURN servers as JSON; none by default")
+    ice_servers: tuple[dict, ...] = _secret(
+        (), _ice_servers, "STUN and TURN servers as JSON; none by default", find=in_ice_servers
+    )
 
     @property
     def weights_url(self) -> str:
@@ -112,6 +118,12 @@ class Settings:
             try:
                 values[f.name] = parse(environ[name])
             except ValueError as error:
-                shown = "..." if parse in (_token, _key) else repr(environ[name])
-                raise BadSetting(f"{name}={shown} makes no sense: {error}.") from None
+                shown = "..." if "secrets" in f.metadata else repr(environ[name])
+                raise BadSetting(f"{name}={shown} makes no sense: {redact(str(error))}.") from None
         return cls(**values)
+
+    @classmethod
+    def secrets(cls, environ: Mapping[str, str] = os.environ) -> set[str]:
+        """What no log and no message may hold, whether the settings make sense or not."""
+        kinds = {f"MVS_{f.name.upper()}": f.metadata["secrets"] for f in fields(cls) if "secrets" in f.metadata}
+        return in_environment(environ, kinds)

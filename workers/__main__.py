@@ -5,6 +5,8 @@ import logging
 import sys
 
 from pipeline.errors import MVStylizerError
+from pipeline.redaction import redact
+from pipeline.settings import Settings
 from workers.runtime import set_up_logging
 from workers.supervisor import EXIT_MISUSE
 
@@ -35,7 +37,7 @@ def main(argv: list[str] | None = None) -> None:
         args.run(args)
     except (MVStylizerError, ValueError) as error:  # ValueError: what edge and cloud raise for bad input
         logger.info("%s failed", args.command, exc_info=True)
-        print(f"mvstylizer {args.command}: {error}", file=sys.stderr)
+        print(f"mvstylizer {args.command}: {redact(str(error), Settings.secrets())}", file=sys.stderr)
         sys.exit(EXIT_MISUSE)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -5,24 +5,51 @@ import logging
 import os
 import signal
 import sys
+import threading
+from collections.abc import Iterable
 from pathlib import Path
 
+from pipeline.redaction import redact
+from pipeline.settings import Settings
+
+logger = logging.getLogger(__name__)
+
 PR_SET_PDEATHSIG = 1
+#: Looked up here: between fork and exec, beside other threads, nothing may be loaded.
+PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 #: The lowest priority there is.
 NICENESS = 19
 
 
+class RedactedFormatter(logging.Formatter):
+    """Writes every record, and every trace, without secrets."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+        self._secrets = frozenset(secrets)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record), self._secrets)
+
+
 def set_up_logging(verbose: bool) -> None:
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr,
+    """Log to stderr, and have exceptions that nobody caught logged as well."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(RedactedFormatter(Settings.secrets()))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
+    sys.excepthook = lambda *error: logger.critical("this process ends", exc_info=error)
+    threading.excepthook = lambda of: logger.critical(
+        "thread %s ends", of.thread and of.thread.name, exc_info=(of.exc_type, of.exc_value, of.exc_traceback)
     )
 
 
-def die_with_parent(number: signal.Signals = signal.SIGTERM) -> None:
-    """Have the kernel end this process when its parent dies, however it dies. Linux only; elsewhere nothing happens."""
+def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel end this process when its parent dies, however it dies. Linux only; elsewhere nothing happens.
+
+    By SIGKILL, since a part that is stopped or hangs hears nothing else.
+    """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, number)
+        PRCTL(PR_SET_PDEATHSIG, number)
 
 
 def give_way() -> None:
