@@ -1,5 +1,6 @@
 """The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
 import asyncio
+import contextlib
 import logging
 import threading
 from collections import OrderedDict
@@ -16,16 +17,20 @@ from pipeline import topology
 from pipeline.errors import BadMessage, BadSetting
 from pipeline.jobs import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.messages import KeyFrame, StylizedFrame
+from pipeline.redis_trouble import Outage, kind
 from pipeline.sharing import Sharing, public_name
 
 logger = logging.getLogger(__name__)
 
 #: A call that Redis does not answer in this time fails; the next key frame tries again.
 CALL_TIMEOUT_S = 1.0
-READ_BLOCK_MS = 1_000
-RECONNECT_S = 0.25
+READ_BLOCK_MS, READ_TIMEOUT_S = 1_000, 3.0
 #: Many times as many as a gateway has sessions.
 CONSENTS = 4_096
+NO_URL = (
+    "This is no Redis URL: redis://[[user]:password@]host:port/0, rediss://... or unix:///path is needed, and "
+    "what is special in a password must be percent-encoded."
+)
 
 
 def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
@@ -34,9 +39,12 @@ def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
     Raises BadSetting for a URL that is none; an absent Redis shows at the first call.
     """
     try:
-        return redis.Redis.from_url(redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
-    except ValueError as error:
-        raise BadSetting(f"{redis_url!r} is no Redis URL: {error}.") from None
+        client = redis.Redis.from_url(redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # does not connect, but knows what may stand in a URL
+    except (ValueError, TypeError):  # their texts may hold a piece of the password
+        raise BadSetting(NO_URL) from None
+    return client
 
 
 def stylize_queue(connection: redis.Redis, edge_id: str) -> Queue:
@@ -96,17 +104,26 @@ class GatewayBroker:
         """Whether a warm worker of this edge was there in the last seconds."""
         return bool(self._redis.exists(topology.worker_beacon(self._edge_id)))
 
-    async def answers(self, on_refused: Callable[[], None] = lambda: None) -> AsyncIterator[StylizedFrame]:
-        """Every answer to this gateway, for ever: Redis may go and come back. `on_refused` hears of unreadable ones."""
-        key, last = topology.results(self._gateway_id), "0"
-        client = redis.asyncio.Redis.from_url(self._url, socket_timeout=None, retry=None)
+    async def answers(self, on_refused: Callable[[], None] = lambda: None,
+                      on_trouble: Callable[[str], None] = lambda kind: None) -> AsyncIterator[StylizedFrame]:
+        """Every answer to this gateway, for ever, whatever Redis does and holds.
+
+        `on_refused` hears of unreadable ones, `on_trouble` of each kind of redis_trouble.
+        """
+        key, last, outage = topology.results(self._gateway_id), b"0", Outage("the gateway", on_trouble)
+        # The block is shorter than the timeout: a Redis that hangs is noticed.
+        client = redis.asyncio.Redis.from_url(self._url, socket_timeout=READ_TIMEOUT_S, retry=None)
         try:
             while True:
                 try:
-                    entries = await client.xread({key: last}, block=READ_BLOCK_MS)
+                    entries = await client.xread({key: last}, block=READ_BLOCK_MS, count=topology.RESULTS_MAXLEN)
+                    if not entries and await beyond(client, key, last):
+                        last = b"0"
+                    outage.ended()
                 except redis.RedisError as error:
-                    logger.info("Redis does not answer (%s), trying again", error)
-                    await asyncio.sleep(RECONNECT_S)
+                    pause_s = outage.failed(error)
+                    await _drop_if_wrong(client, key, error)
+                    await asyncio.sleep(pause_s)
                     continue
                 for last, fields in entries[0][1] if entries else ():
                     try:
@@ -162,11 +179,46 @@ class EdgeBroker:
         return None if data is None else (KeyFrame.unpack(data), waited_ms)
 
     def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
+        """Where nothing can be added to the stream, since it has the last possible id or is none, it begins anew."""
         key = topology.results(gateway_id)
+        try:
+            self._append(key, frame)
+        except redis.ResponseError as error:
+            if kind(error) not in ("type", "error"):
+                raise
+            logger.warning("answers to gateway %s begin anew: what was in their place takes none", gateway_id)
+            self._redis.unlink(key)
+            self._append(key, frame)
+
+    def _append(self, key: str, frame: StylizedFrame) -> None:
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.xadd(key, {"frame": frame.pack()}, maxlen=topology.RESULTS_MAXLEN, approximate=False)
             pipe.expire(key, topology.RESULTS_TTL_S)
             pipe.execute()
+
+
+async def beyond(client: redis.asyncio.Redis, key: str, last: bytes) -> bool:
+    """Whether `last` lies behind all that the stream will ever bring: it ended and began anew, or its ids went back."""
+    try:
+        newest = (await client.xinfo_stream(key))["last-generated-id"]
+    except redis.ResponseError as error:
+        if "no such key" in str(error):
+            return True
+        raise
+    return place(newest) < place(last)
+
+
+def place(entry_id: bytes) -> tuple[int, int]:
+    """An entry's place among others; ids are compared as two numbers."""
+    milliseconds, _, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number or 0)
+
+
+async def _drop_if_wrong(client: redis.asyncio.Redis, key: str, error: redis.RedisError) -> None:
+    """A key of another type in the place of our stream would be in its way for ever."""
+    if kind(error) == "type":
+        with contextlib.suppress(redis.RedisError):
+            await client.unlink(key)
 
 
 def _job_id(stream_id: str, frame_id: int) -> str:

@@ -26,6 +26,7 @@ from pipeline.metrics import GatewayMetrics
 from pipeline.offers import MAX_OFFER_BYTES, Offer
 from pipeline.operators import Operators
 from pipeline.picture_limits import MAX_STYLE_BYTES
+from pipeline.redis_trouble import reason
 from pipeline.request_check import RequestCheck
 from pipeline.responses import CLIENT, add_security_headers, errors_as_json
 from pipeline.session import Session
@@ -99,14 +100,20 @@ class Gateway:
         self._redis.close()
 
     async def _hand_out_answers(self) -> None:
-        on_refused = self.metrics.answers_dropped.labels("unreadable").inc
-        async with contextlib.aclosing(self._broker.answers(on_refused)) as answers:
+        """For as long as the gateway lives: an answer that surprises a session costs that answer and nothing else."""
+        dropped, troubles = self.metrics.answers_dropped, self.metrics.redis_errors
+        answers = self._broker.answers(dropped.labels("unreadable").inc, lambda kind: troubles.labels(kind).inc())
+        async with contextlib.aclosing(answers):
             async for answer in answers:
                 session = self._sessions.get(answer.stream_id)
                 if session is None:
-                    self.metrics.answers_dropped.labels("gone").inc()
-                else:
+                    dropped.labels("gone").inc()
+                    continue
+                try:
                     session.deliver(answer)
+                except Exception:
+                    dropped.labels("surprise").inc()
+                    logger.exception("stream %s: an answer could not be delivered", answer.stream_id)
 
     async def _measure_cpu(self) -> None:
         while True:
@@ -183,8 +190,9 @@ class Gateway:
     async def _readyz(self, request: web.Request) -> web.Response:
         try:
             ready = await self._blocking(self._broker.worker_ready)
-        except redis.RedisError:
-            return web.json_response({"ready": False, "waiting_for": "redis"}, status=503)
+        except redis.RedisError as error:
+            why = {"ready": False, "waiting_for": "redis", "reason": reason(error)}
+            return web.json_response(why, status=503)
         if not ready:
             waiting_for = f"a worker of edge {self._settings.edge_id}"
             return web.json_response({"ready": False, "waiting_for": waiting_for}, status=503)

@@ -24,13 +24,14 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from pipeline.keyframes import Reason
+from pipeline.redis_trouble import REASONS
 
 disable_created_metrics()  # they double the text, and tell only when a process began
 
 #: Why frames cannot be key frames, key frames are never answered, answers reach nobody, and offers are refused.
 FRAME_DROPS = ("strip", "behind", "broken", "empty", "budget", "size")
 KEY_FRAME_DROPS = ("deadline", "error", "redis")
-ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable")
+ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable", "surprise")
 #: Why video is refused in the midst of a session, which ends with it.
 STREAM_REFUSALS = ("size", "memory", "changes")
 OFFER_REFUSALS = ("BadOffer", "Busy")
@@ -49,6 +50,11 @@ UPLOAD_OUTCOMES = ("kept", "type", "size", "slow", "picture", "limit", "left", "
 #: Why requests are refused before they are read, and connections closed before their client does it.
 REQUEST_REFUSALS = ("head", "method", "encoding", "length", "host", "origin", "rate", "busy")
 CONNECTION_CLOSES = ("idle", "head", "slow", "answer", "linger", "pipelined", "evicted", "full", "handshake", "stop")
+#: What `up` starts, and why it starts it again: it ended, a signal killed it, or it gave no sign of life.
+PARTS = ("redis", "gateway", "worker", "trainer", "aggregator")
+RESTART_REASONS = ("ended", "killed", "silent")
+#: What becomes of jobs: "unreadable" ones are no jobs of ours.
+EDGE_OUTCOMES = ("answered", "late", "refused", "failed", "unreadable")
 #: What a key frame goes through, in this order; together they are mvs_key_frame_answer_seconds.
 STAGES = ("encode", "queue", "decode", "stylize", "return")
 STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
@@ -87,6 +93,7 @@ class GatewayMetrics:
         self.connections_closed = counter(
             "mvs_http_connections_closed_total", "HTTP connections closed by the gateway", CONNECTION_CLOSES
         )
+        self.redis_errors = counter("mvs_redis_errors_total", "Times answers waited for Redis", REASONS)
         self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)
         self.answer_seconds = histogram(
@@ -126,7 +133,9 @@ class WorkerMetrics:
         ProcessMetrics("stylize", self.registry)
         self.model = Info("mvs_model", "The model that key frames are answered with, and how many workers have it", **r)
         handled = Counter("mvs_edge_key_frames_total", "Key frames taken from the queue", ["outcome"], **r)
-        self.handled = {outcome: handled.labels(outcome) for outcome in ("answered", "late", "refused", "failed")}
+        self.handled = {outcome: handled.labels(outcome) for outcome in EDGE_OUTCOMES}
+        errors = Counter("mvs_edge_redis_errors_total", "Times an edge worker waited for Redis", ["reason"], **r)
+        self.redis_errors = {reason: errors.labels(reason) for reason in REASONS}
         self.busy_seconds = Counter("mvs_edge_busy_seconds_total", "Time spent answering", **r)
         self.models_adopted = Counter("mvs_edge_models_adopted_total", "Changes of the model while serving", **r)
         self.models_refused = Counter("mvs_edge_models_refused_total", "Globals that could not be adopted", **r)
@@ -157,6 +166,20 @@ class AggregatorMetrics:
         self.waiting = Gauge("mvs_round_updates", "Edges whose weights wait for the round to close", **r)
         loss = Gauge("mvs_holdout_loss", "Eq. 5 of the hold-out pictures around the last round", ["when"], **r)
         self.loss = {when: loss.labels(when) for when in ("before", "after")}
+
+
+class SupervisorMetrics:
+    """Those of `up`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        restarts = Counter("mvs_restarts_total", "Parts that were started again, and why", ["part", "reason"],
+                           registry=self.registry)
+        self._restarts = {(part, why): restarts.labels(part, why) for part in PARTS for why in RESTART_REASONS}
+
+    def restarted(self, name: str, reason: str) -> None:
+        """`name` of a part, with or without its number."""
+        self._restarts[name.split()[0], reason].inc()
 
 
 #: What `pipeline.counts.count` adds up, by the name it is called there.

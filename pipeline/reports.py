@@ -20,7 +20,7 @@ from prometheus_client.samples import Sample
 from pipeline import counts, topology
 from pipeline.errors import BadMessage
 from pipeline.messages import RoleReport
-from pipeline.metrics import AggregatorMetrics, LearningMetrics, TrainerMetrics, WorkerMetrics
+from pipeline.metrics import AggregatorMetrics, LearningMetrics, SupervisorMetrics, TrainerMetrics, WorkerMetrics
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ def together(parts: Iterable[Told]) -> Told:
 def known_families() -> dict[str, Metric]:
     """All that roles may tell, each sample at zero, by the family's name."""
     families: dict[str, Metric] = {}
-    for role in (WorkerMetrics, TrainerMetrics, AggregatorMetrics, LearningMetrics):
+    for role in (WorkerMetrics, TrainerMetrics, AggregatorMetrics, SupervisorMetrics, LearningMetrics):
         for family in role().registry.collect():
             known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             known.samples += [sample._replace(value=0.0) for sample in family.samples if family.type != "info"]

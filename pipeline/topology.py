@@ -39,7 +39,7 @@ STYLES_MAX = 256
 #: Gateways renew it for the styles of their sessions; one that died holds no place for longer.
 STYLE_LEASE_S = 90
 #: A key frame takes 30 ms: a job that runs this long hangs, and its worker is wanted for others.
-JOB_TIMEOUT_S = 10
+JOB_TIMEOUT_S = 5
 #: RQ keeps a finished or failed job's hash this long, for dashboards; its default for failures is a year.
 JOB_TTL_S = 60
 

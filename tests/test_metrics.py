@@ -4,6 +4,7 @@ from pathlib import Path
 import pipeline
 from pipeline import metrics
 from pipeline.metrics import GatewayMetrics
+from pipeline.redis_trouble import REASONS
 
 #: Where a reason is named: labels("x"), tally.lost("x"), self._drop(frame_id, "x").
 NAMED = re.compile(r'(?:labels|lost|dropped|_drop|Unfit)\((?:[\w.]+, )?"(\w+)"\)')
@@ -26,7 +27,8 @@ def test_every_reason_is_there_before_its_first_count():
         "mvs_streams_refused_total": {"size", "memory", "changes"},
         "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "unseen"},
         "mvs_key_frames_dropped_total": {"deadline", "error", "redis"},
-        "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable"},
+        "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable", "surprise"},
+        "mvs_redis_errors_total": set(REASONS),
         "mvs_offers_refused_total": {"BadOffer", "Busy"},
         "mvs_requests_refused_total": set(metrics.REQUEST_REFUSALS),
         "mvs_http_connections_closed_total": set(metrics.CONNECTION_CLOSES),

@@ -11,9 +11,6 @@ from dataclasses import replace
 
 import redis
 import torch
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
-from rq import SimpleWorker
 
 from edge.stylizer import StyleStatistics, Stylizer
 from pipeline import topology
@@ -28,6 +25,7 @@ from pipeline.reports import Reporter
 from pipeline.settings import Settings
 from pipeline.sharing import Sharing
 from pipeline.style_store import StyleStore
+from workers.edge_worker import SOCKET_TIMEOUT_S, WORKER_TTL_S, EdgeWorker
 from workers.globals import Globals, stylizer_of
 from workers.lean import forget_gpu_libraries
 from workers.prefork import prefork
@@ -37,10 +35,8 @@ logger = logging.getLogger(__name__)
 
 #: One style's statistics are about 100 KB.
 STYLES_CACHED = 64
-#: RQ blocks for 15 s less than this: the worker renews its beacon every 2 s.
-WORKER_TTL_S = 17
-#: RQ asks for five heartbeats a job, 3 ms of Redis' and our time together. Beacon and RQ's own keys live far longer.
-HEARTBEAT_S = 1.0
+#: A gateway makes up 16 characters.
+MAX_STREAM_ID = 64
 
 
 class Served:
@@ -99,7 +95,7 @@ class Edge:
         """Answer one key frame; one that is past its deadline is left alone."""
         start_s = time.monotonic()
         try:
-            taken = self._broker.take(stream_id, frame_id)
+            taken = self._broker.take(*named(stream_id, frame_id))
         except BadMessage as error:
             logger.info("stream %s: key frame %s refused: %s", stream_id, frame_id, error)
             self.metrics.handled["refused"].inc()
@@ -154,6 +150,13 @@ class Edge:
         )
 
 
+def named(stream_id: object, frame_id: object) -> tuple[str, int]:
+    """A key frame's name as a job gave it. Raises BadMessage: the job may be anybody's."""
+    if not isinstance(stream_id, str) or not isinstance(frame_id, int) or len(stream_id) > MAX_STREAM_ID:
+        raise BadMessage("This names no key frame.")
+    return stream_id, frame_id
+
+
 #: RQ calls jobs by dotted path, so the one model of this process lives in a module name, set by `run`.
 EDGE: Edge | None = None
 
@@ -162,23 +165,6 @@ def stylize_key_frame(stream_id: str, frame_id: int) -> None:
     """The job: its dotted path is public, see pipeline.jobs.ALLOWED."""
     assert EDGE is not None, "jobs run only in a process that `run` has set up"
     EDGE.stylize(stream_id, frame_id)
-
-
-class EdgeWorker(SimpleWorker):
-    """An RQ worker that tells gateways, with each heartbeat, that this edge has a warm one."""
-
-    beacon = ""
-    model_version: Callable[[], str]
-    _beat_s = float("-inf")
-
-    def heartbeat(self, timeout: int | None = None, pipeline=None) -> None:
-        now_s = time.monotonic()
-        if now_s - self._beat_s < HEARTBEAT_S:
-            return
-        self._beat_s = now_s
-        super().heartbeat(timeout, pipeline)
-        connection = self.connection if pipeline is None else pipeline
-        connection.set(self.beacon, self.model_version(), ex=topology.WORKER_BEACON_S)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -191,17 +177,14 @@ def run(args: argparse.Namespace) -> None:
     given = {"redis_url": args.redis, "edge_id": args.edge}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     forget_gpu_libraries()
-    prefork()  # importing torch takes seconds: a worker that dies is followed by one that need not
+    alive = prefork()  # importing torch takes seconds: a worker that dies is followed by one that need not
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
     newest = Globals(settings)
     EDGE = edge = Edge(settings, first_model(newest))
     Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
     adoption = lambda file: edge.adopt(stylizer_of(file)), edge.metrics.models_refused
     threading.Thread(target=newest.follow, args=adoption, name="globals", daemon=True).start()
-    # No socket timeout: RQ blocks on this connection. Retries for ever: RQ itself ends when it loses Redis amid a job.
-    connection = redis.Redis.from_url(
-        settings.redis_url, socket_timeout=None, retry=Retry(ExponentialBackoff(cap=1, base=0.05), -1)
-    )
+    connection = connect(settings.redis_url, SOCKET_TIMEOUT_S)
     worker = EdgeWorker(
         [stylize_queue(connection, settings.edge_id)],
         name=f"stylize-{settings.edge_id}-{os.getpid()}-{time.time_ns()}",
@@ -209,6 +192,9 @@ def run(args: argparse.Namespace) -> None:
         worker_ttl=WORKER_TTL_S, log_job_description=False,
     )
     worker.beacon, worker.model_version = topology.worker_beacon(settings.edge_id), lambda: edge.model_version
+    worker.on_bad_job = edge.metrics.handled["unreadable"].inc
+    worker.on_trouble = lambda kind: edge.metrics.redis_errors[kind].inc()
+    worker.alive = alive
     worker.work(logging_level="WARNING")
 
 

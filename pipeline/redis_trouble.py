@@ -1,0 +1,103 @@
+"""What Redis' errors mean: a reason in a few words, and one line of log for as long as it lasts."""
+import logging
+import random
+import time
+from collections.abc import Callable
+
+from redis.exceptions import (
+    AskError,
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    ConnectionError,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    TimeoutError,
+)
+
+logger = logging.getLogger(__name__)
+
+#: Waiting grows from the first to the longest pause; a Redis that is back is noticed within a second.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
+
+#: Label of a metric -> what a log, /readyz and /status say. Never the error's own text: it may hold what was sent.
+REASONS = {
+    "password": "wrong password or user",
+    "permission": "its access list forbids a command that is needed",
+    "certificate": "its TLS certificate is not trusted",
+    "memory": "out of memory",
+    "read_only": "it is a read-only replica, or cannot write to its disk",
+    "loading": "still loading its data",
+    "cluster": "it is a cluster, which is not supported",
+    "type": "a key of ours holds something else",
+    "script": "busy with a script, or scripts are gone",
+    "away": "it does not answer",
+    "error": "it answers with an error",
+}
+KINDS = (
+    (AuthenticationError, "password"), (NoPermissionError, "permission"), (OutOfMemoryError, "memory"),
+    ((ReadOnlyError, MasterDownError), "read_only"), (BusyLoadingError, "loading"),
+    ((MovedError, AskError, ClusterDownError), "cluster"), (NoScriptError, "script"),
+)
+#: What has no class of its own in redis-py, or loses it within a transaction.
+WORDS = (
+    ("CERTIFICATE_VERIFY_FAILED", "certificate"), ("NOAUTH", "password"), ("WRONGPASS", "password"),
+    ("Authentication required", "password"), ("NOPERM", "permission"), ("OOM ", "memory"), ("maxmemory", "memory"),
+    ("MISCONF", "read_only"), ("READONLY", "read_only"), ("LOADING", "loading"), ("WRONGTYPE", "type"),
+    ("BUSY ", "script"),
+)
+
+
+def kind(error: BaseException) -> str:
+    """Which of REASONS an error of redis-py is."""
+    text = f"{error} {error.__cause__ or error.__context__ or ''}"
+    for classes, found in KINDS:
+        if isinstance(error, classes):
+            return found
+    for word, found in WORDS:
+        if word in text:
+            return found
+    return "away" if isinstance(error, ConnectionError | TimeoutError | OSError) else "error"
+
+
+def reason(error: BaseException) -> str:
+    """Why Redis did not do what it was asked to, for people."""
+    return REASONS[kind(error)]
+
+
+class Outage:
+    """Trouble with Redis from its first error to the next success: one line for each reason, and ever longer pauses."""
+
+    def __init__(self, whose: str, count: Callable[[str], None] = lambda kind: None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        """`count` hears the kind of each error."""
+        self._whose, self._count, self._clock = whose, count, clock
+        self._kind = ""
+        self._began_s, self._pause_s = 0.0, FIRST_PAUSE_S
+
+    @property
+    def reason(self) -> str:
+        """"" while all is well."""
+        return REASONS.get(self._kind, "")
+
+    def failed(self, error: BaseException) -> float:
+        """Seconds to wait before the next attempt."""
+        found = kind(error)
+        self._count(found)
+        if not self._kind:
+            self._began_s, self._pause_s = self._clock(), FIRST_PAUSE_S
+        if found != self._kind:
+            logger.warning("%s waits for Redis: %s", self._whose, REASONS[found])
+        self._kind = found
+        pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
+        return pause_s * random.uniform(0.5, 1.0)  # so that not all come back at once
+
+    def ended(self) -> None:
+        """A call went well."""
+        if self._kind:
+            logger.warning("%s has Redis again, after %.1f s", self._whose, self._clock() - self._began_s)
+            self._kind = ""
