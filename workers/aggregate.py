@@ -26,6 +26,7 @@ from pipeline.reports import Reporter
 from pipeline.settings import Settings
 from pipeline.snapshots import Entry, Snapshots
 from pipeline.styles import shipped
+from workers.liveness import Pulse
 from workers.runtime import give_way
 
 logger = logging.getLogger(__name__)
@@ -67,15 +68,16 @@ class Aggregator:
             self._registry.rollback(self._registry.latest().version)
         self._registry.begin()
 
-    def run(self) -> None:
+    def run(self, alive: Callable[[], None] = lambda: None) -> None:
         """Work for ever, whatever Redis and the disk do."""
-        self._patiently(self.prepare)
+        self._patiently(self.prepare, alive)
         while True:
-            self._patiently(lambda: self.turn(time.monotonic()))
+            self._patiently(lambda: self.turn(time.monotonic()), alive)
 
-    def _patiently(self, work: Callable[[], None]) -> None:
+    def _patiently(self, work: Callable[[], None], alive: Callable[[], None]) -> None:
         """Do it until it succeeds: whatever stops it may be over in a while."""
         while True:
+            alive()
             try:
                 return work()
             except redis.RedisError as error:
@@ -246,7 +248,7 @@ def run(args: argparse.Namespace) -> None:
         aggregator = Aggregator(settings, registry, LazyGate(settings.vgg))
         Reporter(connect(settings.weights_url), "aggregate", aggregator.metrics.registry).start()
         give_way()  # not so the reporter, which tells that we live
-        aggregator.run()
+        aggregator.run(Pulse.of_environment().beat)
 
 
 class LazyGate:

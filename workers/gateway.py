@@ -16,6 +16,7 @@ from pipeline.decoding import Counters
 from pipeline.errors import BadSetting
 from pipeline.gateway import Gateway
 from pipeline.settings import Settings
+from workers.liveness import CHECK_S, Pulse
 from workers.tls import SelfSigned
 
 logger = logging.getLogger(__name__)
@@ -53,13 +54,22 @@ async def serve(settings: Settings, *, tls: bool) -> None:
         await server.start(settings.host, settings.port, certificate.context if certificate else None)
         settle()
         logger.info("gateway %s listens on %s:%s", settings.gateway_id, settings.host, settings.port)
+        beating = asyncio.create_task(beat(Pulse.of_environment()))
         if told := for_operators(settings, gateway.operators.access):
             print(told, flush=True)
         await _stop_requested()
+        beating.cancel()
     finally:
         if keeping:
             keeping.cancel()
         await server.stop()
+
+
+async def beat(pulse: Pulse) -> None:
+    """Tell the supervisor that this event loop turns."""
+    while True:
+        pulse.beat()
+        await asyncio.sleep(CHECK_S)
 
 
 def settle() -> None:

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from pipeline.sharing import Sharing
 from pipeline.snapshots import Snapshots
 from pipeline.style_store import StyleStore
 from workers.globals import Globals
+from workers.liveness import Pulse
 from workers.runtime import give_way
 
 if TYPE_CHECKING:
@@ -68,9 +70,10 @@ class Trainer:
         self._wait_until_s, self._tick_s = 0.0, 0.0
         self.metrics = TrainerMetrics()
 
-    def run(self) -> None:
-        """Work for ever, whatever happens."""
+    def run(self, alive: Callable[[], None] = lambda: None) -> None:
+        """Work for ever, whatever happens. `alive` is called in between."""
         while True:
+            alive()
             if not self._try():
                 time.sleep(TICK_S)
 
@@ -223,4 +226,4 @@ def run(args: argparse.Namespace) -> None:
     trainer = Trainer(settings)
     Reporter(connect(settings.redis_url), "train", trainer.metrics.registry).start()
     give_way()  # not so the reporter: a machine that is busy is not one whose trainer is gone
-    trainer.run()
+    trainer.run(Pulse.of_environment().beat)

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shlex
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -19,14 +19,29 @@ import redis
 from pipeline.access import Access
 from pipeline.broker import connect
 from pipeline.errors import BadSetting, MVStylizerError, RedisUnavailable
+from pipeline.metrics import SupervisorMetrics
+from pipeline.redaction import in_url, redact
+from pipeline.redis_trouble import reason
+from pipeline.reports import Reporter
 from pipeline.settings import Settings
 from workers import redis_server
 from workers.gateway import check_port_free
+from workers.liveness import CHECK_S, Pulse
+from workers.run_folder import run_folder
 from workers.supervisor import Child
 from workers.tls import local_address
 
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.1
+#: A part that is silent for so long is killed and started again; its limits on single steps are far below.
+SILENCE_S = 10.0
+#: Those who learn get only what the others leave of the processor: one step may take minutes on a busy machine.
+LEARNERS_SILENCE_S = 300.0
+#: A Redis that answers nothing for so long hangs: it needs a millisecond.
+REDIS_SILENCE_S = 8.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: -P: a folder that has a `workers` of its own is none of ours, even where we are started in it.
+ROLE = (sys.executable, "-P", "-m", "workers")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,49 +63,60 @@ def run(args: argparse.Namespace) -> None:
     if args.workers < 1:
         raise BadSetting("--workers must be at least 1.")
     check_port_free(host, port)
-    with tempfile.TemporaryDirectory(prefix="mvstylizer-") as folder:
-        asyncio.run(Everything(args, settings, host, port, Path(folder)).run())
+    asyncio.run(serve(args, settings, host, port))
+
+
+async def serve(args: argparse.Namespace, settings: Settings, host: str, port: int) -> None:
+    """Returns after Ctrl-C, SIGTERM or SIGHUP; from the first moment on they find everything tidied up."""
+    stop = asyncio.Event()
+    for number in STOP_SIGNALS:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    with run_folder() as folder:
+        await Everything(args, settings, host, port, folder).run(stop)
 
 
 class Everything:
     """The parts in starting order; they stop in the opposite order."""
 
-    def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int, folder: Path) -> None:
+    def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int,
+                 folder: Path | None) -> None:
+        """`folder`: a private one, for a socket."""
         self._host, self._port, self._tls = host, port, args.tls
         self._access = Access.of(replace(settings, host=host))
-        os.environ["MVS_OPERATOR_TOKEN"] = self._access.token  # since everybody on this machine sees a command
+        self._secrets = {"MVS_OPERATOR_TOKEN": self._access.token}
         if not settings.snapshot_key and not settings.cloud_redis_url:  # a cloud elsewhere has a key that we lack
-            os.environ["MVS_SNAPSHOT_KEY"] = secrets.token_hex(32)
+            self._secrets["MVS_SNAPSHOT_KEY"] = secrets.token_hex(32)
         self._started_s = time.monotonic()
         self._parts: list[Child] = []
         self._lives: list[asyncio.Task[str]] = []
-        if args.redis:
-            self._redis_url, self._redis_child = args.redis, None
-        else:
-            redis_port = redis_server.free_port()
-            self._redis_url = f"redis://127.0.0.1:{redis_port}/0"
-            command = redis_server.command(redis_server.find_server(), port=redis_port, folder=folder)
-            self._redis_child = Child("redis", command, quiet=True)
-        role = [sys.executable, "-m", "workers"]
-        shared = ["--redis", self._redis_url]
+        self._pulse, self.metrics = Pulse.of_environment(), SupervisorMetrics()
+        self._redis_url, self._redis_child = args.redis or os.environ.get("MVS_REDIS_URL", ""), None
+        if not self._redis_url:
+            server = redis_server.private(redis_server.find_server(), folder)
+            self._redis_url = server.url
+            self._redis_child = Child("redis", server.command, stdin=server.config, quiet=True,
+                                      on_restart=self.metrics.restarted)
         listen = ["--host", host, "--port", str(port), *(["--tls"] if args.tls else [])]
-        self._gateway = Child("gateway", [*role, "gateway", *shared, *listen])
-        self._workers = [Child(f"worker {i + 1}", [*role, "stylize", *shared]) for i in range(args.workers)]
-        self._learners = [Child("trainer", [*role, "train", *shared])]
+        self._gateway = self._role("gateway", "gateway", *listen)
+        self._workers = [self._role(f"worker {i + 1}", "stylize") for i in range(args.workers)]
+        self._learners = [self._role("trainer", "train", silence_s=LEARNERS_SILENCE_S)]
         if not settings.cloud_redis_url:  # else the cloud is somewhere else
-            self._learners.append(Child("aggregator", [*role, "aggregate", *shared]))
+            self._learners.append(self._role("aggregator", "aggregate", silence_s=LEARNERS_SILENCE_S))
 
-    async def run(self) -> None:
-        """Returns after Ctrl-C; raises MVStylizerError when a part died for good."""
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    def _role(self, name: str, *words: str, silence_s: float = SILENCE_S) -> Child:
+        """Its secrets go by the environment, since everybody on this machine sees a command."""
+        environment = {"MVS_REDIS_URL": self._redis_url, **self._secrets}
+        return Child(name, [*ROLE, *words], environment=environment, silence_s=silence_s,
+                     on_restart=self.metrics.restarted)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Returns when `stop` is set; raises MVStylizerError when a part cannot be started."""
         try:
             await self._until(stop, self._start())
             self._welcome()
             for child in self._learners:  # last: nobody waits for them
                 self._launch(child, self._learn(child))
-            await self._until(stop, asyncio.Event().wait())
+            await self._until(stop, self._watch_redis())
         except _Stopped:
             pass
         finally:
@@ -100,8 +126,10 @@ class Everything:
         if self._redis_child:
             self._launch(self._redis_child)
             await self._ready("redis", self._redis_answers)
-        elif not await self._redis_answers():
-            raise RedisUnavailable(f"Redis at {self._redis_url} does not answer.")
+            self._redis_child.was_ready = True
+        elif why := await self._redis_trouble():
+            raise RedisUnavailable(f"Cannot use Redis at {redact(self._redis_url)}: {why}.")
+        Reporter(connect(self._redis_url), "up", self.metrics.registry).start()
         for child in (*self._workers, self._gateway):
             self._launch(child)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
@@ -126,11 +154,28 @@ class Everything:
         print(f"  {name:14} ready after {time.monotonic() - self._started_s:4.1f} s", flush=True)
 
     async def _redis_answers(self) -> bool:
+        return not await self._redis_trouble()
+
+    async def _redis_trouble(self) -> str:
+        """Why Redis does not answer, or ""."""
         try:
             with contextlib.closing(connect(self._redis_url)) as connection:
-                return await asyncio.to_thread(connection.ping)
-        except redis.RedisError:
-            return False
+                await asyncio.to_thread(connection.ping)
+        except redis.RedisError as error:
+            return reason(error)
+        return ""
+
+    async def _watch_redis(self) -> None:
+        """For ever: have our own Redis started again when it hangs. Somebody else's is theirs."""
+        answered_s, clock = time.monotonic(), time.monotonic
+        while True:
+            asked_s = clock()
+            if await self._redis_answers() or not self._redis_child or not self._redis_child.pid:
+                answered_s = clock()
+            elif clock() - answered_s > REDIS_SILENCE_S:
+                self._redis_child.end_hung()
+                answered_s = clock()
+            await asyncio.sleep(max(0.0, asked_s + CHECK_S - clock()))
 
     async def _answers(self, http: aiohttp.ClientSession, path: str) -> bool:
         try:
@@ -151,7 +196,7 @@ class Everything:
         print(f"\nOpen {url}   (Ctrl-C stops everything)\n", flush=True)
         print(f"For operators: {self._access.url(f'{url}/status')}", flush=True)
         if self._redis_child:
-            print(f"their queues:  mvstylizer dashboard --redis {self._redis_url}\n", flush=True)
+            print(f"their queues:  {dashboard_command(self._redis_url)}\n", flush=True)
         if self._tls:
             print("The certificate was made on this machine: the browser asks once whether you trust it.", flush=True)
             code = qrcode.QRCode(border=2)
@@ -165,6 +210,7 @@ class Everything:
         working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
         try:
             while not working.done():
+                self._pulse.beat()
                 await asyncio.wait({working, stopping, *self._lives}, return_when=asyncio.FIRST_COMPLETED, timeout=1)
                 if stopping.done():
                     raise _Stopped
@@ -186,5 +232,16 @@ class Everything:
             await self._redis_child.stop()
 
 
+def dashboard_command(redis_url: str, cwd: Path | None = None) -> str:
+    """To be pasted into a shell as it is. A password stays out of the command that others see."""
+    root = Path(__file__).parent.parent
+    here = root == (cwd or Path.cwd())
+    run = [] if not (root / "pyproject.toml").exists() else ["uv", "run", *([] if here else ["--project", str(root)])]
+    command = shlex.join([*run, "mvstylizer", "dashboard"])
+    if in_url(redis_url):
+        return f"MVS_REDIS_URL={shlex.quote(redis_url)} {command}"
+    return f"{command} --redis {shlex.quote(redis_url)}"
+
+
 class _Stopped(Exception):
-    """Ctrl-C or SIGTERM."""
+    """Ctrl-C, SIGTERM or SIGHUP."""
