@@ -22,7 +22,9 @@ ONCE = frozenset((
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-_TARGET = re.compile(rb"/[!-~]*")
+#: A path without escapes, which the server would undo and who checks paths would not, and without a fragment, which it
+#: would leave out: /%63onfig and /config#x are no other ways to say /config.
+_TARGET = re.compile(rb"/[0-9A-Za-z._~/-]*(\?[!-\"$-~]*)?")
 
 
 class Refused(Exception):

@@ -88,8 +88,8 @@ ODD_REQUESTS = [
     (400, [UPLOAD, LOCAL, b"Content-Length: 1", b"Content-Length: 1"]),
     (400, [UPLOAD, LOCAL, b"Content-Length: +1"]),
     (404, [b"GET /none HTTP/1.1", LOCAL]),
-    (404, [b"GET /%zz HTTP/1.1", LOCAL]),
-    (404, [b"GET //[ HTTP/1.1", LOCAL]),
+    (400, [b"GET /%zz HTTP/1.1", LOCAL]),
+    (400, [b"GET //[ HTTP/1.1", LOCAL]),
     (405, [b"TRACE / HTTP/1.1", LOCAL]),
     (405, [b"CONNECT a:1 HTTP/1.1", LOCAL]),
     (405, [b"POST / HTTP/1.1", LOCAL]),
@@ -264,6 +264,14 @@ async def test_other_sites_pages_may_neither_offer_nor_upload_nor_read_turn_cred
     status, _, body = await asked(running, line, JSON, *headers)
 
     assert status == 403 and body["error"].startswith("Only this gateway's own page")
+
+
+@pytest.mark.parametrize("target", ["/%63onfig", "/config#x", "/config%", "/config\\"])
+async def test_there_is_one_spelling_of_a_path(running, target):
+    """Else a server that undoes another one would answer what nobody has checked."""
+    status, _, body = await asked(running, f"GET {target}", "Sec-Fetch-Site: cross-site")
+
+    assert (status, body) == (400, {"error": "A request's target is a path."})
 
 
 async def test_our_own_page_and_a_proxys_name_may(redis_url, web_root):
