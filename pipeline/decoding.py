@@ -110,7 +110,8 @@ class Room:
     def enter(self, demands: list[picture_header.Demand], most_pixels: int, now_s: float) -> None:
         """Before a frame is decoded that asks for all this; raises Refused, and Unfit for one that may fit later."""
         pixels = max((demand.pixels for demand in demands), default=0)
-        if pixels > picture_limit.MOST_PIXELS:
+        side = max((max(demand.width, demand.height) for demand in demands), default=0)
+        if pixels > picture_limit.MOST_PIXELS or side > picture_limit.MOST_SIDE_PX:
             raise Refused("size", "This video's pictures are larger than this server takes.")
         if pixels > most_pixels:
             self._larger, self._larger_since_s = pixels, min(now_s, self._larger_since_s)

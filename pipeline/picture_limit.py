@@ -12,6 +12,8 @@ from pipeline.picture_header import Demand
 #: Pixels of the largest picture for anybody: 4096x2160 with its strip, in whole macroblocks, and some more. 4K is the
 #: most that phones' cameras give as video; one such picture keeps a core busy for 40 ms.
 MOST_PIXELS = 4096 * 2304
+#: Of a side, for anybody: around each picture lie some 50 unseen pixels, which multiply the memory of a narrow one.
+MOST_SIDE_PX = 4352
 #: What every session may send, whatever it has said: the first frames of a new camera may overtake its size.
 FULL_HD_PIXELS = 1920 * 1104
 #: A pixel in 4:2:0, and what decoders remember of it.

@@ -240,7 +240,7 @@ def our_decoders(monkeypatch):
 NATIVE = {"VP8": NativeVp8Decoder, "H264": NativeH264Decoder}
 
 
-@pytest.mark.parametrize("size", [(16000, 16000), (16383, 16383), (16383, 600), (4096, 2320)])
+@pytest.mark.parametrize("size", [(16000, 16000), (16383, 16383), (16383, 600), (4096, 2320), (16, 16383)])
 def test_a_header_that_claims_too_much_ends_the_stream_before_it_costs_anything(installed, size):
     track, before_mb = Track(installed), resident_mb()
 
