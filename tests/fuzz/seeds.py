@@ -19,6 +19,7 @@ import dns.rrset
 import numpy as np
 from aioice import stun
 from aiortc import RTCDtlsTransport, RTCSctpTransport
+from aiortc.codecs import depayload
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtp import RtcpByePacket, RtcpPsfbPacket, RtcpRtpfbPacket, is_rtcp, pack_remb_fci
@@ -35,7 +36,7 @@ from pipeline.channel import to_chunks  # noqa: E402
 from pipeline.gridcode import pack_grid  # noqa: E402
 from pipeline.messages import KeyFrame, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot  # noqa: E402
 from targets.channels import FIRST, data_chunk  # noqa: E402
-from targets.media import SSRC  # noqa: E402
+from targets.media import H264, SSRC, VP8  # noqa: E402
 from targets.stun import USERNAME, signed  # noqa: E402
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -60,7 +61,8 @@ async def main() -> None:
     grids()
     stuns()
     channels()
-    await pictures()
+    pictures()
+    heads()
 
 
 # Recorded
@@ -205,7 +207,7 @@ def channels() -> None:
         keep("control", f"line-{number}", text)
 
 
-async def pictures() -> None:
+def pictures() -> None:
     for width in (32, 64, 96):
         keep("strip", f"width-{width}", struct.pack("!H", width) + framestamp.strip(21845, width)[:2].tobytes())
     for size in ((96, 80, 62), (64, 8, 4000), (33, 1, 0)):
@@ -218,9 +220,19 @@ async def pictures() -> None:
     keep("upload", "progressive", cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes())
     frame = av.VideoFrame.from_ndarray(picture(64), format="rgb24").reformat(format="yuv420p")
     frame.pts, frame.time_base = 0, Fraction(1, 90_000)
-    for name, encoder in (("vp8", Vp8Encoder()), ("h264", H264Encoder())):
-        payloads, _ = encoder.encode(frame, force_keyframe=True)
-        keep("payload", f"{name}-key", payloads[0][:400])
+    for number, (codec, encoder) in enumerate(((VP8, Vp8Encoder()), (H264, H264Encoder()))):
+        encoded = [encoder.encode(frame, force_keyframe=is_key)[0] for is_key in (True, False, False)]
+        keep("payload", f"{codec.name.lower()}-key", encoded[0][0][:400])
+        frames = [b"".join(depayload(codec, payload) for payload in payloads) for payloads in encoded]
+        keep("video", codec.name.lower(), bytes([number]) + joined(frames))
+
+
+def heads() -> None:
+    get = b"GET /styles?name=dusk HTTP/1.1\r\nHost: localhost:8080\r\nAccept: */*\r\nX-Forwarded-For: 203.0.113.7"
+    post = b"POST /offer HTTP/1.1\r\nHost: gateway.example.org\r\nOrigin: https://gateway.example.org\r\n" \
+        b"Content-Type: application/json\r\nContent-Length: 300\r\nSec-Fetch-Site: same-origin"
+    keep("head", "get", get)
+    keep("head", "post", post)
 
 
 def picture(side: int) -> np.ndarray:

@@ -2,16 +2,17 @@
 from harness import Target
 from targets.channels import CONTROL, SCTP
 from targets.grids import ANSWERS, CHUNKS, GRID
-from targets.media import PAYLOAD, RTCP, RTP
+from targets.media import PAYLOAD, RTCP, RTP, VIDEO
 from targets.messages import MESSAGES, REPORT
 from targets.offers import OFFER, SDP
 from targets.pictures import FRAME, STRIP, UPLOAD
+from targets.requests import HEAD
 from targets.stun import MDNS, STUN
 
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        OFFER, SDP, STUN, MDNS, RTP, RTCP, PAYLOAD, SCTP, CONTROL, FRAME, STRIP, UPLOAD, MESSAGES, REPORT, GRID, CHUNKS,
-        ANSWERS,
+        HEAD, OFFER, SDP, STUN, MDNS, RTP, RTCP, PAYLOAD, VIDEO, SCTP, CONTROL, FRAME, STRIP, UPLOAD, MESSAGES, REPORT,
+        GRID, CHUNKS, ANSWERS,
     )
 }

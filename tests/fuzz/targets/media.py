@@ -2,12 +2,15 @@
 import asyncio
 import queue
 import struct
+import threading
 from random import Random
 from types import SimpleNamespace
 
+import av
 from aiortc import rtcrtpreceiver
 from aiortc.codecs import depayload
 from aiortc.codecs.vpx import VpxPayloadDescriptor
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import (
     RTCRtcpParameters,
     RTCRtpCodecParameters,
@@ -17,11 +20,14 @@ from aiortc.rtcrtpparameters import (
 )
 
 from harness import Finding, Target, in_loop
-from mutations import flipped, number, of_records, split
+from mutations import flipped, joined, number, of_records, records, split
+from pipeline.decoding import FORMATS, Handover, Stream
 from pipeline.express import ShortWay
 from pipeline.jitter import is_whole_picture
+from pipeline.picture_header import VP8_START_CODE
+from pipeline.picture_limit import Memory
 from pipeline.rtp import Packet, vp8_data
-from targets.peer import Dtls
+from targets.peer import COUNTERS, Dtls
 
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
 H264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90_000, payloadType=99)
@@ -32,6 +38,8 @@ SSRC = 0x1234
 MOST_SENT = 4
 #: Senders that one stream keeps count of: a receiver report has room for 31.
 MOST_SSRCS = 31
+#: Of a client that said its pictures are 640x480.
+MOST_PIXELS = 640 * 512
 
 
 async def rtp(data: bytes) -> None:
@@ -123,6 +131,33 @@ def _vp8(data: bytes) -> None:
         raise Finding(f"{ours!r:.40} where aiortc reads {theirs!r:.40}")
 
 
+async def video(data: bytes) -> None:
+    """Encoded frames, VP8's (even first byte) or H.264's: pictures no larger than was said, or none."""
+    codec = H264 if data[:1] and data[0] & 1 else VP8
+    turns: queue.SimpleQueue[Stream] = queue.SimpleQueue()
+    stream, track = Stream(turns, COUNTERS, Memory()), Handover(_look, lambda: MOST_PIXELS, lambda why: None)
+    stream.begin(asyncio.get_running_loop(), track, threading.Event())
+    for count, encoded in enumerate(split(data[1:])):
+        stream.put((codec, JitterFrame(encoded, 3000 * count)))
+        while not turns.empty():
+            turns.get().take_turn()
+        await asyncio.sleep(0)
+
+
+def _look(picture: av.VideoFrame) -> None:
+    if picture.width * picture.height > MOST_PIXELS or picture.format.name not in FORMATS:
+        raise Finding(f"a picture of {picture.width}x{picture.height} in {picture.format.name}")
+
+
+def _frame(data: bytes, rng: Random) -> bytes:
+    """Another size in a key frame's header, or in a parameter set; or any other change, its start kept."""
+    if data[3:6] == VP8_START_CODE and rng.random() < 0.5:
+        sides = rng.choices((0, 1, 16, 17, 96, 300, 4096, 0x3FFF, number(rng) % 65536), k=2)
+        return data[:6] + struct.pack("<HH", *sides) + data[10:]
+    keep = rng.choice((0, 3, 10, 40))
+    return data[:keep] + flipped(data[keep:], rng)
+
+
 def _packet(data: bytes, rng: Random) -> bytes:
     """Other numbers, clocks, senders and flags in a header that stays one."""
     if len(data) < 12:
@@ -163,3 +198,7 @@ def _reports(data: bytes, rng: Random) -> bytes:
 RTP = Target("rtp", in_loop(rtp), of_records(_packet), max_bytes=32 * 1024)
 RTCP = Target("rtcp", in_loop(rtcp), of_records(_reports))
 PAYLOAD = Target("payload", payload)
+VIDEO = Target(
+    "video", in_loop(video), lambda data, rng: data[:1] + joined(records(split(data[1:]), rng, _frame)),
+    max_bytes=32 * 1024,
+)

@@ -11,12 +11,14 @@ from aiortc.rtcdtlstransport import RTCCertificate, State
 from OpenSSL import SSL
 
 from pipeline import express, guards, jitter, window
+from pipeline.decoding import Counters
 from pipeline.metrics import GatewayMetrics
 from pipeline.session import Session
 from pipeline.settings import Settings
 from pipeline.tally import Tally
 
 METRICS = GatewayMetrics()
+COUNTERS = Counters(METRICS.frames_dropped, METRICS.streams_refused)
 _generate = RTCCertificate.generateCertificate
 
 
@@ -36,10 +38,10 @@ async def _nothing(*_: object, **__: object) -> None:
 
 def install() -> None:
     """As in a gateway's process; and what each connection makes anew, or asks of the machine, is made once or not."""
-    guards.install()
+    guards.install(METRICS.refused)
     window.install()
     jitter.install()
-    express.install(METRICS.frames_dropped)
+    express.install(COUNTERS)
     RTCCertificate.generateCertificate = functools.cache(lambda: _generate())
     rtcpeerconnection.RTCCertificate = RTCCertificate
     Connection.gather_candidates = gather_candidates
