@@ -69,12 +69,12 @@ WAITS = (
     channels.share_flood, channels.one_byte_chunks, channels.gaps_in_chunks, channels.control_flood,
     channels.many_channels, offers.many_candidates, paths.late_ipv4,
 )
-WITH_REDIS = (queues.nan_timings, queues.unsigned_global)
+WITH_REDIS = (queues.nan_timings, queues.unsigned_global, queues.script_in_a_job)
 BREAKS_REDIS = (queues.malformed_jobs, queues.wrong_kinds, queues.result_of_the_future, queues.memory_full,
                 queues.stopped_worker, queues.stopped_gateway)
 APART = (
     machine.other_user_reads_redis, machine.passwords_shown, machine.credential_in_error, machine.hung_up,
-    machine.killed, machine.full_temporary_folder,
+    machine.killed, machine.full_temporary_folder, machine.withdrawal_before_a_crash,
 )
 ATTACKS = (
     Attack(calm), *(Attack(act) for act in (*STOPS, *WAITS, *WITH_REDIS)),

@@ -1,6 +1,7 @@
 """What somebody else on the same machine can read, and what is left behind. Each starts an `up` of its own."""
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -8,13 +9,18 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
 
+from clients.load import scrape
+from clients.recording import record
+from clients.replay import Replay
 from conftest import RedisServer
-from security.fort import Target
+from pipeline.styles import shipped
+from security.fort import ATTACKER, Target
+from security.innocents import ConnectionFrom
 from system import Up
 
 NOBODY = 65534
@@ -225,3 +231,46 @@ def _full_folder() -> str:
 async def full_temporary_folder(target: Target) -> str:
     """A full temporary folder: a worker that has to start again, starts."""
     return await asyncio.to_thread(_full_folder)
+
+
+async def withdrawal_before_a_crash(target: Target) -> str:
+    """Who took back what they shared was told so; then Redis lost all it had. The trainer must not keep it."""
+    with tempfile.TemporaryDirectory() as folder:
+        server = RedisServer(Path(folder))
+        server.start()
+        try:
+            with another_up("--redis", server.url) as up:
+                return await _withdraw(up, server)
+        finally:
+            server.stop()
+
+
+async def _withdraw(up: Up, server: RedisServer) -> str:
+    said, recording = asyncio.Queue(), record(None, (160, 96))
+    client = ConnectionFrom(up.url, ATTACKER, on_control=lambda word: word["type"] == "share" and said.put_nowait(word))
+    track = Replay(recording, lambda *_: None)
+    try:
+        await client.open(track, size=recording.size, style=shipped()[0].id)
+        track.play(client.video)
+        await asyncio.sleep(1)
+        client.control.send(json.dumps({"type": "share", "on": True}))
+        await asyncio.wait_for(said.get(), 10)
+        if not await _samples(up, lambda samples: samples > 0, 60):
+            return "not tried: the trainer read nothing"
+        client.control.send(json.dumps({"type": "share", "on": False}))
+        await asyncio.wait_for(said.get(), 30)
+        server.kill()
+        server.start()
+    finally:
+        track.stop()
+        await client.close()
+    return "" if await _samples(up, lambda samples: samples == 0, 60) else "the trainer still has them a minute later"
+
+
+async def _samples(up: Up, wanted: Callable[[float], bool], limit_s: float) -> bool:
+    """Whether the trainer came to hold so many in time."""
+    for _ in range(round(2 * limit_s)):
+        await asyncio.sleep(0.5)
+        if wanted(scrape(up.url, None).total("mvs_training_samples")):
+            return True
+    return False

@@ -3,10 +3,13 @@ import asyncio
 import contextlib
 import json
 import math
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgpack
 import psutil
 import redis
 
@@ -15,6 +18,8 @@ from pipeline.broker import EdgeBroker
 from pipeline.messages import MAX_BYTES, KeyFrame, StylizedFrame, WeightSnapshot
 from security.fort import Target
 from security.web import ask
+from workers.redis_server import free_port
+from workers.runtime import die_with_parent
 
 QUEUE = b"rq:queue:stylize.edge"
 #: A worker that was lost is followed by another in less.
@@ -66,18 +71,27 @@ async def malformed_jobs(target: Target) -> str:
 async def memory_full(target: Target, seconds: float = 20.0) -> str:
     """Redis with no room for another byte; key frames cannot be queued, and everything else goes on."""
     with redis.Redis.from_url(target.redis_url) as connection:
-        before = connection.config_get("maxmemory")["maxmemory"]
-        for number in range(64):  # what may not be evicted
-            connection.set(f"ballast:{number}", bytes(1 << 20))
-        used = connection.info("memory")["used_memory"]
-        connection.config_set("maxmemory", used - (2 << 20))
+        names, end_s = [], time.monotonic() + seconds
         try:
-            await asyncio.sleep(seconds)
+            while time.monotonic() < end_s:
+                names += await asyncio.to_thread(_fill, connection, len(names))
+                await asyncio.sleep(0.5)  # what was about to expire has made room meanwhile
         finally:
-            connection.config_set("maxmemory", before)
-            connection.delete(*(f"ballast:{number}" for number in range(64)))
+            connection.delete(*names)
         back = await until(lambda: worker_there(connection), BACK_S)
     return "" if back else "no worker is there any more"
+
+
+def _fill(connection: redis.Redis, first: int) -> list[str]:
+    """The names of what may not be evicted, and fills what room there is."""
+    names = []
+    for size in (1 << 20, 1 << 16, 1 << 10):
+        with contextlib.suppress(redis.exceptions.OutOfMemoryError):
+            for _ in range(500):
+                name = f"ballast:{first + len(names)}"
+                connection.set(name, bytes(size))
+                names.append(name)
+    return names
 
 
 def gateway_id(connection: redis.Redis) -> str:
@@ -205,3 +219,48 @@ async def stopped_gateway(target: Target) -> str:
         with contextlib.suppress(psutil.Error):
             gateway.resume()
     return "" if gone else "it was not replaced within 30 s"
+
+
+#: What would run as script, wherever it is written into a page.
+SCRIPTS = ("<script>window.taken=1</script>", "<img src=x onerror=window.taken=1>", "\"'><svg onload=window.taken=1>")
+
+
+async def script_in_a_job(target: Target) -> str:
+    """Jobs whose description, id, error and worker are script, as operators see them in `mvstylizer dashboard`."""
+    port = free_port()
+    with redis.Redis.from_url(target.redis_url) as connection:
+        for number, script in enumerate(SCRIPTS):
+            fields = {"created_at": "2026-01-01T00:00:00.000000Z", "description": script, "exc_info": script,
+                      "status": "failed", "origin": script, "data": msgpack.packb([script, None, [], {}])}
+            connection.hset(f"rq:job:script-{number}", mapping=fields)
+            connection.zadd("rq:failed:stylize.edge", {f"script-{number}": time.time() + 600})
+        process = subprocess.Popen([sys.executable, "-m", "workers", "dashboard", "--port", str(port), "--redis",
+                                    target.redis_url], preexec_fn=die_with_parent, stdout=subprocess.DEVNULL,
+                                   stderr=subprocess.DEVNULL)
+        shown = Target(f"http://127.0.0.1:{port}", "", "", target.log, 0, 0)
+        try:
+            found = await _pages(shown, process)
+        finally:
+            process.kill()
+            process.wait()
+            connection.delete("rq:failed:stylize.edge", *(f"rq:job:script-{number}" for number in range(len(SCRIPTS))))
+    return found
+
+
+async def _pages(shown: Target, process: subprocess.Popen) -> str:
+    for _ in range(150):
+        await asyncio.sleep(0.2)
+        if process.poll() is not None:
+            return "not tried: the dashboard did not start"
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(ask, shown, "/")
+            break
+    for path in ("/", "/0/view/jobs", "/0/view/jobs/stylize.edge/failed/8/dsc/1", "/0/view/job/script-0"):
+        _, headers, body = await asyncio.to_thread(ask, shown, path)
+        policy = headers.get("Content-Security-Policy", "")
+        sources = next((part for part in policy.split(";") if part.strip().startswith("script-src")), "")
+        if "'self'" not in sources or "unsafe-inline" in sources:
+            return f"scripts of anybody's may run in {path}: {policy[:60]!r}"
+        if any(script.encode() in body for script in SCRIPTS):
+            return f"{path} holds a job's script as it is"
+    return ""
