@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ if __name__ == "__main__":
 from security import channels, machine, media, offers, paths, queues, web
 from security.fort import Cost, Fort, Target, Watched
 from security.innocents import Felt, Innocents
+from workers.runtime import die_with_parent
 
 CALM_S, AFTER_S = 6.0, 3.0
 MAX_GROWTH_MB = 64.0
@@ -65,7 +67,7 @@ STOPS = (
 )
 WAITS = (
     offers.ten_a_second, offers.thousand_a_second, web.thumbnails, web.tiny_uploads, web.gzip_bombs,
-    web.half_open_requests, web.unfinished_uploads, web.rebound_host, web.bare_errors, web.default_proxy,
+    web.half_open_requests, web.unfinished_uploads, web.rebound_host, web.bare_errors,
     channels.share_flood, channels.one_byte_chunks, channels.gaps_in_chunks, channels.control_flood,
     channels.many_channels, offers.many_candidates, paths.late_ipv4,
 )
@@ -75,6 +77,7 @@ BREAKS_REDIS = (queues.malformed_jobs, queues.wrong_kinds, queues.result_of_the_
 APART = (
     machine.other_user_reads_redis, machine.passwords_shown, machine.credential_in_error, machine.hung_up,
     machine.killed, machine.full_temporary_folder, machine.withdrawal_before_a_crash,
+    machine.default_proxy,
 )
 ATTACKS = (
     Attack(calm), *(Attack(act) for act in (*STOPS, *WAITS, *WITH_REDIS)),
@@ -112,6 +115,7 @@ def main() -> None:
         for attack in chosen:
             print(f"{attack.name:24}{attack.doc}")
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that was started ends in order
     print(HEAD, flush=True)
     rows = assault(chosen, args.patience)
     held = sum(not row.broken for row in rows)
@@ -210,6 +214,7 @@ def run(act: Act, target: Target | None) -> str:
 
 
 def _act(module: str, name: str, target: Target, parent: Pipe) -> None:
+    die_with_parent()
     act = getattr(sys.modules.get(module) or __import__(module, fromlist=[name]), name)
     try:
         parent.send(asyncio.run(act(target)))

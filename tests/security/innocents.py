@@ -9,6 +9,7 @@ import http.client
 import multiprocessing
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from clients.recording import Recording, record
 from clients.replay import Replay
 from pipeline.errors import MVStylizerError
 from pipeline.styles import shipped
+from workers.runtime import die_with_parent
 
 SIZE, LOOKS_PER_S = (640, 360), 2
 #: Who visits and who comes new are neighbours on loopback, so that limits by address are felt as on a network.
@@ -73,6 +75,7 @@ class Innocents:
 
 
 def _live(url: str, photo: str, pipe: Pipe) -> None:
+    die_with_parent()
     asyncio.run(_Crowd(url, photo).serve(pipe))
 
 
@@ -137,14 +140,14 @@ class _Crowd:
 class ConnectionFrom(Connection):
     """A client whose requests come from an address of its own."""
 
-    def __init__(self, url: str, address: str, **callbacks: object) -> None:
+    def __init__(self, url: str, address: str, *, headers: Mapping[str, str] = {}, **callbacks: object) -> None:
         super().__init__(url, **{"on_grid": lambda *_: None, "on_control": lambda _: None, **callbacks})
-        self._from = address
+        self._from, self._headers = address, headers
 
     async def open(self, track, *, size: tuple[int, int], style: str) -> str:
         connector = aiohttp.TCPConnector(local_addr=(self._from, 0))
         try:
-            async with aiohttp.ClientSession(connector=connector) as http:
+            async with aiohttp.ClientSession(connector=connector, headers=self._headers) as http:
                 return await self._connect(http, track, size, style)
         except (aiohttp.ClientError, OSError) as error:
             raise MVStylizerError(f"No gateway answers ({error}).") from None

@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,10 @@ from conftest import RedisServer
 from pipeline.styles import shipped
 from security.fort import ATTACKER, Target
 from security.innocents import ConnectionFrom
+from security.web import ask
 from system import Up
+from workers.redis_server import free_port
+from workers.runtime import die_with_parent
 
 NOBODY = 65534
 
@@ -274,3 +278,35 @@ async def _samples(up: Up, wanted: Callable[[float], bool], limit_s: float) -> b
         if wanted(scrape(up.url, None).total("mvs_training_samples")):
             return True
     return False
+
+
+NGINX = """daemon off; pid {folder}/pid; error_log /dev/null; events {{}} http {{ access_log off;
+client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
+scgi_temp_path {folder}/s; server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {url}; }} }} }}"""
+
+
+async def default_proxy(target: Target) -> str:
+    """A default nginx in front: its Host is loopback's, and it says nothing of who asks."""
+    if not shutil.which("nginx"):
+        return "not tried: there is no nginx"
+    with tempfile.TemporaryDirectory() as folder, another_up(MVS_OPERATOR_OPEN="off") as up:
+        port = free_port()
+        os.chmod(folder, 0o755)
+        config = Path(folder) / "nginx.conf"
+        config.write_text(NGINX.format(folder=folder, port=port, url=up.url))
+        nginx = subprocess.Popen(["nginx", "-c", str(config)], preexec_fn=die_with_parent, stderr=subprocess.DEVNULL)
+        try:
+            return await _through(Target(f"http://127.0.0.1:{port}", "", "", up.log, 0, 0))
+        finally:
+            nginx.terminate()
+            nginx.wait(5)
+
+
+async def _through(proxy: Target) -> str:
+    for _ in range(50):
+        await asyncio.sleep(0.1)
+        with contextlib.suppress(OSError):
+            paths = ("/status", "/status.json", "/metrics")
+            opened = [path for path in paths if (await asyncio.to_thread(ask, proxy, path, here=True))[0] == 200]
+            return f"opened {', '.join(opened)}" if opened else ""
+    return "not tried: nginx did not start"

@@ -12,7 +12,7 @@ import aiohttp
 from aiortc import RTCPeerConnection
 
 from pipeline.styles import shipped
-from security.fort import ATTACKER, Target
+from security.fort import AS_ATTACKER, ATTACKER, Target
 from security.peer import Silent
 
 #: Of an honest offer, 2.2 ms; the parser's own worst is quadratic.
@@ -42,7 +42,7 @@ def body(sdp: str) -> bytes:
 
 def session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(local_addr=(ATTACKER, 0), limit=256)
-    return aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20))
+    return aiohttp.ClientSession(connector=connector, headers=AS_ATTACKER, timeout=aiohttp.ClientTimeout(total=20))
 
 
 async def post(http: aiohttp.ClientSession, target: Target, sdp: str) -> int:

@@ -9,7 +9,7 @@ from aiortc import MediaStreamTrack, RTCRtpTransceiver
 
 from clients.outlet import SENT_AT, leave
 from pipeline.styles import shipped
-from security.fort import ATTACKER, Target
+from security.fort import AS_ATTACKER, ATTACKER, Target
 from security.innocents import ConnectionFrom
 
 _HEADER = struct.Struct("!BBHII")
@@ -29,7 +29,7 @@ class Peer(ConnectionFrom):
     """A client that is connected, and sends whatever it is told to."""
 
     def __init__(self, url: str, **callbacks: object) -> None:
-        super().__init__(url, ATTACKER, **callbacks)
+        super().__init__(url, ATTACKER, headers=AS_ATTACKER, **callbacks)
         self.sequence = 0
 
     @property

@@ -166,14 +166,14 @@ async def nan_timings(target: Target) -> str:
                         for value in (math.nan, math.inf, -1e300):
                             EdgeBroker(connection).answer(gateway, lie(frame, value))
                         given += 1
-        _, _, body = await asyncio.to_thread(ask, target, "/status.json")
+        _, _, body = await asyncio.to_thread(ask, target, "/status.json", here=True)
         report = json.dumps({"mvs_made_up": math.nan, 'mvs_worker_styles': math.inf})
         with contextlib.suppress(Exception):
             from pipeline.messages import RoleReport
             connection.sadd(topology.ROLES, "stylize.liar")
             connection.set(topology.role("stylize.liar"), RoleReport("stylize", report.encode()).pack(), ex=5)
             await asyncio.sleep(3)
-        _, _, later = await asyncio.to_thread(ask, target, "/status.json")
+        _, _, later = await asyncio.to_thread(ask, target, "/status.json", here=True)
     for text in (body, later):
         with contextlib.suppress(ValueError):
             json.loads(text, parse_constant=_refuse)
@@ -253,10 +253,10 @@ async def _pages(shown: Target, process: subprocess.Popen) -> str:
         if process.poll() is not None:
             return "not tried: the dashboard did not start"
         with contextlib.suppress(OSError):
-            await asyncio.to_thread(ask, shown, "/")
+            await asyncio.to_thread(ask, shown, "/", here=True)
             break
     for path in ("/", "/0/view/jobs", "/0/view/jobs/stylize.edge/failed/8/dsc/1", "/0/view/job/script-0"):
-        _, headers, body = await asyncio.to_thread(ask, shown, path)
+        _, headers, body = await asyncio.to_thread(ask, shown, path, here=True)
         policy = headers.get("Content-Security-Policy", "")
         sources = next((part for part in policy.split(";") if part.strip().startswith("script-src")), "")
         if "'self'" not in sources or "unsafe-inline" in sources:

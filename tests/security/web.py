@@ -4,14 +4,9 @@ import contextlib
 import gzip
 import http.client
 import io
-import os
-import shutil
 import socket
-import subprocess
-import tempfile
 import time
 import zlib
-from pathlib import Path
 
 import aiohttp
 import redis
@@ -19,19 +14,18 @@ from PIL import Image
 
 from pipeline import topology
 from pipeline.styles import shipped
-from security.fort import ATTACKER, Target, picture
+from security.fort import AS_ATTACKER, ATTACKER, Target, picture
 from security.offers import session
-from workers.redis_server import free_port
-from workers.runtime import die_with_parent
 
 #: A refusal comes within it.
 REFUSED_S = 1.5
 
 
 def ask(
-    target: Target, path: str, *, method: str = "GET", data: bytes = b"", **headers: str
+    target: Target, path: str, *, method: str = "GET", data: bytes = b"", here: bool = False, **headers: str
 ) -> tuple[int, dict, bytes]:
-    """Status, headers and body of one request from the attacker's address."""
+    """Status, headers and body of one request from the attacker's address; `here`: from a program on this machine."""
+    headers = headers if here else AS_ATTACKER | headers
     connection = http.client.HTTPConnection(*target.address, timeout=30, source_address=(ATTACKER, 0))
     try:
         connection.request(method, path, data or None, headers)
@@ -196,7 +190,7 @@ async def rebound_host(target: Target) -> str:
     port, let_in = target.address[1], []
     for host in (f"evil.example:{port}", "evil.example", "127.0.0.1.evil.example", "", "a" * 300):
         for path in ("/config", "/status.json", "/metrics", "/styles"):
-            status, _, _ = await asyncio.to_thread(ask, target, path, Host=host)
+            status, _, _ = await asyncio.to_thread(ask, target, path, here=True, Host=host)
             if status < 400:
                 let_in.append(f"{path} for {host[:30]!r}")
     return f"opened {', '.join(let_in[:3])}" if let_in else ""
@@ -217,32 +211,3 @@ async def bare_errors(target: Target) -> str:
     if answer and wanted[0] not in answer:
         bare.append(f"a request that is none ({answer.split()[1]})")
     return f"bare: {', '.join(bare)}" if bare else ""
-
-
-NGINX = """daemon off; pid {folder}/pid; error_log /dev/null; events {{}} http {{ access_log off;
-client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u;
-scgi_temp_path {folder}/s; server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {url}; }} }} }}"""
-
-
-async def default_proxy(target: Target) -> str:
-    """A default nginx in front: its Host is loopback's, and it says nothing of who asks."""
-    if not shutil.which("nginx"):
-        return "not tried: there is no nginx"
-    with tempfile.TemporaryDirectory() as folder:
-        port = free_port()
-        os.chmod(folder, 0o755)
-        config = Path(folder) / "nginx.conf"
-        config.write_text(NGINX.format(folder=folder, port=port, url=target.url))
-        nginx = subprocess.Popen(["nginx", "-c", str(config)], preexec_fn=die_with_parent, stderr=subprocess.DEVNULL)
-        try:
-            behind = Target(f"http://127.0.0.1:{port}", "", "", target.log, 0, 0)
-            for _ in range(50):
-                await asyncio.sleep(0.1)
-                with contextlib.suppress(OSError):
-                    opened = [path for path in ("/status", "/status.json", "/metrics")
-                              if (await asyncio.to_thread(ask, behind, path))[0] == 200]
-                    return f"opened {', '.join(opened)}" if opened else ""
-            return "not tried: nginx did not start"
-        finally:
-            nginx.terminate()
-            nginx.wait(5)
