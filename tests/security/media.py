@@ -2,6 +2,7 @@
 import asyncio
 import random
 import struct
+import time
 
 from security.fort import ATTACKER, Target
 from security.offers import kept
@@ -85,8 +86,9 @@ async def huge_h264(target: Target) -> str:
     kind = "video/H264"
     async with connected(target) as peer:
         for _ in range(10):
-            for nal in (nals := h264_key_frame(16000, 16000)):
-                peer.rtp(nal, kind=kind, marker=nal is nals[-1])
+            nals, at_s = h264_key_frame(16000, 16000), time.monotonic()
+            for nal in nals:
+                peer.rtp(nal, kind=kind, marker=nal is nals[-1], at_s=at_s)
             await asyncio.sleep(0.2)
         await asyncio.sleep(2)
     return await kept(target)

@@ -43,14 +43,14 @@ class Peer(ConnectionFrom):
         return next(e.id for e in self.video._headerExtensions if e.uri == uri)
 
     def rtp(self, payload: bytes, *, sequence: int | None = None, ssrc: int | None = None, marker: bool = True,
-            extension: bytes = b"", kind: str = "video/VP8") -> None:
-        """One packet of video. `extension` is all of a header extension, with its own header, or nothing."""
+            extension: bytes = b"", kind: str = "video/VP8", at_s: float | None = None) -> None:
+        """One packet of video, of a frame of `at_s` by time.monotonic(). `extension` is all of a header extension, with its own header, or nothing."""
         if sequence is None:
             self.sequence = sequence = (self.sequence + 1) % 65536
         first = 0x90 if extension else 0x80
         ssrc = self.video.sender._ssrc if ssrc is None else ssrc
         header = _HEADER.pack(first, marker << 7 | self.payload_type(kind), sequence,
-                              int(time.monotonic() * 90_000) % 2**32, ssrc)
+                              int((at_s or time.monotonic()) * 90_000) % 2**32, ssrc)
         leave(self.dtls.transport._connection, self.dtls._tx_srtp.protect(header + extension + payload))
 
 

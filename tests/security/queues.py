@@ -10,9 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import msgpack
+import numpy as np
 import psutil
 import redis
+from safetensors.numpy import load_file, save
 
+from edge.weights import SHIPPED
 from pipeline import topology
 from pipeline.broker import EdgeBroker
 from pipeline.messages import MAX_BYTES, KeyFrame, StylizedFrame, WeightSnapshot
@@ -126,13 +129,14 @@ async def wrong_kinds(target: Target) -> str:
 
 async def unsigned_global(target: Target) -> str:
     """A global that nobody vouched for, with the newest version there is: it replaced the model everywhere."""
-    from edge.stylizer import Stylizer  # imports torch: needed here alone
     with redis.Redis.from_url(target.redis_url) as connection:
         served = connection.get(topology.worker_beacon("edge"))
-        weights = poisoned(Stylizer.load())
+        weights = poisoned()
         newest = connection.xrevrange(topology.WEIGHTS_GLOBAL, count=1)
         version = WeightSnapshot.unpack(newest[0][1][b"snapshot"]).base_version if newest else 1
         forged = WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=version)
+        if hasattr(forged, "published"):
+            forged = replace(forged, published=1 << 40, signature=bytes(32))
         for index in range(forged.part_count):
             part = weights[index * MAX_BYTES : (index + 1) * MAX_BYTES]
             connection.set(topology.part(forged.edge_id, forged.sha256, index), part, ex=600)
@@ -142,14 +146,11 @@ async def unsigned_global(target: Target) -> str:
     return "workers serve a forged model" if adopted else ""
 
 
-def poisoned(stylizer) -> bytes:
+def poisoned() -> bytes:
     """The shipped weights, a little changed."""
-    from safetensors.torch import save
-
-    from edge import weights
-    tensors = {name: tensor.clone() for name, tensor in weights.state(stylizer).items()}
-    next(iter(tensors.values())).mul_(1.01)
-    return save(tensors)
+    tensors = load_file(SHIPPED)
+    name = next(iter(tensors))
+    return save({**tensors, name: tensors[name] * np.float16(1.5)})
 
 
 async def nan_timings(target: Target) -> str:
