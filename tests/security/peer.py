@@ -44,7 +44,10 @@ class Peer(ConnectionFrom):
 
     def rtp(self, payload: bytes, *, sequence: int | None = None, ssrc: int | None = None, marker: bool = True,
             extension: bytes = b"", kind: str = "video/VP8", at_s: float | None = None) -> None:
-        """One packet of video, of a frame of `at_s` by time.monotonic(). `extension` is all of a header extension, with its own header, or nothing."""
+        """One packet of video, of a frame of `at_s` by time.monotonic().
+
+        `extension` is all of a header extension, with its own header, or nothing.
+        """
         if sequence is None:
             self.sequence = sequence = (self.sequence + 1) % 65536
         first = 0x90 if extension else 0x80

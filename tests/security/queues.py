@@ -16,8 +16,10 @@ import redis
 from safetensors.numpy import load_file, save
 
 from edge.weights import SHIPPED
+from grids import lifelike_grid
 from pipeline import topology
 from pipeline.broker import EdgeBroker
+from pipeline.gridcode import pack_grid
 from pipeline.messages import MAX_BYTES, KeyFrame, StylizedFrame, WeightSnapshot
 from security.fort import Target
 from security.web import ask
@@ -188,9 +190,11 @@ def _refuse(constant: str) -> None:
 
 
 def lie(frame: KeyFrame, value: float) -> StylizedFrame:
+    """A good answer but for its timings."""
+    grid = lifelike_grid()
     answer = StylizedFrame(
         stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id="edge", cut=False,
-        model_version="liar", grid_shape=(), grid=b"", decode_ms=1.0, stylize_ms=1.0, error="a lie",
+        model_version="liar", grid_shape=grid.shape[1:4], grid=pack_grid(grid), decode_ms=1.0, stylize_ms=1.0, error="",
     )
     return replace(answer, decode_ms=value, stylize_ms=value, queue_ms=value)
 
