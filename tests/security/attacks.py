@@ -117,27 +117,33 @@ def main() -> None:
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that was started ends in order
     print(HEAD, flush=True)
-    rows = assault(chosen, args.patience)
+    rows = assault(chosen, args.patience, lambda row: print(row.line(), flush=True))
     held = sum(not row.broken for row in rows)
     print(f"\n{held} of {len(rows)} held.")
     print(json.dumps({row.attack: asdict(row) for row in rows}))
 
 
-def assault(attacks: list[Attack], patience_s: float, on_row: Callable[[Row], None] | None = None) -> list[Row]:
-    """One after the other; a system that something broke is followed by a fresh one."""
+def assault(
+    attacks: list[Attack], patience_s: float, on_row: Callable[[Row], None], *, calm_s: float = CALM_S,
+    after_s: float = AFTER_S,
+) -> list[Row]:
+    """One after the other; a system that something broke is followed by a fresh one. `on_row` hears of each.
+
+    What is usual is measured for `calm_s`, and what was felt until `after_s` after an attack.
+    """
     rows: list[Row] = []
 
     def add(row: Row) -> None:
         rows.append(row)
-        (on_row or (lambda row: print(row.line(), flush=True)))(row)
+        on_row(row)
 
     left = [attack for attack in attacks if not attack.apart]
     while left:
         with tempfile.TemporaryDirectory() as folder, Fort(Path(folder)) as fort:
             with Innocents(fort.up.url, fort.photo) as innocents:
-                usual_s = settled(innocents)
+                usual_s = settled(innocents, calm_s)
                 while left:
-                    row = attacked(fort, innocents, left.pop(0), usual_s, patience_s)
+                    row = attacked(fort, innocents, left.pop(0), usual_s, patience_s, after_s)
                     add(row)
                     if row.broken:
                         break
@@ -148,23 +154,25 @@ def assault(attacks: list[Attack], patience_s: float, on_row: Callable[[Row], No
     return rows
 
 
-def settled(innocents: Innocents) -> float:
+def settled(innocents: Innocents, calm_s: float) -> float:
     """The median of a look, in seconds."""
-    time.sleep(2)
+    time.sleep(calm_s / 3)
     innocents.felt()
-    time.sleep(CALM_S)
+    time.sleep(calm_s)
     return innocents.felt().look_p50_s
 
 
-def attacked(fort: Fort, innocents: Innocents, attack: Attack, usual_s: float, patience_s: float) -> Row:
+def attacked(
+    fort: Fort, innocents: Innocents, attack: Attack, usual_s: float, patience_s: float, after_s: float
+) -> Row:
     target = fort.target()
     innocents.felt()
     with Watched(fort) as watched:
         reached = run(attack.act, target)
-        time.sleep(AFTER_S)
+        time.sleep(after_s)
         if not attack.looks_go_on and fort.alive():
             innocents.felt()  # only what comes afterwards counts
-            time.sleep(AFTER_S)
+            time.sleep(after_s)
     felt = innocents.felt()
     wait_s = felt.worst_wait_s(usual_s)
     broken = [reached] if reached else []

@@ -261,10 +261,13 @@ async def _withdraw(up: Up, server: RedisServer) -> str:
         await asyncio.wait_for(said.get(), 10)
         if not await _samples(up, lambda samples: samples > 0, 60):
             return "not tried: the trainer read nothing"
+        trainer = up.part("train")
+        trainer.suspend()  # it hears of nothing before the crash
         client.control.send(json.dumps({"type": "share", "on": False}))
         await asyncio.wait_for(said.get(), 30)
         server.kill()
         server.start()
+        trainer.resume()
     finally:
         track.stop()
         await client.close()
