@@ -100,8 +100,9 @@ async def stream(url: str, source: Path, style: str, output: Path, *, flow: str 
 
 
 def allow_learning(control: RTCDataChannel) -> None:
-    """Say so as soon as the channel is open."""
+    """Say so as soon as the channel is open, and again where the gateway's Redis forgot it."""
     word = json.dumps({"type": "share", "on": True})
+    control.on("message", lambda text: control.send(word) if json.loads(text)["type"] == "share_again" else None)
     if control.readyState == "open":
         control.send(word)
     else:

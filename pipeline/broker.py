@@ -67,7 +67,7 @@ class GatewayBroker:
 
         Its `shared_by` is a client's secret, and does not leave this process.
         """
-        name, consent = self._consents.of(frame.shared_by)
+        secret, (name, consent) = frame.shared_by, self._consents.of(frame.shared_by)
         frame = replace(frame, shared_by=name, consent=consent)
         with self._redis.pipeline() as pipe:  # RQ must come first, it opens the transaction
             self._queue.enqueue(
@@ -77,7 +77,15 @@ class GatewayBroker:
             )
             key = topology.blob(frame.stream_id, frame.frame_id)
             pipe.set(key, frame.pack(), px=topology.KEY_FRAME_DEADLINE_MS)
-            pipe.execute()
+            if consent:
+                pipe.get(topology.consent(self._edge_id, name))
+            *_, last = pipe.execute()
+        if consent and last != consent.encode():
+            self._consents.forget(secret)
+
+    def agrees(self, secret: str) -> bool:
+        """Whether this gateway knows of somebody's agreement, and Redis did when their last key frame was queued."""
+        return self._consents.of(secret) != ("", "")
 
     def withdraw(self, stream_id: str, frame_id: int) -> None:
         """Take back a key frame that nobody waits for any more."""

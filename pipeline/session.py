@@ -219,6 +219,7 @@ class Session:
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._encode_and_submit, picked, style_id)
             self.tally.encoded(picked.frame_id, time.monotonic() - picked_s)
+            self._ask_again()
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s not queued: %s", self.stream_id, picked.frame_id, error)
             traceback.clear_frames(error.__traceback__)  # redis-py's errors hold themselves: the picture would stay
@@ -322,6 +323,12 @@ class Session:
         if not self._telling:
             self._telling = True
             self._spawn(self._share())
+
+    def _ask_again(self) -> None:
+        """Where Redis forgot that this client agreed, nothing is shared until it says so anew: it alone knows."""
+        if self._shared and not self._telling and not self._broker.agrees(self._shared_by):
+            self._shared = False
+            self._send({"type": "share_again"})
 
     async def _share(self) -> None:
         """Have the edge learn from this stream, or drop all it has of it; the client is told when that is so."""

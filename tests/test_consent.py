@@ -190,3 +190,34 @@ async def test_a_redis_that_is_away_is_asked_again_until_it_forgets(running, edg
     await heard(client, False)
     assert tries == [False, False, False]
     await asyncio.gather(client.close())
+
+
+async def test_a_redis_that_forgot_who_agreed_has_the_client_asked_again(running, edge, connection):
+    """Nothing is shared meanwhile: only the client knows whether its word still holds."""
+    client = Client(running.url)
+    await client.open()
+    await say(client, True)
+    await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
+
+    connection.flushall()
+    await until(lambda: {"type": "share_again"} in client.heard)
+    seen = len(edge.seen)
+    await until(lambda: len(edge.seen) >= seen + 3)
+    assert connection.xlen(topology.samples("edge")) == 0 and edge.seen[-1].shared_by == ""
+
+    await say(client, True)
+    await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 1)
+    assert client.heard.count({"type": "share_again"}) == 1
+    await client.close()
+
+
+async def test_a_headless_client_says_it_again_by_itself(running, edge, connection):
+    client = Client(running.url)
+    await client.open()
+    allow_learning(client.connection.control)
+    await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
+
+    connection.flushall()
+
+    await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
+    await client.close()

@@ -225,6 +225,10 @@ class App {
 
   #onControl({ type, frame_id: frameId, on, error }) {
     if (type === 'share') this.#onShared(on);
+    if (type === 'share_again') {
+      this.#share.again();
+      this.#tellShare();
+    }
     if (type === 'key_frame') this.#tracker?.announce(frameId);
     if (type === 'dropped') {
       this.#stats.dropped += 1;

@@ -47,6 +47,12 @@ export class Share {
     if (!on && this.#word?.on === false) this.#keep(null);
   }
 
+  /** The server has forgotten our word: what holds is what this browser keeps, perhaps changed on another page. */
+  again() {
+    this.#word = stored();
+    this.#switch.checked = this.#word?.on ?? false;
+  }
+
   destroy() {
     this.#button.removeEventListener('click', this.#open);
     this.#switch.removeEventListener('change', this.#change);
