@@ -470,7 +470,7 @@ def test_no_surprise_ends_the_rounds(settings, registry, connection, monkeypatch
         if troubles:
             raise troubles.pop()
 
-    aggregator._patiently(work)
+    aggregator._patiently(work, lambda: None)
 
     assert counted(connection)["mvs_learning_failures_total"] == 3
     assert caplog.text.count("ALARM") == 1

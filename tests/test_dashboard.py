@@ -226,6 +226,8 @@ def served(hostile) -> Iterator[str]:
     server.server_close()
 
 
+# A browser that closes amid a file leaves it to the collector: werkzeug's server does not close it then.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("path", "row", "told"), [
     ("/", "#queues tr[data-role=queue]", "stylize.edge"),
     ("/0/view/workers", "#workers tr[data-role=worker]", "stylize_key_frame"),
