@@ -1,6 +1,5 @@
 """The client's end of a session: offer, control channel, frames channel."""
 import asyncio
-import json
 import logging
 from collections.abc import Callable
 from io import BytesIO
@@ -20,6 +19,7 @@ from aiortc import (
 )
 
 from clients import inlet
+from pipeline import control
 from pipeline.channel import ChunkJoiner
 from pipeline.errors import BadMessage, Busy, MVStylizerError
 from pipeline.gridcode import unpack_grid
@@ -128,7 +128,12 @@ class Connection:
 
     def _read_control(self, text: str) -> None:
         self._heard()
-        self._on_control(json.loads(text))
+        try:
+            message = control.parse(text)
+        except ValueError as error:
+            logger.info("refused: a control message, %s", error)
+        else:
+            self._on_control(message)
 
     def _read_chunk(self, chunk: bytes) -> None:
         self._heard()

@@ -146,7 +146,7 @@ class Viewer:
         self.key_frames += 1
         self._round_trips_ms.append((monotonic() - captured_s) * 1e3)
         self._look_captured_s = captured_s
-        self.painter.arrive(header["frame_id"], grid, cut=header["cut"])
+        self.painter.arrive(header["frame_id"], grid, cut=header.get("cut") is True)
 
     def hear(self, message: dict) -> None:
         if message["type"] == "key_frame":

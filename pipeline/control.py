@@ -47,9 +47,14 @@ def parse(text: str | bytes) -> dict:
     if not isinstance(text, str) or len(text) > MAX_BYTES:
         raise ValueError("not a short text")
     try:
-        message = json.loads(text)
+        message = json.loads(text, parse_constant=_refuse)
     except RecursionError:
         raise ValueError("nested too deep") from None
     if not isinstance(message, dict) or not isinstance(message.get("type"), str):
         raise ValueError("not an object with a type")
     return message
+
+
+def _refuse(constant: str) -> None:
+    """NaN and the infinities are Python's, not JSON's."""
+    raise ValueError(constant)

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grids import make_grid
-from pipeline.channel import CHUNK_BYTES, MAX_PARTIAL, ChunkJoiner, to_chunks
+from pipeline.channel import CHUNK_BYTES, MAX_HEADER_BYTES, MAX_PARTIAL, ChunkJoiner, to_chunks
 from pipeline.errors import BadMessage
 from pipeline.gridcode import pack_grid
 from pipeline.messages import StylizedFrame
@@ -46,6 +46,42 @@ def test_hostile_chunks_are_nothing_or_one_error(data):
         joiner.add(data)
     except BadMessage:
         return
+
+
+def test_a_chunk_that_comes_twice_or_counts_otherwise_is_refused():
+    """As in the page."""
+    first, *others = to_chunks(3, FRAME)
+    joiner = ChunkJoiner()
+    joiner.add(first)
+
+    for odd in (first, first[:7] + bytes([first[7] + 1]) + first[8:]):
+        with pytest.raises(BadMessage):
+            joiner.add(odd)
+    assert [joiner.add(chunk) for chunk in others][-1][1] == GRID
+
+
+def test_a_short_message_makes_room_for_itself_as_in_the_page():
+    joiner = ChunkJoiner()
+    for message in range(MAX_PARTIAL):
+        joiner.add(to_chunks(message, FRAME)[0])
+
+    assert joiner.add(framed(b'{"frame_id":7}')) == ({"frame_id": 7}, b"")
+    assert joiner.dropped == 1
+
+
+def framed(header: bytes) -> bytes:
+    """The one chunk of a message without a body."""
+    return b"\0\0\0\x63\0\0\0\1" + len(header).to_bytes(4) + header
+
+
+@pytest.mark.parametrize("header", [
+    b"{}", b'{"frame_id":"7"}', b'{"frame_id":-1}', b'{"frame_id":65536}', b'{"frame_id":true}', b'{"frame_id":NaN}',
+    b'{"frame_id":7,"a":Infinity}', '{"frame_id":7}'.encode("utf-16"), b'\xef\xbb\xbf{"frame_id":7}',
+    b'{"frame_id":7,"a":"\xff"}', b'{"frame_id":7,"a":"' + bytes(MAX_HEADER_BYTES) + b'"}',
+])
+def test_a_header_that_names_no_frame_of_ours_is_refused(header):
+    with pytest.raises(BadMessage):
+        ChunkJoiner().add(framed(header))
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0\5hello", b"\xff\xff\xff\xff{}", b"\0\0\0\2[]"])
