@@ -59,6 +59,7 @@ async def main() -> None:
     offers()
     messages()
     grids()
+    odd_answers()
     stuns()
     channels()
     pictures()
@@ -157,6 +158,28 @@ def grids() -> None:
     keep("answers", "two", joined([*to_chunks(1, small), *to_chunks(2, answer(make_grid((1, 1, 1)), cut=False))]))
 
 
+def odd_answers() -> None:
+    """What a reader in Python and one in JavaScript may see differently."""
+    packed = pack_grid(make_grid((1, 1, 1)))
+    good = b'"frame_id":7,"cut":true,"grid":[1,1,1]'
+    headers = {
+        "nan": b'{"a":NaN,' + good + b"}", "bom": b"\xef\xbb\xbf{" + good + b"}",
+        "latin": b'{"a":"\xff",' + good + b"}",
+        "utf16": ("{" + good.decode() + "}").encode("utf-16"), "twice": b'{"frame_id":8,' + good + b"}",
+        "huge": b'{"frame_id":65536,"cut":true,"grid":[1,1,1]}', "below": b'{"frame_id":-1,"cut":true,"grid":[1,1,1]}',
+        "truth": b'{"frame_id":7,"cut":1,"grid":[1,1,1]}', "long": b'{"a":"' + b"a" * 4096 + b'",' + good + b"}",
+    }
+    whole = {name: struct.pack("!I", len(header)) + header + packed for name, header in headers.items()}
+    for name, payload in whole.items():
+        keep("answers", f"odd-{name}", joined([struct.pack("!IHH", 1, 0, 1) + payload]))
+    part = struct.Struct("!IHH").pack
+    halves = [part(1, 0, 2) + whole["twice"][:20], part(1, 1, 2) + whole["twice"][20:]]
+    other = [part(1, 0, 2) + b"else", part(1, 0, 3) + b"else", part(1, 1, 2)]
+    keep("answers", "odd-doubled", joined([halves[0], *other, halves[1]]))
+    begun = [part(number, 0, 2) + b"x" for number in range(2, 9)]
+    keep("answers", "odd-crowded", joined([halves[0], *begun, part(99, 0, 1) + whole["twice"], halves[1]]))
+
+
 def stuns() -> None:
     def request(**attributes: object) -> bytes:
         message = stun.Message(stun.Method.BINDING, stun.Class.REQUEST, bytes(12))
@@ -203,6 +226,9 @@ def channels() -> None:
     shutdown = [struct.pack("!BBHI", 7, 0, 8, FIRST), struct.pack("!BBH", 14, 0, 4)]
     keep("sctp", "end", b"\1" + joined([chunks[0], *shutdown]))
     keep("control", "all", b"\n".join(said))
+    heard = [b'{"type":"key_frame","frame_id":7,"reason":"first"}', b'{"type":"alive"}',
+             b'{"type":"dropped","frame_id":7,"reason":"deadline"}', b'{"type":"error","error":"no"}']
+    keep("words", "all", b"\n".join(heard))
     for number, text in enumerate(said):
         keep("control", f"line-{number}", text)
 

@@ -1,7 +1,7 @@
 """What is fuzzed, by name; each module holds the targets of one protocol."""
 from harness import Target
 from targets.channels import CONTROL, SCTP
-from targets.grids import ANSWERS, CHUNKS, GRID
+from targets.grids import ANSWERS, CHUNKS, GRID, WORDS
 from targets.media import PAYLOAD, RTCP, RTP, VIDEO
 from targets.messages import MESSAGES, REPORT
 from targets.offers import OFFER, SDP
@@ -13,6 +13,6 @@ TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
         HEAD, OFFER, SDP, STUN, MDNS, RTP, RTCP, PAYLOAD, VIDEO, SCTP, CONTROL, FRAME, STRIP, UPLOAD, MESSAGES, REPORT,
-        GRID, CHUNKS, ANSWERS,
+        GRID, CHUNKS, ANSWERS, WORDS,
     )
 }

@@ -8,10 +8,10 @@ from aiortc.rtcsctptransport import RTCSctpCapabilities
 from google_crc32c import value as crc32c
 
 from harness import Finding, Target, in_loop
-from mutations import ODD_TEXTS, flipped, joined, number, records, split
+from mutations import flipped, joined, number, records, split
 from pipeline import express
 from pipeline.sctp_limits import LimitedSctpTransport
-from targets.messages import as_json
+from targets.messages import of_lines, text
 from targets.peer import Dtls, session
 
 TAG, FIRST = 0xCAFEBABE, 1000
@@ -90,18 +90,11 @@ def _chunk(chunk: bytes, rng: Random) -> bytes:
             near = int.from_bytes(body[at : at + 4]) + rng.choice((1, -1, 2, 1000, number(rng)))
             body = body[:at] + (near % 2**32).to_bytes(4) + body[at + 4 :]
         case 3 if kind == b"\0" and body[8:12] == struct.pack("!I", 51):
-            body = body[:12] + _words(body[12:], rng)
+            body = body[:12] + text(body[12:], rng)
         case _:
             body = flipped(body, rng)
     length = number(rng) % 65536 if rng.random() < 0.05 else 4 + len(body)
     return kind + flags + struct.pack("!H", length & 0xFFFF) + body
-
-
-def _words(data: bytes, rng: Random) -> bytes:
-    try:
-        return as_json(data, rng)
-    except ValueError:
-        return flipped(data, rng)
 
 
 def _association_input(data: bytes, rng: Random) -> bytes:
@@ -121,9 +114,9 @@ async def control(data: bytes) -> None:
     await owner.close()
     if len(channel.sent) > len(lines):
         raise Finding(f"{len(channel.sent)} answers to {len(lines)} messages")
-    for text in channel.sent:
-        text.encode()
-        json.loads(text, parse_constant=_refuse)
+    for said in channel.sent:
+        said.encode()
+        json.loads(said, parse_constant=_refuse)
 
 
 def _refuse(constant: str) -> None:
@@ -149,12 +142,5 @@ class Channel:
         self.readyState = "closed"
 
 
-def _lines(data: bytes, rng: Random) -> bytes:
-    found = records(data.split(b"\n"), rng, _words)
-    if rng.random() < 0.1:
-        found.append(json.dumps({"type": "style", "style": rng.choice(ODD_TEXTS)}).encode("utf8", "surrogatepass"))
-    return b"\n".join(found)
-
-
 SCTP = Target("sctp", in_loop(sctp), _association_input, max_bytes=16 * 1024)
-CONTROL = Target("control", in_loop(control), _lines, max_bytes=8 * 1024)
+CONTROL = Target("control", in_loop(control), of_lines, max_bytes=8 * 1024)

@@ -21,6 +21,7 @@ from aiortc.rtcrtpparameters import (
 
 from harness import Finding, Target, in_loop
 from mutations import flipped, joined, number, of_records, records, split
+from pipeline import reception
 from pipeline.decoding import FORMATS, Handover, Stream
 from pipeline.express import ShortWay
 from pipeline.jitter import is_whole_picture
@@ -33,11 +34,9 @@ VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=
 H264 = RTCRtpCodecParameters(mimeType="video/H264", clockRate=90_000, payloadType=99)
 RTX = RTCRtpCodecParameters(mimeType="video/rtx", clockRate=90_000, payloadType=98, parameters={"apt": 97})
 SENT_AT = RTCRtpHeaderExtensionParameters(id=3, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time")
-SSRC = 0x1234
+SSRC, RTX_SSRC = 0x1234, 0x1235
 #: Reports, requests and estimates that one packet may cause.
 MOST_SENT = 4
-#: Senders that one stream keeps count of: a receiver report has room for 31.
-MOST_SSRCS = 31
 #: Of a client that said its pictures are 640x480.
 MOST_PIXELS = 640 * 512
 
@@ -52,7 +51,7 @@ async def rtp(data: bytes) -> None:
         if len(dtls.sent) > before + MOST_SENT or any(len(sent) > 1200 for sent in dtls.sent[before:]):
             raise Finding(f"one packet causes {len(dtls.sent) - before}")
     senders = len(receiver._RTCRtpReceiver__remote_streams)
-    if senders > MOST_SSRCS or len(dtls._rtp_router.ssrc_table) > 2 * MOST_SSRCS:
+    if max(senders, len(dtls._rtp_router.ssrc_table)) > reception.MOST_SOURCES:
         raise Finding(f"{senders} senders")
     _report(receiver)
     frames = receiver._RTCRtpReceiver__decoder_queue
@@ -69,10 +68,10 @@ async def rtcp(data: bytes) -> None:
     await asyncio.sleep(0)
 
 
-async def _receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
+async def _receiver() -> tuple[Dtls, reception.Receiver]:
     """One of video, whose decoder is a queue, and which does not report by itself."""
     dtls = Dtls()
-    receiver = rtcrtpreceiver.RTCRtpReceiver("video", dtls)
+    receiver = reception.Receiver("video", dtls)
     receiver._track = SimpleNamespace(_queue=asyncio.Queue())
     receiver._set_rtcp_ssrc(3)
     parameters = RTCRtpReceiveParameters(
@@ -82,13 +81,14 @@ async def _receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
     own = "_RTCRtpReceiver__"
     for codec in parameters.codecs:
         getattr(receiver, own + "codecs")[codec.payloadType] = codec
+    getattr(receiver, own + "rtx_ssrc")[RTX_SSRC] = SSRC
     setattr(receiver, own + "decoder_queue", queue.SimpleQueue())
     setattr(receiver, own + "decoder_thread", SimpleNamespace(join=lambda: None))
     dtls._register_rtp_receiver(receiver, parameters)
     return dtls, receiver
 
 
-def _report(receiver: rtcrtpreceiver.RTCRtpReceiver) -> None:
+def _report(receiver: reception.Receiver) -> None:
     """Have it make one receiver report, as it does each second."""
     nap, rtcrtpreceiver.random = rtcrtpreceiver.random, SimpleNamespace(random=lambda: -0.5)
     reporting = receiver._run_rtcp()
@@ -169,7 +169,7 @@ def _packet(data: bytes, rng: Random) -> bytes:
         case 1:
             timestamp += number(rng)
         case 2:
-            ssrc = rng.choice((SSRC, number(rng), rng.randrange(2**32)))
+            ssrc = rng.choice((SSRC, RTX_SSRC, number(rng), rng.randrange(2**32)))
         case 3:
             second ^= 0x80
         case 4:

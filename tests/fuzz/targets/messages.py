@@ -8,7 +8,7 @@ from prometheus_client import generate_latest
 from prometheus_client.registry import CollectorRegistry
 
 from harness import Finding, Target
-from mutations import ODD_VALUES, flipped, tree
+from mutations import ODD_TEXTS, ODD_VALUES, flipped, records, tree
 from pipeline.channel import ChunkJoiner, to_chunks
 from pipeline.errors import BadMessage
 from pipeline.messages import VERSION, KeyFrame, Message, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot
@@ -75,6 +75,20 @@ def as_json(data: bytes, rng: Random) -> bytes:
     if rng.random() < 0.1:
         return rng.choice((b"[", b'{"a":')) * rng.choice((10, 5000)) + data
     return json.dumps(tree(json.loads(data), rng)).encode() if rng.random() < 0.9 else flipped(data, rng)
+
+
+def text(data: bytes, rng: Random) -> bytes:
+    try:
+        return as_json(data, rng)
+    except ValueError:
+        return flipped(data, rng)
+
+
+def of_lines(data: bytes, rng: Random) -> bytes:
+    found = records(data.split(b"\n"), rng, text)
+    if rng.random() < 0.1:
+        found.append(json.dumps({"type": "style", "style": rng.choice(ODD_TEXTS)}).encode("utf8", "surrogatepass"))
+    return b"\n".join(found)
 
 
 MESSAGES = Target("messages", unpack, _message, max_bytes=64 * 1024)

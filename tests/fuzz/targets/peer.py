@@ -6,11 +6,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from aioice import Connection, mdns
-from aiortc import RTCDtlsTransport, rtcpeerconnection
+from aiortc import rtcpeerconnection
 from aiortc.rtcdtlstransport import RTCCertificate, State
 from OpenSSL import SSL
 
-from pipeline import express, guards, jitter, window
+from pipeline import express, guards, jitter, reception, window
 from pipeline.decoding import Counters
 from pipeline.metrics import GatewayMetrics
 from pipeline.session import Session
@@ -41,7 +41,7 @@ def install() -> None:
     guards.install(METRICS.refused)
     window.install()
     jitter.install()
-    express.install(COUNTERS)
+    express.install(COUNTERS, METRICS.refused)
     RTCCertificate.generateCertificate = functools.cache(lambda: _generate())
     rtcpeerconnection.RTCCertificate = RTCCertificate
     Connection.gather_candidates = gather_candidates
@@ -86,7 +86,7 @@ def session(closed: list[Session] | None = None) -> Session:
     )
 
 
-class Dtls(RTCDtlsTransport):
+class Dtls(reception.Transport):
     """Connected, and nothing is encrypted: `received` is what comes out of it, `sent` what goes in."""
 
     def __init__(self) -> None:
