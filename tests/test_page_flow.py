@@ -83,10 +83,10 @@ async def flow(page: Page, a: np.ndarray, b: np.ndarray, *, for_grid: bool = Fal
       const [from, to] = [a, b].map((data) => ({ width, height, pixels: bytes(data) }));
       const estimator = new Estimator(forGrid);
       estimator.addKey(1, to);
-      const { width: w, height: h, moves } = estimator.estimate(from, 1);
-      return { w, h, moves: toText(new Uint8Array(moves.buffer)) };
+      const { width: w, height: h, normalizedFlow } = estimator.estimate(from, 1);
+      return { w, h, flow: toText(new Uint8Array(normalizedFlow.buffer)) };
     """, a=text(a.tobytes()), b=text(b.tobytes()), width=a.shape[1], height=a.shape[0], forGrid=for_grid)
-    moves = numbers(result["moves"]).reshape(result["h"], result["w"], 4)
+    moves = numbers(result["flow"]).reshape(result["h"], result["w"], 4)
     large = cv2.resize(moves, (a.shape[1], a.shape[0]), interpolation=cv2.INTER_LINEAR)
     return large[..., :2] * [a.shape[1], a.shape[0]], large[..., 2]
 
@@ -235,7 +235,7 @@ TRACK = """
     tracker.see(id, { source: canvas, width: 640, height }, now);
   };
   const move = (flow) => {
-    const across = Array.from(flow.moves).filter((_, i) => i % 4 === 0).sort((a, b) => a - b);
+    const across = Array.from(flow.normalizedFlow).filter((_, i) => i % 4 === 0).sort((a, b) => a - b);
     return 640 * across[across.length >> 1];
   };
   let compared = () => {};
@@ -364,8 +364,8 @@ async def test_a_picture_of_another_shape_begins_anew(page):
 
 CARRY = """
   const { carryGrid } = await import('/reassemble.js');
-  const moves = (dx, validity) => new Float32Array(16).map((_, i) => [dx, 0, validity, 0][i % 4]);
-  const flow = (dx, validity = 1) => ({ width: 2, height: 2, moves: moves(dx, validity) });
+  const vectors = (dx, validity) => new Float32Array(16).map((_, i) => [dx, 0, validity, 0][i % 4]);
+  const flow = (dx, validity = 1) => ({ width: 2, height: 2, normalizedFlow: vectors(dx, validity) });
   const carried = (...flows) => {
     const { size: [, rows, columns], coefficients } = carryGrid(gridOf(size, grid), size, ...flows);
     return { rows, columns, data: toText(new Uint8Array(coefficients.buffer)) };

@@ -56,7 +56,8 @@ async def drawn(
       const source = canvasOf(image);
       renderer.setKey(key && canvasOf(key));
       renderer.setGrid(gridOf(size, grid));
-      renderer.setFlow(flow && { width: cells[1], height: cells[0], moves: new Float32Array(bytes(flow).buffer) });
+      const flowOf = (data) => new Float32Array(bytes(data).buffer);
+      renderer.setFlow(flow && { width: cells[1], height: cells[0], normalizedFlow: flowOf(flow) });
       renderer.setImage(source, width, source.height);
       renderer.draw([0, 0]);
       const drawn = canvas.toDataURL();

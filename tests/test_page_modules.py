@@ -237,13 +237,13 @@ async def test_control_messages_are_objects_with_a_type(page):
 # Looks and renderers
 
 DRAW = """
-  const [{ Renderer }, { Renderer2D }, { Look }] = await Promise.all(
+  const [{ Renderer }, { Renderer2D }, { GridFade }] = await Promise.all(
     ['/renderer.js', '/renderer2d.js', '/look.js'].map((path) => import(path)));
   const kinds = { Renderer, Renderer2D };
   const source = document.createElement('canvas');
   const image = new ImageData(new Uint8ClampedArray(bytes(rgba)), width);
   Object.assign(source, { width, height: image.height }).getContext('2d').putImageData(image, 0, 0);
-  const look = new Look();
+  const look = new GridFade();
   look.strength = strength;
   look.arrive(gridOf(size, grid), true);
   const canvas = document.createElement('canvas');
@@ -326,8 +326,8 @@ async def test_a_look_fades_as_its_python_twin_does(page):
         wanted.append(apply_grid(content, twin.step()))
 
     shown = await run(page, """
-      const { Look } = await import('/look.js');
-      const [look, shown] = [new Look(), []];
+      const { GridFade } = await import('/look.js');
+      const [look, shown] = [new GridFade(), []];
       for (let step = 0; step < 36; step++) {
         const [index, cut] = arrivals[step] ?? [];
         if (index !== undefined) look.arrive(gridOf([2, 2, 3], grids[index]), cut);
@@ -349,8 +349,8 @@ async def test_the_first_look_is_shown_at_once(page):
     grid = make_grid((2, 2, 3))
 
     shown = await run(page, """
-      const { Look } = await import('/look.js');
-      const look = new Look();
+      const { GridFade } = await import('/look.js');
+      const look = new GridFade();
       const before = look.step();
       look.arrive(gridOf([2, 2, 3], grid), false);
       return [before, look.step(), look.step()].map((grid) => grid && [...grid.coefficients]);
@@ -414,7 +414,7 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
         source.getContext('2d').putImageData(new ImageData(new Uint8ClampedArray(bytes(rgba)), 320), 0, 0);
         player.show({ source, width: 320, height: 180 });
         const before = output.toDataURL();
-        player.follow({ width: 1, height: 1, moves: new Float32Array([0.5, 0, 1, 0]) });
+        player.follow({ width: 1, height: 1, normalizedFlow: new Float32Array([0.5, 0, 1, 0]) });
         drawn.push([before, output.toDataURL()]);
         player.destroy();
       }

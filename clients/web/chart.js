@@ -1,11 +1,20 @@
-/** A small chart: one line over time, from zero up, gaps where nothing is known. */
+/** A small line chart of values over time, with a gap wherever a value is unknown. */
 
 const WIDTH = 300;
 const HEIGHT = 100;
 const SVG = 'http://www.w3.org/2000/svg';
 
+/** @typedef {[number, number]} Point x and y in the view box, whose origin is the upper left corner */
+
+/**
+ * @typedef {object} ChartOptions
+ * @property {number} [least] the lowest allowed top of the scale
+ * @property {number} [slots] how many values the width has room for; by default as many as there are
+ * @property {boolean} [dots] whether each value has a dot
+ * @property {boolean} [zero] whether the scale begins at zero
+ */
+
 export class Chart {
-  #svg;
   #line;
   #area;
   #dots;
@@ -13,20 +22,15 @@ export class Chart {
 
   /**
    * @param {SVGElement} svg empty
-   * @param {{least?: number, slots?: number, dots?: boolean, zero?: boolean}} options the least top of the scale; values
-   *   that the width has room for (by default as many as there are); whether each has a dot; whether it begins at zero
+   * @param {ChartOptions} [options]
    */
   constructor(svg, { least = 1, slots = 0, dots = false, zero = true } = {}) {
-    this.#svg = svg;
     this.#options = { least, slots, dots, zero };
     svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
     svg.setAttribute('preserveAspectRatio', 'none');
-    [this.#area, this.#line, this.#dots] = ['area', 'line', 'dots'].map((name) => {
-      const path = document.createElementNS(SVG, 'path');
-      path.setAttribute('class', name);
-      svg.append(path);
-      return path;
-    });
+    this.#area = addPath(svg, 'area');
+    this.#line = addPath(svg, 'line');
+    this.#dots = addPath(svg, 'dots');
   }
 
   /**
@@ -41,18 +45,40 @@ export class Chart {
     const points = place(values, { slots: slots || values.length, top, bottom });
     this.#line.setAttribute('d', lines(points));
     this.#area.setAttribute('d', zero ? areas(points) : '');
-    this.#dots.setAttribute('d', dots ? points.filter(Boolean).map(([x, y]) => `M${x} ${y}h0`).join('') : '');
+    this.#dots.setAttribute('d', dots ? runs(points).flat().map(([x, y]) => `M${x} ${y}h0`).join('') : '');
     return top;
   }
 }
 
-/** The smallest of 1, 2, 3, 5 and their tenfolds that is not below. */
-export function niceTop(value) {
-  const power = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 3, 5, 10].map((step) => step * power).find((step) => step >= value - 1e-9);
+/**
+ * @param {SVGElement} svg
+ * @param {string} name its class
+ * @returns {SVGPathElement}
+ */
+function addPath(svg, name) {
+  const path = document.createElementNS(SVG, 'path');
+  path.setAttribute('class', name);
+  svg.append(path);
+  return path;
 }
 
-/** Places in the chart, null where a value is null; the last value is at the right end. */
+/**
+ * The smallest of 1, 2, 3, 5 and their multiples by powers of ten that is at least `value`.
+ * @param {number} value above 0
+ * @returns {number}
+ */
+export function niceTop(value) {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return power * ([1, 2, 3, 5].find((step) => step * power >= value - 1e-9) ?? 10);
+}
+
+/**
+ * Where values lie in the chart; the last one is at its right end.
+ * @param {(number|null)[]} values oldest first
+ * @param {{slots: number, top: number, bottom?: number}} scale slots: how many values the width has room for; top,
+ *   bottom: the values at the upper and lower edge
+ * @returns {(Point|null)[]} null where a value is null
+ */
 export function place(values, { slots, top, bottom = 0 }) {
   const step = WIDTH / Math.max(1, slots - 1);
   const left = WIDTH - step * (values.length - 1);
@@ -62,27 +88,45 @@ export function place(values, { slots, top, bottom = 0 }) {
   ]);
 }
 
-/** Runs of places without a gap. */
+/**
+ * Points between gaps.
+ * @param {(Point|null)[]} points
+ * @returns {Point[][]} none of them empty
+ */
 export function runs(points) {
-  const found = [[]];
+  /** @type {Point[]} */
+  let run = [];
+  const found = [run];
   for (const point of points) {
-    if (point) found.at(-1).push(point);
-    else if (found.at(-1).length) found.push([]);
+    if (point) run.push(point);
+    else if (run.length) found.push(run = []);
   }
-  return found.filter((run) => run.length);
+  return found.filter(({ length }) => length);
 }
 
+/**
+ * @param {(Point|null)[]} points
+ * @returns {string} an SVG path
+ */
 function lines(points) {
   return runs(points).map((run) => `M${run.map((point) => point.join(' ')).join('L')}`).join('');
 }
 
+/**
+ * @param {(Point|null)[]} points
+ * @returns {string} an SVG path around what lies between the lines and the lower edge
+ */
 function areas(points) {
   return runs(points).map((run) => {
-    const [first, last] = [run[0], run.at(-1)];
+    const [first, last] = [run[0], run[run.length - 1]];
     return `M${first[0]} ${HEIGHT}L${run.map((point) => point.join(' ')).join('L')}L${last[0]} ${HEIGHT}Z`;
   }).join('');
 }
 
+/**
+ * @param {number} value
+ * @returns {number} with two decimals, as a path needs no more
+ */
 function round(value) {
   return Math.round(value * 100) / 100;
 }

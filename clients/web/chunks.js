@@ -3,22 +3,25 @@
 const HEADER_BYTES = 8;
 const MAX_PAYLOAD_BYTES = 16 * 1024;
 const MAX_CHUNKS = 64;
-/** Grids come a few a second, so more than a handful at once means lost tails. */
+/** A few grids come each second: where more than a handful are incomplete at once, chunks were lost. */
 const MAX_PARTIAL = 8;
 
+/** @typedef {{message: number, index: number, total: number, payload: Uint8Array<ArrayBuffer>}} Chunk */
+/** @typedef {{parts: (Uint8Array|undefined)[], missing: number}} PartialMessage */
+
 export class ChunkAssembler {
-  /** @type {Map<number, {parts: (Uint8Array|undefined)[], missing: number}>} oldest first */
+  /** @type {Map<number, PartialMessage>} by message number, oldest first */
   #partial = new Map();
 
-  /** Messages given up before they were whole. */
+  /** Messages given up while chunks were missing. */
   dropped = 0;
-  /** Chunks that broke the rules. */
+  /** Chunks that do not fit the contract. */
   malformed = 0;
 
   /**
    * Take one chunk.
-   * @param {ArrayBuffer} chunk big-endian u32 message, u16 index, u16 total, then the payload
-   * @returns {Uint8Array|null} the joined payload when this chunk was the last one missing
+   * @param {unknown} chunk an ArrayBuffer: big-endian u32 message, u16 index, u16 total, then the payload
+   * @returns {Uint8Array<ArrayBuffer>|null} the joined payload when this chunk was the last one missing
    */
   add(chunk) {
     const parsed = parseChunk(chunk);
@@ -30,12 +33,18 @@ export class ChunkAssembler {
     message.missing -= 1;
     if (message.missing) return null;
     this.#partial.delete(parsed.message);
-    return join(message.parts);
+    return join(/** @type {Uint8Array[]} */ (message.parts));
   }
 
+  /**
+   * Make room for a new message, at the cost of the oldest one where there is none.
+   * @param {Chunk} chunk
+   * @returns {PartialMessage}
+   */
   #begin({ message, total }) {
     if (this.#partial.size === MAX_PARTIAL) {
-      this.#partial.delete(this.#partial.keys().next().value);
+      const [oldest] = this.#partial.keys();
+      this.#partial.delete(oldest);
       this.dropped += 1;
     }
     const begun = { parts: new Array(total), missing: total };
@@ -49,6 +58,10 @@ export class ChunkAssembler {
   }
 }
 
+/**
+ * @param {unknown} chunk
+ * @returns {Chunk|null} null when it does not fit the contract
+ */
 function parseChunk(chunk) {
   if (!(chunk instanceof ArrayBuffer) || chunk.byteLength <= HEADER_BYTES) return null;
   if (chunk.byteLength > HEADER_BYTES + MAX_PAYLOAD_BYTES) return null;
@@ -58,6 +71,10 @@ function parseChunk(chunk) {
   return { message, index, total, payload: new Uint8Array(chunk, HEADER_BYTES) };
 }
 
+/**
+ * @param {Uint8Array[]} parts
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
 function join(parts) {
   const joined = new Uint8Array(parts.reduce((bytes, part) => bytes + part.length, 0));
   let offset = 0;

@@ -1,8 +1,11 @@
 /** The divider drawn over the picture: before on its left, after on its right. */
 
+/** How far an arrow key moves the divider, as a fraction of the picture's width. */
 const STEP = 0.02;
-/** Keeps the handle within reach at the edges, in pixels. */
+/** CSS pixels between the divider and the edges of the visible area, so that its handle stays within reach. */
 const MARGIN = 24;
+/** @type {Record<string, number>} key names, and how far each moves the divider; Home and End as far as it goes */
+const KEY_STEPS = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, Home: -1, End: 1 };
 
 export class Compare {
   #divider;
@@ -17,7 +20,7 @@ export class Compare {
    * @param {HTMLElement} divider role="slider", a child of the picture
    * @param {HTMLElement} picture
    * @param {HTMLElement} stage the visible area, which may cut the picture's sides off
-   * @param {() => void} onChange
+   * @param {() => void} onChange the picture has to be drawn again
    */
   constructor(divider, picture, stage, onChange) {
     this.#divider = divider;
@@ -33,6 +36,7 @@ export class Compare {
     this.#show();
   }
 
+  /** @returns {boolean} whether the divider is on show */
   get enabled() {
     return !this.#divider.hidden;
   }
@@ -48,20 +52,24 @@ export class Compare {
     this.#divider.removeEventListener('keydown', this.#onKey);
   }
 
+  /** @param {PointerEvent} event */
   #onDown = (event) => this.#divider.setPointerCapture(event.pointerId);
 
+  /** @param {PointerEvent} event */
   #onMove = (event) => {
     if (this.#divider.hasPointerCapture(event.pointerId)) this.#moveTo(event.clientX);
   };
 
+  /** @param {KeyboardEvent} event */
   #onKey = (event) => {
-    const steps = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, Home: -1, End: 1 }[event.key];
-    if (!steps) return;
+    const step = KEY_STEPS[event.key];
+    if (!step) return;
     event.preventDefault();
     const { left, width } = this.#picture.getBoundingClientRect();
-    this.#moveTo(left + (this.position + steps) * width);
+    this.#moveTo(left + (this.position + step) * width);
   };
 
+  /** @param {number} clientX CSS pixels from the window's left edge */
   #moveTo(clientX) {
     const visible = this.#stage.getBoundingClientRect();
     const picture = this.#picture.getBoundingClientRect();

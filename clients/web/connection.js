@@ -1,18 +1,41 @@
-/** One peer connection to the gateway, from offer to loss. It is never reused. */
+/** One peer connection to the gateway, from the offer to its end. It is never reused. */
 
+/** How long to collect our own network addresses: local ones are there at once, a STUN server may never answer. */
 const GATHERING_MS = 2000;
 const HTTP_MS = 10000;
+/** From the gateway's answer to the first packet. */
 const CONNECTING_MS = 15000;
-/** The server says something every second; a browser alone takes longer to notice that it is gone. */
+/** The gateway sends a message every second; the browser by itself takes longer to notice that it is gone. */
 const SILENT_MS = 4000;
 /** A phone that changes networks is "disconnected" for a moment, and recovers by itself. */
 const DISCONNECTED_MS = 2000;
 
-/** The gateway answered, and said no. */
+/** @typedef {import('./messages.js').ClientMessage} ClientMessage */
+
+/**
+ * What the page asks of the gateway. The video is the stream's first video track.
+ * @typedef {object} OfferRequest
+ * @property {string} style id; '' leaves the choice to the gateway
+ * @property {number} width of the picture without the strip, in pixels
+ * @property {number} height in pixels
+ */
+
+/**
+ * @typedef {object} ConnectionHandlers
+ * @property {(text: unknown) => void} onControl a message on the "control" channel
+ * @property {(chunk: unknown) => void} onChunk a message on the "frames" channel
+ */
+
+/**
+ * The gateway's JSON: `iceServers` from /config, `sdp` from /offer, `error` (a sentence) where it refuses.
+ * @typedef {{iceServers?: RTCIceServer[], sdp?: string, error?: string}} GatewayAnswer
+ */
+
+/** The gateway answered, and refused. */
 export class OfferRefused extends Error {
   /**
-   * @param {string} message the gateway's sentence
-   * @param {number} retryAfterMs when it says it may be better
+   * @param {string} message the gateway's reason, as a sentence
+   * @param {number} retryAfterMs how long the gateway asks us to wait; 0 when it does not say
    */
   constructor(message, retryAfterMs) {
     super(message);
@@ -21,22 +44,23 @@ export class OfferRefused extends Error {
 }
 
 export class Connection {
-  /** @type {RTCPeerConnection} */
-  #peer;
-  /** @type {RTCDataChannel} */
-  #control;
+  /** @type {RTCPeerConnection|null} null before `start` */
+  #peer = null;
+  /** @type {RTCDataChannel|null} null before `start` */
+  #control = null;
   #handlers;
   #abort = new AbortController();
+  /** @type {Map<string, ClientMessage>} the newest message of each type, until the channel is open */
   #unsent = new Map();
+  /** @type {number|undefined} a timeout */
   #timer;
-  #lose;
+  /** @type {(reason: string) => void} resolves `lost` */
+  #lose = () => {};
 
-  /** @type {Promise<string>} resolves with one sentence when the connection is over */
+  /** @type {Promise<string>} resolves with the reason, as a sentence, when the connection is over */
   lost = new Promise((resolve) => { this.#lose = resolve; });
 
-  /**
-   * @param {{onControl: (text: unknown) => void, onChunk: (chunk: unknown) => void}} handlers
-   */
+  /** @param {ConnectionHandlers} handlers */
   constructor(handlers) {
     this.#handlers = handlers;
   }
@@ -44,27 +68,27 @@ export class Connection {
   /**
    * Offer the stream and wait for the gateway's answer.
    * @param {MediaStream} stream
-   * @param {{style: string, width: number, height: number}} request
-   * @throws {OfferRefused} and whatever fetch throws when nobody is there
+   * @param {OfferRequest} request
+   * @throws {OfferRefused} when the gateway refuses; and what fetch throws when it cannot be reached
    */
   async start(stream, request) {
     const { iceServers } = await this.#fetchJson('/config');
-    this.#peer = new RTCPeerConnection({ iceServers });
-    this.#peer.addEventListener('connectionstatechange', this.#onState);
-    this.#openChannels();
-    this.#addVideo(stream);
-    await this.#peer.setLocalDescription();
-    await this.#gathered();
-    const body = JSON.stringify({ ...request, type: 'offer', sdp: this.#peer.localDescription.sdp });
+    const peer = this.#peer = new RTCPeerConnection({ iceServers });
+    peer.addEventListener('connectionstatechange', this.#onState);
+    this.#openChannels(peer);
+    addVideo(peer, stream);
+    await peer.setLocalDescription();
+    await gathered(peer);
+    const body = JSON.stringify({ ...request, type: 'offer', sdp: peer.localDescription?.sdp });
     const headers = { 'Content-Type': 'application/json' };
     const answer = await this.#fetchJson('/offer', { method: 'POST', headers, body });
     this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
-    await this.#peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
+    await peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
   }
 
   /**
-   * Say something to the gateway. Before the channel is open, the newest message of each type is kept for it.
-   * @param {{type: string}} message
+   * Send a message to the gateway. Until the channel is open, the newest message of each type waits for it.
+   * @param {ClientMessage} message
    */
   send(message) {
     if (this.#control?.readyState === 'open') this.#control.send(JSON.stringify(message));
@@ -78,55 +102,48 @@ export class Connection {
     this.#lose('The connection was closed.');
   }
 
-  #openChannels() {
+  /** @param {RTCPeerConnection} peer */
+  #openChannels(peer) {
     const { onControl, onChunk } = this.#handlers;
-    this.#control = this.#peer.createDataChannel('control');
-    this.#control.addEventListener('open', () => this.#unsent.forEach((message) => this.send(message)));
-    this.#control.addEventListener('message', (event) => onControl(event.data));
-    const frames = this.#peer.createDataChannel('frames', { ordered: false });
+    const control = this.#control = peer.createDataChannel('control');
+    control.addEventListener('open', () => this.#unsent.forEach((message) => this.send(message)));
+    control.addEventListener('message', (event) => onControl(event.data));
+    const frames = peer.createDataChannel('frames', { ordered: false });
     frames.binaryType = 'arraybuffer';
     frames.addEventListener('message', (event) => onChunk(event.data));
-    for (const channel of [this.#control, frames]) {
+    for (const channel of [control, frames]) {
       channel.addEventListener('message', this.#onHeard);
       channel.addEventListener('close', () => this.#lose('The server closed the connection.'));
     }
   }
 
-  #addVideo(stream) {
-    const [track] = stream.getVideoTracks();
-    const transceiver = this.#peer.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
-    const codecs = RTCRtpSender.getCapabilities?.('video')?.codecs ?? [];
-    const vp8 = codecs.filter(({ mimeType }) => mimeType === 'video/VP8');
-    if (vp8.length) transceiver.setCodecPreferences?.([...vp8, ...codecs.filter((codec) => !vp8.includes(codec))]);
-  }
-
-  #gathered() {
-    const peer = this.#peer;
-    return new Promise((resolve) => {
-      const check = () => peer.iceGatheringState === 'complete' && resolve();
-      peer.addEventListener('icegatheringstatechange', check);
-      setTimeout(resolve, GATHERING_MS); // an unreachable STUN server must not keep us; local candidates are in by now
-      check();
-    });
-  }
-
   #onState = () => {
     clearTimeout(this.#timer);
-    const state = this.#peer.connectionState; // connecting may come before the answer: the server's first checks do
+    const state = this.#peer?.connectionState; // the gateway's first checks may begin it before its answer is here
     if (state === 'connecting') this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
     if (state === 'disconnected') this.#giveUpAfter(DISCONNECTED_MS, 'The server is out of reach.');
     if (state === 'failed' || state === 'closed') this.#lose('The connection to the server failed.');
   };
 
   #onHeard = () => {
-    if (this.#peer.connectionState === 'connected') this.#giveUpAfter(SILENT_MS, 'The server has become silent.');
+    if (this.#peer?.connectionState === 'connected') this.#giveUpAfter(SILENT_MS, 'The server has become silent.');
   };
 
+  /**
+   * @param {number} delayMs
+   * @param {string} reason
+   */
   #giveUpAfter(delayMs, reason) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(this.#lose, delayMs, reason);
   }
 
+  /**
+   * @param {string} path
+   * @param {RequestInit} [options]
+   * @returns {Promise<GatewayAnswer>}
+   * @throws {OfferRefused} and what fetch throws
+   */
   async #fetchJson(path, options) {
     const timer = setTimeout(() => this.#abort.abort(), HTTP_MS);
     const response = await fetch(path, { ...options, signal: this.#abort.signal }).finally(() => clearTimeout(timer));
@@ -135,4 +152,31 @@ export class Connection {
     const retryAfterMs = 1000 * (Number(response.headers.get('Retry-After')) || 0);
     throw new OfferRefused(json.error ?? `The server answered with status ${response.status}.`, retryAfterMs);
   }
+}
+
+/**
+ * Send the stream's video, as VP8 where the browser can: the gateway decodes it at the least cost.
+ * @param {RTCPeerConnection} peer
+ * @param {MediaStream} stream
+ */
+function addVideo(peer, stream) {
+  const [track] = stream.getVideoTracks();
+  const transceiver = peer.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+  const codecs = RTCRtpSender.getCapabilities?.('video')?.codecs ?? [];
+  const vp8 = codecs.filter(({ mimeType }) => mimeType === 'video/VP8');
+  if (vp8.length) transceiver.setCodecPreferences?.([...vp8, ...codecs.filter((codec) => !vp8.includes(codec))]);
+}
+
+/**
+ * Wait until our network addresses are known, but not for long.
+ * @param {RTCPeerConnection} peer
+ * @returns {Promise<void>}
+ */
+function gathered(peer) {
+  return new Promise((resolve) => {
+    const check = () => { if (peer.iceGatheringState === 'complete') resolve(); };
+    peer.addEventListener('icegatheringstatechange', check);
+    setTimeout(resolve, GATHERING_MS);
+    check();
+  });
 }

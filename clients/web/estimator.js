@@ -1,18 +1,31 @@
-/** Follows the picture back to its key frames: a flow a frame, begun where the last one to that key frame ended. */
+/** Estimates the flow from each frame to a key frame, starting from the last flow to the same key frame. */
 
 import { buildPyramid, confirm, estimateFlow } from './flow.js';
 import { blur, halve, resize } from './planes.js';
 
-/** Longer sides of the pictures compared. The largest sees all that a grid of colours can show. */
-const SIDES = [160, 192, 224, 256];
+/** @typedef {import('./flow.js').Field} Field */
+/** @typedef {import('./planes.js').FloatPlane} FloatPlane */
+/** @typedef {import('./planes.js').Plane} Plane */
+
+/** The longer side, in pixels, of the pictures worth remembering: a grid of colours shows no finer motion. */
+export const LARGEST_SIDE = 256;
+
+/** Longer sides of the pictures compared, in pixels. */
+const SIDES = [160, 192, 224, LARGEST_SIDE];
 const BUDGET_MS = 10;
-/** Flows between two looks at the time they took: enough that a median forgets the slow first ones. */
+/** Flows whose median time decides on the size: enough that the slow first ones do not count. */
 const MEASURED = 15;
-/** The flow back only confirms: half the detail, a third of the time. */
+/** The backward flow only confirms the forward one, for which half its detail will do, in a third of the time. */
 const FINEST_BACK = 2;
 
-/** The longer side of the pictures worth remembering. */
-export const LARGEST_SIDE = SIDES.at(-1);
+/**
+ * A key frame, and the last flows to it (forward) and from it (backward).
+ * @typedef {object} KeyFrame
+ * @property {Plane} luma 0..255, as it was remembered
+ * @property {Plane[]} pyramid of the size compared last; empty before the first comparison
+ * @property {Field|null} forward
+ * @property {Field|null} backward
+ */
 
 /**
  * The size of a picture made small enough.
@@ -23,12 +36,22 @@ export const LARGEST_SIDE = SIDES.at(-1);
  */
 export function fitted(width, height, side) {
   const scale = Math.min(1, side / Math.max(width, height));
-  return [width, height].map((length) => Math.max(16, 2 * Math.round((scale * length) / 2)));
+  return [fit(width, scale), fit(height, scale)];
 }
 
-/** Picks the size at which a flow stays within its budget. */
+/**
+ * @param {number} length in pixels
+ * @param {number} scale
+ * @returns {number}
+ */
+function fit(length, scale) {
+  return Math.max(16, 2 * Math.round((scale * length) / 2));
+}
+
+/** Picks the size of picture at which a flow stays within its budget. */
 export class Pace {
   #index = SIDES.length - 1;
+  /** @type {number[]} in milliseconds, of the flows since the last decision */
   #times = [];
 
   /** @returns {number} pixels of the longer side */
@@ -48,11 +71,12 @@ export class Pace {
 }
 
 export class Estimator {
+  /** @type {Map<number, KeyFrame>} by frame id */
   #keys = new Map();
   #pace = new Pace();
   #forGrid;
 
-  /** @param {boolean} forGrid whether the flow is to look up grids: what bends within a cell is only jitter to them */
+  /** @param {boolean} forGrid whether grids are looked up along the flow: what varies within a cell is only jitter */
   constructor(forGrid = false) {
     this.#forGrid = forGrid;
   }
@@ -60,7 +84,7 @@ export class Estimator {
   /**
    * Remember a key frame.
    * @param {number} id
-   * @param {import('./planes.js').Plane} luma 0..255
+   * @param {Plane} luma 0..255
    */
   addKey(id, luma) {
     this.#keys.set(id, { luma, pyramid: [], forward: null, backward: null });
@@ -73,49 +97,68 @@ export class Estimator {
 
   /**
    * The flow from a frame to a key frame.
-   * @param {import('./planes.js').Plane} luma 0..255, of the key frame's shape
+   * @param {Plane} luma 0..255, of the key frame's shape
    * @param {number} id of a key frame that was added
    * @returns {Omit<import('./tracker.js').Flow, 'frameId'>}
+   * @throws {RangeError} when no such key frame is remembered
    */
   estimate(luma, id) {
     const startedAt = performance.now();
     const key = this.#keys.get(id);
+    if (!key) throw new RangeError(`Key frame ${id} was not added.`);
     const { side } = this.#pace;
-    const pyramid = buildPyramid(fit(luma, side));
-    if (key.pyramid[0]?.width !== pyramid[0].width) key.pyramid = buildPyramid(fit(key.luma, side));
+    const pyramid = buildPyramid(shrink(luma, side));
+    if (key.pyramid[0]?.width !== pyramid[0].width) key.pyramid = buildPyramid(shrink(key.luma, side));
     key.forward = estimateFlow(pyramid, key.pyramid, key.forward);
     key.backward = estimateFlow(key.pyramid, pyramid, key.backward, FINEST_BACK);
     const validity = confirm(key.forward, key.backward);
     const flow = this.#forGrid ? soften(key.forward, validity) : { ...key.forward, validity };
-    const moves = interleave(flow, key.forward);
+    const normalizedFlow = normalize(flow, key.forward);
     const ms = performance.now() - startedAt;
     this.#pace.measured(ms);
-    return { width: flow.width, height: flow.height, moves, ms, size: [pyramid[0].width, pyramid[0].height] };
+    return { width: flow.width, height: flow.height, normalizedFlow, ms, size: [pyramid[0].width, pyramid[0].height] };
   }
 }
 
-function fit(luma, side) {
+/**
+ * @param {Plane} luma
+ * @param {number} side the longest allowed, in pixels
+ * @returns {Plane}
+ */
+function shrink(luma, side) {
   return resize(luma, ...fitted(luma.width, luma.height, side));
 }
 
-/** Smooth, and half the size: each place takes the moves around it, as far as they are valid. */
+/**
+ * The flow made smooth, at half its size: each place takes the mean around it, weighted by validity.
+ * @param {Field} field
+ * @param {Float32Array} validity 0..1 for each vector
+ * @returns {Field & {validity: Float32Array}} its vectors are still in pixels of the given field
+ */
 function soften({ width, height, u, v }, validity) {
+  /** @type {(pixels: Float32Array) => FloatPlane} */
   const soft = (pixels) => blur(halve({ width, height, pixels }));
   const weights = soft(validity);
-  const weighed = (moves) => {
-    const { pixels } = soft(moves.map((move, i) => move * validity[i]));
-    return pixels.map((move, i) => move / (weights.pixels[i] + 1e-6));
+  /** @type {(component: Float32Array) => Float32Array} */
+  const weighted = (component) => {
+    const { pixels } = soft(component.map((length, i) => length * validity[i]));
+    return pixels.map((length, i) => length / (weights.pixels[i] + 1e-6));
   };
-  return { ...weights, u: weighed(u), v: weighed(v), validity: weights.pixels };
+  return { width: weights.width, height: weights.height, u: weighted(u), v: weighted(v), validity: weights.pixels };
 }
 
-/** As a texture, its moves as fractions of the width and height in whose pixels they are. */
-function interleave({ u, v, validity }, { width, height }) {
-  const moves = new Float32Array(4 * validity.length);
+/**
+ * The flow as the pixels of a texture: dx and dy as fractions of the width and height, validity, and 0.
+ * @param {{u: Float32Array, v: Float32Array, validity: Float32Array}} flow
+ * @param {{width: number, height: number}} size of the picture in whose pixels the flow is
+ * @returns {Float32Array<ArrayBuffer>}
+ */
+function normalize({ u, v, validity }, { width, height }) {
+  const normalized = new Float32Array(4 * validity.length);
   for (let i = 0; i < validity.length; i++) {
-    moves[4 * i] = u[i] / width;
-    moves[4 * i + 1] = v[i] / height;
-    moves[4 * i + 2] = validity[i];
+    normalized[4 * i] = u[i] / width;
+    normalized[4 * i + 1] = v[i] / height;
+    normalized[4 * i + 2] = validity[i];
   }
-  return moves;
+  return normalized;
 }

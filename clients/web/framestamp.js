@@ -1,11 +1,11 @@
 /**
- * The frame-id strip below the sent picture, by which the gateway knows which local frame it is looking at.
+ * The frame-id strip below the sent picture: it tells the gateway which of our frames it has received.
  * The twin of pipeline/framestamp.py, which reads it.
  */
 
 /** Rows the strip adds below the picture. */
 export const STRIP_ROWS = 16;
-/** Frame ids count modulo this. */
+/** Frame ids run from 0 to below this, and begin again. */
 export const FRAME_IDS = 65536;
 
 const BLOCKS = 32;
@@ -37,7 +37,7 @@ export function stampBits(frameId) {
 
 /**
  * Draw the strip across the whole width, from row `top` down.
- * @param {CanvasRenderingContext2D} context
+ * @param {CanvasRenderingContext2D|OffscreenCanvasRenderingContext2D} context
  * @param {number} frameId
  * @param {number} width in pixels
  * @param {number} top in pixels
@@ -64,10 +64,19 @@ export function isNewer(a, b) {
   return ahead > 0 && ahead < FRAME_IDS / 2;
 }
 
+/**
+ * @param {number} value
+ * @param {number} count
+ * @returns {number[]} its lowest bits, the most significant one first
+ */
 function bitsOf(value, count) {
   return Array.from({ length: count }, (_, index) => (value >> (count - 1 - index)) & 1);
 }
 
+/**
+ * @param {number} level 0..255
+ * @returns {string} a CSS colour
+ */
 function grey(level) {
   return `rgb(${level} ${level} ${level})`;
 }

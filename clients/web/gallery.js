@@ -1,14 +1,18 @@
-/** The strip of looks to choose from: the server's styles, and photos of one's own. */
+/** The strip of looks to choose from: the server's styles, and the user's own photos. */
 
+import { context2d, find, instantiate } from './dom.js';
 import { retryDelayMs } from './session.js';
 
-/** The server shrinks styles to this anyway; doing it here spares the upload, and reads what only this device can. */
+/**
+ * The longer side of an upload, in pixels. The server shrinks styles to this anyway; doing it here saves bandwidth, and
+ * this device may read formats that the server cannot.
+ */
 const UPLOAD_SIDE = 1024;
-/** Where this browser keeps what it uploaded: the server lists nobody's photos. */
+/** The localStorage key of the photos uploaded from here: the server lists nobody's photos. */
 const OWN_STYLES = 'mvstylizer.styles';
 const MAX_OWN = 12;
 
-/** @typedef {{id: string, name: string, thumbnail: string}} Style */
+/** @typedef {{id: string, name: string, thumbnail: string}} Style thumbnail: a path on the server */
 
 export class Gallery {
   #root;
@@ -31,7 +35,7 @@ export class Gallery {
   }
 
   /**
-   * Load the styles, however long the server takes to be there.
+   * Load the styles, trying again until the server answers.
    * @param {string|null} preferred id or name of the style to select; without it, the first one
    */
   async start(preferred) {
@@ -48,7 +52,7 @@ export class Gallery {
   /**
    * Add a photo as a style, and select it.
    * @param {File} file
-   * @throws {Error} with the server's sentence
+   * @throws {Error} with the reason, as a sentence
    */
   async upload(file) {
     const name = file.name.replace(/\.[^.]*$/, '') || 'My photo';
@@ -65,6 +69,10 @@ export class Gallery {
     this.#running = false;
   }
 
+  /**
+   * @param {Style[]} styles
+   * @param {string|null} preferred
+   */
   #show(styles, preferred) {
     this.#root.dataset.state = 'ready';
     const tiles = styles.map((style) => this.#add(style));
@@ -73,29 +81,42 @@ export class Gallery {
     if (styles.length) this.#select(styles[chosen], tiles[chosen]);
   }
 
+  /**
+   * @param {Style} style
+   * @returns {HTMLElement} its tile
+   */
   #add(style) {
-    const tile = this.#tile.content.firstElementChild.cloneNode(true);
-    const radio = tile.querySelector('input');
+    const tile = instantiate(this.#tile);
+    const radio = find(tile, 'input', HTMLInputElement);
     radio.value = style.id;
     radio.addEventListener('change', () => this.#select(style, tile));
-    tile.querySelector('img').src = style.thumbnail;
-    tile.querySelector('span').textContent = style.name;
+    find(tile, 'img', HTMLImageElement).src = style.thumbnail;
+    find(tile, 'span').textContent = style.name;
     this.#root.append(tile);
     return tile;
   }
 
+  /**
+   * @param {string} id of a style
+   * @returns {HTMLElement|null} its tile
+   */
   #find(id) {
-    return [...this.#root.querySelectorAll('input[type=radio]')].find(({ value }) => value === id)?.parentElement;
+    return this.#root.querySelector(`input[value="${CSS.escape(id)}"]`)?.parentElement ?? null;
   }
 
+  /**
+   * @param {Style} style
+   * @param {HTMLElement} tile the style's
+   */
   #select(style, tile) {
     this.selected = style;
-    tile.querySelector('input').checked = true;
+    find(tile, 'input', HTMLInputElement).checked = true;
     tile.scrollIntoView({ block: 'nearest', inline: 'center', behavior: 'smooth' });
     this.#onSelect(style);
   }
 }
 
+/** @returns {Promise<Style[]|null>} null when the server does not answer, or not yet */
 async function fetchStyles() {
   try {
     const response = await fetch('/styles');
@@ -105,31 +126,37 @@ async function fetchStyles() {
   }
 }
 
-/** Photos uploaded from here before, as far as the server still has them. */
+/** @returns {Promise<Style[]>} photos uploaded from here before that the server still has */
 async function fetchOwnStyles() {
   const own = ownStyles();
   const answers = await Promise.all(own.map(({ thumbnail }) => fetch(thumbnail).catch(() => null)));
   return own.filter((_, index) => answers[index]?.ok);
 }
 
+/** @returns {Style[]} photos uploaded from here before, the newest first */
 function ownStyles() {
   try {
-    return JSON.parse(localStorage.getItem(OWN_STYLES)) ?? [];
+    return JSON.parse(localStorage.getItem(OWN_STYLES) ?? '[]');
   } catch {
-    return []; // a browser that keeps nothing
+    return []; // this browser stores nothing
   }
 }
 
+/** @param {Style} style */
 function keepOwnStyle(style) {
   const own = [style, ...ownStyles().filter(({ id }) => id !== style.id)].slice(0, MAX_OWN);
   try {
     localStorage.setItem(OWN_STYLES, JSON.stringify(own));
   } catch {
-    // then it is there until the page is left
+    // this browser stores nothing: the style stays in the strip until the page is left
   }
 }
 
-/** A smaller JPEG of a large photo; the file itself when it is small, or when only the server can say what it is. */
+/**
+ * A smaller JPEG of a large photo.
+ * @param {File} file
+ * @returns {Promise<Blob>} the file itself when it is small, or when this browser cannot read it
+ */
 async function shrink(file) {
   try {
     const bitmap = await createImageBitmap(file);
@@ -137,14 +164,18 @@ async function shrink(file) {
     if (scale >= 1) return file;
     const canvas = document.createElement('canvas');
     Object.assign(canvas, { width: Math.round(bitmap.width * scale), height: Math.round(bitmap.height * scale) });
-    canvas.getContext('2d').drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    context2d(canvas).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
     return await new Promise((resolve) => { canvas.toBlob((blob) => resolve(blob ?? file), 'image/jpeg', 0.92); });
   } catch {
     return file;
   }
 }
 
-/** "golden-hour", "Golden hour" and "golden_hour" are one name. */
+/**
+ * A name as it is compared: "golden-hour", "Golden hour" and "golden_hour" are the same.
+ * @param {string} name
+ * @returns {string}
+ */
 function plain(name) {
   return name.toLowerCase().replace(/[-_]/g, ' ');
 }

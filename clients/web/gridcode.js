@@ -2,24 +2,40 @@
 
 import { coefficientCount } from './reassemble.js';
 
+/** @typedef {import('./reassemble.js').GridSize} GridSize */
+
+/** Packed numbers are multiples of 1 / STEPS. */
 const STEPS = 1024;
+/** Cells. */
 const MAX_SIDE = 64;
-/** So much is inflated, to a thousandfold at most, before it is seen to be too much. */
+/** Packed bytes inflated at a time. Each slice grows a thousandfold at most before its size is checked. */
 const SLICE_BYTES = 4096;
 
 /**
  * @param {unknown} size what the header claims: [D, R, C]
- * @param {Uint8Array} packed
+ * @param {Uint8Array<ArrayBuffer>} packed
  * @returns {Promise<import('./reassemble.js').Grid|null>} null unless `packed` is exactly one grid of that size
  */
 export async function unpackGrid(size, packed) {
-  if (!Array.isArray(size) || size.length !== 3) return null;
-  if (!size.every((side) => Number.isInteger(side) && side > 0 && side <= MAX_SIDE)) return null;
+  if (!isGridSize(size)) return null;
   const bytes = await inflate(packed, 2 * coefficientCount(size));
-  return bytes && { size: [...size], coefficients: restore(bytes, size) };
+  return bytes && { size, coefficients: restore(bytes, size) };
 }
 
-/** Exactly `length` bytes, or null. */
+/**
+ * @param {unknown} size
+ * @returns {size is GridSize}
+ */
+function isGridSize(size) {
+  return Array.isArray(size) && size.length === 3
+    && size.every((side) => Number.isInteger(side) && side > 0 && side <= MAX_SIDE);
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} packed zlib
+ * @param {number} length of what is packed, in bytes
+ * @returns {Promise<Uint8Array|null>} null unless it is exactly that long
+ */
 async function inflate(packed, length) {
   const bytes = new Uint8Array(length);
   const reader = slices(packed).pipeThrough(new DecompressionStream('deflate')).getReader();
@@ -31,12 +47,16 @@ async function inflate(packed, length) {
       bytes.set(value, filled); // throws when it does not fit
       filled += value.length;
     }
-  } catch { // no zlib, cut short, too much, or something behind it
+  } catch { // not zlib, cut short, too long, or followed by other bytes
     reader.cancel().catch(() => {});
     return null;
   }
 }
 
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @returns {ReadableStream<BufferSource>} slices of them
+ */
 function slices(bytes) {
   let offset = 0;
   return new ReadableStream({
@@ -47,6 +67,11 @@ function slices(bytes) {
   });
 }
 
+/**
+ * @param {Uint8Array} bytes two for each number: all low bytes, then all high bytes
+ * @param {GridSize} size
+ * @returns {Float32Array} the grid's coefficients
+ */
 function restore(bytes, [depth, rows, columns]) {
   const numbers = new Int16Array(bytes.length / 2);
   for (let i = 0; i < numbers.length; i++) {
@@ -58,7 +83,12 @@ function restore(bytes, [depth, rows, columns]) {
   return new Float32Array(numbers).map((number) => number / STEPS);
 }
 
-/** Sums along an axis, modulo 2^16: of numbers `step` apart, beginning anew after each `length`. */
+/**
+ * Undo differences along an axis: each number becomes the sum, modulo 2^16, of those before it.
+ * @param {Int16Array} numbers changed in place
+ * @param {number} step between neighbours on the axis
+ * @param {number} length after which sums begin anew
+ */
 function addUp(numbers, step, length) {
   for (let i = 0; i < numbers.length; i++) {
     if (i % length >= step) numbers[i] += numbers[i - step];

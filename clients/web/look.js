@@ -1,34 +1,38 @@
 /**
- * The grid on show: it fades from one key frame's answer to the next, and mixes with the untouched picture.
+ * The grid on show: it fades from one key frame's answer to the next, and is mixed with the identity by strength.
  * The twin of clients/look.py.
  */
 
 import { blendGrids, carryGrid, identityGrid, sameSize } from './reassemble.js';
 
-/** Long enough to hide the switch, short enough to follow the scene: a quarter of a second at 30 fps. */
+/** Long enough to hide the switch, short enough to follow the scene: about a quarter of a second at 30 fps. */
 const FADE_FRAMES = 8;
 
-export class Look {
-  /** @type {import('./reassemble.js').Grid} the newest answer */
+/** @typedef {import('./reassemble.js').Grid} Grid */
+/** @typedef {import('./reassemble.js').NormalizedFlow} NormalizedFlow */
+
+export class GridFade {
+  /** @type {Grid} the newest answer */
   #to = identityGrid([1, 1, 1]);
-  /** @type {{from: import('./reassemble.js').Grid, to: import('./reassemble.js').Grid}} finer, while it fades */
+  /** @type {{from: Grid, to: Grid}|null} the grids to fade between, in finer cells; null without a fade */
   #fade = null;
+  /** Frames of the fade shown so far. */
   #faded = FADE_FRAMES;
   #strength = 1;
   #changed = true;
 
-  /** How much of the style is mixed in: 0 is the untouched picture, 1 the full style. */
+  /** @param {number} strength how much of the style is mixed in: 0 is the untouched picture, 1 the full style */
   set strength(strength) {
     this.#strength = strength;
     this.#changed = true;
   }
 
   /**
-   * Take a new grid; after a cut, or in another size, it switches at once: the old one is another scene's.
-   * @param {import('./reassemble.js').Grid} grid
+   * Take a new grid. After a cut, or when its size is another, it is shown at once: the old one is of another scene.
+   * @param {Grid} grid
    * @param {boolean} cut
-   * @param {import('./reassemble.js').Moves} [toNewer] from the frame on show to the new grid's key frame
-   * @param {import('./reassemble.js').Moves} [toOlder] from the same frame to the key frame of the grid shown until now
+   * @param {NormalizedFlow} [toNewer] from the frame on show to the new grid's key frame
+   * @param {NormalizedFlow} [toOlder] from the same frame to the key frame of the grid shown until now
    */
   arrive(grid, cut, toNewer, toOlder) {
     const switches = cut || !sameSize(this.#to, grid);
@@ -41,7 +45,7 @@ export class Look {
 
   /**
    * Go on by one displayed frame.
-   * @returns {import('./reassemble.js').Grid|null} the grid to draw with, or null when it is still the last one
+   * @returns {Grid|null} the grid to draw with; null when it has not changed
    */
   step() {
     if (!this.#changed) return null;
@@ -51,8 +55,9 @@ export class Look {
     return this.#strength === 1 ? shown : blendGrids(identityGrid(shown.size), shown, this.#strength);
   }
 
+  /** @returns {Grid} at full strength */
   #shown() {
-    if (this.#faded === FADE_FRAMES) return this.#to;
+    if (!this.#fade || this.#faded === FADE_FRAMES) return this.#to;
     return blendGrids(this.#fade.from, this.#fade.to, this.#faded / FADE_FRAMES);
   }
 }

@@ -1,4 +1,4 @@
-/** What the gateway says: stylized frames on the "frames" channel, JSON on the "control" channel. */
+/** Reads the gateway's messages: stylized frames on the "frames" channel, JSON on the "control" channel. */
 
 import { FRAME_IDS } from './framestamp.js';
 import { unpackGrid } from './gridcode.js';
@@ -7,17 +7,29 @@ const MAX_HEADER_BYTES = 4096;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * A key frame's answer.
+ * The answer to a key frame.
  * @typedef {object} StylizedFrame
  * @property {number} frameId which of our frames it was made from
  * @property {string} styleId
- * @property {boolean} cut whether the scene changed, so that a cross-fade would show a ghost
+ * @property {boolean} cut whether the scene changed: a cross-fade would show a ghost
  * @property {import('./reassemble.js').Grid} grid
  */
 
 /**
+ * A control message from the gateway; which fields there are depends on `type`.
+ * @typedef {{type: string, [field: string]: unknown}} ControlMessage
+ */
+
+/**
+ * A control message to the gateway. style: the style from now on; size: of the frames from now on, in pixels; share:
+ * whether the server may learn from our pictures, and the name that they are kept under.
+ * @typedef {{type: 'style', style: string}|{type: 'size', width: number, height: number}
+ *   |{type: 'share', on: boolean, by: string}} ClientMessage
+ */
+
+/**
  * Read a joined message: big-endian u32 header length, JSON header, packed grid.
- * @param {Uint8Array} payload
+ * @param {Uint8Array<ArrayBuffer>} payload
  * @returns {Promise<StylizedFrame|null>} null when it does not fit the contract
  */
 export async function readStylizedFrame(payload) {
@@ -25,7 +37,7 @@ export async function readStylizedFrame(payload) {
   const headerBytes = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
   if (headerBytes > MAX_HEADER_BYTES || payload.length < 4 + headerBytes) return null;
   const header = parseJson(() => UTF8.decode(payload.subarray(4, 4 + headerBytes)));
-  if (!Number.isInteger(header?.frame_id) || header.frame_id < 0 || header.frame_id >= FRAME_IDS) return null;
+  if (!header || !isFrameId(header.frame_id)) return null;
   const grid = await unpackGrid(header.grid, payload.subarray(4 + headerBytes));
   return grid && { frameId: header.frame_id, styleId: String(header.style_id), cut: header.cut === true, grid };
 }
@@ -33,16 +45,29 @@ export async function readStylizedFrame(payload) {
 /**
  * Read a control message.
  * @param {unknown} text
- * @returns {{type: string, [field: string]: unknown}|null}
+ * @returns {ControlMessage|null} null when it does not fit the contract
  */
 export function readControl(text) {
   const message = typeof text === 'string' ? parseJson(() => text) : null;
-  return typeof message?.type === 'string' ? message : null;
+  return typeof message?.type === 'string' ? { ...message, type: message.type } : null;
 }
 
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
+function isFrameId(value) {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < FRAME_IDS;
+}
+
+/**
+ * @param {() => string} read may throw: then there is no text
+ * @returns {Record<string, unknown>|null} null when it is no JSON object
+ */
 function parseJson(read) {
   try {
-    return JSON.parse(read());
+    const value = JSON.parse(read());
+    return typeof value === 'object' ? value : null;
   } catch {
     return null;
   }

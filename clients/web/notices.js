@@ -1,11 +1,16 @@
 /** What the page tells the user: a quiet status line, a passing remark, and a card for trouble. */
 
+import { find } from './dom.js';
+
+/** Long enough to read two sentences. */
 const REMARK_MS = 6000;
 
 export class Notices {
   #status;
   #card;
+  /** @type {number|undefined} the timeout that ends a remark */
   #timer;
+  /** The status to return to after a remark. */
   #lasting = '';
 
   /**
@@ -31,18 +36,19 @@ export class Notices {
     this.#timer = setTimeout(() => this.#show(this.#lasting), REMARK_MS);
   }
 
-  /** @param {import('./trouble.js').Trouble|null} trouble null takes the card away */
+  /** @param {import('./trouble.js').Trouble|null} trouble null hides the card */
   trouble(trouble) {
     this.#card.hidden = !trouble;
     if (!trouble) return;
-    this.#card.querySelector('h2').textContent = trouble.title;
-    this.#card.querySelector('p').textContent = trouble.help;
+    find(this.#card, 'h2').textContent = trouble.title;
+    find(this.#card, 'p').textContent = trouble.help;
   }
 
   destroy() {
     clearTimeout(this.#timer);
   }
 
+  /** @param {string} text */
   #show(text) {
     this.#status.textContent = text;
     this.#status.hidden = !text;

@@ -7,8 +7,21 @@ export const PATCH = 8;
 
 const AREA = PATCH * PATCH;
 const MAX_STEPS = 8;
-/** A patch whose gradients' matrix has a smaller determinant cannot tell where it is. */
+/** Where the determinant of a patch's Hessian is smaller, its texture does not tell where it is. */
 const FLAT = 100;
+
+/**
+ * A displacement and what comparing the patch there gave.
+ * @typedef {object} Match
+ * @property {number} u to the right, in pixels
+ * @property {number} v down, in pixels
+ * @property {number} cost the squared differences, but for their mean
+ * @property {number} slopeX the differences along the gradients
+ * @property {number} slopeY
+ */
+
+/** Worse than any. */
+const NO_MATCH = { u: 0, v: 0, cost: Infinity, slopeX: 0, slopeY: 0 };
 
 export class PatchSearch {
   #from;
@@ -20,7 +33,7 @@ export class PatchSearch {
   #gy = new Float32Array(AREA);
   #hessian = [0, 0, 0];
   #differences = new Float32Array(AREA);
-  /** Of the last comparison: the differences along the gradients. */
+  /** Of the last comparison, as in Match. */
   #slopeX = 0;
   #slopeY = 0;
 
@@ -34,7 +47,7 @@ export class PatchSearch {
   }
 
   /**
-   * Take a patch. Its gradients lose their mean, so that a change of brightness moves nothing.
+   * Take a patch. Its gradients lose their mean, so that a change of brightness is not taken for motion.
    * @param {number} left
    * @param {number} top
    */
@@ -66,13 +79,14 @@ export class PatchSearch {
 
   /**
    * Steps from the best guess, as long as they help and stay within a patch of it.
-   * @param {[number, number][]} guesses moves to the right and down, in pixels
-   * @returns {{u: number, v: number}} the patch's move
+   * @param {[number, number][]} guesses displacements to the right and down, in pixels
+   * @returns {{u: number, v: number}} the patch's displacement
    */
   find(guesses) {
     const [xx, xy, yy] = this.#hessian;
     const determinant = xx * yy - xy * xy;
-    let best = { cost: Infinity };
+    /** @type {Match} */
+    let best = NO_MATCH;
     for (const [u, v] of guesses) best = this.#better(u, v, best);
     const [guessU, guessV] = [best.u, best.v];
     for (let step = 0; step < MAX_STEPS && determinant > FLAT; step++) {
@@ -87,9 +101,9 @@ export class PatchSearch {
   }
 
   /**
-   * Add a move to the pixels of the patch: less where it does not explain them.
-   * @param {{u: number, v: number}} move
-   * @param {Float32Array} us weighted sums of moves, for each pixel of the picture
+   * Add the patch's displacement to the sums of its pixels, with less weight where it does not explain them.
+   * @param {{u: number, v: number}} displacement
+   * @param {Float32Array} us weighted sums of displacements, for each pixel of the picture
    * @param {Float32Array} vs
    * @param {Float32Array} weights
    */
@@ -107,12 +121,23 @@ export class PatchSearch {
     }
   }
 
+  /**
+   * @param {number} u
+   * @param {number} v
+   * @param {Match} best
+   * @returns {Match} the displacement (u, v) if it matches better, or else `best` itself
+   */
   #better(u, v, best) {
     const cost = this.#compare(u, v);
     return cost < best.cost ? { u, v, cost, slopeX: this.#slopeX, slopeY: this.#slopeY } : best;
   }
 
-  /** The squared differences to the other picture, but for their mean. The inner loop of everything: no allocation. */
+  /**
+   * Compare the patch with the other picture. Almost all of the flow's time is spent here: no allocation.
+   * @param {number} u
+   * @param {number} v
+   * @returns {number} the cost, as in Match
+   */
   #compare(u, v) {
     const { width, height, pixels } = this.#to;
     const [own, gx, gy, differences] = [this.#pixels, this.#gx, this.#gy, this.#differences];

@@ -1,4 +1,4 @@
-/** Pictures of one number a pixel: halving, resizing, padding and smoothing them. */
+/** Pictures of one number per pixel: halving, resizing, padding and smoothing them. */
 
 /**
  * @typedef {object} Plane
@@ -7,14 +7,15 @@
  * @property {ArrayLike<number>} pixels row by row
  */
 
+/** @typedef {{width: number, height: number, pixels: Float32Array}} FloatPlane a Plane that we computed */
+
 /**
  * The mean of each 2x2 pixels; the last column and row of odd sides are lost.
  * @param {Plane} plane
- * @returns {Plane}
+ * @returns {FloatPlane}
  */
 export function halve({ width, height, pixels }) {
-  const half = { width: width >> 1, height: height >> 1 };
-  half.pixels = new Float32Array(half.width * half.height);
+  const half = { width: width >> 1, height: height >> 1, pixels: new Float32Array((width >> 1) * (height >> 1)) };
   for (let y = 0, i = 0; y < half.height; y++) {
     for (let x = 0, at = 2 * y * width; x < half.width; x++, at += 2) {
       half.pixels[i++] = (pixels[at] + pixels[at + 1] + pixels[at + width] + pixels[at + width + 1]) / 4;
@@ -24,7 +25,7 @@ export function halve({ width, height, pixels }) {
 }
 
 /**
- * Sampled between the pixels, their centres at (k + 0.5) / n and the edges clamped.
+ * A picture in another size: sampled between the pixels, their centres at (k + 0.5) / n and the edges clamped.
  * @param {Plane} plane
  * @param {number} width
  * @param {number} height
@@ -62,25 +63,25 @@ export function sample({ width, height }, pixels, x, y) {
 }
 
 /**
- * With a border that repeats the edges.
+ * A picture with a border that repeats its edges.
  * @param {Plane} plane
  * @param {number} border in pixels, to the left and above; one more to the right and below
- * @returns {Plane}
+ * @returns {FloatPlane}
  */
 export function pad({ width, height, pixels }, border) {
-  const padded = { width: width + 2 * border + 1, height: height + 2 * border + 1 };
-  padded.pixels = new Float32Array(padded.width * padded.height);
-  for (let y = 0, i = 0; y < padded.height; y++) {
+  const [paddedWidth, paddedHeight] = [width + 2 * border + 1, height + 2 * border + 1];
+  const padded = new Float32Array(paddedWidth * paddedHeight);
+  for (let y = 0, i = 0; y < paddedHeight; y++) {
     const row = width * clamp(y - border, 0, height - 1);
-    for (let x = 0; x < padded.width; x++) padded.pixels[i++] = pixels[row + clamp(x - border, 0, width - 1)];
+    for (let x = 0; x < paddedWidth; x++) padded[i++] = pixels[row + clamp(x - border, 0, width - 1)];
   }
-  return padded;
+  return { width: paddedWidth, height: paddedHeight, pixels: padded };
 }
 
 /**
- * Blurred by a Gaussian of standard deviation 2, made of four binomials.
- * @param {Plane} plane
- * @returns {Plane}
+ * A picture blurred by a Gaussian of standard deviation 2, made of four binomials.
+ * @param {FloatPlane} plane
+ * @returns {FloatPlane}
  */
 export function blur({ width, height, pixels }) {
   let blurred = pixels;
@@ -88,10 +89,17 @@ export function blur({ width, height, pixels }) {
   return { width, height, pixels: blurred };
 }
 
-/** 1 4 6 4 1 along the rows, transposed: twice does both axes. */
+/**
+ * 1 4 6 4 1 along the rows, and the result transposed: applied twice it does both axes.
+ * @param {Float32Array} pixels
+ * @param {number} width
+ * @param {number} height
+ * @returns {Float32Array}
+ */
 function binomial(pixels, width, height) {
   const result = new Float32Array(pixels.length);
   for (let y = 0; y < height; y++) {
+    /** @type {(x: number) => number} */
     const at = (x) => pixels[y * width + clamp(x, 0, width - 1)];
     for (let x = 0; x < width; x++) {
       result[x * height + y] = (at(x - 2) + at(x + 2) + 4 * (at(x - 1) + at(x + 1)) + 6 * at(x)) / 16;
@@ -103,7 +111,7 @@ function binomial(pixels, width, height) {
 /**
  * The median of each pixel's 3x3 neighbours, by sorting columns of three: each column serves three pixels.
  * @param {Plane} plane
- * @returns {Plane}
+ * @returns {FloatPlane}
  */
 export function medians({ width, height, pixels }) {
   const result = new Float32Array(pixels.length);
@@ -130,16 +138,19 @@ export function medians({ width, height, pixels }) {
   return { width, height, pixels: result };
 }
 
-// Comparisons: Math.min and Math.max also weigh NaN and -0, and are twice as slow here.
+// Comparisons, as Math.min and Math.max also consider NaN and -0, and are twice as slow here.
 
+/** @type {(a: number, b: number, c: number) => number} */
 function least(a, b, c) {
   return a < b ? (a < c ? a : c) : (b < c ? b : c);
 }
 
+/** @type {(a: number, b: number, c: number) => number} */
 function largest(a, b, c) {
   return a > b ? (a > c ? a : c) : (b > c ? b : c);
 }
 
+/** @type {(a: number, b: number, c: number) => number} */
 function median(a, b, c) {
   if (a > b) return b > c ? b : a > c ? c : a;
   return a > c ? a : b > c ? c : b;

@@ -1,23 +1,48 @@
-/** Shows the picture: draws each frame with the look of the moment, and knows what is before and what is after. */
+/** Shows the picture: draws each frame in the current look, untouched on the "before" side of the divider. */
 
 import { Compare } from './compare.js';
-import { Look } from './look.js';
+import { GridFade } from './look.js';
 import { Renderer } from './renderer.js';
 import { Renderer2D } from './renderer2d.js';
 import { Stage } from './stage.js';
 
+/** @typedef {import('./reassemble.js').Grid} Grid */
+/** @typedef {import('./renderer.js').Frame} Frame */
+/** @typedef {import('./renderer.js').Mode} Mode */
+/** @typedef {import('./renderer.js').Span} Span */
+/** @typedef {import('./tracker.js').Flow} Flow */
+
+/**
+ * @typedef {object} PlayerElements
+ * @property {HTMLCanvasElement} output in the picture
+ * @property {HTMLElement} picture on the stage
+ * @property {HTMLElement} divider in the picture, role="slider"
+ * @property {HTMLElement} stage the visible area
+ * @property {HTMLElement} dock the controls over the stage's lower edge
+ */
+
+/**
+ * What is known of an answered key frame.
+ * @typedef {object} KeyFrameContext
+ * @property {OffscreenCanvas|null} [picture] the key frame itself, where pictures are kept
+ * @property {Flow|null} [toOlder] from the frame on show to the key frame shown until now
+ * @property {Flow|null} [toNewer] from the same frame to this key frame
+ */
+
+const JPEG_QUALITY = 0.95;
+
 export class Player {
   #output;
   #picture;
-  #look = new Look();
+  #fade = new GridFade();
+  /** @type {Renderer|Renderer2D} */
   #renderer;
   #stage;
   #compare;
 
   /**
-   * @param {{output: HTMLCanvasElement, picture: HTMLElement, divider: HTMLElement, stage: HTMLElement,
-   *   dock: HTMLElement}} elements the canvas and the divider are in the picture, the picture is on the stage
-   * @param {import('./renderer.js').Mode} mode
+   * @param {PlayerElements} elements
+   * @param {Mode} [mode]
    */
   constructor({ output, picture, divider, stage, dock }, mode = 'grid') {
     this.#output = output;
@@ -32,12 +57,12 @@ export class Player {
     this.#compare.start();
   }
 
-  /** @returns {HTMLCanvasElement} */
+  /** @returns {HTMLCanvasElement} of the camera's resolution */
   get output() {
     return this.#output;
   }
 
-  /** @returns {boolean} whether pictures are best kept in the CPU's memory */
+  /** @returns {boolean} whether the CPU draws: pictures are then best kept in its memory */
   get onCpu() {
     return this.#renderer.onCpu;
   }
@@ -47,14 +72,14 @@ export class Player {
     return this.#renderer.busy;
   }
 
-  /** Shown as in a mirror; the canvas itself, and what is saved of it, is not. */
+  /** @param {boolean} mirrored whether the picture is shown as in a mirror; what is saved of it never is */
   set mirrored(mirrored) {
     this.#picture.toggleAttribute('data-mirrored', mirrored);
   }
 
-  /** 0..1 */
+  /** @param {number} strength of the style, 0..1 */
   set strength(strength) {
-    this.#look.strength = strength;
+    this.#fade.strength = strength;
   }
 
   /** @returns {boolean} whether the divider is on show now */
@@ -63,52 +88,52 @@ export class Player {
     return this.#compare.enabled;
   }
 
-  /** @returns {boolean} whether it can use the flow to the key frame */
+  /** @returns {boolean} whether frames are drawn along the flow to the key frame */
   get usesFlow() {
     return this.#renderer.usesFlow;
   }
 
   /**
-   * Take a key frame's answer.
-   * @param {import('./reassemble.js').Grid} grid
-   * @param {boolean} cut
-   * @param {{picture?: OffscreenCanvas|null, toOlder?: import('./tracker.js').Flow|null,
-   *   toNewer?: import('./tracker.js').Flow|null}} key the key frame's picture; flows of now to the key frame that was
-   *   on show, and to this one
+   * Take the answer to a key frame, for the frames from now on.
+   * @param {Grid} grid
+   * @param {boolean} cut whether the scene changed
+   * @param {KeyFrameContext} [context]
    */
   arrive(grid, cut, { picture = null, toOlder = null, toNewer = null } = {}) {
-    this.#look.arrive(grid, cut, ...(toNewer && toOlder ? [toNewer, toOlder] : []));
-    if (this.usesFlow) this.#renderer.setKey(picture);
+    if (toNewer && toOlder) this.#fade.arrive(grid, cut, toNewer, toOlder);
+    else this.#fade.arrive(grid, cut);
+    if (this.#renderer.usesFlow) this.#renderer.setKey(picture);
   }
 
   /**
-   * Show a frame at once, with what is known by now.
-   * @param {{source: CanvasImageSource, width: number, height: number}} frame its upper left part that counts
-   * @param {import('./tracker.js').Flow|null} flow the newest one to the key frame on show
+   * Show a frame at once, along the flow that is known by now.
+   * @param {Frame} frame
+   * @param {Flow|null} [flow] the newest one to the key frame on show
    */
   show({ source, width, height }, flow = null) {
-    const grid = this.#look.step();
+    const grid = this.#fade.step();
     if (grid) this.#renderer.setGrid(grid);
-    if (this.usesFlow) this.#renderer.setFlow(flow);
+    if (this.#renderer.usesFlow) this.#renderer.setFlow(flow);
     this.#renderer.setImage(source, width, height);
     this.#stage.fit(width, height);
     this.#draw();
   }
 
   /**
-   * Draw the frame on show again, along its own flow: where drawing costs nothing.
-   * @param {import('./tracker.js').Flow|null} flow
+   * Draw the frame on show again, along its own flow, which came after it; only where drawing is cheap.
+   * @param {Flow|null} flow
    */
   follow(flow) {
-    if (this.onCpu) return;
+    if (this.onCpu || !this.#renderer.usesFlow) return;
     this.#renderer.setFlow(flow);
     this.#draw();
   }
 
-  /** @returns {Promise<Blob>} the stylized frame as a JPEG of the camera's size */
+  /** @returns {Promise<Blob|null>} the stylized frame as a JPEG of the camera's size; null when there is none yet */
   photo() {
     this.#renderer.draw([0, 0]);
-    const photo = new Promise((resolve) => { this.#output.toBlob(resolve, 'image/jpeg', 0.95); });
+    /** @type {Promise<Blob|null>} */
+    const photo = new Promise((resolve) => { this.#output.toBlob(resolve, 'image/jpeg', JPEG_QUALITY); });
     this.#draw();
     return photo;
   }
@@ -118,10 +143,8 @@ export class Player {
    * @returns {{source: string, output: string}} PNG data URLs of the untouched and of the stylized frame
    */
   snapshot() {
-    const [source, output] = [[0, 1], [0, 0]].map((before) => {
-      this.#renderer.draw(before);
-      return this.#output.toDataURL();
-    });
+    const source = this.#drawn([0, 1]);
+    const output = this.#drawn([0, 0]);
     this.#draw();
     return { source, output };
   }
@@ -136,7 +159,16 @@ export class Player {
     this.#renderer.draw(this.#before());
   }
 
-  /** The untouched part, left of the divider as it is seen. */
+  /**
+   * @param {Span} before
+   * @returns {string} a PNG data URL of the frame drawn so
+   */
+  #drawn(before) {
+    this.#renderer.draw(before);
+    return this.#output.toDataURL();
+  }
+
+  /** @returns {Span} the untouched part: what the user sees on the left of the divider */
   #before() {
     if (!this.#compare.enabled) return [0, 0];
     const { position } = this.#compare;
@@ -144,6 +176,11 @@ export class Player {
   }
 }
 
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Mode} mode
+ * @returns {Renderer|Renderer2D} the second where the browser has no WebGL2
+ */
 function createRenderer(canvas, mode) {
   try {
     return new Renderer(canvas, mode);

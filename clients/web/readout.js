@@ -1,15 +1,20 @@
-/** The small read-out of how it runs: frames a second, the age of the look, a key frame's round trip, the flow. */
+/** The small read-out of how it runs: frames per second, the age of the look, a key frame's round trip, the flow. */
+
+import { find } from './dom.js';
 
 const REFRESH_MS = 500;
+
+/** @typedef {import('./stats.js').StatsSnapshot & Partial<import('./tracker.js').TrackerStats>} LiveStats */
 
 export class Readout {
   #root;
   #read;
+  /** @type {number|undefined} an interval */
   #timer;
 
   /**
    * @param {HTMLElement} root holds #fps, #age, #trip, #flow and #flow-size
-   * @param {() => object} read the statistics of Stats.snapshot and, where there is flow, of Tracker.stats
+   * @param {() => LiveStats} read the statistics to show
    */
   constructor(root, read) {
     this.#root = root;
@@ -33,7 +38,11 @@ export class Readout {
     this.#set('flow-size', flowSize ? `flow ${flowSize.join('×')}` : 'flow');
   }
 
+  /**
+   * @param {string} id
+   * @param {string|number|null|undefined} text a dash stands for nothing and for zero
+   */
   #set(id, text) {
-    this.#root.querySelector(`#${id}`).textContent = text || '–';
+    find(this.#root, `#${id}`).textContent = text ? String(text) : '–';
   }
 }

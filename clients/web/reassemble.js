@@ -4,25 +4,31 @@
  * lie at (k + 0.5) / n, and the edges are clamped.
  */
 
+/** @typedef {[depth: number, rows: number, columns: number]} GridSize D cells of luma, R rows, C columns */
+
 /**
  * @typedef {object} Grid
- * @property {[number, number, number]} size luma depth D, rows R, columns C
+ * @property {GridSize} size
  * @property {Float32Array} coefficients [3, D, R, C, 4]: for each output channel a factor for r, g, b and an offset
  */
 
-/** @typedef {Pick<import('./tracker.js').Flow, 'width'|'height'|'moves'>} Moves */
+/** @typedef {Pick<import('./tracker.js').Flow, 'width'|'height'|'normalizedFlow'>} NormalizedFlow */
+
+/** @typedef {{low: number, high: number, t: number}} Neighbours two cells on an axis; 0..1: how far from low to high */
+
+/** @typedef {[cell: number, weight: number]} WeightedCell */
 
 const LUMA = [0.299, 0.587, 0.114];
-/** Cells of a carried grid for each one, each way. Odd: their centres coincide, so that standing still is exact. */
+/** A carried grid has this many times the rows and columns. Odd, so that cell centres coincide: no motion is exact. */
 const FINER = 3;
-/** Flows bend gently: each step leaves a small share of the error. */
+/** Flows vary slowly from place to place, so each fixed-point step leaves only a small share of the error. */
 const INVERSION_STEPS = 4;
-/** Of a frame of whose motion nothing is known. */
-const STILL = { width: 1, height: 1, moves: [0, 0, 1, 0] };
+/** The flow of a frame whose motion is unknown: none, everywhere valid. */
+const STILL = { width: 1, height: 1, normalizedFlow: new Float32Array([0, 0, 1, 0]) };
 
 /**
  * The grid that leaves every colour as it is.
- * @param {[number, number, number]} size
+ * @param {GridSize} size
  * @returns {Grid}
  */
 export function identityGrid(size) {
@@ -50,6 +56,7 @@ export function blendGrids(a, b, t) {
 }
 
 /**
+ * Whether two grids have the same number of cells on each axis.
  * @param {Grid} a
  * @param {Grid} b
  * @returns {boolean}
@@ -78,21 +85,22 @@ export function applyGrid(image, grid, from = 0, to = image.width) {
 }
 
 /**
- * A grid in finer cells, as it lies in another key frame: both can then be looked up along one flow, and blended.
- * Where the flow to the older key frame is not sure of itself the grid is taken in place, as it was shown.
+ * A key frame's grid, warped into another key frame and in finer cells. Both grids can then be blended and looked up
+ * along one flow. Where the flow to the older key frame is not valid, the grid is taken in place, as it was shown.
  * @param {Grid} grid of the older key frame
- * @param {[number, number, number]} size of the grids to blend it with; the rows and columns become FINER times as many
- * @param {Moves} toNewer from a frame to the newer key frame
- * @param {Moves} toOlder from the same frame to the older one
+ * @param {GridSize} size of the grid to blend it with; the result has FINER times its rows and columns
+ * @param {NormalizedFlow} [toNewer] from a frame to the newer key frame
+ * @param {NormalizedFlow} [toOlder] from the same frame to the older one
  * @returns {Grid}
  */
 export function carryGrid(grid, [depth, coarseRows, coarseColumns], toNewer = STILL, toOlder = STILL) {
   const [rows, columns] = [FINER * coarseRows, FINER * coarseColumns];
+  /** @type {Grid} */
   const carried = { size: [depth, rows, columns], coefficients: new Float32Array(12 * depth * rows * columns) };
   for (let row = 0, cell = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, cell++) {
       const [x, y] = invert(toNewer, (column + 0.5) / columns, (row + 0.5) / rows);
-      const [dx, dy, validity] = moveAt(toOlder, x, y);
+      const [dx, dy, validity] = flowAt(toOlder, x, y);
       if (validity < 1) carryCell(grid, around(grid, x, y, 1 - validity), carried, cell);
       carryCell(grid, around(grid, x + dx, y + dy, validity), carried, cell);
     }
@@ -100,23 +108,43 @@ export function carryGrid(grid, [depth, coarseRows, coarseColumns], toNewer = ST
   return carried;
 }
 
-/** Where in the frame a place of the key frame came to lie: the flow's inverse, by fixed-point steps. */
+/**
+ * The flow's inverse, by fixed-point steps: where a place of the key frame lies in the frame.
+ * @param {NormalizedFlow} flow from the frame to the key frame
+ * @param {number} x 0..1
+ * @param {number} y 0..1
+ * @returns {[number, number]}
+ */
 function invert(flow, x, y) {
   let [left, top] = [x, y];
   for (let step = 0; step < INVERSION_STEPS; step++) {
-    const [dx, dy] = moveAt(flow, left, top);
+    const [dx, dy] = flowAt(flow, left, top);
     left = x - dx;
     top = y - dy;
   }
   return [left, top];
 }
 
-function moveAt({ width, height, moves }, x, y) {
+/**
+ * The flow's vector at a place.
+ * @param {NormalizedFlow} flow
+ * @param {number} x 0..1
+ * @param {number} y 0..1
+ * @returns {number[]} dx, dy and validity
+ */
+function flowAt({ width, height, normalizedFlow }, x, y) {
   const corners = around({ size: [1, height, width] }, x, y, 1);
-  return [0, 1, 2].map((k) => corners.reduce((sum, [cell, weight]) => sum + weight * moves[4 * cell + k], 0));
+  return [0, 1, 2].map((k) => corners.reduce((sum, [cell, weight]) => sum + weight * normalizedFlow[4 * cell + k], 0));
 }
 
-/** The four cells around a place 0..1 and their weights, which sum to `share`. */
+/**
+ * The four cells around a place.
+ * @param {Pick<Grid, 'size'>} grid
+ * @param {number} x 0..1
+ * @param {number} y 0..1
+ * @param {number} share what their weights sum to
+ * @returns {[WeightedCell, WeightedCell, WeightedCell, WeightedCell]}
+ */
 function around({ size: [, rows, columns] }, x, y, share) {
   const [across, down] = [cellsAt(x, columns), cellsAt(y, rows)];
   const [upper, lower] = [share * (1 - down.t), share * down.t];
@@ -128,7 +156,13 @@ function around({ size: [, rows, columns] }, x, y, share) {
   ];
 }
 
-/** Add four weighted cells of one grid to a cell of another, in all its layers. */
+/**
+ * Add four weighted cells of one grid to a cell of another, in all its layers.
+ * @param {Grid} from
+ * @param {[WeightedCell, WeightedCell, WeightedCell, WeightedCell]} cells
+ * @param {Grid} to
+ * @param {number} toCell
+ */
 function carryCell(from, [[p, pWeight], [q, qWeight], [r, rWeight], [s, sWeight]], to, toCell) {
   const [values, sums] = [from.coefficients, to.coefficients];
   const [fromLayer, toLayer] = [from, to].map(({ size: [, rows, columns] }) => 4 * rows * columns);
@@ -140,7 +174,12 @@ function carryCell(from, [[p, pWeight], [q, qWeight], [r, rWeight], [s, sWeight]
   }
 }
 
-/** Interpolate the grid's rows into one [3, D, C, 4] slice, shared by a whole row of pixels. */
+/**
+ * Interpolate between two rows of the grid, for a row of pixels.
+ * @param {Float32Array} slice [3, D, C, 4], filled in
+ * @param {Grid} grid
+ * @param {Neighbours} rows
+ */
 function sliceRow(slice, { size: [depth, rows, columns], coefficients }, { low, high, t }) {
   const rowLength = 4 * columns;
   for (let plane = 0; plane < 3 * depth; plane++) {
@@ -152,7 +191,15 @@ function sliceRow(slice, { size: [depth, rows, columns], coefficients }, { low, 
   }
 }
 
-/** Transform one pixel. Unrolled and without allocation: it runs for every pixel of every frame. */
+/**
+ * Transform one pixel. Unrolled and without allocation: it runs for every pixel of every frame.
+ * @param {Uint8ClampedArray} data RGBA, changed in place
+ * @param {number} at the pixel's red
+ * @param {Float32Array} slice [3, D, C, 4]
+ * @param {number} depth D
+ * @param {number} columns C
+ * @param {Neighbours} across columns
+ */
 function applySlice(data, at, slice, depth, columns, { low, high, t }) {
   const [r, g, b] = [data[at], data[at + 1], data[at + 2]];
   const level = Math.min(Math.max(((LUMA[0] * r + LUMA[1] * g + LUMA[2] * b) / 255) * depth - 0.5, 0), depth - 1);
@@ -170,11 +217,24 @@ function applySlice(data, at, slice, depth, columns, { low, high, t }) {
   }
 }
 
+/**
+ * @param {Float32Array} slice
+ * @param {number} i where the four coefficients begin
+ * @param {number} r 0..255
+ * @param {number} g
+ * @param {number} b
+ * @returns {number} one transformed channel, 0..255 but for overshoot
+ */
 function shade(slice, i, r, g, b) {
   return slice[i] * r + slice[i + 1] * g + slice[i + 2] * b + slice[i + 3] * 255;
 }
 
-/** The two cells around a position 0..1, and how far it is from the lower to the higher one. */
+/**
+ * The two cells around a position on one axis.
+ * @param {number} position 0..1
+ * @param {number} count of cells
+ * @returns {Neighbours}
+ */
 function cellsAt(position, count) {
   const cell = Math.min(Math.max(position * count - 0.5, 0), count - 1);
   const low = Math.floor(cell);
@@ -182,7 +242,8 @@ function cellsAt(position, count) {
 }
 
 /**
- * @param {[number, number, number]} size
+ * How many numbers a grid of this size has.
+ * @param {GridSize} size
  * @returns {number}
  */
 export function coefficientCount([depth, rows, columns]) {

@@ -1,6 +1,7 @@
-/** Keeps what is on the canvas: records it as a video, to be downloaded. */
+/** Records what is on a canvas as a video, to be downloaded. */
 
 const FPS = 30;
+/** The first one that this browser can write. */
 const TYPES = ['video/mp4', 'video/webm'];
 
 export class Recorder {
@@ -25,6 +26,7 @@ export class Recorder {
 
   /** Begin; the video is downloaded at `stop`. */
   start() {
+    /** @type {Blob[]} */
     const parts = [];
     const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
     const recorder = new MediaRecorder(this.#canvas.captureStream(FPS), { mimeType, videoBitsPerSecond: 8_000_000 });
@@ -62,5 +64,5 @@ export function download(blob) {
   link.download = `mvstylizer-${moment}.${blob.type.split('/')[1].replace('jpeg', 'jpg')}`;
   link.href = URL.createObjectURL(blob);
   link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers read it after the click has returned
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers read the blob after click() has returned
 }

@@ -1,16 +1,31 @@
-/** Draws the camera's frames as the newest key frame was stylized, on the GPU, at the camera's own resolution. */
+/** Draws the camera's frames in the style of the newest answer, on the GPU, at the camera's own resolution. */
 
 /**
- * How a frame is made from a key frame's answer. grid: its colours are transformed as those of the place it came from;
- * residual: the stylized key frame, warped, and the transformed change since; warp: the stylized key frame, warped.
+ * How a frame is made from the answer to a key frame.
+ * grid: each pixel is transformed as its place in the key frame was;
+ * residual: the stylized key frame is warped, and the change since then, transformed, is added;
+ * warp: the stylized key frame is warped.
  * @typedef {'grid'|'residual'|'warp'} Mode
  */
+
+/** @typedef {Mode|'inPlace'} Drawing a mode, or the grid applied where the motion is unknown */
+
+/** @typedef {[from: number, to: number]} Span columns, as fractions of the width */
+
+/**
+ * A picture to draw: the upper left part of its source that is width x height pixels large.
+ * @typedef {{source: FrameSource, width: number, height: number}} Frame
+ */
+
+/** @typedef {HTMLVideoElement|HTMLCanvasElement|OffscreenCanvas} FrameSource */
+/** @typedef {import('./reassemble.js').Grid} Grid */
+/** @typedef {import('./tracker.js').Flow} Flow */
 
 const VERTEX = `#version 300 es
 uniform float up;
 out vec2 position;
 void main() {
-  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0;  // one triangle that covers the canvas
+  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0;  // of one triangle that covers the canvas
   position = corner;
   gl_Position = vec4(corner.x * 2.0 - 1.0, up * (corner.y * 2.0 - 1.0), 0.0, 1.0);  // up: -1 on the canvas
 }`;
@@ -38,14 +53,17 @@ vec3 inPlace(vec3 source) {
   return transform(position, source, vec4(source, 1.0));
 }
 
-// What the key frame does not show is stylized where it is. Almost sure is sure: both would cost twice.
+// What the key frame does not show is transformed in place. Almost valid counts as valid: doing both costs twice.
 vec3 filled(vec3 moved, vec3 source, float validity) {
   if (validity > 0.98) return moved;
   return mix(inPlace(source), moved, validity);
 }
 `;
 
-/** The colour of a pixel, in each mode; `inPlace` where nothing is known of its motion. */
+/**
+ * The shader's function for the colour of a pixel, in each mode.
+ * @type {Record<Drawing, string>}
+ */
 const STYLIZE = {
   inPlace: `
 vec3 stylize(vec3 source) {
@@ -76,10 +94,11 @@ void main() {
   colour = vec4(untouched ? source : stylize(source), 1.0);
 }`;
 
-/** Drivers that draw on the CPU. */
+/** The names of drivers that draw on the CPU. */
 const SOFTWARE = /swiftshader|llvmpipe|software|basic render/i;
 
 const CHANNELS = ['red', 'green', 'blue'];
+/** The shader's samplers, each on the texture unit of its index. */
 const SAMPLERS = [...CHANNELS, 'image', 'flow', 'key', 'stylized'];
 const [IMAGE_UNIT, FLOW_UNIT, KEY_UNIT, STYLIZED_UNIT] = [3, 4, 5, 6];
 
@@ -88,30 +107,41 @@ export class Renderer {
   /** @type {WebGL2RenderingContext} */
   #gl;
   #mode;
-  /** Half floats, but for SwiftShader, which filters them three times slower than floats (45 and 16 ms at 640x360). */
-  #floatFormat;
-  #programs = {};
+  /**
+   * The textures' internal format, chosen by `#build`. Half floats, except on SwiftShader, which filters floats three
+   * times faster (16 ms instead of 45 at 640x360).
+   * @type {GLenum}
+   */
+  #floatFormat = 0;
+  /** @type {Map<Drawing, WebGLProgram>} */
+  #programs = new Map();
+  /** @type {WebGLTexture[]} as SAMPLERS */
   #textures = [];
-  #frameBuffer;
+  /** @type {WebGLFramebuffer|null} draws into the stylized key frame */
+  #frameBuffer = null;
+  /** @type {Grid|null} */
   #grid = null;
+  /** @type {Flow|null} */
   #flow = null;
+  /** @type {HTMLCanvasElement|OffscreenCanvas|null} the key frame */
   #key = null;
-  /** @type {WebGLSync|null} passed when the last drawing is done */
+  /** @type {WebGLSync|null} signalled when the last drawing is done */
   #drawn = null;
 
-  /** Whether it looks along the flow. */
+  /** @type {true} whether frames are drawn along the flow */
   usesFlow = true;
 
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {Mode} mode
+   * @param {Mode} [mode]
    * @throws {Error} when the browser has no WebGL2
    */
   constructor(canvas, mode = 'grid') {
     this.#canvas = canvas;
     this.#mode = mode;
-    this.#gl = canvas.getContext('webgl2', { alpha: false, depth: false, antialias: false });
-    if (!this.#gl) throw new Error('This browser has no WebGL2.');
+    const gl = canvas.getContext('webgl2', { alpha: false, depth: false, antialias: false });
+    if (!gl) throw new Error('This browser has no WebGL2.');
+    this.#gl = gl;
     canvas.addEventListener('webglcontextlost', this.#onLost);
     canvas.addEventListener('webglcontextrestored', this.#onRestored);
     this.#build();
@@ -123,13 +153,13 @@ export class Renderer {
     return SOFTWARE.test(this.#gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : this.#gl.RENDERER));
   }
 
-  /** @returns {boolean} whether the last drawing is not done yet: another one would only wait behind it */
+  /** @returns {boolean} whether the last drawing is still under way: another one would only wait behind it */
   get busy() {
     const gl = this.#gl;
     return this.#drawn !== null && gl.getSyncParameter(this.#drawn, gl.SYNC_STATUS) === gl.UNSIGNALED;
   }
 
-  /** @param {import('./reassemble.js').Grid} grid for the frames from now on */
+  /** @param {Grid} grid for the frames from now on */
   setGrid(grid) {
     this.#grid = grid;
     const gl = this.#gl;
@@ -142,7 +172,7 @@ export class Renderer {
     this.#stylizeKey();
   }
 
-  /** @param {HTMLCanvasElement|OffscreenCanvas|null} picture the key frame, which residual and warp need */
+  /** @param {HTMLCanvasElement|OffscreenCanvas|null} picture the key frame itself, for residual and warp */
   setKey(picture) {
     this.#key = picture;
     if (!picture) return;
@@ -154,19 +184,20 @@ export class Renderer {
     this.#stylizeKey();
   }
 
-  /** @param {import('./tracker.js').Flow|null} flow to the key frame; null: nothing is known of the motion */
+  /** @param {Flow|null} flow to the key frame; null when the motion is unknown */
   setFlow(flow) {
     if (flow === this.#flow) return;
     this.#flow = flow;
     if (!flow) return;
     const gl = this.#gl;
     gl.activeTexture(gl.TEXTURE0 + FLOW_UNIT);
-    gl.texImage2D(gl.TEXTURE_2D, 0, this.#floatFormat, flow.width, flow.height, 0, gl.RGBA, gl.FLOAT, flow.moves);
+    const { width, height, normalizedFlow } = flow;
+    gl.texImage2D(gl.TEXTURE_2D, 0, this.#floatFormat, width, height, 0, gl.RGBA, gl.FLOAT, normalizedFlow);
   }
 
   /**
-   * Take the picture to draw, the source's upper left part; the canvas takes its size.
-   * @param {TexImageSource} source
+   * Take the picture to draw, the source's upper left part; the canvas gets its size.
+   * @param {FrameSource} source
    * @param {number} width in pixels
    * @param {number} height in pixels
    */
@@ -180,7 +211,7 @@ export class Renderer {
 
   /**
    * Draw the picture, untouched where `before` says so.
-   * @param {[number, number]} before from and to, as fractions of the width
+   * @param {Span} before
    */
   draw(before) {
     const { width, height } = this.#canvas;
@@ -195,6 +226,8 @@ export class Renderer {
     this.#canvas.removeEventListener('webglcontextrestored', this.#onRestored);
     this.#textures.forEach((texture) => this.#gl.deleteTexture(texture));
   }
+
+  /** @param {Event} event */
   #onLost = (event) => event.preventDefault(); // otherwise the browser never restores it
 
   #onRestored = () => {
@@ -206,13 +239,13 @@ export class Renderer {
     this.setFlow(flow);
   };
 
-  /** The mode, as far as everything it needs is there. */
+  /** @returns {Drawing} the mode, or the best one for what has arrived so far */
   #drawable() {
     if (!this.#flow) return 'inPlace';
     return this.#key ? this.#mode : 'grid';
   }
 
-  /** What the server made of the key frame: here its grid, so a fade of grids fades this too. */
+  /** Make the stylized key frame: from the grid, so that it fades as the grid does. */
   #stylizeKey() {
     if (!this.#key || !this.#grid) return;
     const gl = this.#gl;
@@ -222,14 +255,20 @@ export class Renderer {
     gl.bindFramebuffer(gl.FRAMEBUFFER, null);
   }
 
+  /**
+   * Draw into the current framebuffer.
+   * @param {Drawing} name
+   * @param {number} imageUnit the texture unit of the untouched picture
+   * @param {{width: number, height: number, up: 1|-1, before: Span}} target up: -1 on the canvas, to begin at its top
+   */
   #run(name, imageUnit, { width, height, up, before }) {
     const gl = this.#gl;
-    const program = this.#programs[name];
+    const program = /** @type {WebGLProgram} */ (this.#programs.get(name));
     gl.viewport(0, 0, width, height);
     gl.useProgram(program);
     gl.uniform1i(gl.getUniformLocation(program, 'image'), imageUnit);
     gl.uniform1f(gl.getUniformLocation(program, 'up'), up);
-    gl.uniform2f(gl.getUniformLocation(program, 'before'), ...before);
+    gl.uniform2f(gl.getUniformLocation(program, 'before'), before[0], before[1]);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
   }
 
@@ -238,7 +277,9 @@ export class Renderer {
     this.#drawn = null;
     const filtersFloats = gl.getExtension('OES_texture_float_linear') !== null;
     this.#floatFormat = this.onCpu && filtersFloats ? gl.RGBA32F : gl.RGBA16F;
-    for (const name of new Set(['inPlace', 'grid', this.#mode])) this.#programs[name] = linkProgram(gl, STYLIZE[name]);
+    /** @type {Drawing[]} */
+    const drawings = ['inPlace', 'grid', this.#mode];
+    this.#programs = new Map(drawings.map((name) => [name, linkProgram(gl, STYLIZE[name])]));
     this.#textures = SAMPLERS.map((name, unit) => {
       return addTexture(gl, unit, CHANNELS.includes(name) ? gl.TEXTURE_3D : gl.TEXTURE_2D);
     });
@@ -250,14 +291,16 @@ export class Renderer {
   }
 }
 
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @param {string} stylize the shader's function of this name
+ * @returns {WebGLProgram}
+ * @throws {Error} when the driver does not compile it
+ */
 function linkProgram(gl, stylize) {
   const program = gl.createProgram();
-  for (const [type, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, HEAD + stylize + MAIN]]) {
-    const shader = gl.createShader(type);
-    gl.shaderSource(shader, source);
-    gl.compileShader(shader);
-    gl.attachShader(program, shader);
-  }
+  addShader(gl, program, gl.VERTEX_SHADER, VERTEX);
+  addShader(gl, program, gl.FRAGMENT_SHADER, HEAD + stylize + MAIN);
   gl.linkProgram(program);
   if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
     throw new Error(`The graphics driver refused the shader: ${gl.getProgramInfoLog(program)}`);
@@ -267,6 +310,25 @@ function linkProgram(gl, stylize) {
   return program;
 }
 
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @param {WebGLProgram} program
+ * @param {GLenum} type VERTEX_SHADER or FRAGMENT_SHADER
+ * @param {string} source
+ */
+function addShader(gl, program, type, source) {
+  const shader = /** @type {WebGLShader} */ (gl.createShader(type)); // null only for an unknown type
+  gl.shaderSource(shader, source);
+  gl.compileShader(shader);
+  gl.attachShader(program, shader);
+}
+
+/**
+ * @param {WebGL2RenderingContext} gl
+ * @param {number} unit
+ * @param {GLenum} target TEXTURE_2D or TEXTURE_3D
+ * @returns {WebGLTexture} bound to the unit; interpolated, with clamped edges
+ */
 function addTexture(gl, unit, target) {
   const texture = gl.createTexture();
   gl.activeTexture(gl.TEXTURE0 + unit);

@@ -1,19 +1,24 @@
-/** The renderer for browsers without WebGL2: the same interface, a smaller picture, the grid applied on the CPU. */
+/** The renderer for browsers without WebGL2: a smaller picture, the grid applied on the CPU, no flow. */
 
+import { context2d } from './dom.js';
 import { applyGrid } from './reassemble.js';
 
+/** @typedef {import('./reassemble.js').Grid} Grid */
+
+/** The longer side, in pixels, that a CPU can draw at the camera's rate. */
 const MAX_SIDE = 320;
 
 export class Renderer2D {
   #canvas;
   #context;
+  /** @type {Grid|null} */
   #grid = null;
-  /** @type {ImageData} */
-  #image;
+  /** @type {ImageData|null} */
+  #image = null;
 
   /** As Renderer.onCpu. */
   onCpu = true;
-  /** As Renderer.usesFlow: a grid changes little from place to place, and there is no time for more. */
+  /** @type {false} as Renderer.usesFlow: a grid varies little from place to place, and there is no time for more */
   usesFlow = false;
   /** As Renderer.busy: drawing is done when it returns. */
   busy = false;
@@ -21,17 +26,17 @@ export class Renderer2D {
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
     this.#canvas = canvas;
-    this.#context = canvas.getContext('2d', { alpha: false, willReadFrequently: true });
+    this.#context = context2d(canvas, { alpha: false, willReadFrequently: true });
   }
 
-  /** @param {import('./reassemble.js').Grid} grid for the frames from now on */
+  /** @param {Grid} grid for the frames from now on */
   setGrid(grid) {
     this.#grid = grid;
   }
 
   /**
-   * Take the picture to draw; the canvas takes its shape.
-   * @param {CanvasImageSource} source
+   * Take the picture to draw; the canvas gets its aspect ratio.
+   * @param {import('./renderer.js').FrameSource} source
    * @param {number} width in pixels
    * @param {number} height in pixels
    */
@@ -44,10 +49,11 @@ export class Renderer2D {
   }
 
   /**
-   * Draw the picture, untouched where `before` says so.
-   * @param {[number, number]} before from and to, as fractions of the width
+   * Draw the picture, untouched where `before` says so; nothing before there are a picture and a grid.
+   * @param {import('./renderer.js').Span} before
    */
   draw(before) {
+    if (!this.#image || !this.#grid) return;
     const drawn = new ImageData(this.#image.data.slice(), this.#image.width);
     const [from, to] = before.map((edge) => Math.round(edge * drawn.width));
     applyGrid(drawn, this.#grid, 0, from);
@@ -56,6 +62,6 @@ export class Renderer2D {
   }
 
   destroy() {
-    this.#image = undefined;
+    this.#image = null;
   }
 }

@@ -1,8 +1,9 @@
 /** The picture that is sent: the frame scaled down, its id in a strip below, as a stream for WebRTC. */
 
+import { context2d } from './dom.js';
 import { FRAME_IDS, STRIP_ROWS, drawStamp } from './framestamp.js';
 
-/** Key frames are stylized at 256 px, so more would only cost encoding. */
+/** The longer side of what is sent, in pixels. Key frames are stylized at 256, so more would only cost encoding. */
 const MAX_SIDE = 640;
 /** Half a minute at 30 fps: far longer than a key frame's answer may take. */
 const REMEMBERED_FRAMES = 1024;
@@ -12,19 +13,21 @@ export class SentPicture {
   #context;
   #stream;
   #onSize;
+  /** @type {Map<number, number>} performance.now() by frame id, oldest first */
   #sentAt = new Map();
   #nextId = 0;
 
-  /** Of the picture without the strip, in pixels; zero before the first frame. */
+  /** Pixels of the picture without the strip; zero before the first frame. */
   width = 0;
+  /** As `width`. */
   height = 0;
 
   /**
-   * @param {boolean} onCpu whether to scale on the CPU: where it also does the GPU's work, that is twice as fast
+   * @param {boolean} onCpu whether to scale on the CPU: twice as fast where there is no GPU
    * @param {(width: number, height: number) => void} onSize called before the first frame of another size is sent
    */
   constructor(onCpu, onSize) {
-    this.#context = this.#canvas.getContext('2d', { alpha: false, willReadFrequently: onCpu });
+    this.#context = context2d(this.#canvas, { alpha: false, willReadFrequently: onCpu });
     this.#stream = this.#canvas.captureStream();
     this.#onSize = onSize;
   }
@@ -34,7 +37,7 @@ export class SentPicture {
     return this.#stream;
   }
 
-  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last frame sent: all above the strip */
+  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last frame sent, without the strip */
   get frame() {
     return { source: this.#canvas, width: this.width, height: this.height };
   }
@@ -68,6 +71,10 @@ export class SentPicture {
     this.#stream.getTracks().forEach((track) => track.stop());
   }
 
+  /**
+   * @param {number} videoWidth in pixels
+   * @param {number} videoHeight in pixels
+   */
   #fit(videoWidth, videoHeight) {
     const scale = Math.min(1, MAX_SIDE / Math.max(videoWidth, videoHeight));
     const [width, height] = [even(videoWidth * scale), even(videoHeight * scale)];
@@ -77,14 +84,23 @@ export class SentPicture {
     Object.assign(this.#canvas, { width, height: height + STRIP_ROWS });
   }
 
+  /**
+   * @param {number} frameId
+   * @param {number} now
+   */
   #remember(frameId, now) {
-    this.#sentAt.delete(frameId); // an id comes round again: it must count as the newest
+    this.#sentAt.delete(frameId); // ids repeat: one set anew would keep its old place in the map
     this.#sentAt.set(frameId, now);
-    if (this.#sentAt.size > REMEMBERED_FRAMES) this.#sentAt.delete(this.#sentAt.keys().next().value);
+    const [oldest] = this.#sentAt.keys();
+    if (this.#sentAt.size > REMEMBERED_FRAMES) this.#sentAt.delete(oldest);
   }
 }
 
-/** Video encoders want even sides. */
+/**
+ * Video encoders need even sides.
+ * @param {number} length in pixels
+ * @returns {number}
+ */
 function even(length) {
   return Math.max(2, 2 * Math.round(length / 2));
 }

@@ -1,15 +1,20 @@
-/** Keeps a connection to the gateway alive: offers again whenever it is lost, later and later. */
+/** Keeps a connection to the gateway: whenever it is lost, it is made again, after growing delays. */
 
 import { ChunkAssembler } from './chunks.js';
 import { Connection, OfferRefused } from './connection.js';
 import { readControl, readStylizedFrame } from './messages.js';
 
 const FIRST_RETRY_MS = 500;
-/** Whoever comes back after an hour finds its clients within five seconds. */
+/** A gateway that was away for an hour has its clients back within this time. */
 const LAST_RETRY_MS = 4000;
 
+/** @typedef {import('./messages.js').ControlMessage} ControlMessage */
+/** @typedef {import('./messages.js').StylizedFrame} StylizedFrame */
+
+/** @typedef {import('./connection.js').OfferRequest & {stream: MediaStream}} SessionRequest what to offer */
+
 /**
- * How long to wait before the next attempt: doubling, and spread so that clients do not come back all at once.
+ * How long to wait before the next attempt: it doubles, and is spread so that clients do not come back all at once.
  * @param {number} attempt 0 for the first one after a loss
  * @param {number} random 0..1
  * @returns {number} milliseconds
@@ -20,12 +25,12 @@ export function retryDelayMs(attempt, random) {
 
 /**
  * @typedef {object} SessionHandlers
- * @property {(frame: import('./messages.js').StylizedFrame) => void} onStylized
- * @property {(message: {type: string}) => void} onControl
+ * @property {(frame: StylizedFrame) => void} onStylized
+ * @property {(message: ControlMessage) => void} onControl
  * @property {() => void} onConnecting an attempt begins
  * @property {(reason: string) => void} onLost it failed or ended, and another one will follow
- * @property {(reason: string) => void} onFull the server has no place now; it will be asked again
- * @property {() => void} onMalformed something arrived that does not fit the contract
+ * @property {(reason: string) => void} onFull the gateway has no place now, and will be asked again
+ * @property {() => void} onMalformed a message arrived that does not fit the contract
  */
 
 export class Session {
@@ -34,14 +39,15 @@ export class Session {
   /** @type {Connection|null} */
   #connection = null;
   #running = false;
+  /** Since the last connection that worked. */
   #attempt = 0;
+  /** @type {() => void} ends the present pause */
   #wake = () => {};
-  /** Answers are handed on in the order they came, however long each takes to unpack. */
+  /** Settles when the last answer was handed on: they keep their order, however long each takes to unpack. */
   #turn = Promise.resolve();
 
   /**
-   * @param {() => Promise<{stream: MediaStream, style: string, width: number, height: number}>} request
-   *   what to offer, asked again at each attempt
+   * @param {() => Promise<SessionRequest>} request called at each attempt
    * @param {SessionHandlers} handlers
    */
   constructor(request, handlers) {
@@ -74,12 +80,16 @@ export class Session {
     this.#retryNow();
   }
 
-  /** Announce the size of the frames that follow. */
+  /**
+   * Announce the size of the frames that follow.
+   * @param {number} width in pixels
+   * @param {number} height in pixels
+   */
   setSize(width, height) {
     this.#connection?.send({ type: 'size', width, height });
   }
 
-  /** @param {{type: string}} message for the session of the moment */
+  /** @param {import('./messages.js').ClientMessage} message lost unless there is a connection, or one is being made */
   send(message) {
     this.#connection?.send(message);
   }
@@ -93,6 +103,7 @@ export class Session {
     this.#wake();
   }
 
+  /** @returns {Promise<{reason: string, retryAfterMs: number}>} why it ended; how long we are asked to wait, or 0 */
   async #connectOnce() {
     const assembler = new ChunkAssembler();
     const connection = new Connection({
@@ -113,12 +124,18 @@ export class Session {
     }
   }
 
+  /** @param {unknown} text */
   #onControl(text) {
     const message = readControl(text);
     if (message) this.#handlers.onControl(message);
     else this.#handlers.onMalformed();
   }
 
+  /**
+   * @param {Connection} connection it came from
+   * @param {ChunkAssembler} assembler the connection's
+   * @param {unknown} chunk
+   */
   #onChunk(connection, assembler, chunk) {
     const refused = assembler.malformed;
     const payload = assembler.add(chunk);
@@ -128,22 +145,31 @@ export class Session {
     this.#turn = this.#turn.then(read, read);
   }
 
+  /**
+   * @param {Connection} connection it came from
+   * @param {Uint8Array<ArrayBuffer>} payload
+   */
   async #onPayload(connection, payload) {
     const frame = await readStylizedFrame(payload);
-    if (connection !== this.#connection) return; // over meanwhile
+    if (connection !== this.#connection) return; // it ended meanwhile
     if (frame) this.#onStylized(frame);
     else this.#handlers.onMalformed();
   }
 
+  /** @param {StylizedFrame} frame */
   #onStylized(frame) {
     this.#attempt = 0; // only a connection that works earns a quick retry
     this.#handlers.onStylized(frame);
   }
 
+  /**
+   * @param {number} delayMs
+   * @returns {Promise<void>} resolves after that time, or when there is reason to try at once
+   */
   #pause(delayMs) {
     return new Promise((resolve) => {
       this.#wake = resolve;
-      if (!document.hidden) setTimeout(resolve, delayMs); // a hidden page sends no frames: it waits until it is seen
+      if (!document.hidden) setTimeout(resolve, delayMs); // a hidden page has no frames to send: it waits to be seen
     });
   }
 

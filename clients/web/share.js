@@ -1,11 +1,15 @@
-/** Whether the server may learn from this browser's pictures: off until the switch is set, and off again at any time. */
+/** The switch by which the user lets the server learn from this browser's pictures. It is off until it is set. */
 
+import { find } from './dom.js';
+
+/** The localStorage key. */
 const KEY = 'mvstylizer.share';
 
 /**
- * @typedef {object} Word
+ * What the user decided.
+ * @typedef {object} Consent
  * @property {boolean} on
- * @property {string} by the name that our pictures are taken back by, in this session or a later one
+ * @property {string} by a random name: the pictures shared under it can be taken back in a later session, too
  */
 
 export class Share {
@@ -13,44 +17,44 @@ export class Share {
   #dialog;
   #switch;
   #onChange;
-  /** @type {Word|null} null: nothing was ever shared, or the server has deleted it */
-  #word = stored();
+  /** @type {Consent|null} null when nothing was ever shared, or the server has deleted it */
+  #consent = stored();
 
   /**
    * @param {HTMLButtonElement} button opens the dialog
    * @param {HTMLDialogElement} dialog with a checkbox
-   * @param {() => void} onChange there is something new to tell
+   * @param {() => void} onChange the message has changed
    */
   constructor(button, dialog, onChange) {
     this.#button = button;
     this.#dialog = dialog;
-    this.#switch = dialog.querySelector('input');
+    this.#switch = find(dialog, 'input', HTMLInputElement);
     this.#onChange = onChange;
   }
 
   start() {
-    this.#switch.checked = this.#word?.on ?? false;
+    this.#switch.checked = this.#consent?.on ?? false;
     this.#button.addEventListener('click', this.#open);
     this.#switch.addEventListener('change', this.#change);
   }
 
   /** @returns {{type: 'share', on: boolean, by: string}|null} what to tell the server; null for nothing */
   get message() {
-    return this.#word && { type: 'share', ...this.#word };
+    return this.#consent && { type: 'share', ...this.#consent };
   }
 
   /**
-   * The server has done as it was told.
-   * @param {boolean} on
+   * The server has done what the message asked for.
+   * @param {boolean} on as in the message
    */
   confirm(on) {
-    if (!on && this.#word?.on === false) this.#keep(null);
+    if (!on && this.#consent?.on === false) this.#keep(null);
   }
 
-  /** The server has forgotten our word: what holds is what this browser keeps, perhaps changed on another page. */
+  /** The server has lost what it was told: read the decision anew, as another page may have changed it. */
   again() {
-    this.#word = stored();
-    this.#switch.checked = this.#word?.on ?? false;
+    this.#consent = stored();
+    this.#switch.checked = this.#consent?.on ?? false;
   }
 
   destroy() {
@@ -61,24 +65,28 @@ export class Share {
   #open = () => this.#dialog.showModal();
 
   #change = () => {
-    this.#keep({ on: this.#switch.checked, by: this.#word?.by ?? crypto.randomUUID() });
+    this.#keep({ on: this.#switch.checked, by: this.#consent?.by ?? crypto.randomUUID() });
     this.#onChange();
   };
 
-  /** A "no" is kept, too, until the server has heard it. */
-  #keep(word) {
-    this.#word = word;
+  /**
+   * Store the decision. A withdrawal is stored, too, until the server has confirmed it.
+   * @param {Consent|null} consent
+   */
+  #keep(consent) {
+    this.#consent = consent;
     try {
-      localStorage.setItem(KEY, JSON.stringify(word));
+      localStorage.setItem(KEY, JSON.stringify(consent));
     } catch {
-      // a browser that keeps nothing: it holds until the page is left
+      // this browser stores nothing: the decision holds until the page is left
     }
   }
 }
 
+/** @returns {Consent|null} */
 function stored() {
   try {
-    return JSON.parse(localStorage.getItem(KEY));
+    return JSON.parse(localStorage.getItem(KEY) ?? 'null');
   } catch {
     return null;
   }

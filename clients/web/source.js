@@ -2,27 +2,39 @@
 
 import { Trouble, cameraTrouble } from './trouble.js';
 
-/** Between two looks whether the last frame is done: a quarter of a display's. */
+/** How often to check whether the last frame is done: four times per refresh of a display. */
 const RETRY_MS = 4;
 
 /** @typedef {'user'|'environment'} Facing the front or the back camera */
+
+/**
+ * @typedef {object} SourceHandlers
+ * @property {() => boolean} isBusy whether the frame given last is not done yet
+ * @property {(video: HTMLVideoElement) => void} onFrame there is a new frame; called only while not busy
+ * @property {() => void} onEnded the camera was taken away
+ */
 
 export class VideoSource {
   #video;
   #isBusy;
   #onFrame;
   #onEnded;
+  /** Of the callback at the next frame. */
   #request = 0;
+  /** A timeout: when to check again whether the last frame is done. */
   #retry = 0;
+  /** @type {WakeLockSentinel|null} */
   #wakeLock = null;
+  /** @type {MediaStream|null} the camera's */
+  #stream = null;
+  /** @type {string|null} an object URL */
   #fileUrl = null;
+  /** @type {Facing} */
   #facing = 'user';
 
   /**
    * @param {HTMLVideoElement} video
-   * @param {{isBusy: () => boolean, onFrame: (video: HTMLVideoElement) => void, onEnded: () => void}} handlers
-   *   isBusy: whether the frame given last is not done yet; onFrame: a new frame, the newest whenever it is not busy;
-   *   onEnded: the camera was taken away
+   * @param {SourceHandlers} handlers
    */
   constructor(video, { isBusy, onFrame, onEnded }) {
     this.#video = video;
@@ -36,7 +48,7 @@ export class VideoSource {
     return this.#facing;
   }
 
-  /** @returns {boolean} whether people see themselves in the picture, and expect a mirror */
+  /** @returns {boolean} whether users see themselves, and expect a mirror */
   get mirrored() {
     return !this.#fileUrl && this.#facing === 'user';
   }
@@ -51,13 +63,14 @@ export class VideoSource {
     if (!navigator.mediaDevices) throw cameraTrouble(new Error('no mediaDevices'));
     const video = { facingMode: facing, width: { ideal: 1920 }, height: { ideal: 1080 }, frameRate: { ideal: 30 } };
     try {
-      this.#video.srcObject = await navigator.mediaDevices.getUserMedia({ video });
+      this.#stream = await navigator.mediaDevices.getUserMedia({ video });
     } catch (error) {
-      throw cameraTrouble(error);
+      throw cameraTrouble(/** @type {DOMException} */ (error));
     }
-    const [track] = this.#video.srcObject.getVideoTracks();
+    this.#video.srcObject = this.#stream;
+    const [track] = this.#stream.getVideoTracks();
     track.addEventListener('ended', this.#onEnded);
-    this.#facing = track.getSettings().facingMode ?? 'user';
+    this.#facing = (track.getSettings().facingMode ?? 'user') === 'user' ? 'user' : 'environment';
     await this.#play();
   }
 
@@ -88,11 +101,11 @@ export class VideoSource {
     document.removeEventListener('visibilitychange', this.#onVisible);
     this.#wakeLock?.release();
     this.#wakeLock = null;
-    this.#video.srcObject?.getTracks().forEach((track) => {
+    this.#stream?.getTracks().forEach((track) => {
       track.removeEventListener('ended', this.#onEnded);
       track.stop();
     });
-    this.#video.srcObject = null;
+    this.#video.srcObject = this.#stream = null;
     this.#video.removeAttribute('src');
     if (this.#fileUrl) URL.revokeObjectURL(this.#fileUrl);
     this.#fileUrl = null;
@@ -109,14 +122,14 @@ export class VideoSource {
     this.#stayAwake();
   }
 
-  /** A phone pauses the video of a page that went to the background, and takes the wake lock. */
+  /** A phone pauses the video of a page in the background, and ends its wake lock. */
   #onVisible = async () => {
     if (document.hidden) return;
     await this.#video.play();
     this.#stayAwake();
   };
 
-  /** A phone dims its screen when nobody touches it, and nobody touches a camera. */
+  /** A phone that is used as a camera is not touched, and would switch its screen off. */
   async #stayAwake() {
     this.#wakeLock = await navigator.wakeLock?.request('screen').catch(() => null) ?? null;
   }
@@ -132,7 +145,7 @@ export class VideoSource {
     this.#give();
   };
 
-  /** A frame that had to wait would be old by the time of its turn. */
+  /** Wait until the last frame is done, and then give the newest one: a frame that had waited would be old. */
   #give = () => {
     clearTimeout(this.#retry);
     if (!this.#video.videoWidth) return;

@@ -1,6 +1,6 @@
-/** Places the picture: it fills the page when little of it is lost that way, else it is whole above the controls. */
+/** Places the picture: it fills the page when that hides little of it, else all of it is shown above the controls. */
 
-/** Shown whole when filling the page would hide more than a quarter of it. */
+/** The share of the picture that must stay visible when it fills the page. */
 const LEAST_VISIBLE = 0.75;
 
 export class Stage {
@@ -27,7 +27,11 @@ export class Stage {
     this.#observer.observe(this.#dock);
   }
 
-  /** Fit a picture of this size, in pixels. */
+  /**
+   * Place a picture of this size.
+   * @param {number} width in pixels
+   * @param {number} height in pixels
+   */
   fit(width, height) {
     if (width === this.#width && height === this.#height) return;
     this.#width = width;
@@ -48,6 +52,6 @@ export class Stage {
     const scale = fills ? Math.max(across, down) : Math.min(across, free / this.#height);
     const [width, height] = [this.#width * scale, this.#height * scale];
     const box = { left: (clientWidth - width) / 2, top: (free - height) / 2, width, height };
-    for (const [side, length] of Object.entries(box)) this.#picture.style[side] = `${length}px`;
+    for (const [side, length] of Object.entries(box)) this.#picture.style.setProperty(side, `${length}px`);
   }
 }

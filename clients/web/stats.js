@@ -1,11 +1,27 @@
-/** Counts what happens, for the read-out and for tests. Times are of performance.now(), in milliseconds. */
+/** Counts what happens, for the read-out and for tests. Times are those of performance.now(), in milliseconds. */
 
 const FPS_WINDOW_MS = 2000;
 
+/**
+ * @typedef {object} StatsSnapshot
+ * @property {number} fps frames drawn per second
+ * @property {number} keyFrames whose answers were shown
+ * @property {number|null} keyFrameAgeMs since the frame on which the present look is based was captured
+ * @property {number|null} roundTripMs from that frame's capture to its answer
+ * @property {number} framesSent
+ * @property {number} dropped see Stats, as the rest
+ * @property {number} stale
+ * @property {number} malformed
+ * @property {number} reconnects
+ */
+
 export class Stats {
+  /** @type {number[]} of the frames drawn in the last FPS_WINDOW_MS */
   #frameTimes = [];
   #keyFrames = 0;
+  /** @type {number|null} */
   #keyFrameCapturedAt = null;
+  /** @type {number|null} */
   #roundTripMs = null;
 
   framesSent = 0;
@@ -17,13 +33,20 @@ export class Stats {
   malformed = 0;
   reconnects = 0;
 
-  /** A frame was drawn. */
+  /**
+   * A frame was drawn.
+   * @param {number} now
+   */
   frame(now) {
     this.#frameTimes.push(now);
     while (now - this.#frameTimes[0] > FPS_WINDOW_MS) this.#frameTimes.shift();
   }
 
-  /** A key frame's answer was put on show. `capturedAt` is undefined when the frame is too old to be remembered. */
+  /**
+   * The answer to a key frame is on show.
+   * @param {number|undefined} capturedAt undefined when the frame is too old to be remembered
+   * @param {number} now
+   */
   keyFrame(capturedAt, now) {
     this.#keyFrames += 1;
     this.#keyFrameCapturedAt = capturedAt ?? null;
@@ -32,8 +55,7 @@ export class Stats {
 
   /**
    * @param {number} now
-   * @returns {{fps: number, keyFrames: number, keyFrameAgeMs: number|null, roundTripMs: number|null,
-   *   framesSent: number, dropped: number, stale: number, malformed: number, reconnects: number}}
+   * @returns {StatsSnapshot}
    */
   snapshot(now) {
     const { framesSent, dropped, stale, malformed, reconnects } = this;
@@ -46,6 +68,10 @@ export class Stats {
     };
   }
 
+  /**
+   * @param {number} now
+   * @returns {number}
+   */
   #fps(now) {
     const recent = this.#frameTimes.filter((time) => now - time <= FPS_WINDOW_MS);
     return recent.length < 2 ? 0 : (1000 * (recent.length - 1)) / (now - recent[0]);

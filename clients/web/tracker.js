@@ -1,29 +1,67 @@
 /**
- * Knows how the newest frames moved since the key frames: remembers frames until the server has said which of them are
- * key frames, and has a worker compare those with every frame that follows. Nothing here ever waits.
+ * Has the flow from the newest frames to the key frames: it remembers frames until the gateway has announced which of
+ * them are key frames, and lets a worker compare those with every frame that follows. No call here ever waits.
  */
 
+import { context2d } from './dom.js';
 import { LARGEST_SIDE, fitted } from './estimator.js';
 import { isNewer } from './framestamp.js';
 
-/** A key frame is announced within a round trip; three seconds is a poor one. */
+/** A key frame is announced within a round trip; on a very bad network that takes three seconds. */
 const REMEMBERED_MS = 3000;
 const MAX_FRAMES = 128;
-/** The one on show, two on their way, and one to spare. */
+/** The key frame on show, two whose answers are on their way, and one to spare. */
 const MAX_KEYS = 4;
+/** Weights of red, green and blue. */
 const LUMA = [0.299, 0.587, 0.114];
 
 /** @typedef {import('./planes.js').Plane} Plane */
+/** @typedef {import('./renderer.js').Frame} Frame */
 
 /**
- * How a frame moved since a key frame.
+ * The flow from a frame to a key frame.
  * @typedef {object} Flow
  * @property {number} frameId
  * @property {number} width
  * @property {number} height
- * @property {Float32Array} moves for each pixel dx and dy, as fractions of the width and height, validity 0..1, and 0
+ * @property {Float32Array<ArrayBuffer>} normalizedFlow for each pixel dx and dy as fractions of the width and height,
+ *   validity 0..1, and 0
  * @property {number} ms how long it took
  * @property {[number, number]} size width and height of the pictures that were compared
+ */
+
+/**
+ * @typedef {object} TrackerStats
+ * @property {number|null} flowMs how long the newest flow took
+ * @property {[number, number]|null} flowSize width and height of the pictures it compared
+ * @property {number} flowsSkipped frames never compared, because the next one came while the worker was busy
+ * @property {number} framesForgotten before their age, because there were too many
+ * @property {number} keyFramesForgotten announced when no longer remembered, or dropped because there were too many
+ */
+
+/**
+ * One of: add a key frame; remove one; compare a frame with the key frame `keyId`.
+ * @typedef {object} ToWorker
+ * @property {{id: number, luma: Plane}} [add]
+ * @property {{id: number}} [remove]
+ * @property {{id: number, luma: Plane, keyId: number}} [frame]
+ */
+
+/** @typedef {{frameId: number, keyId: number, flow: Omit<Flow, 'frameId'>}} FromWorker the answer to `frame` */
+
+/**
+ * A frame that may become a key frame.
+ * @typedef {object} SeenFrame
+ * @property {Plane} luma 0..255, small
+ * @property {OffscreenCanvas|null} picture null where pictures are not kept
+ * @property {number} seenAt performance.now()
+ */
+
+/**
+ * @typedef {object} KeyFrame
+ * @property {OffscreenCanvas|null} picture
+ * @property {Flow|null} flow the newest one to it
+ * @property {number} turn when it was last compared, counted in comparisons
  */
 
 export class Tracker {
@@ -31,15 +69,19 @@ export class Tracker {
   #small;
   #keepsPictures;
   #onFlow;
-  /** @type {Map<number, {luma: Plane, picture: OffscreenCanvas|null, seenAt: number}>} oldest first */
+  /** @type {Map<number, SeenFrame>} by frame id, oldest first */
   #frames = new Map();
-  /** @type {Map<number, {picture: OffscreenCanvas|null, flow: Flow|null, turn: number}>} oldest first */
+  /** @type {Map<number, KeyFrame>} by frame id, oldest first */
   #keys = new Map();
+  /** @type {number|null} the id of the key frame on show */
   #shown = null;
+  /** @type {{id: number, luma: Plane}|null} */
   #newest = null;
+  /** Comparisons begun. */
   #turns = 0;
+  /** Whether the worker is comparing. */
   #busy = false;
-  /** Whether the newest frame was compared with no key frame yet, and there are some. */
+  /** Whether there are key frames, and the newest frame has been compared with none of them. */
   #waiting = false;
 
   /** @type {Flow|null} the last one, to whichever key frame */
@@ -50,12 +92,12 @@ export class Tracker {
 
   /**
    * @param {boolean} onCpu whether to scale on the CPU, as SentPicture does
-   * @param {import('./renderer.js').Mode} mode grid needs a smooth flow; the others need the key frames' colours too
-   * @param {(frameId: number) => void} onFlow a flow of this frame is there
+   * @param {import('./renderer.js').Mode} mode grid needs a smooth flow; the others need the key frames' colours, too
+   * @param {(frameId: number) => void} onFlow there is a new flow from this frame
    */
   constructor(onCpu, mode, onFlow) {
     const canvas = document.createElement('canvas');
-    this.#small = canvas.getContext('2d', { alpha: false, willReadFrequently: onCpu });
+    this.#small = context2d(canvas, { alpha: false, willReadFrequently: onCpu });
     this.#keepsPictures = mode !== 'grid';
     this.#onFlow = onFlow;
     this.#worker = new Worker('/worker.js', { type: 'module', name: mode });
@@ -64,16 +106,10 @@ export class Tracker {
 
   /** @returns {Flow|null} the newest one to the key frame on show */
   get flow() {
-    return this.#keys.get(this.#shown)?.flow ?? null;
+    return this.#shown === null ? null : this.#keys.get(this.#shown)?.flow ?? null;
   }
 
-  /**
-   * @returns {{flowMs: number|null, flowSize: [number, number]|null, flowsSkipped: number, framesForgotten: number,
-   *   keyFramesForgotten: number}} flowMs, flowSize: what the newest flow took, and the size of the pictures it
-   *   compared; flowsSkipped: frames never compared, as the next one came while the worker was busy; framesForgotten:
-   *   let go for their number before their age; keyFramesForgotten: announced when no longer remembered, or let go for
-   *   their number
-   */
+  /** @returns {TrackerStats} */
   get stats() {
     const { ms: flowMs = null, size: flowSize = null } = this.#computed ?? {};
     return {
@@ -85,12 +121,12 @@ export class Tracker {
   /**
    * Remember a frame, and compare it with the key frames.
    * @param {number} frameId
-   * @param {{source: CanvasImageSource, width: number, height: number}} frame its upper left part that counts
+   * @param {Frame} frame
    * @param {number} now performance.now()
    */
   see(frameId, frame, now) {
     const luma = this.#lumaOf(frame);
-    if (this.#newest?.luma.width !== luma.width || this.#newest.luma.height !== luma.height) this.#beginAnew();
+    if (this.#newest?.luma.width !== luma.width || this.#newest.luma.height !== luma.height) this.#forgetAll();
     this.#frames.set(frameId, { luma, picture: this.#keepsPictures ? copy(frame) : null, seenAt: now });
     this.#forget(now);
     if (this.#waiting) this.#skipped += 1;
@@ -99,7 +135,10 @@ export class Tracker {
     this.#compare();
   }
 
-  /** This frame became a key frame: its answer is on its way. */
+  /**
+   * This frame became a key frame: its answer is on its way.
+   * @param {number} frameId
+   */
   announce(frameId) {
     const frame = this.#frames.get(frameId);
     if (!frame) {
@@ -107,21 +146,25 @@ export class Tracker {
       return;
     }
     this.#keys.set(frameId, { picture: frame.picture, flow: null, turn: 0 });
-    this.#worker.postMessage({ add: { id: frameId, luma: frame.luma } });
+    this.#tell({ add: { id: frameId, luma: frame.luma } });
     if (this.#keys.size > MAX_KEYS) {
-      this.drop([...this.#keys.keys()].find((id) => id !== this.#shown));
+      const [oldest] = [...this.#keys.keys()].filter((id) => id !== this.#shown);
+      this.drop(oldest);
       this.#lost += 1;
     }
     this.#compare();
   }
 
-  /** No answer to this key frame will be shown. */
+  /**
+   * No answer to this key frame will be shown.
+   * @param {number} frameId
+   */
   drop(frameId) {
-    if (this.#keys.delete(frameId)) this.#worker.postMessage({ remove: { id: frameId } });
+    if (this.#keys.delete(frameId)) this.#tell({ remove: { id: frameId } });
   }
 
   /**
-   * This key frame's answer is on show from now on; older ones are over.
+   * This key frame's answer is on show from now on; older key frames are no longer needed.
    * @param {number} frameId
    * @returns {OffscreenCanvas|null} the key frame's picture, where pictures are kept
    */
@@ -131,7 +174,7 @@ export class Tracker {
     return this.#keys.get(frameId)?.picture ?? null;
   }
 
-  /** The answers on their way are lost. */
+  /** The answers on their way will never arrive. */
   dropPending() {
     for (const id of this.#keys.keys()) if (id !== this.#shown) this.drop(id);
   }
@@ -140,18 +183,26 @@ export class Tracker {
     this.#worker.terminate();
   }
 
-  /** The key frame that waited longest has its turn; a slow worker so serves all of them. */
+  /** @param {ToWorker} message */
+  #tell(message) {
+    this.#worker.postMessage(message);
+  }
+
+  /** Compare the newest frame with the key frame that has waited longest, so that a slow worker serves all of them. */
   #compare() {
-    const due = [...this.#keys].filter(([, { flow }]) => flow?.frameId !== this.#newest.id);
-    if (this.#busy || !due.length) return;
+    const newest = this.#newest;
+    if (this.#busy || !newest) return;
+    const due = [...this.#keys].filter(([, { flow }]) => flow?.frameId !== newest.id);
+    if (!due.length) return;
     const [keyId, key] = due.reduce((first, next) => (next[1].turn < first[1].turn ? next : first));
     this.#turns += 1;
     key.turn = this.#turns;
     this.#busy = true;
     this.#waiting = false;
-    this.#worker.postMessage({ frame: { ...this.#newest, keyId } });
+    this.#tell({ frame: { ...newest, keyId } });
   }
 
+  /** @param {FromWorker} answer */
   #onCompared({ frameId, keyId, flow }) {
     this.#busy = false;
     this.#computed = { frameId, ...flow };
@@ -161,6 +212,10 @@ export class Tracker {
     this.#onFlow(frameId);
   }
 
+  /**
+   * Forget frames that are too old, or too many.
+   * @param {number} now
+   */
   #forget(now) {
     for (const [id, { seenAt }] of this.#frames) {
       const isOld = now - seenAt > REMEMBERED_MS;
@@ -170,12 +225,16 @@ export class Tracker {
     }
   }
 
-  /** Frames of another shape cannot be compared. */
-  #beginAnew() {
+  /** Frames of different sizes cannot be compared. */
+  #forgetAll() {
     this.#frames.clear();
     for (const id of this.#keys.keys()) this.drop(id);
   }
 
+  /**
+   * @param {Frame} frame
+   * @returns {Plane} its luma, 0..255, made small
+   */
   #lumaOf({ source, width, height }) {
     const { canvas } = this.#small;
     const [smallWidth, smallHeight] = fitted(width, height, LARGEST_SIDE);
@@ -192,8 +251,12 @@ export class Tracker {
   }
 }
 
+/**
+ * @param {Frame} frame
+ * @returns {OffscreenCanvas}
+ */
 function copy({ source, width, height }) {
   const canvas = new OffscreenCanvas(width, height);
-  canvas.getContext('2d', { alpha: false }).drawImage(source, 0, 0);
+  canvas.getContext('2d', { alpha: false })?.drawImage(source, 0, 0);
   return canvas;
 }

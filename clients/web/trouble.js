@@ -1,6 +1,6 @@
-/** What can go wrong in a browser, in words that help. */
+/** What can go wrong in a browser, and what the user can do about it. */
 
-/** Trouble the user should read about: a title, one or two sentences of help. */
+/** A failure to be shown to the user: a title, and one or two sentences of help. */
 export class Trouble extends Error {
   /**
    * @param {string} title
@@ -15,7 +15,7 @@ export class Trouble extends Error {
 
 /**
  * Why there is no camera.
- * @param {Error} error what getUserMedia said
+ * @param {{name: string, message: string}} error what getUserMedia threw
  * @returns {Trouble}
  */
 export function cameraTrouble(error) {

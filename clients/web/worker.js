@@ -1,14 +1,19 @@
-/** A thread for the flow, so that the picture never waits for it. Its messages are tracker.js's. */
+/** A thread for the flow, so that drawing never waits for it. It talks with tracker.js, which says how. */
 
 import { Estimator } from './estimator.js';
 
 const estimator = new Estimator(self.name === 'grid');
 
-self.addEventListener('message', ({ data: { add, remove, frame } }) => {
+/** @param {MessageEvent<import('./tracker.js').ToWorker>} event */
+function onMessage({ data: { add, remove, frame } }) {
   if (add) estimator.addKey(add.id, add.luma);
   if (remove) estimator.removeKey(remove.id);
   if (frame) {
     const flow = estimator.estimate(frame.luma, frame.keyId);
-    self.postMessage({ frameId: frame.id, keyId: frame.keyId, flow }, [flow.moves.buffer]);
+    /** @type {import('./tracker.js').FromWorker} */
+    const answer = { frameId: frame.id, keyId: frame.keyId, flow };
+    self.postMessage(answer, { transfer: [flow.normalizedFlow.buffer] });
   }
-});
+}
+
+self.addEventListener('message', onMessage);
