@@ -1,293 +1,213 @@
-/** The page: a source of frames, a player that draws them, and a session that brings new looks. */
+/** The page: connects the live pipeline to the controls, the looks and the messages for the user. */
 
-import { isNewer } from './framestamp.js';
+import { byId } from './dom.js';
 import { Gallery } from './gallery.js';
+import { LivePipeline } from './live.js';
 import { Notices } from './notices.js';
-import { Player } from './player.js';
 import { Readout } from './readout.js';
 import { Recorder, download } from './recorder.js';
-import { SentPicture } from './sender.js';
-import { Session } from './session.js';
 import { Share } from './share.js';
 import { VideoSource } from './source.js';
-import { Stats } from './stats.js';
-import { Tracker } from './tracker.js';
-import { Trouble, requireWebRtc } from './trouble.js';
 
-const element = (id) => document.getElementById(id);
+/** @typedef {import('./live.js').State} State */
 
-/**
- * @typedef {'idle'|'starting'|'connecting'|'waiting'|'live'|'reconnecting'|'error'} State
- *   live: the first look is on show; waiting: the server is full
- */
-
+/** @type {import('./renderer.js').Mode[]} */
 const MODES = ['grid', 'residual', 'warp'];
+
+/** @type {Record<State, (reason: string) => string>} what the status line says */
+const STATUS = {
+  idle: () => '',
+  starting: () => 'Opening the picture…',
+  connecting: () => 'Warming up…',
+  waiting: (reason) => `${reason} This page does so by itself.`,
+  live: () => '',
+  reconnecting: (reason) => `${reason} Trying again…`,
+  error: () => '',
+};
 
 class App {
   #query = new URLSearchParams(location.search);
-  #mode = MODES.find((mode) => mode === this.#query.get('mode')) ?? MODES[0];
-  #stats = new Stats();
-  #readout = new Readout(element('readout'), () => this.stats);
-  #notices = new Notices(element('status'), element('card'));
-  #share = new Share(element('pictures'), element('sharing'), () => this.#tellShare());
-  #gallery = new Gallery(element('gallery'), element('tile'), (style) => this.#onStyle(style));
-  #player = new Player({
-    output: element('output'),
-    picture: element('picture'),
-    divider: element('divider'),
-    stage: element('stage'),
-    dock: element('dock'),
-  }, this.#mode);
-  #recorder = new Recorder(this.#player.output, (recording) => press('record', recording));
-  #source = new VideoSource(element('video'), {
-    isBusy: () => this.#player.busy,
-    onFrame: (video) => this.#onFrame(video),
-    onEnded: () => this.#fail(new Trouble('The camera went away', 'It was unplugged, or another app took it.')),
+  #readout = new Readout(byId('readout'), () => this.stats);
+  #notices = new Notices(byId('status'), byId('card'));
+  #share = new Share(byId('pictures', HTMLButtonElement), byId('sharing', HTMLDialogElement), () => this.#sendShare());
+  #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), (style) => this.#onStyle(style));
+  /** @type {Promise<void>} resolves when there are styles to choose from */
+  #galleryLoaded = Promise.resolve();
+  #live = new LivePipeline({
+    video: byId('video', HTMLVideoElement),
+    output: byId('output', HTMLCanvasElement),
+    picture: byId('picture'),
+    divider: byId('divider'),
+    stage: byId('stage'),
+    dock: byId('dock'),
+  }, {
+    onState: (state, reason) => this.#onState(state, reason),
+    onTrouble: (trouble) => this.#notices.trouble(trouble),
+    onOffer: () => this.#onOffer(),
+    onControl: (message) => this.#onControl(message),
+  }, {
+    mode: MODES.find((mode) => mode === this.#query.get('mode')),
+    usesFlow: this.#query.get('flow') !== 'off',
   });
-  /** @type {SentPicture|null} */
-  #sender = null;
-  /** @type {Tracker|null} null: the look stays in place when the picture moves */
-  #tracker = null;
-  /** @type {Session|null} */
-  #session = null;
-  /** @type {Promise<void>} */
-  #galleryLoaded;
-  #newestKeyFrame = null;
-  /** Of the frame on show. */
-  #frameId = null;
-  #opening = false;
-  #again = () => {};
-
-  /** @type {State} */
-  state = 'idle';
+  #recorder = new Recorder(this.output, (recording) => press('record', recording));
 
   /** Show the page, and do what its address asks: ?source=camera&style=ID_OR_NAME&autostart=1&mode=MODE&flow=off */
   async start() {
     const query = this.#query;
     this.#listen();
-    this.#player.start();
+    this.#live.start();
     this.#readout.start();
     this.#share.start();
     this.#galleryLoaded = this.#gallery.start(query.get('style'));
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#useCamera('user');
   }
 
+  get state() {
+    return this.#live.state;
+  }
+
   get stats() {
-    return { ...this.#stats.snapshot(performance.now()), ...this.#tracker?.stats };
+    return this.#live.stats;
   }
 
   get output() {
-    return this.#player.output;
+    return this.#live.player.output;
   }
 
   /** See Player.snapshot. */
   snapshot() {
-    return this.#player.snapshot();
+    return this.#live.player.snapshot();
   }
 
   destroy() {
-    this.#endSession();
-    const parts = [
-      this.#recorder, this.#source, this.#gallery, this.#share, this.#readout, this.#notices, this.#player,
-    ];
+    const parts = [this.#recorder, this.#live, this.#gallery, this.#share, this.#readout, this.#notices];
     parts.forEach((part) => part.destroy());
   }
 
   #listen() {
-    const onClick = (id, action) => element(id).addEventListener('click', action);
-    for (const id of ['begin-camera', 'camera']) onClick(id, () => this.#useCamera(this.#source.facing));
-    for (const id of ['begin-file', 'file', 'instead']) onClick(id, () => element('video-file').click());
-    onClick('flip', () => this.#useCamera(this.#source.facing === 'user' ? 'environment' : 'user'));
-    onClick('again', () => this.#again());
-    onClick('shutter', async () => download(await this.#player.photo()));
+    const live = this.#live;
+    for (const id of ['begin-camera', 'camera']) onClick(id, () => this.#useCamera(live.facing));
+    for (const id of ['begin-file', 'file', 'instead']) onClick(id, () => byId('video-file').click());
+    onClick('flip', () => this.#useCamera(live.facing === 'user' ? 'environment' : 'user'));
+    onClick('again', () => live.retry());
+    onClick('shutter', () => this.#savePhoto());
     onClick('record', () => this.#recorder.toggle());
-    onClick('compare', () => press('compare', this.#player.toggleCompare()));
-    onFile('video-file', (file) => this.#use(() => this.#source.startFile(file)));
+    onClick('compare', () => press('compare', live.player.toggleCompare()));
+    onFile('video-file', (file) => live.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
-    element('strength').addEventListener('input', (event) => this.#onStrength(event.target));
-    element('record').hidden = !Recorder.supported;
+    const strength = byId('strength', HTMLInputElement);
+    strength.addEventListener('input', () => this.#onStrength(strength));
+    byId('record').hidden = !Recorder.supported;
     window.addEventListener('pagehide', () => this.destroy());
     window.addEventListener('pageshow', (event) => event.persisted && location.reload());
   }
 
-  // Source
+  // Controls
 
+  /** @param {import('./source.js').Facing} facing */
   async #useCamera(facing) {
-    await this.#use(() => this.#source.startCamera(facing));
-    element('flip').hidden = !await VideoSource.hasSecondCamera();
+    await this.#live.startCamera(facing);
+    byId('flip').hidden = !await VideoSource.hasSecondCamera();
   }
 
-  async #use(begin) {
-    if (this.#opening) return; // a second tap while the first is being answered
-    this.#opening = true;
-    this.#again = () => this.#use(begin);
-    this.#notices.trouble(null);
-    if (!this.#session) this.#setState('starting', 'Opening the picture…');
+  async #savePhoto() {
+    const photo = await this.#live.player.photo();
+    if (photo) download(photo);
+  }
+
+  /** @param {File} file */
+  async #uploadStyle(file) {
+    const input = byId('photo', HTMLInputElement);
+    input.disabled = true;
     try {
-      requireWebRtc();
-      await begin();
-      this.#player.mirrored = this.#source.mirrored;
+      await this.#gallery.upload(file);
     } catch (error) {
-      this.#fail(error instanceof Trouble ? error : new Trouble('This did not start', `${error.message}.`));
+      this.#notices.remark(error instanceof Error ? error.message : String(error));
     }
-    this.#opening = false;
+    input.disabled = false;
   }
 
-  #fail(trouble) {
-    this.#source.stop();
-    this.#endSession();
-    this.#setState('error', '');
-    this.#notices.trouble(trouble);
+  /** @param {HTMLInputElement} slider 0..100 */
+  #onStrength(slider) {
+    this.#live.player.strength = slider.valueAsNumber / 100;
+    slider.style.setProperty('--filled', `${slider.value}%`);
+    byId('strength-value').textContent = slider.value;
   }
 
-  #onFrame(video) {
-    const now = performance.now();
-    if (!this.#session) this.#beginSession();
-    this.#frameId = this.#sender.send(video, now);
-    this.#stats.framesSent += 1;
-    this.#tracker?.see(this.#frameId, this.#sender.frame, now);
-    this.#player.show(this.#toShow(video), this.#tracker?.flow);
-    this.#stats.frame(now);
+  /** @param {import('./gallery.js').Style} style */
+  #onStyle(style) {
+    byId('backdrop', HTMLImageElement).src = style.thumbnail;
+    this.#live.setStyle(style.id);
+    if (this.state === 'live') this.#notices.status('Changing the look…');
   }
 
-  /** Where the CPU does the GPU's work a video's frame is costly to take: once is enough, if it was sent as large. */
-  #toShow(video) {
-    const whole = { source: video, width: video.videoWidth, height: video.videoHeight };
-    const { frame } = this.#sender;
-    return this.#player.onCpu && frame.width === whole.width && frame.height === whole.height ? frame : whole;
+  // The pipeline
+
+  /**
+   * @param {State} state
+   * @param {string} reason
+   */
+  #onState(state, reason) {
+    document.body.dataset.state = state;
+    this.#notices.status(STATUS[state](reason));
   }
 
-  // Session
-
-  #beginSession() {
-    const { onCpu, usesFlow } = this.#player;
-    this.#sender = new SentPicture(onCpu, (width, height) => this.#session.setSize(width, height));
-    if (usesFlow && this.#query.get('flow') !== 'off') this.#track();
-    this.#session = new Session(() => this.#request(), {
-      onStylized: (frame) => this.#onStylized(frame),
-      onControl: (message) => this.#onControl(message),
-      onConnecting: () => this.#onConnecting(),
-      onLost: (reason) => this.#onLost(reason),
-      onFull: (reason) => this.#setState('waiting', `${reason} This page does so by itself.`),
-      onMalformed: () => { this.#stats.malformed += 1; },
-    });
-    this.#session.start();
-  }
-
-  #track() {
-    this.#tracker = new Tracker(this.#player.onCpu, this.#mode, (frameId) => {
-      if (frameId === this.#frameId) this.#player.follow(this.#tracker.flow);
-    });
-  }
-
-  #endSession() {
-    this.#session?.destroy();
-    this.#sender?.destroy();
-    this.#tracker?.destroy();
-    this.#session = this.#sender = this.#tracker = null;
-  }
-
-  async #request() {
+  /** A new connection waits for a style, and knows nothing yet of the user's consent. */
+  async #onOffer() {
     await this.#galleryLoaded;
-    this.#tellShare(); // a session begins without a word
-    const { stream, width, height } = this.#sender;
-    return { stream, width, height, style: this.#gallery.selected?.id ?? '' };
+    this.#sendShare();
   }
 
-  #onConnecting() {
-    this.#newestKeyFrame = null;
-    this.#tracker?.dropPending();
-    if (this.state === 'starting') this.#setState('connecting', 'Warming up…');
+  #sendShare() {
+    if (this.#share.message) this.#live.send(this.#share.message);
   }
 
-  #onLost(reason) {
-    this.#stats.reconnects += 1;
-    this.#setState('reconnecting', `${reason} Trying again…`);
-  }
-
-  #onStylized({ frameId, styleId, cut, grid }) {
-    const isLate = this.#newestKeyFrame !== null && !isNewer(frameId, this.#newestKeyFrame);
-    if (isLate || styleId !== this.#gallery.selected?.id) {
-      this.#stats.stale += 1;
-      return;
-    }
-    this.#newestKeyFrame = frameId;
-    const toOlder = this.#tracker?.flow;
-    const picture = this.#tracker?.show(frameId);
-    this.#player.arrive(grid, cut, { picture, toOlder, toNewer: this.#tracker?.flow });
-    this.#stats.keyFrame(this.#sender.sentAt(frameId), performance.now());
-    this.#setState('live', '');
-  }
-
-  #tellShare() {
-    if (this.#share.message) this.#session?.send(this.#share.message);
-  }
-
-  #onControl({ type, frame_id: frameId, on, error }) {
-    if (type === 'share') this.#onShared(on);
+  /** @param {import('./messages.js').ControlMessage} message */
+  #onControl({ type, on, error }) {
+    if (type === 'share') this.#onShared(on === true);
     if (type === 'share_again') {
       this.#share.again();
-      this.#tellShare();
-    }
-    if (type === 'key_frame') this.#tracker?.announce(frameId);
-    if (type === 'dropped') {
-      this.#stats.dropped += 1;
-      this.#tracker?.drop(frameId);
+      this.#sendShare();
     }
     if (type === 'error') this.#notices.remark(String(error));
   }
 
+  /** @param {boolean} on */
   #onShared(on) {
     this.#share.confirm(on);
     if (!on) this.#notices.remark('The pictures you shared are deleted.');
   }
-
-  // Look
-
-  #onStyle(style) {
-    element('backdrop').src = style.thumbnail;
-    this.#session?.setStyle(style.id);
-    if (this.state === 'live') this.#notices.status('Changing the look…');
-  }
-
-  async #uploadStyle(file) {
-    element('photo').disabled = true;
-    try {
-      await this.#gallery.upload(file);
-    } catch (error) {
-      this.#notices.remark(error.message);
-    }
-    element('photo').disabled = false;
-  }
-
-  #onStrength(slider) {
-    this.#player.strength = slider.value / 100;
-    slider.style.setProperty('--filled', `${slider.value}%`);
-    element('strength-value').textContent = slider.value;
-  }
-
-  /**
-   * @param {State} state
-   * @param {string} status what to say about it
-   */
-  #setState(state, status) {
-    this.state = state;
-    document.body.dataset.state = state;
-    this.#notices.status(status);
-  }
 }
 
+/**
+ * @param {string} id of a button
+ * @param {() => void} action
+ */
+function onClick(id, action) {
+  byId(id).addEventListener('click', action);
+}
+
+/**
+ * @param {string} id of a toggle button
+ * @param {boolean} pressed
+ */
 function press(id, pressed) {
-  element(id).setAttribute('aria-pressed', String(pressed));
+  byId(id).setAttribute('aria-pressed', String(pressed));
 }
 
+/**
+ * @param {string} id of an <input type="file">
+ * @param {(file: File) => void} use
+ */
 function onFile(id, use) {
-  element(id).addEventListener('change', ({ target }) => {
-    const [file] = target.files;
-    target.value = ''; // so that the same file can be chosen again
+  const input = byId(id, HTMLInputElement);
+  input.addEventListener('change', () => {
+    const [file] = input.files ?? [];
+    input.value = ''; // so that the same file can be chosen again
     if (file) use(file);
   });
 }
 
-window.mvstylizer = new App();
-window.mvstylizer.start();
+/** The page's app, for tests and tools. */
+const app = Object.assign(window, { mvstylizer: new App() }).mvstylizer;
+app.start();
