@@ -96,7 +96,7 @@ class Board:
         now, then, minute = self._ticks[-1], self._before(RATE_TICKS), self._before(MINUTE_TICKS)
         lag_s = quantile(grown(now.lags, minute.lags), 0.99)
         return finite({
-            "troubles": troubles(now, lag_s),
+            "alerts": alerts(now, lag_s),
             "figures": self._figures(now, then, minute, lag_s),
             "stages_ms": stages_ms(now, minute),
             "history": self._history(),
@@ -150,7 +150,7 @@ def finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def troubles(now: Tick, lag_s: float | None) -> list[str]:
+def alerts(now: Tick, lag_s: float | None) -> list[str]:
     """One sentence each, the worst first; none where all is well."""
     reading, waiting = now.reading, [stream for stream in now.streams if stream.age_s > OLD_LOOK_S]
     found = {

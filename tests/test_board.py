@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
-from pipeline.board import MINUTE_TICKS, TICKS, Board, Reading, Round, Stream, Tick, quantile, troubles
+from pipeline.board import MINUTE_TICKS, TICKS, Board, Reading, Round, Stream, Tick, alerts, quantile
 from pipeline.metrics import STAGES
 from pipeline.reports import Told
 from pipeline.watch import buckets
@@ -122,7 +122,7 @@ def test_a_redis_that_began_anew_is_no_negative_work():
     ],
 )
 def test_what_is_wrong_is_said_in_a_sentence(reading, streams, lag_s, beginning):
-    found = troubles(tick(reading=reading, streams=streams), lag_s)
+    found = alerts(tick(reading=reading, streams=streams), lag_s)
 
     assert len(found) == bool(beginning)
     assert all(sentence.startswith(beginning) and sentence.endswith(".") for sentence in found)

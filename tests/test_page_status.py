@@ -13,7 +13,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=30_000)
 STATE = {
-    "troubles": [],
+    "alerts": [],
     "figures": {
         "streams": 2, "fps": 59.6, "key_frames_per_s": 3.9, "queue": 1, "oldest_s": 0.44, "round_trip_p50_ms": 67.2,
         "round_trip_p95_ms": 109.4, "loop_lag_p99_ms": 4.2,
@@ -66,7 +66,7 @@ async def test_all_is_told_in_words_and_numbers(page, server):
     await page.goto(f"{server.url}/status.html")
 
     await expect(page.get_by_role("heading", name="All is well.")).to_be_visible()
-    await expect(page.locator("#troubles")).to_have_text("The oldest look is 0.4 s old. A key frame is back in 67 ms.")
+    await expect(page.locator("#alerts")).to_have_text("The oldest look is 0.4 s old. A key frame is back in 67 ms.")
     figures = await page.locator(".figures dd").all_inner_texts()
     assert [" ".join(text.split()) for text in figures] == ["2", "60", "3.9", "1", "67 ms p95 109 ms", "4.2 ms"]
     rows = await page.locator("#stream-rows tr").all_text_contents()
@@ -82,14 +82,14 @@ async def test_it_follows_without_reload(page, server):
     await expect(page.locator("#queue")).to_have_text("1")
 
     server.status_answer["figures"]["queue"] = 14
-    server.status_answer["troubles"] = ["14 key frames wait in the queue: the workers do not keep up.", "More."]
+    server.status_answer["alerts"] = ["14 key frames wait in the queue: the workers do not keep up.", "More."]
     server.status_answer["streams"].pop()
 
     await expect(page.get_by_role("heading", name="14 key frames wait in the queue")).to_be_visible()
     await expect(page.locator("#queue")).to_have_text("14")
-    await expect(page.locator("#troubles li")).to_have_text(["More."])
+    await expect(page.locator("#alerts li")).to_have_text(["More."])
     await expect(page.locator("#stream-rows tr")).to_have_count(1)
-    assert await page.evaluate("document.body.dataset.state") == "trouble"
+    assert await page.evaluate("document.body.dataset.state") == "alert"
 
 
 async def test_where_there_is_nothing_it_says_so(page, server):
@@ -119,7 +119,7 @@ async def test_without_the_token_it_says_where_to_get_it(page, server):
     server.status_answer = None
     await page.goto(f"{server.url}/status.html")
 
-    await expect(page.locator("#troubles")).to_contain_text("Open the address with the token")
+    await expect(page.locator("#alerts")).to_contain_text("Open the address with the token")
 
 
 async def test_the_token_leaves_the_address(page, server):

@@ -76,7 +76,7 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
     assert {role["role"]: role["processes"] for role in found["roles"]} == {
         "gateway": 1, "stylize": 1, "train": 0, "aggregate": 1
     }
-    assert "No edge worker is warm: no look is renewed." in found["troubles"]  # metrics are no sign of warmth
+    assert "No edge worker is warm: no look is renewed." in found["alerts"]  # metrics are no sign of warmth
 
 
 async def test_key_frames_that_nobody_takes_are_seen_in_the_queue(running):
@@ -103,7 +103,7 @@ async def test_without_redis_the_page_goes_on_and_counters_do_not_fall(tmp_path)
 
         found = await reached(running, lambda s: s["figures"]["queue"] is None)
 
-        assert "Redis does not answer: looks stay as they are." in found["troubles"]
+        assert "Redis does not answer: looks stay as they are." in found["alerts"]
         assert running.count("mvs_edge_busy_seconds_total") == 5
 
 
