@@ -129,7 +129,7 @@ async def test_operators_see_the_stream_and_everybody_who_works(up, page):
 async def test_pictures_are_shared_from_the_switch_on_and_deleted_when_it_goes_off(up, page):
     await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1")
     await live(page)
-    redis_url = next(word for word in up.part("stylize").cmdline() if word.startswith("redis://"))
+    redis_url = up.part("stylize").environ()["MVS_REDIS_URL"]
 
     with connect(redis_url) as client:
         sharing = Sharing(client, "edge")
