@@ -117,7 +117,7 @@ def inflated(data: bytes) -> bytes:
     try:
         found = inflater.decompress(data, MAX_INFLATED_BYTES)
     except zlib.error:
-        found = data
+        inflater, found = zlib.decompressobj(), data
     if inflater.unconsumed_tail or len(found) > MAX_INFLATED_BYTES:
         raise BadJob(f"Its data has more than {MAX_INFLATED_BYTES} bytes.")
     return found
