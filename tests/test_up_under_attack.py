@@ -1,4 +1,4 @@
-"""A running `up` whose parts are stopped, whose Redis is looked into by others, and that is started where it should not."""
+"""A running `up` whose parts are stopped, whose Redis others look for, and that is started in odd places."""
 import os
 import re
 import shlex

@@ -61,8 +61,8 @@ def _until_dead(pid: int, listener: socket.socket, pulse: Pulse) -> tuple[int, b
     leave_at_s = float("inf")
     signal.setitimer(signal.ITIMER_REAL, CHECK_S, CHECK_S)
     while True:
-        number = signal.sigwait(HEARD)
         pulse.beat()
+        number = signal.sigwait(HEARD)
         now_s = time.monotonic()
         if number in ASKED_TO_STOP:
             os.kill(pid, signal.SIGTERM if number == signal.SIGHUP else number)
