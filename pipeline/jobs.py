@@ -89,9 +89,9 @@ class AllowListedJob(Job):
 
     def restore(self, raw_data: dict) -> None:
         """Raises BadJob for a record that RQ cannot read."""
-        known = {as_text(k): v for k, v in raw_data.items() if not UNREAD & set(_words(k))}
-        data, trace = known.pop("data", None), known.pop("exc_info", b"")
         try:
+            known = {as_text(k): v for k, v in raw_data.items() if not UNREAD & set(_words(k))}
+            data, trace = known.pop("data", None), known.pop("exc_info", b"")
             super().restore(known if data is None else known | {"data": b""})
             if data is not None:  # RQ would inflate a bomb as far as memory goes
                 self.data, self._exc_info = inflated(data), inflated(trace).decode(errors="replace") or None
@@ -117,7 +117,7 @@ def inflated(data: bytes) -> bytes:
     try:
         found = inflater.decompress(data, MAX_INFLATED_BYTES)
     except zlib.error:
-        inflater, found = zlib.decompressobj(), data
+        found = data
     if inflater.unconsumed_tail or len(found) > MAX_INFLATED_BYTES:
         raise BadJob(f"Its data has more than {MAX_INFLATED_BYTES} bytes.")
     return found

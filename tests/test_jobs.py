@@ -9,7 +9,7 @@ import redis
 from rq import Queue, SimpleWorker
 from rq.job import Callback
 
-from pipeline.jobs import ALLOWED, STYLIZE, AllowListedJob, MsgpackSerializer
+from pipeline.jobs import ALLOWED, STYLIZE, AllowListedJob, BadJob, MsgpackSerializer
 
 RAN: list[tuple] = []
 
@@ -87,3 +87,10 @@ def test_a_pickled_job_is_never_unpickled(connection, tmp_path):
 
     assert RAN == []
     assert not (tmp_path / "bomb").exists()
+
+
+def test_a_record_with_a_field_that_is_no_text_is_no_job_of_ours(connection):
+    job = AllowListedJob("a", connection=connection, serializer=MsgpackSerializer)
+
+    with pytest.raises(BadJob):
+        job.restore({b"created_at": b"2026-01-01T00:00:00.000000Z", b"repeats\xc1left": b"1"})
