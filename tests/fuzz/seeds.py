@@ -7,6 +7,7 @@ import json
 import struct
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +17,7 @@ import cv2
 import dns.flags
 import dns.message
 import dns.rrset
+import msgpack
 import numpy as np
 from aioice import stun
 from aiortc import RTCDtlsTransport, RTCSctpTransport
@@ -34,6 +36,7 @@ from peers import Client, FlatEdge, Running, until  # noqa: E402
 from pipeline import framestamp  # noqa: E402
 from pipeline.channel import to_chunks  # noqa: E402
 from pipeline.gridcode import pack_grid  # noqa: E402
+from pipeline.jobs import STYLIZE, MsgpackSerializer  # noqa: E402
 from pipeline.messages import KeyFrame, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot  # noqa: E402
 from targets.channels import FIRST, data_chunk  # noqa: E402
 from targets.media import H264, SSRC, VP8  # noqa: E402
@@ -64,6 +67,7 @@ async def main() -> None:
     channels()
     pictures()
     heads()
+    jobs()
 
 
 # Recorded
@@ -251,6 +255,16 @@ def pictures() -> None:
         keep("payload", f"{codec.name.lower()}-key", encoded[0][0][:400])
         frames = [b"".join(depayload(codec, payload) for payload in payloads) for payloads in encoded]
         keep("video", codec.name.lower(), bytes([number]) + joined(frames))
+
+
+def jobs() -> None:
+    data = MsgpackSerializer.dumps([STYLIZE, None, ["0123456789abcdef", 7], {}])
+    keep("job", "plain", b"0123456789abcdef-7\n" + data)
+    keep("job", "deflated", b"0123456789abcdef-7\n" + zlib.compress(data))
+    times = {name: "2026-01-01T00:00:00.000000Z" for name in ("created_at", "enqueued_at", "started_at", "ended_at")}
+    others = {"status": "failed", "origin": "stylize.edge", "timeout": "10", "result_ttl": "60", "meta": b"\x80",
+              "exc_info": zlib.compress(b"Traceback"), "description": "a job", "last_heartbeat": "", "worker_name": "w"}
+    keep("record", "failed", msgpack.packb(times | others | {"data": zlib.compress(data)}))
 
 
 def heads() -> None:

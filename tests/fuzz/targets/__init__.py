@@ -2,6 +2,7 @@
 from harness import Target
 from targets.channels import CONTROL, SCTP
 from targets.grids import ANSWERS, CHUNKS, GRID, WORDS
+from targets.jobs import JOB, RECORD
 from targets.media import PAYLOAD, RTCP, RTP, VIDEO
 from targets.messages import MESSAGES, REPORT
 from targets.offers import OFFER, SDP
@@ -13,6 +14,6 @@ TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
         HEAD, OFFER, SDP, STUN, MDNS, RTP, RTCP, PAYLOAD, VIDEO, SCTP, CONTROL, FRAME, STRIP, UPLOAD, MESSAGES, REPORT,
-        GRID, CHUNKS, ANSWERS, WORDS,
+        JOB, RECORD, GRID, CHUNKS, ANSWERS, WORDS,
     )
 }
