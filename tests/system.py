@@ -5,6 +5,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -18,14 +19,15 @@ READY_S = 90
 class Up:
     """`mvstylizer up`, started on a free port; its temporary files are in `folder`."""
 
-    def __init__(self, folder: Path, *options: str, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, *options: str, environment: dict[str, str],
+                 command: Sequence[str] = (sys.executable, "-m", "workers", "up"), cwd: Path | None = None) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder.with_suffix(".log")
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "workers", "up", "--port", str(self.port), *options],
+                [*command, "--port", str(self.port), *options], cwd=cwd,
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent,
                 env={
                     "MVS_OPERATOR_OPEN": "on", **environment, "TMPDIR": str(folder),

@@ -13,11 +13,14 @@ WORKER = """
 import os, signal, sys, time
 import workers.prefork
 workers.prefork.SHORT_LIFE_S, workers.prefork.LEAVE_S = float(sys.argv[1]), float(sys.argv[2])
+workers.prefork.SILENCE_S, workers.prefork.START_S = 2.0, float(sys.argv[4])
 print("imported", flush=True)
-workers.prefork.prefork()
+alive = workers.prefork.prefork()
 print(os.getpid(), flush=True)
 exec(sys.argv[3])
 """
+BEAT = "while True: alive(); time.sleep(0.2)"
+HANG = "alive(); signal.pause()"
 WAIT = "signal.pause()"
 STAY = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('listening', flush=True); signal.pause()"
 LEAVE = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('listening', flush=True); signal.pause()"
@@ -26,10 +29,10 @@ LEAVE = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('listening
 class Preforked:
     """To be used with `with`: the process that forks."""
 
-    def __init__(self, work: str, *, short_life_s: float = 0, leave_s: float = 20) -> None:
+    def __init__(self, work: str, *, short_life_s: float = 0, leave_s: float = 20, start_s: float = 60) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(short_life_s), str(leave_s), work], cwd=Path(__file__).parent.parent,
-            text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            [sys.executable, "-c", WORKER, str(short_life_s), str(leave_s), work, str(start_s)],
+            cwd=Path(__file__).parent.parent, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
 
     def __enter__(self) -> "Preforked":
@@ -106,3 +109,19 @@ def test_no_worker_is_left_behind():
         preforked.code()
 
         worker.wait(20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, None])
+def test_a_worker_that_is_stopped_or_hangs_is_followed_by_another(number):
+    with Preforked(HANG if number is None else BEAT) as preforked:
+        first = int(preforked.line())
+        if number is not None:
+            os.kill(first, number)
+
+        assert int(preforked.line()) != first
+        assert not psutil.pid_exists(first) or psutil.Process(first).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_worker_that_never_begins_is_followed_by_another():
+    with Preforked(WAIT, start_s=1) as preforked:
+        assert int(preforked.line()) != int(preforked.line())

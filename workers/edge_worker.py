@@ -71,6 +71,8 @@ class EdgeWorker(SimpleWorker):
                     self._mend(error)
                     found = None
                     time.sleep(outage.failed(error))
+                except StopRequested:
+                    break
                 except Exception:
                     logger.exception("a job's surprise; the worker goes on")
                     found = None

@@ -20,7 +20,7 @@ LEAVE_S = 1.5
 #: Who is killed sooner after its start, the next one would be as well.
 SHORT_LIFE_S = 1.0
 #: Until a worker's first sign of life: it fetches and warms up its model on a machine that may be busy.
-START_S = 90.0
+START_S = 45.0
 #: Longer than any job may take, pipeline.topology.JOB_TIMEOUT_S, and than a Redis that hangs is waited for.
 SILENCE_S = 8.0
 
@@ -61,8 +61,8 @@ def _until_dead(pid: int, listener: socket.socket, pulse: Pulse) -> tuple[int, b
     leave_at_s = float("inf")
     signal.setitimer(signal.ITIMER_REAL, CHECK_S, CHECK_S)
     while True:
-        number = signal.sigwait(HEARD)
         pulse.beat()
+        number = signal.sigwait(HEARD)
         now_s = time.monotonic()
         if number in ASKED_TO_STOP:
             os.kill(pid, signal.SIGTERM if number == signal.SIGHUP else number)
