@@ -1,13 +1,11 @@
 """The gate that a new global has to pass: Eq. 5 on pictures that no edge has a say in."""
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from edge.retraining import Features, Retraining, squares
-from edge.weights import load
+from edge.weights import parse
 
 #: Frames of a clip: squares that move across its picture.
 FRAMES = 2
@@ -24,10 +22,7 @@ class HoldOut:
 
     def loss(self, file: bytes) -> float:
         """Content and style loss of a model given as its safetensors file. Raises ValueError where it is none."""
-        with tempfile.NamedTemporaryFile(suffix=".safetensors") as copy:
-            copy.write(file)
-            copy.flush()
-            model, _ = load(Path(copy.name))
+        model, _ = parse(file)
         retraining = Retraining(model, self._features)
         pairs = zip(self._content.split(FRAMES), self._style.split(FRAMES), strict=True)
         return float(np.mean([retraining.loss(*pair)["total"] for pair in pairs]))

@@ -34,6 +34,7 @@ from pipeline.settings import Settings
 from pipeline.style_routes import StyleRoutes
 from pipeline.style_store import StyleStore
 from pipeline.tally import Tally
+from pipeline.tasks import keep_running
 from pipeline.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -89,11 +90,11 @@ class Gateway:
         return app
 
     async def _live(self, app: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._hand_out_answers()), asyncio.create_task(self._measure_cpu())]
+        tasks = {"answers": self._hand_out_answers, "cpu": self._measure_cpu}
+        owner = keep_running(tasks, self.metrics.tasks_restarted)
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        owner.cancel()
+        await asyncio.gather(owner, return_exceptions=True)
         await asyncio.gather(*self._closing, *(session.close() for session in list(self._sessions.values())))
         self._executor.shutdown(cancel_futures=True)
         self._broker.close()

@@ -41,6 +41,8 @@ OFFER_REFUSALS = ("BadOffer", "Busy")
 #: what nothing here can handle.
 REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue", "sctp",
             "budget", "source", "extension", "malformed", "rtcp", "failed")
+#: Tasks of a gateway that last as long as it does.
+TASKS = ("answers", "cpu", "watch", "lag")
 #: Why control messages count for nothing, those to clients included, and sessions are ended by us.
 CONTROL_DROPS = ("rate", "nonsense", "unread")
 CUTS = ("flood", "broken", "pending")
@@ -94,6 +96,7 @@ class GatewayMetrics:
             "mvs_http_connections_closed_total", "HTTP connections closed by the gateway", CONNECTION_CLOSES
         )
         self.redis_errors = counter("mvs_redis_errors_total", "Times answers waited for Redis", REASONS)
+        self.tasks_restarted = counter("mvs_tasks_restarted_total", "Long-lived tasks that ended", TASKS, "task")
         self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)
         self.answer_seconds = histogram(

@@ -19,6 +19,7 @@ from pipeline.session import Session
 from pipeline.settings import Settings
 from pipeline.snapshots import recent_globals
 from pipeline.styles import shipped
+from pipeline.tasks import keep_running
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +42,10 @@ class Watch:
         self._style_names = {style.id: style.name for style in shipped()}
 
     async def live(self, app: web.Application) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._probe_loop())]
+        owner = keep_running({"watch": self._watch, "lag": self._probe_loop}, self._metrics.tasks_restarted)
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        owner.cancel()
+        await asyncio.gather(owner, return_exceptions=True)
         self._edge.close()
         self._cloud.close()
 

@@ -8,6 +8,7 @@ from clients import crowd
 from clients.crowd import Crowd, Plan
 from clients.recording import Recording, record
 from peers import Running, until
+from pipeline.errors import Busy
 from pipeline.styles import shipped
 
 
@@ -38,7 +39,7 @@ async def test_members_ask_for_looks_and_count_them(redis_url, tmp_path, edge, r
 
 
 async def test_a_member_that_is_refused_waits_and_comes_in(redis_url, tmp_path, edge, recording, monkeypatch):
-    monkeypatch.setattr("pipeline.gateway.RETRY_AFTER_S", 1)
+    monkeypatch.setattr(Busy.__init__, "__defaults__", (1.0,))
     monkeypatch.setattr(crowd, "SETTLE_S", 0.0)
     async with Running(redis_url, tmp_path, max_sessions=1) as running:
         members = Crowd(plan(running.url, recording, 2), range(2))
