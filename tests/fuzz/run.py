@@ -1,6 +1,6 @@
 """Fuzzes every parser of what others send, guided by coverage and by each input's grammar.
 
-    uv run python tests/fuzz/run.py [--seconds 3600] [--seed N] [TARGET ...]
+    uv run python tests/fuzz/run.py [--seconds 3600 | --runs N] [--seed N] [TARGET ...]
 
 Targets take turns of a minute at most, each from the corpus and from what earlier runs found worth keeping (--evolved).
 Each finding is written to the corpus under a name that says what it was, and is replayed by pytest from then on.
@@ -33,7 +33,7 @@ with atheris.instrument_imports(include=["pipeline", "clients.connection", "aior
 
 CORPUS = Path(__file__).parent / "corpus"
 EVOLVED = Path(__file__).parent.parent.parent / ".fuzz"
-TURN_S = 60
+TURN_S, LEAST_TURN_S = 60, 2
 #: No input takes a second; one that takes ten hangs.
 HANG_S = 10
 #: What a child may allocate, so that no input takes the machine's memory.
@@ -55,6 +55,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"of {', '.join(TARGETS)}; all by default")
     parser.add_argument("--seconds", type=float, default=60, help="for all targets together (default 60)")
+    parser.add_argument("--runs", type=int, metavar="N", help="N inputs a target, in the place of a time")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**31), help="the same makes the same inputs")
     parser.add_argument("--corpus", type=Path, default=CORPUS, help="where findings go, beside the seeds")
     parser.add_argument("--evolved", type=Path, default=EVOLVED, help="inputs that reached something new")
@@ -71,10 +72,12 @@ def main() -> None:
 
 
 def fuzz(targets: list[Target], args: argparse.Namespace) -> Score:
+    """Little time is some targets' alone, by the seed."""
     score, began_s, turn = Score(), time.monotonic(), 0
-    turn_s = max(1, round(min(TURN_S, args.seconds / len(targets))))
-    while turn < len(targets) or time.monotonic() - began_s + turn_s <= args.seconds:
-        take_turn(targets[turn % len(targets)], turn_s, args, args.seed + turn, score)
+    turn_s = max(LEAST_TURN_S, min(TURN_S, round(args.seconds / len(targets))))
+    order = targets if args.runs else Random(args.seed).sample(targets, len(targets))
+    while turn < len(targets) if args.runs else time.monotonic() - began_s + turn_s <= args.seconds:
+        take_turn(order[turn % len(order)], turn_s, args, args.seed + turn, score)
         turn += 1
     return score
 
@@ -87,7 +90,8 @@ def take_turn(target: Target, turn_s: int, args: argparse.Namespace, seed: int, 
     before = set(corpus.iterdir())
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder, "log")
-        status = in_child(lambda: _fuzz_here(target, turn_s, seed, corpus, evolved, Path(folder)), log)
+        limit = {"runs": args.runs} if args.runs else {"max_total_time": turn_s - 1}  # and it ends in the next second
+        status = in_child(lambda: _fuzz_here(target, limit, seed, corpus, evolved, Path(folder)), log)
         said = log.read_text(errors="replace")
         for left in Path(folder).glob("*-*"):  # libFuzzer's: crash-, timeout- or oom- and a hash
             left.rename(corpus / f"finding-{left.name[:16]}")
@@ -97,7 +101,8 @@ def take_turn(target: Target, turn_s: int, args: argparse.Namespace, seed: int, 
     score.findings += [f"{target.name}/{name}" for name in found]
     score.inputs[target.name] += max(map(int, re.findall(r"^#(\d+)", said, re.M)), default=0)
     score.coverage[target.name] = max(map(int, re.findall(r"cov: (\d+)", said)), default=0)
-    print(f"{target.name:12} {turn_s:3} s {score.inputs[target.name]:9} inputs, {score.coverage[target.name]:5} edges, "
+    took = f"{turn_s:3} s " if not args.runs else ""
+    print(f"{target.name:12} {took}{score.inputs[target.name]:9} inputs, {score.coverage[target.name]:5} edges, "
           f"{len(found)} findings", flush=True)
     for line in {name: line for line in re.findall("^found .*", said, re.M) if (name := line.split(":")[0])}.values():
         print(line, flush=True)
@@ -115,11 +120,13 @@ def in_child(work: Callable[[], None], log: Path) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _fuzz_here(target: Target, turn_s: int, seed: int, corpus: Path, evolved: Path, folder: Path) -> None:
+def _fuzz_here(
+    target: Target, limit: dict[str, int], seed: int, corpus: Path, evolved: Path, folder: Path
+) -> None:
     """Does not come back: libFuzzer ends the process."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
-    options = {"max_total_time": turn_s, "seed": seed % 2**31 + 1, "max_len": target.max_bytes, "timeout": HANG_S,
-               "rss_limit_mb": 4096, "artifact_prefix": f"{folder}/", "print_final_stats": 1}
+    options = {"seed": seed % 2**31 + 1, "max_len": target.max_bytes, "timeout": HANG_S, "rss_limit_mb": 4096,
+               "artifact_prefix": f"{folder}/", "print_final_stats": 1, **limit}
     words = [f"-{name}={value}" for name, value in options.items()]
     seen: dict[str, int] = {}
 
