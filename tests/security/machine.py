@@ -173,30 +173,46 @@ async def credential_in_error(target: Target) -> str:
     return f"shown: {', '.join(shown)}" if shown else ""
 
 
-def left_behind(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name.startswith("mvstylizer-")]
+def left_behind(up: Up, parts: list[psutil.Process]) -> str:
+    """What is still there of an `up` that ended."""
+    for _ in range(80):
+        folders = [path.name for path in up.folder.iterdir() if path.name.startswith("mvstylizer-")]
+        running = [part for part in parts if part.is_running()]
+        if not folders and not running:
+            return ""
+        time.sleep(0.1)
+    return f"left {folders}, {len(running)} processes"
 
 
-def _signalled(number: int, patience_s: float) -> str:
+def _hung_up() -> str:
     with another_up() as up:
         parts = up.parts()
-        up.process.send_signal(number)
+        up.process.send_signal(signal.SIGHUP)
         up.process.wait(30)
-        end_s = time.monotonic() + patience_s
-        while time.monotonic() < end_s and (left_behind(up.folder) or any(part.is_running() for part in parts)):
-            time.sleep(0.1)
-        left, running = left_behind(up.folder), [part.pid for part in parts if part.is_running()]
-    return f"left {left}, {len(running)} processes" if left or running else ""
+        return left_behind(up, parts)
 
 
 async def hung_up(target: Target) -> str:
     """SIGHUP, as when a terminal closes: `up` ends in order and leaves nothing."""
-    return await asyncio.to_thread(_signalled, signal.SIGHUP, 5)
+    return await asyncio.to_thread(_hung_up)
+
+
+def _killed() -> str:
+    with another_up() as up:
+        parts = up.parts()
+        up.process.kill()
+        up.process.wait(30)
+        again = Up(up.folder, environment=dict(os.environ))
+        try:
+            again.wait_ready()
+        finally:
+            again.stop()
+        return left_behind(up, parts)
 
 
 async def killed(target: Target) -> str:
-    """SIGKILL to `up`: whatever it started dies, and its folder goes."""
-    return await asyncio.to_thread(_signalled, signal.SIGKILL, 8)
+    """SIGKILL to `up`: whatever it started dies, and its folder is gone when the next one has started."""
+    return await asyncio.to_thread(_killed)
 
 
 def _full_folder() -> str:
