@@ -32,8 +32,8 @@ from workers.runtime import die_with_parent
 
 CALM_S, AFTER_S = 6.0, 3.0
 MAX_GROWTH_MB = 64.0
-#: An attack that has not ended by then is ended.
-LIMIT_S = 120.0
+#: An attack that has not ended by then is ended. Those apart start a system or two of their own.
+LIMIT_S, LIMIT_APART_S = 120.0, 600.0
 
 Act = Callable[[Target], Awaitable[str]]
 
@@ -151,7 +151,7 @@ def assault(
                         break
     for attack in attacks:
         if attack.apart:
-            reached = run(attack.act, None)
+            reached = run(attack.act, None, LIMIT_APART_S)
             add(Row(attack.name, reached, None, None, 0.0, "" if reached.startswith("not tried") else reached))
     return rows
 
@@ -201,7 +201,7 @@ def complaints(felt: Felt, usual: Felt, patience_s: float) -> list[str]:
     return [sentence for sentence, so in found.items() if so]
 
 
-def run(act: Act, target: Target | None) -> str:
+def run(act: Act, target: Target | None, limit_s: float = LIMIT_S) -> str:
     """In a process of its own."""
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
@@ -209,7 +209,7 @@ def run(act: Act, target: Target | None) -> str:
     process.start()
     theirs.close()
     try:
-        return mine.recv() if mine.poll(LIMIT_S) else f"had not ended after {LIMIT_S:.0f} s"
+        return mine.recv() if mine.poll(limit_s) else f"had not ended after {limit_s:.0f} s"
     except EOFError:
         return "the attacker itself failed"
     finally:

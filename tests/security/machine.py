@@ -99,6 +99,8 @@ def _other_user() -> str:
                         ports.add(one.laddr.port)
                     elif one.family == socket.AF_UNIX and isinstance(one.laddr, str) and one.laddr.startswith("/"):
                         paths.add(one.laddr)
+        if not ports | paths:
+            return "not tried: nothing was found that listens"
         found = as_nobody(KNOCK.format(ports=sorted(ports), paths=sorted(paths)))
     return f"another user: {found.strip()[:100]}" if found else ""
 
@@ -134,12 +136,11 @@ def _passwords() -> str:
         return f"ps shows it in {len(seen)} children"
     if said:
         return "up prints it"
-    for role in (["gateway", "--port", "1"], ["stylize"], ["train"], ["aggregate"], ["up"]):
-        for wrong in (f"redis://:{SECRET}@127.0.0.1:1/0", f"rediss:/:{SECRET}@x", f"redis://u:{SECRET}@127.0.0.1:none/0"):
-            if SECRET in said_by(role[0], "--redis", wrong, *role[1:]):
-                return f"{role[0]} says it in an error ({wrong.replace(SECRET, '...')})"
-            if SECRET in said_by(role[0], *role[1:], MVS_REDIS_URL=wrong):
-                return f"{role[0]} says what stands in MVS_REDIS_URL"
+    wrongs = (f"redis://:{SECRET}@127.0.0.1:1/0", f"rediss:/:{SECRET}@x", f"redis://u:{SECRET}@127.0.0.1:none/0")
+    for role in ("gateway", "stylize", "train", "aggregate", "up", "dashboard"):
+        for wrong in wrongs[:1] if role in ("train", "aggregate") else wrongs:
+            if SECRET in said_by(role, "--redis", wrong) + said_by(role, MVS_REDIS_URL=wrong):
+                return f"{role} says it in an error ({wrong.replace(SECRET, '...')})"
     return ""
 
 
