@@ -1,7 +1,5 @@
 """A real Redis of the tests' own: skipped where there is no server, failed under CI."""
 import os
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,60 +9,20 @@ import pytest_asyncio
 import redis
 import torch
 
-from peers import FlatEdge, Running
-from pipeline.errors import RedisUnavailable
-from system import Up
-from workers import redis_server
-from workers.runtime import die_with_parent
+from pipeline.contract.errors import RedisUnavailable
+from support.missing import missing
+from support.peers import FlatEdge, Running
+from support.redis_process import RedisServer
+from support.system import Up
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
-
-
-def missing(what: str) -> None:
-    """A laptop may lack it; CI may not."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(f"{what} is missing, and CI is set")
-    pytest.skip(f"{what} is missing")
 
 
 @pytest.fixture(autouse=True)
 def same_numbers() -> None:
     """Random weights and pictures are the same in every run."""
     torch.manual_seed(0)
-
-
-class RedisServer:
-    """A redis-server of our own that a test may stop and start again."""
-
-    def __init__(self, folder: Path, **options: str) -> None:
-        """`options` are redis-server's own, such as appendonly="yes"."""
-        self.port = redis_server.free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._command = redis_server.command(redis_server.find_server(), port=self.port, folder=folder)
-        self._command += [word for name, value in options.items() for word in (f"--{name}", value)]
-        self._process: subprocess.Popen | None = None
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, preexec_fn=die_with_parent)
-        with redis.Redis.from_url(self.url) as client:
-            for _ in range(200):
-                try:
-                    if client.info("server")["process_id"] == self._process.pid:
-                        return
-                except redis.ConnectionError:
-                    time.sleep(0.02)
-        raise RuntimeError("the tests' Redis did not start")
-
-    def kill(self) -> None:
-        self._process.kill()
-        self._process.wait(10)
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            self._process.wait(10)
-            self._process = None
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +47,9 @@ def redis_url(_shared_redis: RedisServer) -> str:
 @pytest.fixture
 def web_root(tmp_path: Path) -> Path:
     """A page of nothing, and the operators'."""
-    for name, text in (("index.html", "<title>page</title>"), ("main.js", "export {};"), ("status.html", "<title>")):
+    files = {"index.html": "<title>page</title>", "main.js": "export {};", "status/status.html": "<title>"}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
     return tmp_path
 
@@ -123,8 +83,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def page() -> "AsyncIterator[Page]":
     """A page of our origin that runs nothing yet."""
-    from chromium import chromium  # takes `missing` from here
-    from page_server import PageServer
+    from support.chromium import chromium  # takes `missing` from here
+    from support.page_server import PageServer
 
     async with PageServer().running() as server, chromium() as browser:
         page = await browser.new_page()

@@ -4,28 +4,28 @@ import importlib
 import logging
 import sys
 
-from pipeline.errors import MVStylizerError
-from pipeline.redaction import redact
-from pipeline.settings import Settings
-from workers.runtime import set_up_logging
-from workers.supervisor import EXIT_MISUSE
+from pipeline.contract.errors import MVStylizerError
+from pipeline.contract.redaction import redact
+from pipeline.contract.settings import Settings
+from workers.process.runtime import set_up_logging
+from workers.process.supervisor import EXIT_MISUSE
 
 logger = logging.getLogger(__name__)
 
 #: Subcommand -> (module, suffix of its functions, what it does). Only the chosen one is imported: torch takes seconds.
 COMMANDS = {
     "up": ("workers.up", "", "start everything on this machine and print the page's address"),
-    "image": ("workers.render", "_image", "stylize a photo"),
-    "video": ("workers.render", "_video", "stylize a video file"),
-    "client": ("clients.headless", "", "stream a video file to a gateway as a camera, and save the stylized video"),
-    "load": ("clients.load", "", "send to a gateway as many clients, and measure how late their looks are"),
+    "image": ("workers.files.cli", "_image", "stylize a photo"),
+    "video": ("workers.files.cli", "_video", "stylize a video file"),
+    "client": ("clients.headless.cli", "", "stream a video file to a gateway as a camera, and save the stylized video"),
+    "load": ("clients.load.cli", "", "send to a gateway as many clients, and measure how late their looks are"),
     "gateway": ("workers.gateway", "", "run only the gateway"),
     "stylize": ("workers.stylize", "", "run only an edge worker"),
     "train": ("workers.train", "", "run only an edge's trainer: learn from the key frames that clients share"),
     "aggregate": ("workers.aggregate", "", "run only the cloud: average what edges learn, and hand it to all"),
     "dashboard": ("workers.dashboard", "", "show operators what is in the queues (rq-dashboard)"),
-    "models": ("workers.models", "", "list the global models, look at one, or go back to one"),
-    "pretrain": ("cloud.pretrain", "", "train the model that is shipped"),
+    "models": ("workers.models_cli", "", "list the global models, look at one, or go back to one"),
+    "pretrain": ("cloud.pretraining.pretrain", "", "train the model that is shipped"),
 }
 
 

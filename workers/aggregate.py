@@ -11,23 +11,23 @@ from pathlib import Path
 
 import redis
 
-from cloud.fedavg import Contribution, Weights, change, check, merge, read, write
-from cloud.registry import Outdated, Record, Registry
-from cloud.rounds import Line, Round, Update, refusal
-from edge.trained import is_trained
-from pipeline import topology
-from pipeline.broker import connect
-from pipeline.codec import decode_image
-from pipeline.counts import count
-from pipeline.errors import BadMessage
-from pipeline.messages import WeightSnapshot
-from pipeline.metrics import AggregatorMetrics
-from pipeline.reports import Reporter
-from pipeline.settings import Settings
-from pipeline.snapshots import Entry, Snapshots
-from pipeline.styles import shipped
-from workers.liveness import Pulse
-from workers.runtime import give_way
+from cloud.federated.fedavg import Contribution, Weights, change, check, merge, read, write
+from cloud.federated.registry import Outdated, Record, Registry
+from cloud.federated.rounds import Line, Round, Update, refusal
+from edge.grid_model.trained import is_trained
+from pipeline.contract import redis_keys
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.image_codec import decode_image
+from pipeline.contract.messages import WeightSnapshot
+from pipeline.contract.settings import Settings
+from pipeline.monitoring.metrics import AggregatorMetrics
+from pipeline.monitoring.metrics_push import Reporter
+from pipeline.queues.broker import connect
+from pipeline.queues.counters import count
+from pipeline.queues.weight_snapshots import Entry, Snapshots
+from pipeline.styles.catalog import shipped
+from workers.process.liveness import Pulse
+from workers.process.runtime import give_way
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class Aggregator:
         weights = self._registry.weights(latest.version)
         self._snapshots.publish_global(
             WeightSnapshot.of(
-                weights, edge_id=topology.CLOUD, base_version=latest.version, published=latest.published,
+                weights, edge_id=redis_keys.CLOUD, base_version=latest.version, published=latest.published,
                 num_examples=sum(latest.examples.values()), loss_before=latest.loss_before,
                 loss_after=latest.loss_after,
             ), weights
@@ -261,9 +261,9 @@ class LazyGate:
         if self._loss is None:
             import torch
 
-            from cloud.holdout import HoldOut
-            from edge.retraining import encoder_features, vgg_features
-            from workers.lean import forget_gpu_libraries
+            from cloud.federated.holdout import HoldOut
+            from edge.training.retraining import encoder_features, vgg_features
+            from workers.process.gpu_pages import forget_gpu_libraries
 
             torch.set_num_threads(1)
             features = vgg_features(self._vgg) if self._vgg else encoder_features()

@@ -21,12 +21,12 @@ from rq.worker_registration import REDIS_WORKER_KEYS
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from pipeline.access import COOKIE, SENTENCE, Access
-from pipeline.gateway import own_names
-from pipeline.hosts import Hosts
-from pipeline.http_head import Refused
-from pipeline.jobs import AllowListedJob, MsgpackSerializer
-from pipeline.settings import Settings
+from pipeline.contract.settings import Settings
+from pipeline.gateway.app import own_names
+from pipeline.http.head import Refused
+from pipeline.http.hosts import Hosts
+from pipeline.monitoring.auth import COOKIE, SENTENCE, Access
+from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from workers.gateway import check_port_free
 
 logger = logging.getLogger(__name__)

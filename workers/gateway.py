@@ -10,14 +10,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import clients
-from pipeline import express, guards, jitter, window
-from pipeline.access import Access
-from pipeline.decoding import Counters
-from pipeline.errors import BadSetting
-from pipeline.gateway import Gateway
-from pipeline.settings import Settings
-from workers.liveness import CHECK_S, Pulse
-from workers.tls import SelfSigned
+from pipeline.contract.errors import BadSetting
+from pipeline.contract.settings import Settings
+from pipeline.gateway.app import Gateway
+from pipeline.monitoring.auth import Access
+from pipeline.webrtc.media import fast_receive, jitter_buffer
+from pipeline.webrtc.media.decoder_pool import Counters
+from pipeline.webrtc.transport import hardening, sctp_window
+from workers.process.liveness import CHECK_S, Pulse
+from workers.process.tls import SelfSigned
 
 logger = logging.getLogger(__name__)
 
@@ -36,17 +37,17 @@ def run(args: argparse.Namespace) -> None:
     given = {"host": args.host, "port": args.port, "redis_url": args.redis}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     check_port_free(settings.host, settings.port)
-    window.install()
+    sctp_window.install()
     if settings.marker_jitter_buffer:
-        jitter.install()
+        jitter_buffer.install()
     asyncio.run(serve(settings, tls=args.tls))
 
 
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
     metrics = gateway.metrics
-    guards.install(metrics.refused)
-    express.install(Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
+    hardening.install(metrics.refused)
+    fast_receive.install(Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
     server = gateway.server()
     certificate = SelfSigned(settings.host, settings.allowed_hosts) if tls else None
     keeping = asyncio.create_task(certificate.keep()) if certificate else None

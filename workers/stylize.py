@@ -12,24 +12,24 @@ from dataclasses import replace
 import redis
 import torch
 
-from edge.stylizer import StyleStatistics, Stylizer
-from pipeline import topology
-from pipeline.broker import EdgeBroker, connect, stylize_queue
-from pipeline.codec import decode_image
-from pipeline.errors import BadMessage, MVStylizerError
-from pipeline.gridcode import pack_grid
-from pipeline.jobs import AllowListedJob, MsgpackSerializer
-from pipeline.messages import KeyFrame, StylizedFrame, TrainingSample, printable
-from pipeline.metrics import WorkerMetrics
-from pipeline.reports import Reporter
-from pipeline.settings import Settings
-from pipeline.sharing import Sharing
-from pipeline.style_store import StyleStore
-from workers.edge_worker import SOCKET_TIMEOUT_S, WORKER_TTL_S, EdgeWorker
-from workers.globals import Globals, stylizer_of
-from workers.lean import forget_gpu_libraries
-from workers.prefork import prefork
-from workers.streams import Streams
+from edge.grid_model.stylizer import StyleStatistics, Stylizer
+from pipeline.contract import redis_keys
+from pipeline.contract.errors import BadMessage, MVStylizerError
+from pipeline.contract.grid_codec import pack_grid
+from pipeline.contract.image_codec import decode_image
+from pipeline.contract.messages import KeyFrame, StylizedFrame, TrainingSample, printable
+from pipeline.contract.settings import Settings
+from pipeline.monitoring.metrics import WorkerMetrics
+from pipeline.monitoring.metrics_push import Reporter
+from pipeline.queues.broker import EdgeBroker, connect, stylize_queue
+from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
+from pipeline.queues.training_samples import Sharing
+from pipeline.styles.store import StyleStore
+from workers.process.gpu_pages import forget_gpu_libraries
+from workers.process.prefork import prefork
+from workers.serving.model_updates import Globals, stylizer_of
+from workers.serving.rq_worker import SOCKET_TIMEOUT_S, WORKER_TTL_S, EdgeWorker
+from workers.serving.stream_states import Streams
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +162,7 @@ EDGE: Edge | None = None
 
 
 def stylize_key_frame(stream_id: str, frame_id: int) -> None:
-    """The job: its dotted path is public, see pipeline.jobs.ALLOWED."""
+    """The job: its dotted path is public, see pipeline.queues.rq_job.ALLOWED."""
     assert EDGE is not None, "jobs run only in a process that `run` has set up"
     EDGE.stylize(stream_id, frame_id)
 
@@ -191,7 +191,7 @@ def run(args: argparse.Namespace) -> None:
         connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer,
         worker_ttl=WORKER_TTL_S, log_job_description=False,
     )
-    worker.beacon, worker.model_version = topology.worker_beacon(settings.edge_id), lambda: edge.model_version
+    worker.beacon, worker.model_version = redis_keys.worker_beacon(settings.edge_id), lambda: edge.model_version
     worker.on_bad_job = edge.metrics.handled["unreadable"].inc
     worker.on_trouble = lambda kind: edge.metrics.redis_errors[kind].inc()
     worker.alive = alive

@@ -12,25 +12,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import redis
 
-from cloud.rounds import MOST_STALENESS
-from edge.samples import Reservoir, Sample
-from pipeline.broker import connect, stylize_queue
-from pipeline.codec import decode_image
-from pipeline.counts import count
-from pipeline.errors import BadImage, MVStylizerError
-from pipeline.messages import WeightSnapshot
-from pipeline.metrics import TrainerMetrics
-from pipeline.reports import Reporter
-from pipeline.settings import Settings
-from pipeline.sharing import Sharing
-from pipeline.snapshots import Snapshots
-from pipeline.style_store import StyleStore
-from workers.globals import Globals
-from workers.liveness import Pulse
-from workers.runtime import give_way
+from cloud.federated.rounds import MOST_STALENESS
+from edge.training.reservoir import Reservoir, Sample
+from pipeline.contract.errors import BadImage, MVStylizerError
+from pipeline.contract.image_codec import decode_image
+from pipeline.contract.messages import WeightSnapshot
+from pipeline.contract.settings import Settings
+from pipeline.monitoring.metrics import TrainerMetrics
+from pipeline.monitoring.metrics_push import Reporter
+from pipeline.queues.broker import connect, stylize_queue
+from pipeline.queues.counters import count
+from pipeline.queues.training_samples import Sharing
+from pipeline.queues.weight_snapshots import Snapshots
+from pipeline.styles.store import StyleStore
+from workers.process.liveness import Pulse
+from workers.process.runtime import give_way
+from workers.serving.model_updates import Globals
 
 if TYPE_CHECKING:
-    from workers.learner import Learner, Pair
+    from workers.serving.learner import Learner, Pair
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class Trainer:
 
     def _loaded(self) -> "Learner":
         if self._learner is None:
-            from workers.learner import Learner  # torch: seconds and 300 MB
+            from workers.serving.learner import Learner  # torch: seconds and 300 MB
 
             self._learner = Learner(self._settings)
         return self._learner

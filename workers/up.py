@@ -16,20 +16,20 @@ import aiohttp
 import qrcode
 import redis
 
-from pipeline.access import Access
-from pipeline.broker import connect
-from pipeline.errors import BadSetting, MVStylizerError, RedisUnavailable
-from pipeline.metrics import SupervisorMetrics
-from pipeline.redaction import in_url, redact
-from pipeline.redis_trouble import reason
-from pipeline.reports import Reporter
-from pipeline.settings import Settings
-from workers import redis_server
+from pipeline.contract.errors import BadSetting, MVStylizerError, RedisUnavailable
+from pipeline.contract.redaction import in_url, redact
+from pipeline.contract.settings import Settings
+from pipeline.monitoring.auth import Access
+from pipeline.monitoring.metrics import SupervisorMetrics
+from pipeline.monitoring.metrics_push import Reporter
+from pipeline.queues.broker import connect
+from pipeline.queues.redis_errors import reason
 from workers.gateway import check_port_free
-from workers.liveness import CHECK_S, Pulse
-from workers.run_folder import run_folder
-from workers.supervisor import Child
-from workers.tls import local_address
+from workers.process import redis_server
+from workers.process.liveness import CHECK_S, Pulse
+from workers.process.run_folder import run_folder
+from workers.process.supervisor import Child
+from workers.process.tls import local_address
 
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.1

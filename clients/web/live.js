@@ -1,17 +1,17 @@
 /** The live pipeline: sends the frames of a camera or file to the gateway, and draws them in the style it answers. */
 
-import { isNewer } from './framestamp.js';
-import { Player } from './player.js';
-import { SentPicture } from './sender.js';
-import { Session } from './session.js';
-import { VideoSource } from './source.js';
-import { Stats } from './stats.js';
-import { Tracker } from './tracker.js';
-import { Trouble, requireWebRtc } from './trouble.js';
+import { isNewer } from './capture/frame_strip.js';
+import { Player } from './render/player.js';
+import { SentPicture } from './capture/sender.js';
+import { Session } from './net/session.js';
+import { VideoSource } from './capture/source.js';
+import { Stats } from './ui/stats.js';
+import { Tracker } from './flow/tracker.js';
+import { Trouble, requireWebRtc } from './ui/trouble.js';
 
-/** @typedef {import('./messages.js').ControlMessage} ControlMessage */
-/** @typedef {import('./messages.js').StylizedFrame} StylizedFrame */
-/** @typedef {import('./source.js').Facing} Facing */
+/** @typedef {import('./net/messages.js').ControlMessage} ControlMessage */
+/** @typedef {import('./net/messages.js').StylizedFrame} StylizedFrame */
+/** @typedef {import('./capture/source.js').Facing} Facing */
 
 /**
  * idle: nothing is shown yet; starting: the camera or file is being opened; connecting: frames are shown, the gateway
@@ -20,11 +20,11 @@ import { Trouble, requireWebRtc } from './trouble.js';
  * @typedef {'idle'|'starting'|'connecting'|'waiting'|'live'|'reconnecting'|'error'} State
  */
 
-/** @typedef {import('./player.js').PlayerElements & {video: HTMLVideoElement}} LiveElements the video is hidden */
+/** @typedef {import('./render/player.js').PlayerElements & {video: HTMLVideoElement}} LiveElements the video is hidden */
 
 /**
  * @typedef {object} LiveOptions
- * @property {import('./renderer.js').Mode} [mode]
+ * @property {import('./render/renderer.js').Mode} [mode]
  * @property {boolean} [usesFlow] false: the look stays in place when the picture moves
  */
 
@@ -83,7 +83,7 @@ export class LivePipeline {
     this.player.start();
   }
 
-  /** @returns {import('./readout.js').LiveStats} */
+  /** @returns {import('./ui/readout.js').LiveStats} */
   get stats() {
     return { ...this.#stats.snapshot(performance.now()), ...this.#link?.tracker?.stats };
   }
@@ -120,7 +120,7 @@ export class LivePipeline {
     this.#link?.session.setStyle(style);
   }
 
-  /** @param {import('./messages.js').ClientMessage} message for the gateway; lost when there is no connection */
+  /** @param {import('./net/messages.js').ClientMessage} message for the gateway; lost when there is no connection */
   send(message) {
     this.#link?.session.send(message);
   }
@@ -172,8 +172,8 @@ export class LivePipeline {
   /**
    * Without a GPU it is costly to take a video's frame: once is enough if it was sent in full size.
    * @param {HTMLVideoElement} video
-   * @param {import('./renderer.js').Frame} sent
-   * @returns {import('./renderer.js').Frame}
+   * @param {import('./render/renderer.js').Frame} sent
+   * @returns {import('./render/renderer.js').Frame}
    */
   #toShow(video, sent) {
     const { videoWidth: width, videoHeight: height } = video;
@@ -217,7 +217,7 @@ export class LivePipeline {
 
   /**
    * @param {SentPicture} sender
-   * @returns {Promise<import('./session.js').SessionRequest>}
+   * @returns {Promise<import('./net/session.js').SessionRequest>}
    */
   async #request(sender) {
     await this.#handlers.onOffer();

@@ -1,17 +1,17 @@
 /** The page: connects the live pipeline to the controls, the looks and the messages for the user. */
 
-import { byId } from './dom.js';
-import { Gallery } from './gallery.js';
+import { byId } from './ui/dom.js';
+import { Gallery } from './ui/gallery.js';
 import { LivePipeline } from './live.js';
-import { Notices } from './notices.js';
-import { Readout } from './readout.js';
-import { Recorder, download } from './recorder.js';
-import { Share } from './share.js';
-import { VideoSource } from './source.js';
+import { Notices } from './ui/notices.js';
+import { Readout } from './ui/readout.js';
+import { Recorder, download } from './render/recorder.js';
+import { Share } from './ui/share.js';
+import { VideoSource } from './capture/source.js';
 
 /** @typedef {import('./live.js').State} State */
 
-/** @type {import('./renderer.js').Mode[]} */
+/** @type {import('./render/renderer.js').Mode[]} */
 const MODES = ['grid', 'residual', 'warp'];
 
 /** @type {Record<State, (reason: string) => string>} what the status line says */
@@ -104,7 +104,7 @@ class App {
 
   // Controls
 
-  /** @param {import('./source.js').Facing} facing */
+  /** @param {import('./capture/source.js').Facing} facing */
   async #useCamera(facing) {
     await this.#live.startCamera(facing);
     byId('flip').hidden = !await VideoSource.hasSecondCamera();
@@ -134,7 +134,7 @@ class App {
     byId('strength-value').textContent = slider.value;
   }
 
-  /** @param {import('./gallery.js').Style} style */
+  /** @param {import('./ui/gallery.js').Style} style */
   #onStyle(style) {
     byId('backdrop', HTMLImageElement).src = style.thumbnail;
     this.#live.setStyle(style.id);
@@ -162,7 +162,7 @@ class App {
     if (this.#share.message) this.#live.send(this.#share.message);
   }
 
-  /** @param {import('./messages.js').ControlMessage} message */
+  /** @param {import('./net/messages.js').ControlMessage} message */
   #onControl({ type, on, error }) {
     if (type === 'share') this.#onShared(on === true);
     if (type === 'share_again') {

@@ -13,7 +13,7 @@ from statistics import median
 import cv2
 import numpy as np
 
-from clients.reassemble import apply_grid
+from clients.reassembly.grid import apply_grid
 
 SIZES = {"640x360": (360, 640), "1280x720": (720, 1280), "1920x1080": (1080, 1920)}
 REPEATS = 15

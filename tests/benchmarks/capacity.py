@@ -19,11 +19,11 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from clients.crowd import Plan  # noqa: E402
-from clients.load import measure, print_summary, show_progress  # noqa: E402
-from clients.recording import Recording, record  # noqa: E402
-from crew import Crew  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
+from clients.load.cli import measure, print_summary, show_progress  # noqa: E402
+from clients.load.recording import Recording, record  # noqa: E402
+from clients.load.virtual_clients import Plan  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.crew import Crew  # noqa: E402
 
 STUB_MS = 30
 SIZE, FPS, RATE = (640, 360), 30, 2

@@ -19,12 +19,12 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from clients.connection import Connection  # noqa: E402
-from clients.recording import Recording, record  # noqa: E402
-from clients.replay import Replay  # noqa: E402
-from crew import Crew  # noqa: E402
-from pipeline.errors import MVStylizerError  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
+from clients.load.recording import Recording, record  # noqa: E402
+from clients.load.replay import Replay  # noqa: E402
+from clients.net.connection import Connection  # noqa: E402
+from pipeline.contract.errors import MVStylizerError  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.crew import Crew  # noqa: E402
 
 #: By then every thread of the gateway's own has worked, and has its connection to Redis.
 WARM_UP = 100

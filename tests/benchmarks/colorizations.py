@@ -24,18 +24,18 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from clients.reassemble import apply_grid
-from cloud.feed import Feed
-from cloud.loop import Phase, Run, train
-from cloud.photos import Photos
-from edge.colorization import RIDGE, RIDGE_SHARE
-from edge.distillation import Targets
-from edge.equation2 import adain, attention, wct
-from edge.losses import STYLE_LAYERS, edge_loss, style_distance, style_moments
-from edge.model import GridModel
-from edge.stylizer import Stylizer, to_tensor
-from edge.trainer import distil, stylize
-from edge.vgg import VGG
+from clients.reassembly.grid import apply_grid
+from cloud.pretraining.feed import Feed
+from cloud.pretraining.loop import Phase, Run, train
+from cloud.pretraining.photos import Photos
+from edge.grid_model.colorization import RIDGE, RIDGE_SHARE
+from edge.grid_model.model import GridModel
+from edge.grid_model.stylizer import Stylizer, to_tensor
+from edge.paper_model.feature_transforms import adain, attention, wct
+from edge.training.distillation import Targets
+from edge.training.losses import STYLE_LAYERS, edge_loss, style_distance, style_moments
+from edge.training.step import distil, stylize
+from edge.vgg.vgg import VGG
 
 LONG_SIDE = 512
 #: Newton-Schulz steps for a symmetric root; 12 leave 1e-5 at the condition number that the ridge allows.

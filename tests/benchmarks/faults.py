@@ -28,12 +28,12 @@ import psutil
 import redis
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from clients import crowd as crowds  # noqa: E402
-from clients.crowd import Crowd, Plan, Tally  # noqa: E402
-from clients.load import scrape  # noqa: E402
-from clients.recording import record  # noqa: E402
-from crew import Crew  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
+from clients.load import virtual_clients as crowds  # noqa: E402
+from clients.load.cli import scrape  # noqa: E402
+from clients.load.recording import record  # noqa: E402
+from clients.load.virtual_clients import Crowd, Plan, Tally  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.crew import Crew  # noqa: E402
 
 CLIENTS, RATE = 8, 2
 WORKERS, KILLS = ("worker 0", "worker 1"), 3

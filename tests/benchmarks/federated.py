@@ -27,20 +27,20 @@ import numpy as np
 import redis
 import torch
 
-from cloud.fedavg import write
-from cloud.registry import Registry
-from edge.model import GridModel
-from edge.retraining import Features, Retraining, encoder_features, squares, vgg_features
-from edge.trained import is_trained
-from edge.weights import SHIPPED, load
-from pipeline.broker import connect
-from pipeline.codec import encode_jpeg, read_picture
-from pipeline.messages import TrainingSample
-from pipeline.pictures import StyleFiles
-from pipeline.sharing import Sharing
-from pipeline.style_store import StyleStore
-from workers import redis_server
-from workers.runtime import die_with_parent
+from cloud.federated.fedavg import write
+from cloud.federated.registry import Registry
+from edge.grid_model.model import GridModel
+from edge.grid_model.trained import is_trained
+from edge.grid_model.weights import SHIPPED, load
+from edge.training.retraining import Features, Retraining, encoder_features, squares, vgg_features
+from pipeline.contract.image_codec import encode_jpeg, read_picture
+from pipeline.contract.messages import TrainingSample
+from pipeline.pictures.decode import StyleFiles
+from pipeline.queues.broker import connect
+from pipeline.queues.training_samples import Sharing
+from pipeline.styles.store import StyleStore
+from workers.process import redis_server
+from workers.process.runtime import die_with_parent
 from workers.train import CAPACITY, IMAGES_PER_SAMPLE, LEAST_SAMPLES
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from clients.reassemble import apply_grid
-from edge.stylizer import StyleStatistics, Stylizer
-from workers.arguments import style_picture
-from workers.media import Clip, upright
-from workers.selection import fixed, marked
+from clients.reassembly.grid import apply_grid
+from edge.grid_model.stylizer import StyleStatistics, Stylizer
+from workers.files.arguments import style_picture
+from workers.files.key_frames import fixed, marked
+from workers.files.media import Clip, upright
 
 #: Long side of the pictures that are compared, in pixels; the network sees the clip's own.
 LONG_SIDE = 480

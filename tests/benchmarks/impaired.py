@@ -19,12 +19,12 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from chromium import write_panned_photo  # noqa: E402
-from clients.camera import CameraFrame, FileCamera  # noqa: E402
-from clients.connection import Connection  # noqa: E402
-from impairment import Impaired  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
-from system import Up  # noqa: E402
+from clients.headless.camera import CameraFrame, FileCamera  # noqa: E402
+from clients.net.connection import Connection  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.chromium import write_panned_photo  # noqa: E402
+from support.impairment import Impaired  # noqa: E402
+from support.system import Up  # noqa: E402
 
 #: Name -> (delay each way in s, loss each way, whether there is an outage).
 PATHS = {

@@ -13,8 +13,8 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from edge.grid import slice_grid
-from edge.stylizer import Stylizer
+from edge.grid_model.grid import slice_grid
+from edge.grid_model.stylizer import Stylizer
 
 
 def main() -> None:

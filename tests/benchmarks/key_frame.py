@@ -12,8 +12,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 
-import edge.stylizer
-from edge.stylizer import Stylizer
+import edge.grid_model.stylizer
+from edge.grid_model.stylizer import Stylizer
 
 SIZES = ((256, 144), (640, 360), (1280, 720), (1920, 1080), (3840, 2160))
 ROUNDS = 40
@@ -23,7 +23,7 @@ def main() -> None:
     torch.set_num_threads(1)
     result = {}
     for dtype in (torch.bfloat16, torch.float32):
-        edge.stylizer.faster_type = lambda device, dtype=dtype: dtype
+        edge.grid_model.stylizer.faster_type = lambda device, dtype=dtype: dtype
         stylizer = Stylizer.load(device="cpu")
         stylizer.warm_up()
         for width, height in SIZES:

@@ -20,13 +20,13 @@ import cv2
 import numpy as np
 import torch
 
-from clients.camera import sent_size
-from clients.reassemble import apply_grid
-from edge.stylizer import Stylizer
-from pipeline.keyframes import Glance, KeyFrameSelector, Reason
-from pipeline.picking import glance_at
-from workers.arguments import style_picture
-from workers.media import Clip, upright
+from clients.headless.camera import sent_size
+from clients.reassembly.grid import apply_grid
+from edge.grid_model.stylizer import Stylizer
+from pipeline.key_frames.picker import glance_at
+from pipeline.key_frames.selector import Glance, KeyFrameSelector, Reason
+from workers.files.arguments import style_picture
+from workers.files.media import Clip, upright
 
 #: MS-SSIM's weights of five scales (Wang, Simoncelli and Bovik 2003).
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)

@@ -18,10 +18,10 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from chromium import chromium, until, write_panned_photo  # noqa: E402
-from clients.headless import stream  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
-from system import Up  # noqa: E402
+from clients.headless.cli import stream  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.chromium import chromium, until, write_panned_photo  # noqa: E402
+from support.system import Up  # noqa: E402
 
 
 def main() -> None:

@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from prometheus_client import generate_latest
 
-from conftest import RedisServer
-from peers import Running
-from pipeline.board import TICKS
-from pipeline.tally import Tally
+from pipeline.gateway.stream_stats import Tally
+from pipeline.monitoring.status import TICKS
+from support.peers import Running
+from support.redis_process import RedisServer
 
 STREAMS = 20
 FPS = 30

@@ -17,9 +17,9 @@ from pathlib import Path
 from playwright.async_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from chromium import chromium, until, write_panned_photo, write_real_clip  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
-from system import Up  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.chromium import chromium, until, write_panned_photo, write_real_clip  # noqa: E402
+from support.system import Up  # noqa: E402
 
 FRAME_MS = 1000 / 30
 

@@ -22,11 +22,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge.equation2 import FORMS
-from edge.grid import luma
-from edge.losses import STYLE_LAYERS, gradient, ssim, style_distance, style_moments
-from edge.paper_stylizer import PaperStylizer
-from edge.vgg import VGG
+from edge.grid_model.grid import luma
+from edge.paper_model.feature_transforms import FORMS
+from edge.paper_model.stylizer import PaperStylizer
+from edge.training.losses import STYLE_LAYERS, gradient, ssim, style_distance, style_moments
+from edge.vgg.vgg import VGG
 
 FACTORS = (1, 1.5, 2, 3.75)
 LONG_SIDE = 512

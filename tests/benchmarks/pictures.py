@@ -14,12 +14,12 @@ import numpy as np
 import skimage.data
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from chromium import chromium, until, write_panned_photo  # noqa: E402
-from clients.reassemble import apply_grid  # noqa: E402
-from edge.stylizer import Stylizer  # noqa: E402
-from pipeline.codec import decode_image, encode_jpeg  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
-from system import Up  # noqa: E402
+from clients.reassembly.grid import apply_grid  # noqa: E402
+from edge.grid_model.stylizer import Stylizer  # noqa: E402
+from pipeline.contract.image_codec import decode_image, encode_jpeg  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.chromium import chromium, until, write_panned_photo  # noqa: E402
+from support.system import Up  # noqa: E402
 
 TILE = 360, 240
 GAP = 6

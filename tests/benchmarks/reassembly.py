@@ -31,18 +31,18 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from clients.flow import ESTIMATORS, flow_between, small_luma
-from clients.look import Look
-from clients.reassemble import STILL, apply_grid
-from clients.residual import fit_grid
-from clients.tracker import Tracker
-from metrics import WarpingError, ms_ssim, psnr
-from workers.answers import Answer, GridAnswers, PaperAnswers
-from workers.arguments import parse_size, style_picture
-from workers.loading import load_paper, load_stylizer
-from workers.media import CONTAINERS, Clip, resized, upright, upright_luma
-from workers.selection import Choice, Marked, fixed, marked
-from workers.video import MODES, Neighbour, reassembled
+from clients.reassembly.flow import ESTIMATORS, flow_between, small_luma
+from clients.reassembly.grid import STILL, apply_grid
+from clients.reassembly.grid_fade import Look
+from clients.reassembly.residual import fit_grid
+from clients.reassembly.tracker import Tracker
+from support.metrics import WarpingError, ms_ssim, psnr
+from workers.files.arguments import parse_size, style_picture
+from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
+from workers.files.key_frames import Choice, Marked, fixed, marked
+from workers.files.media import CONTAINERS, Clip, resized, upright, upright_luma
+from workers.files.model_loading import load_paper, load_stylizer
+from workers.files.video import MODES, Neighbour, reassembled
 
 SIZES = ["512x256", "768x384", "1024x512", "1920x1080"]
 INTERVALS = [5, 10, 20, 30]

@@ -19,8 +19,8 @@ import redis
 from hdrh.histogram import HdrHistogram
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from conftest import RedisServer  # noqa: E402
-from pipeline import topology  # noqa: E402
+from pipeline.contract import redis_keys  # noqa: E402
+from support.redis_process import RedisServer  # noqa: E402
 
 LONGEST_US = 10_000_000
 
@@ -42,12 +42,12 @@ def main() -> None:
 def measure(url: str, size: int, rate: float, seconds: float) -> dict[str, float]:
     """Milliseconds from due time; `operations_per_s` is what was reached."""
     times, picture = HdrHistogram(1, LONGEST_US, 3), os.urandom(size)
-    key, results = topology.blob("stream", 0), topology.results("gateway")
+    key, results = redis_keys.blob("stream", 0), redis_keys.results("gateway")
     with redis.Redis.from_url(url) as connection:
         operations = cycle((
-            lambda: connection.set(key, picture, px=topology.KEY_FRAME_DEADLINE_MS),
+            lambda: connection.set(key, picture, px=redis_keys.KEY_FRAME_DEADLINE_MS),
             lambda: connection.getdel(key),
-            lambda: connection.xadd(results, {"frame": picture}, maxlen=topology.RESULTS_MAXLEN, approximate=False),
+            lambda: connection.xadd(results, {"frame": picture}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False),
         ))
         started_s = time.perf_counter()
         for number in range(round(rate * seconds)):

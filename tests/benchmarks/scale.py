@@ -30,13 +30,13 @@ import redis
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from throughput import GATEWAY, IGNORED, answered  # noqa: E402
 
-from clients.crowd import Crowd, Member, Plan  # noqa: E402
-from clients.load import Outcome, measure  # noqa: E402
-from clients.recording import Recording, record  # noqa: E402
-from crew import Crew  # noqa: E402
-from pipeline import topology  # noqa: E402
-from pipeline.broker import GatewayBroker  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
+from clients.load.cli import Outcome, measure  # noqa: E402
+from clients.load.recording import Recording, record  # noqa: E402
+from clients.load.virtual_clients import Crowd, Member, Plan  # noqa: E402
+from pipeline.contract import redis_keys  # noqa: E402
+from pipeline.queues.broker import GatewayBroker  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.crew import Crew  # noqa: E402
 
 WORKERS = (1, 2, 4)
 SMALL, NORMAL, GREEDY = (128, 72), (640, 360), (1920, 1080)
@@ -142,7 +142,7 @@ def watched(running: Crew, asked: Plan) -> tuple[int, dict]:
     """The longest that the queue was at any second's end, and the load test's summary."""
     lengths = [0]
     with redis.Redis.from_url(running.redis_url) as connection:
-        queue = f"rq:queue:{topology.stylize_queue('edge')}"
+        queue = f"rq:queue:{redis_keys.stylize_queue('edge')}"
         summary, _ = measure(asked, 1, on_second=lambda *_: lengths.append(connection.llen(queue)))
     return max(lengths), summary
 

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from clients.reassemble import apply_grid
-from cloud.photos import Photos, random_crop, random_grade
-from edge.stylizer import Stylizer
+from clients.reassembly.grid import apply_grid
+from cloud.pretraining.photos import Photos, random_crop, random_grade
+from edge.grid_model.stylizer import Stylizer
 
 #: Crops are at least this share of the largest possible one's side, as in training.
 SMALLEST = 0.6

@@ -18,11 +18,11 @@ from pathlib import Path
 import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from chromium import write_panned_photo  # noqa: E402
-from clients.headless import Summary, stream  # noqa: E402
-from peers import Client, until  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
-from system import Up  # noqa: E402
+from clients.headless.cli import Summary, stream  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.chromium import write_panned_photo  # noqa: E402
+from support.peers import Client, until  # noqa: E402
+from support.system import Up  # noqa: E402
 
 #: The trainer loads torch and learns its first images in this time.
 WARM_UP_S = 20

@@ -19,10 +19,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from churn import sessions, visit  # noqa: E402
 
-from clients.crowd import Crowd, Plan  # noqa: E402
-from clients.recording import record  # noqa: E402
-from crew import Crew  # noqa: E402
-from pipeline.styles import shipped  # noqa: E402
+from clients.load.recording import record  # noqa: E402
+from clients.load.virtual_clients import Crowd, Plan  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.crew import Crew  # noqa: E402
 
 PARTS = ("gateway", "worker 0", "redis")
 SMALL, WARM_UP_SHARE = (128, 72), 0.1

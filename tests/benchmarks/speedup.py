@@ -22,14 +22,14 @@ import torch
 from tqdm import tqdm
 from video import make_clip
 
-from clients.flow import ESTIMATORS
-from edge.stylizer import Stylizer
-from workers.answers import GridAnswers
-from workers.arguments import style_picture
-from workers.loading import load_stylizer
-from workers.media import Clip
-from workers.selection import fixed
-from workers.video import MODES, stylize_video
+from clients.reassembly.flow import ESTIMATORS
+from edge.grid_model.stylizer import Stylizer
+from workers.files.arguments import style_picture
+from workers.files.key_frame_answers import GridAnswers
+from workers.files.key_frames import fixed
+from workers.files.media import Clip
+from workers.files.model_loading import load_stylizer
+from workers.files.video import MODES, stylize_video
 
 #: Size -> seconds the paper takes to stylize a frame, and to interpolate one (its Table 2).
 PAPER = {(512, 256): (0.52, 0.0006), (768, 384): (0.73, 0.002), (1024, 512): (0.99, 0.006), (1920, 1080): (1.51, 0.02)}

@@ -17,11 +17,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import numpy as np
 import torch
 
-from clients.reassemble import apply_grid
-from edge.paper import PaperModel
-from edge.paper_stylizer import PaperStylizer
-from edge.stylizer import Stylizer
-from edge.vgg import VGG
+from clients.reassembly.grid import apply_grid
+from edge.grid_model.stylizer import Stylizer
+from edge.paper_model.model import PaperModel
+from edge.paper_model.stylizer import PaperStylizer
+from edge.vgg.vgg import VGG
 
 #: Width x height -> seconds in the paper's Table 1, on an NVIDIA TITAN X (Pascal).
 PAPER_S = {(512, 256): 0.52, (768, 384): 0.73, (1024, 512): 0.99, (1920, 1080): 1.51}

@@ -22,12 +22,12 @@ import numpy as np
 import psutil
 import redis
 
-from pipeline.broker import GatewayBroker
-from pipeline.codec import decode_image, encode_jpeg
-from pipeline.errors import RedisUnavailable
-from pipeline.messages import KeyFrame, StylizedFrame
-from pipeline.styles import shipped
-from workers import redis_server
+from pipeline.contract.errors import RedisUnavailable
+from pipeline.contract.image_codec import decode_image, encode_jpeg
+from pipeline.contract.messages import KeyFrame, StylizedFrame
+from pipeline.queues.broker import GatewayBroker
+from pipeline.styles.catalog import shipped
+from workers.process import redis_server
 
 EDGE, GATEWAY = "benchmark", "benchmark"
 SIZE = (512, 288)

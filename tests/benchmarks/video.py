@@ -20,14 +20,14 @@ import av
 import cv2
 import numpy as np
 
-from clients.flow import ESTIMATORS
-from edge.stylizer import Stylizer
-from workers.answers import GridAnswers
-from workers.arguments import style_picture
-from workers.loading import load_stylizer
-from workers.media import Clip, resized
-from workers.selection import fixed
-from workers.video import MODES, stylize_video
+from clients.reassembly.flow import ESTIMATORS
+from edge.grid_model.stylizer import Stylizer
+from workers.files.arguments import style_picture
+from workers.files.key_frame_answers import GridAnswers
+from workers.files.key_frames import fixed
+from workers.files.media import Clip, resized
+from workers.files.model_loading import load_stylizer
+from workers.files.video import MODES, stylize_video
 
 SIZES = ((640, 360), (1280, 720))
 FRAMES = 120

@@ -102,7 +102,7 @@ def _quiet() -> Iterator[None]:
     level = root.level
     root.addHandler(listener)
     root.setLevel(logging.INFO)
-    logging.getLogger("aioice").setLevel(logging.WARNING)  # as in workers.runtime
+    logging.getLogger("aioice").setLevel(logging.WARNING)  # as in workers.process.runtime
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ import atheris
 
 from harness import Finding, Target, check
 
-with atheris.instrument_imports(include=["pipeline", "clients.connection", "aiortc", "aioice"]):
+with atheris.instrument_imports(include=["pipeline", "clients.net.connection", "aiortc", "aioice"]):
     from targets import TARGETS
     from targets.peer import install
 

@@ -29,15 +29,15 @@ from aiortc.rtp import RtcpByePacket, RtcpPsfbPacket, RtcpRtpfbPacket, is_rtcp, 
 TESTS = Path(__file__).parent.parent
 sys.path.insert(1, str(TESTS))
 
-from conftest import RedisServer  # noqa: E402
-from grids import make_grid  # noqa: E402
 from mutations import joined  # noqa: E402
-from peers import Client, FlatEdge, Running, until  # noqa: E402
-from pipeline import framestamp  # noqa: E402
-from pipeline.channel import to_chunks  # noqa: E402
-from pipeline.gridcode import pack_grid  # noqa: E402
-from pipeline.jobs import STYLIZE, MsgpackSerializer  # noqa: E402
-from pipeline.messages import KeyFrame, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot  # noqa: E402
+from pipeline.contract import frame_strip  # noqa: E402
+from pipeline.contract.chunks import to_chunks  # noqa: E402
+from pipeline.contract.grid_codec import pack_grid  # noqa: E402
+from pipeline.contract.messages import KeyFrame, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot  # noqa: E402
+from pipeline.queues.rq_job import STYLIZE, MsgpackSerializer  # noqa: E402
+from support.grids import make_grid  # noqa: E402
+from support.peers import Client, FlatEdge, Running, until  # noqa: E402
+from support.redis_process import RedisServer  # noqa: E402
 from targets.channels import FIRST, data_chunk  # noqa: E402
 from targets.media import H264, SSRC, VP8  # noqa: E402
 from targets.stun import USERNAME, signed  # noqa: E402
@@ -239,7 +239,7 @@ def channels() -> None:
 
 def pictures() -> None:
     for width in (32, 64, 96):
-        keep("strip", f"width-{width}", struct.pack("!H", width) + framestamp.strip(21845, width)[:2].tobytes())
+        keep("strip", f"width-{width}", struct.pack("!H", width) + frame_strip.strip(21845, width)[:2].tobytes())
     for size in ((96, 80, 62), (64, 8, 4000), (33, 1, 0)):
         head = struct.pack("!HHHH", size[0] - 1, size[1] - 1, size[2], 7)
         keep("frame", "x".join(map(str, size)), head + bytes(range(64)))

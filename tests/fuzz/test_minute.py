@@ -9,8 +9,8 @@ from base64 import b64encode
 from importlib.util import find_spec
 from pathlib import Path
 
-from conftest import missing
 from replay import CORPUS
+from support.missing import missing
 
 #: For inputs that nobody has seen; those that are the same each time take twenty seconds more.
 SECONDS = float(os.environ.get("MVS_FUZZ_SECONDS", 20))

@@ -12,10 +12,11 @@ import pytest
 
 import clients
 from mutations import flipped, split
-from pipeline import control, framestamp
-from pipeline.channel import ChunkJoiner
-from pipeline.errors import BadMessage
-from pipeline.gridcode import unpack_grid
+from pipeline.contract import frame_strip
+from pipeline.contract.chunks import ChunkJoiner
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.grid_codec import unpack_grid
+from pipeline.gateway import control_budget
 from replay import CORPUS
 from targets import TARGETS
 from targets.grids import shape_and_body
@@ -56,14 +57,14 @@ def words(data: bytes) -> list[str | None]:
     kinds = []
     for line in data.split(b"\n")[:32]:
         try:
-            kinds.append(control.parse(line.decode(errors="replace"))["type"])
+            kinds.append(control_budget.parse(line.decode(errors="replace"))["type"])
         except ValueError:
             kinds.append(None)
     return kinds
 
 
 def strip(data: bytes) -> list[int]:
-    return framestamp._bits(int.from_bytes(data[:2].ljust(2, b"\0"))).tolist()
+    return frame_strip._bits(int.from_bytes(data[:2].ljust(2, b"\0"))).tolist()
 
 
 def coefficients(found: np.ndarray) -> str:

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const load = (name) => import(pathToFileURL(join(process.argv[2], name)).href);
-const { ChunkAssembler } = await load('chunks.js');
-const { stampBits } = await load('framestamp.js');
-const { unpackGrid } = await load('gridcode.js');
-const { readControl, readStylizedFrame } = await load('messages.js');
+const { ChunkAssembler } = await load('net/chunks.js');
+const { stampBits } = await load('capture/frame_strip.js');
+const { unpackGrid } = await load('net/grid_codec.js');
+const { readControl, readStylizedFrame } = await load('net/messages.js');
 
 const VERDICTS = { grid, chunks: answers, answers, words, strip };
 

@@ -28,7 +28,7 @@ if __name__ == "__main__":
 from security import channels, machine, media, offers, paths, queues, web
 from security.fort import Cost, Fort, Target, Watched
 from security.innocents import Felt, Innocents
-from workers.runtime import die_with_parent
+from workers.process.runtime import die_with_parent
 
 CALM_S, AFTER_S = 6.0, 3.0
 MAX_GROWTH_MB = 64.0

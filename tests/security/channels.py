@@ -6,8 +6,8 @@ import time
 import redis
 from aiortc.rtcsctptransport import DataChunk
 
-from pipeline import topology
-from pipeline.messages import TrainingSample
+from pipeline.contract import redis_keys
+from pipeline.contract.messages import TrainingSample
 from security.fort import Target, picture
 from security.offers import kept
 from security.peer import Peer, connected
@@ -67,10 +67,10 @@ async def control_flood(target: Target) -> str:
 def fill_samples(target: Target, edge: str = "edge") -> None:
     """Somebody else has shared as much as is kept."""
     with redis.Redis.from_url(target.redis_url) as connection, connection.pipeline() as pipe:
-        for number in range(topology.SAMPLES_MAXLEN):
+        for number in range(redis_keys.SAMPLES_MAXLEN):
             sample = TrainingSample("c" * 16, "0" * 16, picture(number % 16, (100, 100)))
-            pipe.xadd(topology.samples(edge), {"by": sample.shared_by, "sample": sample.pack()},
-                      maxlen=topology.SAMPLES_MAXLEN, approximate=False)
+            pipe.xadd(redis_keys.samples(edge), {"by": sample.shared_by, "sample": sample.pack()},
+                      maxlen=redis_keys.SAMPLES_MAXLEN, approximate=False)
         pipe.execute()
 
 
@@ -88,7 +88,7 @@ async def share_flood(target: Target) -> str:
     with redis.Redis.from_url(target.redis_url) as connection:
         names = ("mvs:withdrawn:*", "mvs:consent:*", "mvs:shared:*")
         marks = sum(1 for name in names for _ in connection.scan_iter(name, count=10_000))
-        connection.delete(topology.samples("edge"))
+        connection.delete(redis_keys.samples("edge"))
     return f"{marks} names of who shared or withdrew are kept for a day" if marks > 200 else ""
 
 

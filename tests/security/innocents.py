@@ -17,13 +17,13 @@ from urllib.parse import urlsplit
 import aiohttp
 import numpy as np
 
-from clients.connection import Connection
-from clients.crowd import SETTLE_S, Member, Plan, Tally
-from clients.recording import Recording, record
-from clients.replay import Replay
-from pipeline.errors import MVStylizerError
-from pipeline.styles import shipped
-from workers.runtime import die_with_parent
+from clients.load.recording import Recording, record
+from clients.load.replay import Replay
+from clients.load.virtual_clients import SETTLE_S, Member, Plan, Tally
+from clients.net.connection import Connection
+from pipeline.contract.errors import MVStylizerError
+from pipeline.styles.catalog import shipped
+from workers.process.runtime import die_with_parent
 
 SIZE, LOOKS_PER_S = (640, 360), 2
 #: Who visits and who comes new are neighbours on loopback, so that limits by address are felt as on a network.

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import psutil
 
-from clients.load import scrape
-from clients.recording import record
-from clients.replay import Replay
-from conftest import RedisServer
-from pipeline.styles import shipped
+from clients.load.cli import scrape
+from clients.load.recording import record
+from clients.load.replay import Replay
+from pipeline.styles.catalog import shipped
 from security.fort import ATTACKER, Target
 from security.innocents import ConnectionFrom
 from security.web import ask
-from system import Up
-from workers.redis_server import free_port
-from workers.runtime import die_with_parent
+from support.redis_process import RedisServer
+from support.system import Up
+from workers.process.redis_server import free_port
+from workers.process.runtime import die_with_parent
 
 NOBODY = 65534
 

@@ -11,7 +11,7 @@ import urllib.request
 import aiohttp
 from aiortc import RTCPeerConnection
 
-from pipeline.styles import shipped
+from pipeline.styles.catalog import shipped
 from security.fort import AS_ATTACKER, ATTACKER, Target
 from security.peer import Silent
 

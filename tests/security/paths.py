@@ -4,10 +4,10 @@ import re
 
 from aiohttp import ClientSession
 
-from clients.recording import record
-from clients.replay import Replay
-from pipeline.errors import MVStylizerError
-from pipeline.styles import shipped
+from clients.load.recording import record
+from clients.load.replay import Replay
+from pipeline.contract.errors import MVStylizerError
+from pipeline.styles.catalog import shipped
 from security.fort import Target
 from security.innocents import ConnectionFrom
 

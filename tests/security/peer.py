@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 
 from aiortc import MediaStreamTrack, RTCRtpTransceiver
 
-from clients.outlet import SENT_AT, leave
-from pipeline.styles import shipped
+from clients.load.fast_rtp_sender import SENT_AT, leave
+from pipeline.styles.catalog import shipped
 from security.fort import AS_ATTACKER, ATTACKER, Target
 from security.innocents import ConnectionFrom
 

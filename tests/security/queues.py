@@ -15,16 +15,16 @@ import psutil
 import redis
 from safetensors.numpy import load_file, save
 
-from edge.weights import SHIPPED
-from grids import lifelike_grid
-from pipeline import topology
-from pipeline.broker import EdgeBroker
-from pipeline.gridcode import pack_grid
-from pipeline.messages import MAX_BYTES, KeyFrame, StylizedFrame, WeightSnapshot
+from edge.grid_model.weights import SHIPPED
+from pipeline.contract import redis_keys
+from pipeline.contract.grid_codec import pack_grid
+from pipeline.contract.messages import MAX_BYTES, KeyFrame, StylizedFrame, WeightSnapshot
+from pipeline.queues.broker import EdgeBroker
 from security.fort import Target
 from security.web import ask
-from workers.redis_server import free_port
-from workers.runtime import die_with_parent
+from support.grids import lifelike_grid
+from workers.process.redis_server import free_port
+from workers.process.runtime import die_with_parent
 
 QUEUE = b"rq:queue:stylize.edge"
 #: A worker that was lost is followed by another in less.
@@ -42,7 +42,7 @@ async def until(condition: Callable[[], bool], limit_s: float) -> bool:
 
 
 def worker_there(connection: redis.Redis) -> bool:
-    return bool(connection.exists(topology.worker_beacon("edge")))
+    return bool(connection.exists(redis_keys.worker_beacon("edge")))
 
 
 def jobs_left(connection: redis.Redis) -> int:
@@ -100,13 +100,13 @@ def _fill(connection: redis.Redis, first: int) -> list[str]:
 
 
 def gateway_id(connection: redis.Redis) -> str:
-    return next(connection.scan_iter(topology.results("*"), count=1000)).decode().rpartition(":")[2]
+    return next(connection.scan_iter(redis_keys.results("*"), count=1000)).decode().rpartition(":")[2]
 
 
 async def result_of_the_future(target: Target) -> str:
     """One entry in a gateway's results whose id no later one can exceed: no answer could be added after it."""
     with redis.Redis.from_url(target.redis_url) as connection:
-        key = topology.results(gateway_id(connection))
+        key = redis_keys.results(gateway_id(connection))
         connection.xadd(key, {"frame": b"x"}, id=f"{2**64 - 1}-{2**64 - 1}")
         await asyncio.sleep(4)
         newest = connection.xrevrange(key, count=1)
@@ -116,12 +116,12 @@ async def result_of_the_future(target: Target) -> str:
 async def wrong_kinds(target: Target) -> str:
     """Names of ours that hold another kind of value: a list in the place of a stream, a string in that of a set."""
     with redis.Redis.from_url(target.redis_url) as connection:
-        results = topology.results(gateway_id(connection))
-        for key in (results, topology.STYLES, topology.ROLES, topology.COUNTS, topology.samples("edge")):
+        results = redis_keys.results(gateway_id(connection))
+        for key in (results, redis_keys.STYLES, redis_keys.ROLES, redis_keys.COUNTS, redis_keys.samples("edge")):
             connection.delete(key)
             connection.lpush(key, b"another kind")
         await asyncio.sleep(3)
-        for key in (results, topology.STYLES, topology.ROLES, topology.COUNTS, topology.samples("edge")):
+        for key in (results, redis_keys.STYLES, redis_keys.ROLES, redis_keys.COUNTS, redis_keys.samples("edge")):
             with contextlib.suppress(redis.RedisError):
                 if connection.type(key) == b"list":
                     connection.delete(key)
@@ -132,19 +132,19 @@ async def wrong_kinds(target: Target) -> str:
 async def unsigned_global(target: Target) -> str:
     """A global that nobody vouched for, with the newest version there is: it replaced the model everywhere."""
     with redis.Redis.from_url(target.redis_url) as connection:
-        served = connection.get(topology.worker_beacon("edge"))
+        served = connection.get(redis_keys.worker_beacon("edge"))
         weights = poisoned()
-        newest = connection.xrevrange(topology.WEIGHTS_GLOBAL, count=1)
+        newest = connection.xrevrange(redis_keys.WEIGHTS_GLOBAL, count=1)
         version = WeightSnapshot.unpack(newest[0][1][b"snapshot"]).base_version if newest else 1
-        forged = WeightSnapshot.of(weights, edge_id=topology.CLOUD, base_version=version)
+        forged = WeightSnapshot.of(weights, edge_id=redis_keys.CLOUD, base_version=version)
         if hasattr(forged, "published"):
             forged = replace(forged, published=1 << 40, signature=bytes(32))
         for index in range(forged.part_count):
             part = weights[index * MAX_BYTES : (index + 1) * MAX_BYTES]
-            connection.set(topology.part(forged.edge_id, forged.sha256, index), part, ex=600)
-        connection.xadd(topology.WEIGHTS_GLOBAL, {"snapshot": forged.pack()})
-        adopted = await until(lambda: connection.get(topology.worker_beacon("edge")) not in (served, None), 10)
-        connection.delete(topology.WEIGHTS_GLOBAL)
+            connection.set(redis_keys.part(forged.edge_id, forged.sha256, index), part, ex=600)
+        connection.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": forged.pack()})
+        adopted = await until(lambda: connection.get(redis_keys.worker_beacon("edge")) not in (served, None), 10)
+        connection.delete(redis_keys.WEIGHTS_GLOBAL)
     return "workers serve a forged model" if adopted else ""
 
 
@@ -172,9 +172,9 @@ async def nan_timings(target: Target) -> str:
         _, _, body = await asyncio.to_thread(ask, target, "/status.json", here=True)
         report = json.dumps({"mvs_made_up": math.nan, 'mvs_worker_styles': math.inf})
         with contextlib.suppress(Exception):
-            from pipeline.messages import RoleReport
-            connection.sadd(topology.ROLES, "stylize.liar")
-            connection.set(topology.role("stylize.liar"), RoleReport("stylize", report.encode()).pack(), ex=5)
+            from pipeline.contract.messages import RoleReport
+            connection.sadd(redis_keys.ROLES, "stylize.liar")
+            connection.set(redis_keys.role("stylize.liar"), RoleReport("stylize", report.encode()).pack(), ex=5)
             await asyncio.sleep(3)
         _, _, later = await asyncio.to_thread(ask, target, "/status.json", here=True)
     for text in (body, later):

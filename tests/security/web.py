@@ -12,8 +12,8 @@ import aiohttp
 import redis
 from PIL import Image
 
-from pipeline import topology
-from pipeline.styles import shipped
+from pipeline.contract import redis_keys
+from pipeline.styles.catalog import shipped
 from security.fort import AS_ATTACKER, ATTACKER, Target, picture
 from security.offers import session
 
@@ -90,7 +90,7 @@ async def tiny_uploads(target: Target) -> str:
         statuses.append((await asyncio.to_thread(upload, target, picture(number, (8, 8))))[0])
     status, _, _ = await asyncio.to_thread(ask, target, f"/styles/{target.photo}.jpg")
     with redis.Redis.from_url(target.redis_url) as connection:
-        there = connection.exists(topology.style(target.photo))
+        there = connection.exists(redis_keys.style(target.photo))
     return "" if there else f"the photo in use is gone ({status}; {statuses.count(201)} uploads were taken)"
 
 

@@ -6,12 +6,12 @@ from random import Random
 
 import numpy as np
 
-from clients.connection import Connection
+from clients.net.connection import Connection
 from harness import Finding, Target, in_loop
 from mutations import flipped, number, of_records, split
-from pipeline.channel import CHUNK_BYTES, MAX_CHUNKS, MAX_PARTIAL, ChunkJoiner
-from pipeline.errors import BadMessage
-from pipeline.gridcode import MAX_SIDE, check_shape, pack_grid, unpack_grid
+from pipeline.contract.chunks import CHUNK_BYTES, MAX_CHUNKS, MAX_PARTIAL, ChunkJoiner
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.grid_codec import MAX_SIDE, check_shape, pack_grid, unpack_grid
 from targets.messages import of_lines
 
 _SHAPE = struct.Struct("!bbb")

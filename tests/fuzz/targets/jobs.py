@@ -8,7 +8,7 @@ from rq.exceptions import NoSuchJobError
 
 from harness import Finding, Target
 from mutations import flipped, tree
-from pipeline.jobs import ALLOWED, AllowListedJob, BadJob, MsgpackSerializer
+from pipeline.queues.rq_job import ALLOWED, AllowListedJob, BadJob, MsgpackSerializer
 from targets.messages import PACKABLE
 
 

@@ -21,13 +21,13 @@ from aiortc.rtcrtpparameters import (
 
 from harness import Finding, Target, in_loop
 from mutations import flipped, joined, number, of_records, records, split
-from pipeline import reception
-from pipeline.decoding import FORMATS, Handover, Stream
-from pipeline.express import ShortWay
-from pipeline.jitter import is_whole_picture
-from pipeline.picture_header import VP8_START_CODE
-from pipeline.picture_limit import Memory
-from pipeline.rtp import Packet, vp8_data
+from pipeline.webrtc.media import packet_intake
+from pipeline.webrtc.media.decoder_pool import FORMATS, Handover, Stream
+from pipeline.webrtc.media.fast_receive import ShortWay
+from pipeline.webrtc.media.jitter_buffer import is_whole_picture
+from pipeline.webrtc.media.rtp import Packet, vp8_data
+from pipeline.webrtc.media.video_header import VP8_START_CODE
+from pipeline.webrtc.media.video_limits import Memory
 from targets.peer import COUNTERS, Dtls
 
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
@@ -51,7 +51,7 @@ async def rtp(data: bytes) -> None:
         if len(dtls.sent) > before + MOST_SENT or any(len(sent) > 1200 for sent in dtls.sent[before:]):
             raise Finding(f"one packet causes {len(dtls.sent) - before}")
     senders = len(receiver._RTCRtpReceiver__remote_streams)
-    if max(senders, len(dtls._rtp_router.ssrc_table)) > reception.MOST_SOURCES:
+    if max(senders, len(dtls._rtp_router.ssrc_table)) > packet_intake.MOST_SOURCES:
         raise Finding(f"{senders} senders")
     _report(receiver)
     frames = receiver._RTCRtpReceiver__decoder_queue
@@ -68,10 +68,10 @@ async def rtcp(data: bytes) -> None:
     await asyncio.sleep(0)
 
 
-async def _receiver() -> tuple[Dtls, reception.Receiver]:
+async def _receiver() -> tuple[Dtls, packet_intake.Receiver]:
     """One of video, whose decoder is a queue, and which does not report by itself."""
     dtls = Dtls()
-    receiver = reception.Receiver("video", dtls)
+    receiver = packet_intake.Receiver("video", dtls)
     receiver._track = SimpleNamespace(_queue=asyncio.Queue())
     receiver._set_rtcp_ssrc(3)
     parameters = RTCRtpReceiveParameters(
@@ -88,7 +88,7 @@ async def _receiver() -> tuple[Dtls, reception.Receiver]:
     return dtls, receiver
 
 
-def _report(receiver: reception.Receiver) -> None:
+def _report(receiver: packet_intake.Receiver) -> None:
     """Have it make one receiver report, as it does each second."""
     nap, rtcrtpreceiver.random = rtcrtpreceiver.random, SimpleNamespace(random=lambda: -0.5)
     reporting = receiver._run_rtcp()

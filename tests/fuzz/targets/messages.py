@@ -9,10 +9,18 @@ from prometheus_client.registry import CollectorRegistry
 
 from harness import Finding, Target
 from mutations import ODD_TEXTS, ODD_VALUES, flipped, records, tree
-from pipeline.channel import ChunkJoiner, to_chunks
-from pipeline.errors import BadMessage
-from pipeline.messages import VERSION, KeyFrame, Message, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot
-from pipeline.reports import Roles, Told
+from pipeline.contract.chunks import ChunkJoiner, to_chunks
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.messages import (
+    VERSION,
+    KeyFrame,
+    Message,
+    RoleReport,
+    StylizedFrame,
+    TrainingSample,
+    WeightSnapshot,
+)
+from pipeline.monitoring.metrics_push import Roles, Told
 
 KINDS: tuple[type[Message], ...] = (KeyFrame, StylizedFrame, TrainingSample, RoleReport, WeightSnapshot)
 #: msgpack has no larger numbers.

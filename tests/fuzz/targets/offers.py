@@ -4,8 +4,8 @@ from random import Random
 
 from harness import Finding, Target, in_loop
 from mutations import lines, tree
-from pipeline.errors import BadOffer
-from pipeline.offers import Offer
+from pipeline.contract.errors import BadOffer
+from pipeline.gateway.offers import Offer
 from targets.peer import session
 
 

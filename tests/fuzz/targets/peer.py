@@ -10,12 +10,13 @@ from aiortc import rtcpeerconnection
 from aiortc.rtcdtlstransport import RTCCertificate, State
 from OpenSSL import SSL
 
-from pipeline import express, guards, jitter, reception, window
-from pipeline.decoding import Counters
-from pipeline.metrics import GatewayMetrics
-from pipeline.session import Session
-from pipeline.settings import Settings
-from pipeline.tally import Tally
+from pipeline.contract.settings import Settings
+from pipeline.gateway.session import Session
+from pipeline.gateway.stream_stats import Tally
+from pipeline.monitoring.metrics import GatewayMetrics
+from pipeline.webrtc.media import fast_receive, jitter_buffer, packet_intake
+from pipeline.webrtc.media.decoder_pool import Counters
+from pipeline.webrtc.transport import hardening, sctp_window
 
 METRICS = GatewayMetrics()
 COUNTERS = Counters(METRICS.frames_dropped, METRICS.streams_refused)
@@ -38,10 +39,10 @@ async def _nothing(*_: object, **__: object) -> None:
 
 def install() -> None:
     """As in a gateway's process; and what each connection makes anew, or asks of the machine, is made once or not."""
-    guards.install(METRICS.refused)
-    window.install()
-    jitter.install()
-    express.install(COUNTERS, METRICS.refused)
+    hardening.install(METRICS.refused)
+    sctp_window.install()
+    jitter_buffer.install()
+    fast_receive.install(COUNTERS, METRICS.refused)
     RTCCertificate.generateCertificate = functools.cache(lambda: _generate())
     rtcpeerconnection.RTCCertificate = RTCCertificate
     Connection.gather_candidates = gather_candidates
@@ -86,7 +87,7 @@ def session(closed: list[Session] | None = None) -> Session:
     )
 
 
-class Dtls(reception.Transport):
+class Dtls(packet_intake.Transport):
     """Connected, and nothing is encrypted: `received` is what comes out of it, `sent` what goes in."""
 
     def __init__(self) -> None:

@@ -8,10 +8,10 @@ from aiohttp.http_parser import HttpRequestParser
 
 from harness import Finding, Target, in_loop
 from mutations import lines
-from pipeline.client_address import ClientAddresses, networks
-from pipeline.hosts import Hosts
-from pipeline.http_head import Head, Refused
-from pipeline.request_check import RequestCheck
+from pipeline.http.client_address import ClientAddresses, networks
+from pipeline.http.head import Head, Refused
+from pipeline.http.hosts import Hosts
+from pipeline.http.request_check import RequestCheck
 
 BODIES = {"/offer": 32_768, "/styles": 10_000_000}
 CHECK = RequestCheck(

@@ -13,7 +13,7 @@ from aioice import Candidate
 from harness import PEER, Finding, Target, in_loop
 from mutations import flipped, number, of_records, records, split
 from mutations import joined as together
-from pipeline.ice_limits import GuardedConnection, GuardedMDns, GuardedStunProtocol
+from pipeline.webrtc.transport.ice_limits import GuardedConnection, GuardedMDns, GuardedStunProtocol
 
 USERNAME, PASSWORD = "user", "secretOfTwentyTwoLetters"
 COOKIE = 0x2112A442

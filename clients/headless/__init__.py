@@ -1,0 +1,1 @@
+"""A client without a screen: `mvstylizer client`. Imports net and reassembly."""

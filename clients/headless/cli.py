@@ -1,0 +1,174 @@
+"""A client without a screen: streams a video file as a camera and writes what a viewer would have seen."""
+import argparse
+import asyncio
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+from aiortc import RTCDataChannel
+
+from clients.headless.camera import CameraFrame, FileCamera
+from clients.headless.video_writer import Painter
+from clients.net.connection import Connection
+from clients.net.reconnecting import LastingConnection
+from clients.reassembly.flow import ESTIMATORS, flow_between
+from clients.reassembly.grid import IDENTITY, apply_grid, carry_grid
+from pipeline.contract.errors import BadSetting, MVStylizerError
+
+#: Capture times of frames whose answer may still come: 16 s at 30 fps.
+REMEMBERED = 512
+#: The last key frame's answer may still be on its way when the file ends.
+LINGER_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    frames: int
+    key_frames: int
+    stylized_frames: int
+    dropped_key_frames: int
+    written_frames: int
+    seconds: float
+    round_trip_p50_ms: float | None
+    round_trip_p95_ms: float | None
+    key_frame_age_p50_ms: float | None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="the gateway's address, for example http://127.0.0.1:8080")
+    parser.add_argument("--input", required=True, type=Path, metavar="FILE", help="video file to stream")
+    parser.add_argument("--style", required=True, help="a photo, or a style's name")
+    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="stylized video to write")
+    parser.add_argument(
+        "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
+    )
+    parser.add_argument("--share-frames", action="store_true", help="let the edge keep key frames, and learn from them")
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    parser.epilog = (
+        "example:\n  mvstylizer client http://127.0.0.1:8080 --input walk.mp4 --style photo.jpg --output out.mp4\n\n"
+        "The last line printed is JSON."
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    if not args.input.is_file():
+        raise BadSetting(f"{args.input} does not exist.")
+    if args.output.exists() and not args.force:
+        raise BadSetting(f"{args.output} exists; --force replaces it.")
+    summary = asyncio.run(stream(args.url, args.input, args.style, args.output, flow=args.flow,
+                                 share_frames=args.share_frames))
+    print(
+        f"{summary.frames} frames in {summary.seconds:.1f} s, {summary.stylized_frames} of them stylized, "
+        f"{summary.key_frames} key frames answered, round trip p50 {_ms(summary.round_trip_p50_ms)}, "
+        f"p95 {_ms(summary.round_trip_p95_ms)}."
+    )
+    if missing := summary.frames - summary.written_frames:
+        print(f"This machine was too slow to write {missing} of the frames.")
+    print(json.dumps(asdict(summary)))
+
+
+async def stream(url: str, source: Path, style: str, output: Path, *, flow: str = "dis",
+                 share_frames: bool = False) -> Summary:
+    """Play `source` to the gateway at `url` once, in real time, and write `output`; `flow` is one of ESTIMATORS.
+
+    `share_frames`: the edge may keep its key frames for a day, and learn from them.
+    """
+    compile_all()
+    viewer = Viewer()
+    camera = FileCamera(source, viewer.show)
+    viewer.painter = painter = Painter(output, camera.size, camera.rate, ESTIMATORS[flow]())
+    connection = LastingConnection(
+        lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear), camera, size=camera.sent_size,
+        style=style, on_open=lambda opened: allow_learning(opened.control) if share_frames else None,
+    )
+    ended = asyncio.Event()
+    camera.on("ended", ended.set)
+    started_s = monotonic()
+    try:
+        await connection.open()
+        await ended.wait()
+        await asyncio.sleep(LINGER_S)
+    finally:
+        camera.stop()
+        await connection.close()
+        await asyncio.to_thread(painter.close)
+    if viewer.error and not viewer.key_frames:
+        raise MVStylizerError(viewer.error)
+    return viewer.summary(monotonic() - started_s)
+
+
+def allow_learning(control: RTCDataChannel) -> None:
+    """Say so as soon as the channel is open, and again where the gateway's Redis forgot it."""
+    word = json.dumps({"type": "share", "on": True})
+    control.on("message", lambda text: control.send(word) if json.loads(text)["type"] == "share_again" else None)
+    if control.readyState == "open":
+        control.send(word)
+    else:
+        control.once("open", lambda: control.send(word))
+
+
+def compile_all() -> None:
+    """Once a machine, before the camera starts: it takes seconds."""
+    still = np.zeros((32, 32), np.uint8)
+    moves = flow_between(still, still, ESTIMATORS["none"]()).lookup_moves
+    apply_grid(np.zeros((2, 2, 3), np.uint8), carry_grid(IDENTITY, moves))
+
+
+class Viewer:
+    """Tells the painter what happens, and keeps count of it."""
+
+    def __init__(self) -> None:
+        self.painter: Painter | None = None
+        self.key_frames = 0
+        self.error = ""
+        self._captured_s: dict[int, float] = {}
+        self._look_captured_s: float | None = None
+        self._round_trips_ms: list[float] = []
+        self._ages_ms: list[float] = []
+        self._frames = self._stylized = self._dropped = 0
+
+    def show(self, frame: CameraFrame) -> None:
+        self._captured_s[frame.frame_id] = frame.captured_s
+        if len(self._captured_s) > REMEMBERED:
+            del self._captured_s[next(iter(self._captured_s))]
+        self._frames += 1
+        if self._look_captured_s is not None:
+            self._stylized += 1
+            self._ages_ms.append((frame.captured_s - self._look_captured_s) * 1e3)
+        self.painter.show(frame)
+
+    def arrive(self, header: dict, grid: np.ndarray) -> None:
+        captured_s = self._captured_s.get(header["frame_id"])
+        if captured_s is None:
+            return
+        self.key_frames += 1
+        self._round_trips_ms.append((monotonic() - captured_s) * 1e3)
+        self._look_captured_s = captured_s
+        self.painter.arrive(header["frame_id"], grid, cut=header.get("cut") is True)
+
+    def hear(self, message: dict) -> None:
+        if message["type"] == "key_frame":
+            self.painter.announce(message["frame_id"])
+        elif message["type"] == "dropped":
+            self._dropped += 1
+        elif message["type"] == "error":
+            self.error = message["error"]
+
+    def summary(self, seconds: float) -> Summary:
+        return Summary(
+            frames=self._frames, key_frames=self.key_frames, stylized_frames=self._stylized,
+            dropped_key_frames=self._dropped, written_frames=self.painter.written, seconds=round(seconds, 2),
+            round_trip_p50_ms=_percentile(self._round_trips_ms, 50),
+            round_trip_p95_ms=_percentile(self._round_trips_ms, 95),
+            key_frame_age_p50_ms=_percentile(self._ages_ms, 50),
+        )
+
+
+def _percentile(values: list[float], percent: float) -> float | None:
+    return round(float(np.percentile(values, percent)), 1) if values else None
+
+
+def _ms(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.0f} ms"

@@ -1,0 +1,1 @@
+"""Many clients at once: `mvstylizer load`. Imports net."""

@@ -1,0 +1,228 @@
+"""`mvstylizer load`: many clients at once, open loop; how late their looks are, and what that takes."""
+import argparse
+import json
+import math
+import multiprocessing
+import os
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from multiprocessing.connection import Connection as Pipe
+from pathlib import Path
+
+import numpy as np
+from hdrh.histogram import HdrHistogram
+
+from clients.load import virtual_clients
+from clients.load.process_usage import Meter, Usage
+from clients.load.prometheus import Exposition
+from clients.load.recording import record
+from clients.load.report import write_report
+from clients.load.virtual_clients import LONGEST_US, Plan, Tally
+from pipeline.contract.errors import BadSetting, MVStylizerError
+from pipeline.styles.catalog import shipped
+
+#: So many clients cost a process half a core.
+CLIENTS_PER_PROCESS = 32
+PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+
+
+def latencies() -> HdrHistogram:
+    """Of microseconds, three digits exact."""
+    return HdrHistogram(1, 2 * LONGEST_US, 3)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """All processes' counts, and what each second was like."""
+
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(
+        ("frames", "late_frames", "answers", "served", "lost", "refused", "failed"), 0))
+    latencies: HdrHistogram = field(default_factory=latencies)
+    seconds: list[dict] = field(default_factory=list)
+    live: int = 0
+    most_live: int = 0
+
+    def add(self, reports: list[Tally]) -> dict:
+        """Count what the processes reported in this second; returns what that second was like."""
+        second = {name: sum(getattr(report, name) for report in reports) for name in self.totals}
+        for name, count in second.items():
+            self.totals[name] += count
+        self.live = sum(report.live for report in reports)
+        self.most_live = max(self.most_live, self.live)
+        now_us = [latency for report in reports for latency in report.latencies_us]
+        for latency in now_us:
+            self.latencies.record_value(latency)
+        middle_us = np.percentile(now_us, list(PERCENTILES.values())) if now_us else [None] * len(PERCENTILES)
+        second |= {"clients": self.live} | dict(zip(PERCENTILES, map(_ms, middle_us), strict=True))
+        self.seconds.append(second)
+        return second
+
+
+def percentiles_ms(histogram: HdrHistogram) -> dict[str, float | None]:
+    """None where nothing was counted."""
+    is_empty = not histogram.get_total_count()
+    return {name: None if is_empty else _ms(histogram.get_value_at_percentile(p)) for name, p in PERCENTILES.items()}
+
+
+def _ms(microseconds: float | None) -> float | None:
+    return None if microseconds is None else round(float(microseconds) / 1e3, 1)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", help="the gateway's address, for example http://127.0.0.1:8080")
+    parser.add_argument("--clients", type=int, default=8, metavar="N", help="clients at once (default 8)")
+    parser.add_argument("--seconds", type=float, default=30, metavar="S", help="how long to count (default 30)")
+    parser.add_argument("--ramp", type=float, metavar="S", help="from the first client to the last one (N/5)")
+    parser.add_argument("--rate", type=float, default=2, metavar="R", help="key frames due a second and client (2)")
+    parser.add_argument("--clip", type=Path, nargs="+", default=[], metavar="FILE", help="videos to send (a pan)")
+    parser.add_argument("--size", default="640x360", metavar="WxH", help="size of the sent picture (640x360)")
+    parser.add_argument("--fps", type=int, default=30, help="frames a second (30)")
+    parser.add_argument("--style", default=shipped()[0].id, help="a style's id or name")
+    parser.add_argument("--processes", type=int, metavar="P", help="processes to send from (one per 32 clients)")
+    parser.add_argument("--token", default=os.environ.get("MVS_OPERATOR_TOKEN"), help="to read a gateway's /metrics")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="HTML report to write")
+    parser.epilog = (
+        "A look is due at fixed times, and its latency counts from then, whatever was late before it;\n"
+        "one that is missing after 2 s is lost, and stands in the percentiles with 2 s.\n\n"
+        "examples:\n"
+        "  mvstylizer load http://127.0.0.1:8080 --clients 20 --seconds 60 --report load.html\n"
+        "  mvstylizer load http://127.0.0.1:8080 --clients 100 --ramp 60 --clip walk.mp4 street.mp4\n\n"
+        "The last line printed is JSON."
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    plan = planned(args)
+    processes = args.processes or -(-plan.clients // CLIENTS_PER_PROCESS)
+    print(f"{plan.clients} clients from {processes} processes, {args.fps} frames a second each.", flush=True)
+    summary, outcome = measure(plan, processes, token=args.token, on_second=show_progress)
+    print_summary(summary)
+    if args.report:
+        args.report.write_text(write_report(summary, outcome.seconds, outcome.latencies))
+        print(f"Report: {args.report}")
+    print(json.dumps(summary))
+
+
+def planned(args: argparse.Namespace) -> Plan:
+    """Raises BadSetting for what cannot be done."""
+    if args.clients < 1 or not 0 < args.seconds < 1e5:
+        raise BadSetting("--clients and --seconds must be above 0.")
+    if not 1 <= args.fps <= 120 or not 0 < args.rate <= args.fps:
+        raise BadSetting("--fps must be 1 to 120, and --rate above 0 and not above it.")
+    width, _, height = args.size.partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) >= 32 and int(height) >= 2):
+        raise BadSetting(f"--size must be WIDTHxHEIGHT, for example 640x360, not {args.size}.")
+    size = int(width) // 2 * 2, int(height) // 2 * 2
+    recordings = tuple(record(clip, size, fps=args.fps) for clip in args.clip or [None])
+    ramp_s = args.clients / 5 if args.ramp is None else args.ramp
+    return Plan(args.url, args.style, recordings, args.rate, args.clients, ramp_s, args.seconds)
+
+
+def measure(
+    plan: Plan, processes: int, *, token: str | None = None,
+    on_second: Callable[[dict, float], None] = lambda second, left_s: None,
+) -> tuple[dict, Outcome]:
+    """The summary, and all that it is made of. Raises MVStylizerError when no client ever got in.
+
+    `on_second` hears what each second was like, and how many are left.
+    """
+    outcome, meter, before = Outcome(), None, Exposition()
+    usage, after = {}, Exposition()
+    pipes = started(plan, processes)
+    plan = replace(plan, start_s=time.monotonic())
+    for reports in reported(pipes, plan.start_s):
+        now_s = time.monotonic()
+        on_second(outcome.add(reports), plan.end_s - now_s)
+        if meter is None and now_s >= plan.count_from_s:
+            meter, before = Meter.beside(plan.url), scrape(plan.url, token)
+        if meter and not usage and now_s >= plan.end_s:
+            usage, after = meter.read(), scrape(plan.url, token)
+    if not outcome.most_live:
+        raise MVStylizerError(f"No client got a session at {plan.url}.")
+    return summarize(plan, outcome, usage, after.since(before)), outcome
+
+
+def started(plan: Plan, processes: int) -> list[Pipe]:
+    """One pipe to each process, when all are ready: importing takes them seconds."""
+    context, pipes = multiprocessing.get_context("spawn"), []
+    for number in range(processes):
+        mine, theirs = context.Pipe()
+        members = range(number, plan.clients, processes)
+        context.Process(target=virtual_clients.run, args=(plan, members, theirs), daemon=True).start()
+        theirs.close()
+        pipes.append(mine)
+    for pipe in pipes:
+        pipe.recv()
+    return pipes
+
+
+def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[Tally]]:
+    """Have all processes start, then their reports, second by second, until they hang up."""
+    for pipe in pipes:
+        pipe.send(start_s)
+    while pipes:
+        reports = []
+        for pipe in list(pipes):
+            try:
+                reports.append(pipe.recv())
+            except EOFError:
+                pipes.remove(pipe)
+        if reports:
+            yield reports
+
+
+def scrape(url: str, token: str | None) -> Exposition:
+    """What the gateway says of itself; empty where it does not tell us."""
+    request = urllib.request.Request(f"{url.rstrip('/')}/metrics")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    try:
+        with urllib.request.urlopen(request, timeout=5) as response:
+            return Exposition.parse(response.read().decode())
+    except OSError:
+        return Exposition()
+
+
+def summarize(plan: Plan, outcome: Outcome, usage: dict[str, Usage], metrics: Exposition) -> dict:
+    seconds, totals = plan.seconds, outcome.totals
+    received = metrics.total("mvs_frames_received_total")
+    return {
+        "key_frame_round_trip_ms": percentiles_ms(outcome.latencies),
+        "lost": totals["lost"],
+        "clients": outcome.most_live,
+        "fps": round((totals["frames"] if math.isnan(received) else received) / seconds / max(1, outcome.most_live), 2),
+        "asked_clients": plan.clients,
+        "seconds": seconds,
+        "sent_fps": round(totals["frames"] / seconds / max(1, outcome.most_live), 2),
+        "key_frames_per_s": round(totals["answers"] / seconds, 2),
+        **{name: totals[name] for name in ("served", "refused", "failed", "late_frames")},
+        "roles": {name: asdict(used) for name, used in usage.items()},
+        "stages": {stage.name: asdict(stage) for stage in metrics.stages()},
+    }
+
+
+def show_progress(second: dict, left_s: float) -> None:
+    trip = "" if second["p50"] is None else f"   round trip p50 {second['p50']:.0f}, p95 {second['p95']:.0f} ms"
+    counts = "".join(f"   {second[name]} {name}" for name in ("lost", "refused", "failed") if second[name])
+    line = f"{max(0, left_s):4.0f} s left   {second['clients']} clients   {second['served']} looks{trip}{counts}"
+    print(line.ljust(100), end="\r" if sys.stdout.isatty() else "\n", flush=True)
+
+
+def print_summary(summary: dict) -> None:
+    trip = summary["key_frame_round_trip_ms"]
+    print(f"\n\n{'clients':24}{summary['clients']} of {summary['asked_clients']}")
+    print(f"{'frames a second':24}{summary['fps']} received, {summary['sent_fps']} sent, each client")
+    print(f"{'answers a second':24}{summary['key_frames_per_s']}")
+    print(f"{'late by, ms':24}" + ", ".join(f"{name} {value}" for name, value in trip.items()))
+    for name in ("served", "lost", "refused", "failed", "late_frames"):
+        print(f"{name.replace('_', ' '):24}{summary[name]}")
+    print(f"\n{'role':24}{'processes':>10}{'% of a core':>14}{'RSS, MB':>10}")
+    for name, used in summary["roles"].items():
+        print(f"{name:24}{used['processes']:>10}{used['core_percent']:>14}{used['rss_mb']:>10.0f}")
+    print(f"\n{'stage, in the gateway':44}{'count':>8}{'mean, ms':>10}{'p95':>8}{'p99':>8}")
+    for name, stage in summary["stages"].items():
+        print(f"{name:44}{stage['count']:>8}{stage['mean_ms']:>10}{stage['p95_ms']:>8}{stage['p99_ms']:>8}")
+    print()

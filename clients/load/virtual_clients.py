@@ -1,0 +1,180 @@
+"""Many clients in one process: each keeps its session, sends a recording, and notes how late its looks are."""
+import asyncio
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection as Pipe
+
+from clients.load.open_loop import PATIENCE_S, Demand
+from clients.load.recording import Recording
+from clients.load.replay import Replay
+from clients.net.connection import Connection
+from pipeline.contract.errors import Busy, MVStylizerError
+
+#: Of a latency, in microseconds. Lost looks are counted with it, not left out.
+LONGEST_US = round(PATIENCE_S * 1e6)
+REPORT_S = 1.0
+#: After the last client came: styles are looked at, codecs find their rate.
+SETTLE_S = 3.0
+RETRY_S = 0.5
+#: Frames that may still be answered: four seconds at 60 a second.
+REMEMBERED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every process of a load test knows. `start_s` is `time.monotonic()`: one clock for all of a machine."""
+
+    url: str
+    style: str
+    recordings: tuple[Recording, ...]  # client i sends number i modulo their count
+    key_frames_per_s: float
+    clients: int
+    ramp_s: float  # from the first client to the last one
+    seconds: float
+    start_s: float = 0.0  # known when all processes are ready
+
+    def begins_s(self, client: int) -> float:
+        return self.start_s + self.ramp_s * client / self.clients
+
+    def counts(self, due_s: float) -> bool:
+        """Whether what is due then is counted; everything is asked for."""
+        return self.count_from_s <= due_s < self.end_s
+
+    @property
+    def count_from_s(self) -> float:
+        return self.start_s + self.ramp_s + SETTLE_S
+
+    @property
+    def end_s(self) -> float:
+        return self.count_from_s + self.seconds
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened since the last report."""
+
+    live: int = 0  # clients with a session, right now
+    frames: int = 0
+    late_frames: int = 0  # sent late: the generator's own fault
+    answers: int = 0  # also those that served no look
+    served: int = 0
+    lost: int = 0
+    refused: int = 0
+    failed: int = 0
+    latencies_us: list[int] = field(default_factory=list)
+
+    def serve(self, seconds: float) -> None:
+        self.served += 1
+        self.latencies_us.append(min(LONGEST_US, max(1, round(seconds * 1e6))))
+
+    def lose(self, looks: int) -> None:
+        self.lost += looks
+        self.latencies_us += [LONGEST_US] * looks
+
+
+class Member:
+    """One client. It asks for a key frame when a look is due, and comes back when it is refused or cut off."""
+
+    def __init__(self, plan: Plan, recording: Recording, tally: Callable[[], Tally]) -> None:
+        """`tally` gives the one to write to at the moment."""
+        self._plan, self._recording, self._tally = plan, recording, tally
+        self._every = max(1, round(recording.fps / plan.key_frames_per_s))
+        self.answers = 0
+
+    async def live(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            try:
+                await self._session()
+            except Busy as refusal:
+                self._tally().refused += 1
+                await asyncio.sleep(refusal.retry_after_s * (1 + random.random()))
+            except MVStylizerError:
+                self._tally().failed += 1
+                await asyncio.sleep(RETRY_S * (1 + random.random()))
+
+    async def _session(self) -> None:
+        self._demand, self._captured_s, self._sent = Demand(), {}, 0
+        self._replay = Replay(self._recording, self._on_frame)
+        self._connection = Connection(
+            self._plan.url, on_grid=self._on_grid, on_control=lambda _: None, unpack=lambda packed, shape: None
+        )
+        try:
+            await self._connection.open(self._replay, size=self._recording.size, style=self._plan.style)
+            self._tally().live += 1
+            self._replay.play(self._connection.video)
+            try:
+                await self._connection.lost.wait()
+            finally:
+                self._tally().live -= 1
+        finally:
+            self._tally().lose(self._demand.abandon())
+            self._replay.stop()
+            await self._connection.close()
+
+    def _on_frame(self, frame_id: int, due_s: float) -> None:
+        tally = self._tally()
+        self._captured_s[frame_id] = due_s
+        if len(self._captured_s) > REMEMBERED:
+            del self._captured_s[next(iter(self._captured_s))]
+        tally.frames += self._plan.counts(due_s)
+        tally.late_frames += self._replay.is_late
+        if self._sent % self._every == 0 and self._plan.counts(due_s):
+            self._demand.due(due_s)
+        self._sent += 1
+        if self._sent % self._every == 0:
+            self._ask(self._replay.next_id)
+        tally.lose(self._demand.expire(time.monotonic()))
+
+    def _ask(self, frame_id: int) -> None:
+        if self._connection.control.readyState == "open":
+            self._connection.control.send(json.dumps({"type": "key_frame", "frame_id": frame_id}))
+
+    def _on_grid(self, header: dict, grid: None) -> None:
+        captured_s = self._captured_s.get(header["frame_id"])
+        if captured_s is None:
+            return
+        if self._plan.counts(captured_s):
+            self._tally().answers += 1
+            self.answers += 1
+        for seconds in self._demand.answered(captured_s, time.monotonic()):
+            self._tally().serve(seconds)
+
+
+class Crowd:
+    """Members that write to one tally, which is taken away at each report."""
+
+    def __init__(self, plan: Plan, members: Sequence[int]) -> None:
+        """`members` are the numbers of this process's clients."""
+        self._plan, self._tally = plan, Tally()
+        recordings = plan.recordings
+        self.members = {i: Member(plan, recordings[i % len(recordings)], lambda: self._tally) for i in members}
+
+    async def run(self, on_report: Callable[[Tally], None]) -> None:
+        """Until the plan ends, and the last looks are answered or lost."""
+        tasks = [asyncio.create_task(self._live(number)) for number in self.members]
+        while time.monotonic() < self._plan.end_s + PATIENCE_S:
+            await asyncio.sleep(REPORT_S)
+            on_report(self._take())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        on_report(self._take())
+
+    async def _live(self, number: int) -> None:
+        await asyncio.sleep(max(0.0, self._plan.begins_s(number) - time.monotonic()))
+        await self.members[number].live()
+
+    def _take(self) -> Tally:
+        taken, self._tally = self._tally, Tally(live=self._tally.live)
+        return taken
+
+
+def run(plan: Plan, members: Sequence[int], parent: Pipe) -> None:
+    """A process's main: says that it is ready, hears when to start, sends a report a second, and hangs up."""
+    parent.send("ready")
+    asyncio.run(Crowd(replace(plan, start_s=parent.recv()), members).run(parent.send))
+    parent.close()

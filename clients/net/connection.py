@@ -1,0 +1,151 @@
+"""The client's end of a session: offer, control channel, frames channel."""
+import asyncio
+import logging
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCDataChannel,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpSender,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+
+from clients.net import fast_data_channel
+from pipeline.contract.chunks import ChunkJoiner
+from pipeline.contract.errors import BadMessage, Busy, MVStylizerError
+from pipeline.contract.grid_codec import unpack_grid
+from pipeline.gateway import control_budget
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 15.0
+#: A gateway says something every second. ICE takes half a minute to notice that nobody is there any more.
+SILENCE_S = 4.0
+
+
+class Connection:
+    """Sends one video track. `on_grid(header, grid)` gets each answer, `on_control(message)` what the gateway says.
+
+    `lost` is set once the gateway is gone, or the session over.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        on_grid: Callable[[dict, np.ndarray], None],
+        on_control: Callable[[dict], None],
+        unpack: Callable[[bytes, object], np.ndarray | None] = unpack_grid,
+    ) -> None:
+        """`unpack(packed, shape)` is for those who count answers and have no use for their grids."""
+        self._url = url.rstrip("/")
+        self._on_grid, self._on_control, self._unpack = on_grid, on_control, unpack
+        self._joiner = ChunkJoiner()
+        self._peer: RTCPeerConnection | None = None
+        self._silence: asyncio.TimerHandle | None = None
+        self.control: RTCDataChannel | None = None
+        self.video: RTCRtpTransceiver | None = None
+        self.lost = asyncio.Event()
+
+    async def open(self, track: MediaStreamTrack, *, size: tuple[int, int], style: str) -> str:
+        """Connect and start sending; returns the stream's id. `style` is a photo's path, or a style's id or name.
+
+        Raises Busy when the gateway has no place now, MVStylizerError when nothing else helps either.
+        """
+        try:
+            # No certificate check: gateways on a local network make their own.
+            async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
+                style_id = await self._upload(http, Path(style)) if Path(style).is_file() else style
+                return await self._connect(http, track, size, style_id)
+        except (aiohttp.ClientError, OSError) as error:
+            raise MVStylizerError(f"No gateway answers at {self._url} ({error}).") from None
+
+    async def _connect(self, http, track: MediaStreamTrack, size: tuple[int, int], style: str) -> str:
+        config = await self._json(http.get(f"{self._url}/config"))
+        servers = [RTCIceServer(**server) for server in config["iceServers"]]
+        self._peer = peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        connected = asyncio.Event()
+        peer.on("connectionstatechange", lambda: self._on_state(peer.connectionState, connected))
+        self.control = peer.createDataChannel("control")
+        self.control.on("message", self._read_control)
+        frames = peer.createDataChannel("frames", ordered=False)
+        frames.on("message", self._read_chunk)
+        for channel in (self.control, frames):
+            channel.on("close", self.lost.set)
+        self.video = peer.addTransceiver(track, direction="sendonly")
+        self.video.setCodecPreferences(
+            [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType == "video/VP8"]
+        )
+        await peer.setLocalDescription(await peer.createOffer())
+        offer = {"type": "offer", "sdp": peer.localDescription.sdp, "style": style}
+        offer |= {"width": size[0], "height": size[1]}
+        answer = await self._json(http.post(f"{self._url}/offer", json=offer))
+        await peer.setRemoteDescription(RTCSessionDescription(sdp=answer["sdp"], type="answer"))
+        try:
+            await asyncio.wait_for(connected.wait(), CONNECT_TIMEOUT_S)
+        except TimeoutError:
+            raise MVStylizerError(f"No video path to {self._url} within {CONNECT_TIMEOUT_S:.0f} s.") from None
+        fast_data_channel.shorten(peer.sctp)
+        self._heard()
+        return answer["stream_id"]
+
+    def _on_state(self, state: str, connected: asyncio.Event) -> None:
+        if state == "connected":
+            connected.set()
+        elif state in ("failed", "closed"):
+            self.lost.set()
+
+    def _heard(self) -> None:
+        """The gateway is there; it has SILENCE_S to say the next word."""
+        if self._silence:
+            self._silence.cancel()
+        self._silence = asyncio.get_running_loop().call_later(SILENCE_S, self.lost.set)
+
+    async def _upload(self, http, path: Path) -> str:
+        picture, headers = BytesIO(path.read_bytes()), {"Content-Type": "image/*"}
+        return (await self._json(http.post(f"{self._url}/styles", data=picture, headers=headers)))["id"]
+
+    async def _json(self, request) -> dict:
+        async with request as response:
+            try:
+                body = await response.json()
+            except (aiohttp.ContentTypeError, ValueError):
+                raise MVStylizerError(f"{self._url} is not a gateway of ours.") from None
+            if response.status < 400:
+                return body
+            sentence = body.get("error", f"{self._url} answered {response.status}.")
+            if response.status in (429, 503):
+                raise Busy(sentence, float(response.headers.get("Retry-After", 0)))
+            raise MVStylizerError(sentence)
+
+    def _read_control(self, text: str) -> None:
+        self._heard()
+        try:
+            message = control_budget.parse(text)
+        except ValueError as error:
+            logger.info("refused: a control message, %s", error)
+        else:
+            self._on_control(message)
+
+    def _read_chunk(self, chunk: bytes) -> None:
+        self._heard()
+        try:
+            if joined := self._joiner.add(chunk):
+                header, body = joined
+                self._on_grid(header, self._unpack(body, header.get("grid")))
+        except BadMessage as error:
+            logger.info("refused: %s", error)
+
+    async def close(self) -> None:
+        if self._silence:
+            self._silence.cancel()
+        if self._peer:
+            await self._peer.close()

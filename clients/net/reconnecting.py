@@ -1,0 +1,73 @@
+"""A session that outlives its gateway: the camera plays on, and is offered again until somebody takes it."""
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable
+
+from aiortc import MediaStreamTrack
+from aiortc.contrib.media import MediaBlackhole, MediaRelay
+
+from clients.net.connection import Connection
+from pipeline.contract.errors import Busy, MVStylizerError
+
+logger = logging.getLogger(__name__)
+
+FIRST_RETRY_S, LAST_RETRY_S = 0.5, 4.0
+
+
+class LastingConnection:
+    """Sends a camera's frames through one connection after the other; frames in between are shown, and not sent."""
+
+    def __init__(self, connect: Callable[[], Connection], camera: MediaStreamTrack, *, size: tuple[int, int],
+                 style: str, on_open: Callable[[Connection], None] = lambda _: None) -> None:
+        """`connect` makes a new Connection, `on_open` hears of each that is open."""
+        self._connect, self._camera, self._on_open = connect, camera, on_open
+        self._request = {"size": size, "style": style}
+        self._relay, self._clock = MediaRelay(), MediaBlackhole()
+        self._connection: Connection | None = None
+        self._keeper: asyncio.Task | None = None
+
+    async def open(self) -> None:
+        """Raises what Connection.open raises: only who was in once comes back."""
+        await self._open()
+        self._clock.addTrack(self._relay.subscribe(self._camera))  # reads the camera when nobody else does
+        await self._clock.start()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        if self._keeper:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        await self._clock.stop()
+        await self._connection.close()
+
+    async def _open(self) -> None:
+        self._connection = self._connect()
+        await self._connection.open(self._relay.subscribe(self._camera, buffered=False), **self._request)
+        self._on_open(self._connection)
+
+    async def _keep(self) -> None:
+        while True:
+            await self._connection.lost.wait()
+            logger.warning("the gateway is gone, trying again")
+            await self._reopen()
+
+    async def _reopen(self) -> None:
+        attempt = 0
+        while True:
+            with contextlib.suppress(ConnectionError):
+                await self._connection.close()
+            try:
+                return await self._open()
+            except Busy as refusal:
+                delay_s = refusal.retry_after_s * (1 + random.random() / 2)
+            except MVStylizerError as error:
+                logger.info("%s", error)
+                delay_s, attempt = retry_delay_s(attempt, random.random()), attempt + 1
+            await asyncio.sleep(delay_s)
+
+
+def retry_delay_s(attempt: int, spread: float) -> float:
+    """Doubling, and spread (0..1) so that clients do not come back all at once; as the page does it."""
+    return min(FIRST_RETRY_S * 2**attempt, LAST_RETRY_S) * (0.5 + spread / 2)

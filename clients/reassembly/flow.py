@@ -1,0 +1,142 @@
+"""Optical flow: where each place of a frame was in a key frame. The page's twin is clients/web/flow/flow.js."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+
+from clients.reassembly.bilinear import sample
+from clients.reassembly.jit import compiled
+
+#: Longer side of the pictures compared, in pixels.
+FLOW_SIDE = 256
+#: The least shorter side: at a quarter of it an 8x8 patch must fit, else OpenCV 5.0 reads past its end.
+MIN_SIDE = 32
+#: One point to follow in so many pixels, each way (Lucas-Kanade).
+POINT_GAP = 8
+#: Softens the edge of what the key frame shows, in pixels of the pictures compared.
+EDGE_SIGMA = 1.5
+#: A grid's cell is 16 pixels of the pictures compared: what bends faster than half a cell is jitter to it.
+LOOKUP_SHRINK, LOOKUP_SIGMA = 4, 2.0
+#: OpenCV's five sweeps of refinement match no better than two (error after warping 11.8 and 11.7 of 255), and take 0.2
+#: of 0.8 ms.
+REFINEMENTS = 2
+
+#: (now, key, start) -> flow: uint8 h w twice, and float32 h w 2 in pixels, with now(x) ~ key(x + flow(x)).
+Estimate = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+class Dis:
+    """Dense inverse search (Kroeger 2016), by OpenCV; not for two threads at once."""
+
+    def __init__(self) -> None:
+        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._dis.setVariationalRefinementIterations(REFINEMENTS)
+
+    def __call__(self, now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
+        # Always from a start of this size: without one OpenCV 5.0 reads the last call's, even past its end.
+        return self._dis.calc(now, key, start.copy())
+
+
+def lucas_kanade(now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The paper's estimator: points on a lattice, followed in a pyramid; between them the flow is interpolated."""
+    height, width = now.shape
+    y, x = np.mgrid[POINT_GAP // 2 : height : POINT_GAP, POINT_GAP // 2 : width : POINT_GAP]
+    points = np.stack((x, y), -1).astype(np.float32)
+    guess = points + start[y, x]
+    found, known, _ = cv2.calcOpticalFlowPyrLK(
+        now, key, points.reshape(-1, 1, 2), guess.reshape(-1, 1, 2), winSize=(15, 15), maxLevel=3,
+        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
+    )
+    known = known.reshape(x.shape).astype(np.float32) + 1e-3  # a lost point takes its neighbours' flow
+    moved = (found.reshape(points.shape) - points) * known[..., None]
+    return cv2.resize(_blurred(moved, 1) / _blurred(known, 1)[..., None], (width, height))
+
+
+def no_flow(now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """As if nothing moved."""
+    return np.zeros_like(start)
+
+
+ESTIMATORS: dict[str, Callable[[], Estimate]] = {"dis": Dis, "lk": lambda: lucas_kanade, "none": lambda: no_flow}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The flow from a frame back to a key frame, and the other way; float32 h w 2, in pixels of the small pictures."""
+
+    back: np.ndarray
+    forth: np.ndarray
+
+    @property
+    def moves(self) -> np.ndarray:
+        """Float32 h w 3: dx / width, dy / height, and 1 where the key frame shows the place, 0 where it does not.
+
+        A frame's place (u, v), 0..1, was at (u + dx, v + dy), clamped at the edges. To be sampled like a texture.
+        """
+        moves = self._confirmed.copy()
+        moves[..., 2] = _blurred(moves[..., 2], EDGE_SIGMA)
+        return moves
+
+    @property
+    def lookup_moves(self) -> np.ndarray:
+        """`moves` as smooth as a grid that is looked up along them, in a quarter of the size."""
+        moves = _weighted(self._confirmed)
+        size = [max(1, side // LOOKUP_SHRINK) for side in moves.shape[1::-1]]
+        moves = _blurred(cv2.resize(moves, size, interpolation=cv2.INTER_AREA), LOOKUP_SIGMA)
+        moves[..., :2] /= moves[..., 2:] + 1e-6
+        return moves
+
+    @cached_property
+    def _confirmed(self) -> np.ndarray:
+        return _confirmed(self.back, self.forth)
+
+
+def flow_between(now: np.ndarray, key: np.ndarray, estimate: Estimate, near: Flow | None = None) -> Flow:
+    """From two small pictures (see `small_luma`) of one shape; `near` is where to start, as the frame before's flow."""
+    still = np.zeros((*now.shape, 2), np.float32)
+    back, forth = (near.back, near.forth) if near else (still, still)
+    return Flow(estimate(now, key, back), estimate(key, now, forth))
+
+
+def small_luma(luma: np.ndarray) -> np.ndarray:
+    """A picture's luma (uint8 H W) at the size where flow is estimated, in the picture's shape."""
+    height, width = luma.shape
+    scale = FLOW_SIDE / max(height, width)
+    size = [max(MIN_SIDE, round(side * scale)) for side in (width, height)]
+    return cv2.resize(luma, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+
+
+def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
+    return cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+
+
+@compiled
+def _weighted(moves: np.ndarray) -> np.ndarray:
+    """Moves times their validity; in NumPy it takes half as long as the flow."""
+    weighted = np.empty_like(moves)
+    for y in range(moves.shape[0]):
+        for x in range(moves.shape[1]):
+            share = moves[y, x, 2]
+            weighted[y, x, 0], weighted[y, x, 1] = moves[y, x, 0] * share, moves[y, x, 1] * share
+            weighted[y, x, 2] = share
+    return weighted
+
+
+@compiled
+def _confirmed(back: np.ndarray, forth: np.ndarray) -> np.ndarray:
+    """Moves; valid is where the flow there and back ends where it began (Sundaram 2010, Ruder 2016)."""
+    height, width = back.shape[:2]
+    moves = np.empty((height, width, 3), np.float32)
+    for y in range(height):
+        for x in range(width):
+            dx, dy = back[y, x, 0], back[y, x, 1]
+            v, u = (y + dy + 0.5) / height, (x + dx + 0.5) / width
+            from_x, from_y = sample(forth, v, u, 0), sample(forth, v, u, 1)
+            gap = (dx + from_x) ** 2 + (dy + from_y) ** 2
+            length = dx**2 + dy**2 + from_x**2 + from_y**2
+            moves[y, x, 0], moves[y, x, 1] = dx / width, dy / height
+            moves[y, x, 2] = 1.0 if gap <= 0.01 * length + 0.5 else 0.0
+    return moves

@@ -1,0 +1,40 @@
+"""The grid on show: it follows the motion, and fades from one key frame's answer to the next.
+
+The page's twin is clients/web/render/grid_fade.js.
+"""
+import numpy as np
+
+from clients.reassembly.grid import STILL, blend_grids, carry_grid
+
+#: Long enough to hide the switch, short enough to follow the scene: a quarter of a second at 30 fps.
+FADE_FRAMES = 8
+
+
+class Look:
+    """One stream's state: what was shown last, the newest answer, how far the fade from one to the other is."""
+
+    def __init__(self) -> None:
+        self._from: np.ndarray | None = None
+        self._to: np.ndarray | None = None
+        self._shown: np.ndarray | None = None
+        self._faded = FADE_FRAMES
+
+    def arrive(self, grid: np.ndarray, *, cut: bool) -> None:
+        """Take a new grid; after a cut, or in another shape, it switches at once: the old one is another scene's."""
+        fades = not cut and self._shown is not None and self._to is not None and self._to.shape == grid.shape
+        self._from, self._to = self._shown, grid
+        self._faded = 0 if fades else FADE_FRAMES
+
+    def step(self, moves: np.ndarray = STILL) -> np.ndarray | None:
+        """Go on by one displayed frame: the grid to draw it with, None before the first answer.
+
+        `moves` lead from the frame to the newest answer's key frame. What fades out stays where it was last shown.
+        """
+        self._faded = min(self._faded + 1, FADE_FRAMES)
+        if self._to is None:
+            return None
+        shown = carry_grid(self._to, moves)
+        if self._from is not None and self._faded < FADE_FRAMES:
+            shown = blend_grids(self._from, shown, self._faded / FADE_FRAMES)
+        self._shown = shown
+        return shown

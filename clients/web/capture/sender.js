@@ -1,0 +1,106 @@
+/** The picture that is sent: the frame scaled down, its id in a strip below, as a stream for WebRTC. */
+
+import { context2d } from '../ui/dom.js';
+import { FRAME_IDS, STRIP_ROWS, drawStamp } from './frame_strip.js';
+
+/** The longer side of what is sent, in pixels. Key frames are stylized at 256, so more would only cost encoding. */
+const MAX_SIDE = 640;
+/** Half a minute at 30 fps: far longer than a key frame's answer may take. */
+const REMEMBERED_FRAMES = 1024;
+
+export class SentPicture {
+  #canvas = document.createElement('canvas');
+  #context;
+  #stream;
+  #onSize;
+  /** @type {Map<number, number>} performance.now() by frame id, oldest first */
+  #sentAt = new Map();
+  #nextId = 0;
+
+  /** Pixels of the picture without the strip; zero before the first frame. */
+  width = 0;
+  /** As `width`. */
+  height = 0;
+
+  /**
+   * @param {boolean} onCpu whether to scale on the CPU: twice as fast where there is no GPU
+   * @param {(width: number, height: number) => void} onSize called before the first frame of another size is sent
+   */
+  constructor(onCpu, onSize) {
+    this.#context = context2d(this.#canvas, { alpha: false, willReadFrequently: onCpu });
+    this.#stream = this.#canvas.captureStream();
+    this.#onSize = onSize;
+  }
+
+  /** @returns {MediaStream} */
+  get stream() {
+    return this.#stream;
+  }
+
+  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last frame sent, without the strip */
+  get frame() {
+    return { source: this.#canvas, width: this.width, height: this.height };
+  }
+
+  /**
+   * Stamp and send the video's current frame.
+   * @param {HTMLVideoElement} video
+   * @param {number} now performance.now()
+   * @returns {number} the frame's id
+   */
+  send(video, now) {
+    this.#fit(video.videoWidth, video.videoHeight);
+    const frameId = this.#nextId;
+    this.#nextId = (frameId + 1) % FRAME_IDS;
+    this.#context.drawImage(video, 0, 0, this.width, this.height);
+    drawStamp(this.#context, frameId, this.width, this.height);
+    this.#remember(frameId, now);
+    return frameId;
+  }
+
+  /**
+   * When a frame was sent.
+   * @param {number} frameId
+   * @returns {number|undefined} performance.now() of that moment; undefined for a frame long past or never sent
+   */
+  sentAt(frameId) {
+    return this.#sentAt.get(frameId);
+  }
+
+  destroy() {
+    this.#stream.getTracks().forEach((track) => track.stop());
+  }
+
+  /**
+   * @param {number} videoWidth in pixels
+   * @param {number} videoHeight in pixels
+   */
+  #fit(videoWidth, videoHeight) {
+    const scale = Math.min(1, MAX_SIDE / Math.max(videoWidth, videoHeight));
+    const [width, height] = [even(videoWidth * scale), even(videoHeight * scale)];
+    if (width === this.width && height === this.height) return;
+    Object.assign(this, { width, height });
+    this.#onSize(width, height);
+    Object.assign(this.#canvas, { width, height: height + STRIP_ROWS });
+  }
+
+  /**
+   * @param {number} frameId
+   * @param {number} now
+   */
+  #remember(frameId, now) {
+    this.#sentAt.delete(frameId); // ids repeat: one set anew would keep its old place in the map
+    this.#sentAt.set(frameId, now);
+    const [oldest] = this.#sentAt.keys();
+    if (this.#sentAt.size > REMEMBERED_FRAMES) this.#sentAt.delete(oldest);
+  }
+}
+
+/**
+ * Video encoders need even sides.
+ * @param {number} length in pixels
+ * @returns {number}
+ */
+function even(length) {
+  return Math.max(2, 2 * Math.round(length / 2));
+}

@@ -1,0 +1,96 @@
+/** Unpacks grids: zlib of differences along columns and luma. The twin of pipeline/contract/grid_codec.py, which says how. */
+
+import { coefficientCount } from '../render/grid.js';
+
+/** @typedef {import('../render/grid.js').GridSize} GridSize */
+
+/** Packed numbers are multiples of 1 / STEPS. */
+const STEPS = 1024;
+/** Cells. */
+const MAX_SIDE = 64;
+/** Packed bytes inflated at a time. Each slice grows a thousandfold at most before its size is checked. */
+const SLICE_BYTES = 4096;
+
+/**
+ * @param {unknown} size what the header claims: [D, R, C]
+ * @param {Uint8Array<ArrayBuffer>} packed
+ * @returns {Promise<import('../render/grid.js').Grid|null>} null unless `packed` is exactly one grid of that size
+ */
+export async function unpackGrid(size, packed) {
+  if (!isGridSize(size)) return null;
+  const bytes = await inflate(packed, 2 * coefficientCount(size));
+  return bytes && { size, coefficients: restore(bytes, size) };
+}
+
+/**
+ * @param {unknown} size
+ * @returns {size is GridSize}
+ */
+function isGridSize(size) {
+  return Array.isArray(size) && size.length === 3
+    && size.every((side) => Number.isInteger(side) && side > 0 && side <= MAX_SIDE);
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} packed zlib
+ * @param {number} length of what is packed, in bytes
+ * @returns {Promise<Uint8Array|null>} null unless it is exactly that long
+ */
+async function inflate(packed, length) {
+  const bytes = new Uint8Array(length);
+  const reader = slices(packed).pipeThrough(new DecompressionStream('deflate')).getReader();
+  let filled = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return filled === length ? bytes : null;
+      bytes.set(value, filled); // throws when it does not fit
+      filled += value.length;
+    }
+  } catch { // not zlib, cut short, too long, or followed by other bytes
+    reader.cancel().catch(() => {});
+    return null;
+  }
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} bytes
+ * @returns {ReadableStream<BufferSource>} slices of them
+ */
+function slices(bytes) {
+  let offset = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (offset < bytes.length) controller.enqueue(bytes.subarray(offset, offset += SLICE_BYTES));
+      else controller.close();
+    },
+  });
+}
+
+/**
+ * @param {Uint8Array} bytes two for each number: all low bytes, then all high bytes
+ * @param {GridSize} size
+ * @returns {Float32Array} the grid's coefficients
+ */
+function restore(bytes, [depth, rows, columns]) {
+  const numbers = new Int16Array(bytes.length / 2);
+  for (let i = 0; i < numbers.length; i++) {
+    const folded = bytes[i] | (bytes[numbers.length + i] << 8);
+    numbers[i] = (folded >> 1) ^ -(folded & 1);
+  }
+  addUp(numbers, 4 * rows * columns, 4 * rows * columns * depth);
+  addUp(numbers, 4, 4 * columns);
+  return new Float32Array(numbers).map((number) => number / STEPS);
+}
+
+/**
+ * Undo differences along an axis: each number becomes the sum, modulo 2^16, of those before it.
+ * @param {Int16Array} numbers changed in place
+ * @param {number} step between neighbours on the axis
+ * @param {number} length after which sums begin anew
+ */
+function addUp(numbers, step, length) {
+  for (let i = 0; i < numbers.length; i++) {
+    if (i % length >= step) numbers[i] += numbers[i - step];
+  }
+}

@@ -1,0 +1,74 @@
+/** Reads the gateway's messages: stylized frames on the "frames" channel, JSON on the "control" channel. */
+
+import { FRAME_IDS } from '../capture/frame_strip.js';
+import { unpackGrid } from './grid_codec.js';
+
+const MAX_HEADER_BYTES = 4096;
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * The answer to a key frame.
+ * @typedef {object} StylizedFrame
+ * @property {number} frameId which of our frames it was made from
+ * @property {string} styleId
+ * @property {boolean} cut whether the scene changed: a cross-fade would show a ghost
+ * @property {import('../render/grid.js').Grid} grid
+ */
+
+/**
+ * A control message from the gateway; which fields there are depends on `type`.
+ * @typedef {{type: string, [field: string]: unknown}} ControlMessage
+ */
+
+/**
+ * A control message to the gateway. style: the style from now on; size: of the frames from now on, in pixels; share:
+ * whether the server may learn from our pictures, and the name that they are kept under.
+ * @typedef {{type: 'style', style: string}|{type: 'size', width: number, height: number}
+ *   |{type: 'share', on: boolean, by: string}} ClientMessage
+ */
+
+/**
+ * Read a joined message: big-endian u32 header length, JSON header, packed grid.
+ * @param {Uint8Array<ArrayBuffer>} payload
+ * @returns {Promise<StylizedFrame|null>} null when it does not fit the contract
+ */
+export async function readStylizedFrame(payload) {
+  if (payload.length < 4) return null;
+  const headerBytes = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
+  if (headerBytes > MAX_HEADER_BYTES || payload.length < 4 + headerBytes) return null;
+  const header = parseJson(() => UTF8.decode(payload.subarray(4, 4 + headerBytes)));
+  if (!header || !isFrameId(header.frame_id)) return null;
+  const grid = await unpackGrid(header.grid, payload.subarray(4 + headerBytes));
+  return grid && { frameId: header.frame_id, styleId: String(header.style_id), cut: header.cut === true, grid };
+}
+
+/**
+ * Read a control message.
+ * @param {unknown} text
+ * @returns {ControlMessage|null} null when it does not fit the contract
+ */
+export function readControl(text) {
+  const message = typeof text === 'string' ? parseJson(() => text) : null;
+  return typeof message?.type === 'string' ? { ...message, type: message.type } : null;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
+function isFrameId(value) {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < FRAME_IDS;
+}
+
+/**
+ * @param {() => string} read may throw: then there is no text
+ * @returns {Record<string, unknown>|null} null when it is no JSON object
+ */
+function parseJson(read) {
+  try {
+    const value = JSON.parse(read());
+    return typeof value === 'object' ? value : null;
+  } catch {
+    return null;
+  }
+}

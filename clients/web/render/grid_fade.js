@@ -1,0 +1,63 @@
+/**
+ * The grid on show: it fades from one key frame's answer to the next, and is mixed with the identity by strength.
+ * The twin of clients/reassembly/grid_fade.py.
+ */
+
+import { blendGrids, carryGrid, identityGrid, sameSize } from './grid.js';
+
+/** Long enough to hide the switch, short enough to follow the scene: about a quarter of a second at 30 fps. */
+const FADE_FRAMES = 8;
+
+/** @typedef {import('./grid.js').Grid} Grid */
+/** @typedef {import('./grid.js').NormalizedFlow} NormalizedFlow */
+
+export class GridFade {
+  /** @type {Grid} the newest answer */
+  #to = identityGrid([1, 1, 1]);
+  /** @type {{from: Grid, to: Grid}|null} the grids to fade between, in finer cells; null without a fade */
+  #fade = null;
+  /** Frames of the fade shown so far. */
+  #faded = FADE_FRAMES;
+  #strength = 1;
+  #changed = true;
+
+  /** @param {number} strength how much of the style is mixed in: 0 is the untouched picture, 1 the full style */
+  set strength(strength) {
+    this.#strength = strength;
+    this.#changed = true;
+  }
+
+  /**
+   * Take a new grid. After a cut, or when its size is another, it is shown at once: the old one is of another scene.
+   * @param {Grid} grid
+   * @param {boolean} cut
+   * @param {NormalizedFlow} [toNewer] from the frame on show to the new grid's key frame
+   * @param {NormalizedFlow} [toOlder] from the same frame to the key frame of the grid shown until now
+   */
+  arrive(grid, cut, toNewer, toOlder) {
+    const switches = cut || !sameSize(this.#to, grid);
+    this.#fade = switches ? null
+      : { from: carryGrid(this.#shown(), grid.size, toNewer, toOlder), to: carryGrid(grid, grid.size) };
+    this.#to = grid;
+    this.#faded = switches ? FADE_FRAMES : 0;
+    this.#changed = true;
+  }
+
+  /**
+   * Go on by one displayed frame.
+   * @returns {Grid|null} the grid to draw with; null when it has not changed
+   */
+  step() {
+    if (!this.#changed) return null;
+    this.#faded = Math.min(this.#faded + 1, FADE_FRAMES);
+    this.#changed = this.#faded < FADE_FRAMES;
+    const shown = this.#shown();
+    return this.#strength === 1 ? shown : blendGrids(identityGrid(shown.size), shown, this.#strength);
+  }
+
+  /** @returns {Grid} at full strength */
+  #shown() {
+    if (!this.#fade || this.#faded === FADE_FRAMES) return this.#to;
+    return blendGrids(this.#fade.from, this.#fade.to, this.#faded / FADE_FRAMES);
+  }
+}

@@ -1,0 +1,190 @@
+/** Shows the picture: draws each frame in the current look, untouched on the "before" side of the divider. */
+
+import { Compare } from './compare.js';
+import { GridFade } from './grid_fade.js';
+import { Renderer } from './renderer.js';
+import { Renderer2D } from './renderer2d.js';
+import { Stage } from './stage.js';
+
+/** @typedef {import('./grid.js').Grid} Grid */
+/** @typedef {import('./renderer.js').Frame} Frame */
+/** @typedef {import('./renderer.js').Mode} Mode */
+/** @typedef {import('./renderer.js').Span} Span */
+/** @typedef {import('../flow/tracker.js').Flow} Flow */
+
+/**
+ * @typedef {object} PlayerElements
+ * @property {HTMLCanvasElement} output in the picture
+ * @property {HTMLElement} picture on the stage
+ * @property {HTMLElement} divider in the picture, role="slider"
+ * @property {HTMLElement} stage the visible area
+ * @property {HTMLElement} dock the controls over the stage's lower edge
+ */
+
+/**
+ * What is known of an answered key frame.
+ * @typedef {object} KeyFrameContext
+ * @property {OffscreenCanvas|null} [picture] the key frame itself, where pictures are kept
+ * @property {Flow|null} [toOlder] from the frame on show to the key frame shown until now
+ * @property {Flow|null} [toNewer] from the same frame to this key frame
+ */
+
+const JPEG_QUALITY = 0.95;
+
+export class Player {
+  #output;
+  #picture;
+  #fade = new GridFade();
+  /** @type {Renderer|Renderer2D} */
+  #renderer;
+  #stage;
+  #compare;
+
+  /**
+   * @param {PlayerElements} elements
+   * @param {Mode} [mode]
+   */
+  constructor({ output, picture, divider, stage, dock }, mode = 'grid') {
+    this.#output = output;
+    this.#picture = picture;
+    this.#renderer = createRenderer(output, mode);
+    this.#stage = new Stage(stage, picture, dock);
+    this.#compare = new Compare(divider, picture, stage, () => this.#draw());
+  }
+
+  start() {
+    this.#stage.start();
+    this.#compare.start();
+  }
+
+  /** @returns {HTMLCanvasElement} of the camera's resolution */
+  get output() {
+    return this.#output;
+  }
+
+  /** @returns {boolean} whether the CPU draws: pictures are then best kept in its memory */
+  get onCpu() {
+    return this.#renderer.onCpu;
+  }
+
+  /** @returns {boolean} whether the frame on show is still being drawn */
+  get busy() {
+    return this.#renderer.busy;
+  }
+
+  /** @param {boolean} mirrored whether the picture is shown as in a mirror; what is saved of it never is */
+  set mirrored(mirrored) {
+    this.#picture.toggleAttribute('data-mirrored', mirrored);
+  }
+
+  /** @param {number} strength of the style, 0..1 */
+  set strength(strength) {
+    this.#fade.strength = strength;
+  }
+
+  /** @returns {boolean} whether the divider is on show now */
+  toggleCompare() {
+    this.#compare.enabled = !this.#compare.enabled;
+    return this.#compare.enabled;
+  }
+
+  /** @returns {boolean} whether frames are drawn along the flow to the key frame */
+  get usesFlow() {
+    return this.#renderer.usesFlow;
+  }
+
+  /**
+   * Take the answer to a key frame, for the frames from now on.
+   * @param {Grid} grid
+   * @param {boolean} cut whether the scene changed
+   * @param {KeyFrameContext} [context]
+   */
+  arrive(grid, cut, { picture = null, toOlder = null, toNewer = null } = {}) {
+    if (toNewer && toOlder) this.#fade.arrive(grid, cut, toNewer, toOlder);
+    else this.#fade.arrive(grid, cut);
+    if (this.#renderer.usesFlow) this.#renderer.setKey(picture);
+  }
+
+  /**
+   * Show a frame at once, along the flow that is known by now.
+   * @param {Frame} frame
+   * @param {Flow|null} [flow] the newest one to the key frame on show
+   */
+  show({ source, width, height }, flow = null) {
+    const grid = this.#fade.step();
+    if (grid) this.#renderer.setGrid(grid);
+    if (this.#renderer.usesFlow) this.#renderer.setFlow(flow);
+    this.#renderer.setImage(source, width, height);
+    this.#stage.fit(width, height);
+    this.#draw();
+  }
+
+  /**
+   * Draw the frame on show again, along its own flow, which came after it; only where drawing is cheap.
+   * @param {Flow|null} flow
+   */
+  follow(flow) {
+    if (this.onCpu || !this.#renderer.usesFlow) return;
+    this.#renderer.setFlow(flow);
+    this.#draw();
+  }
+
+  /** @returns {Promise<Blob|null>} the stylized frame as a JPEG of the camera's size; null when there is none yet */
+  photo() {
+    this.#renderer.draw([0, 0]);
+    /** @type {Promise<Blob|null>} */
+    const photo = new Promise((resolve) => { this.#output.toBlob(resolve, 'image/jpeg', JPEG_QUALITY); });
+    this.#draw();
+    return photo;
+  }
+
+  /**
+   * The frame on show, for tests and tools.
+   * @returns {{source: string, output: string}} PNG data URLs of the untouched and of the stylized frame
+   */
+  snapshot() {
+    const source = this.#drawn([0, 1]);
+    const output = this.#drawn([0, 0]);
+    this.#draw();
+    return { source, output };
+  }
+
+  destroy() {
+    this.#compare.destroy();
+    this.#stage.destroy();
+    this.#renderer.destroy();
+  }
+
+  #draw() {
+    this.#renderer.draw(this.#before());
+  }
+
+  /**
+   * @param {Span} before
+   * @returns {string} a PNG data URL of the frame drawn so
+   */
+  #drawn(before) {
+    this.#renderer.draw(before);
+    return this.#output.toDataURL();
+  }
+
+  /** @returns {Span} the untouched part: what the user sees on the left of the divider */
+  #before() {
+    if (!this.#compare.enabled) return [0, 0];
+    const { position } = this.#compare;
+    return this.#picture.hasAttribute('data-mirrored') ? [1 - position, 1] : [0, position];
+  }
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas
+ * @param {Mode} mode
+ * @returns {Renderer|Renderer2D} the second where the browser has no WebGL2
+ */
+function createRenderer(canvas, mode) {
+  try {
+    return new Renderer(canvas, mode);
+  } catch {
+    return new Renderer2D(canvas);
+  }
+}

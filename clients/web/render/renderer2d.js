@@ -1,0 +1,67 @@
+/** The renderer for browsers without WebGL2: a smaller picture, the grid applied on the CPU, no flow. */
+
+import { context2d } from '../ui/dom.js';
+import { applyGrid } from './grid.js';
+
+/** @typedef {import('./grid.js').Grid} Grid */
+
+/** The longer side, in pixels, that a CPU can draw at the camera's rate. */
+const MAX_SIDE = 320;
+
+export class Renderer2D {
+  #canvas;
+  #context;
+  /** @type {Grid|null} */
+  #grid = null;
+  /** @type {ImageData|null} */
+  #image = null;
+
+  /** As Renderer.onCpu. */
+  onCpu = true;
+  /** @type {false} as Renderer.usesFlow: a grid varies little from place to place, and there is no time for more */
+  usesFlow = false;
+  /** As Renderer.busy: drawing is done when it returns. */
+  busy = false;
+
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#context = context2d(canvas, { alpha: false, willReadFrequently: true });
+  }
+
+  /** @param {Grid} grid for the frames from now on */
+  setGrid(grid) {
+    this.#grid = grid;
+  }
+
+  /**
+   * Take the picture to draw; the canvas gets its aspect ratio.
+   * @param {import('./renderer.js').FrameSource} source
+   * @param {number} width in pixels
+   * @param {number} height in pixels
+   */
+  setImage(source, width, height) {
+    const scale = Math.min(1, MAX_SIDE / Math.max(width, height));
+    const size = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
+    if (this.#canvas.width !== size.width || this.#canvas.height !== size.height) Object.assign(this.#canvas, size);
+    this.#context.drawImage(source, 0, 0, size.width, size.height);
+    this.#image = this.#context.getImageData(0, 0, size.width, size.height);
+  }
+
+  /**
+   * Draw the picture, untouched where `before` says so; nothing before there are a picture and a grid.
+   * @param {import('./renderer.js').Span} before
+   */
+  draw(before) {
+    if (!this.#image || !this.#grid) return;
+    const drawn = new ImageData(this.#image.data.slice(), this.#image.width);
+    const [from, to] = before.map((edge) => Math.round(edge * drawn.width));
+    applyGrid(drawn, this.#grid, 0, from);
+    applyGrid(drawn, this.#grid, to, drawn.width);
+    this.#context.putImageData(drawn, 0, 0);
+  }
+
+  destroy() {
+    this.#image = null;
+  }
+}

@@ -1,0 +1,434 @@
+/** The operators' page: asks the gateway for its state every second, and shows it. */
+
+import { Chart } from './chart.js';
+import { byId, find, instantiate } from '../ui/dom.js';
+
+const ASK_MS = 1000;
+/** How long to wait for an answer before it counts as lost. */
+const PATIENCE_MS = 5000;
+/** A look older than this, in seconds, is marked. */
+const OLD_S = 2.5;
+/** Samples, one a second, that the charts have room for. */
+const HISTORY = 300;
+
+/**
+ * The gateway's state, as pipeline/monitoring/status.py makes it. A number is null where it is unknown.
+ * @typedef {object} GatewayState
+ * @property {string[]} alerts sentences, the worst first
+ * @property {Figures} figures
+ * @property {Record<string, number>} stages_ms mean milliseconds of a key frame's stages in the last minute
+ * @property {History} history
+ * @property {StreamState[]} streams
+ * @property {RoleState[]} roles
+ * @property {Record<string, number>} models by version, how many edge workers have loaded it
+ * @property {Round[]} rounds oldest first
+ */
+
+/**
+ * @typedef {object} Figures
+ * @property {number} streams
+ * @property {number} fps frames per second, of all streams
+ * @property {number} key_frames_per_s
+ * @property {number|null} queue key frames in the queue
+ * @property {number|null} oldest_s age of the oldest look on show, in seconds
+ * @property {number|null} round_trip_p50_ms
+ * @property {number|null} round_trip_p95_ms
+ * @property {number|null} loop_lag_p99_ms how late the gateway's timers are
+ */
+
+/**
+ * Samples of the last minutes, `step_s` seconds apart, oldest first.
+ * @typedef {object} History
+ * @property {number} step_s
+ * @property {(number|null)[]} queue
+ * @property {(number|null)[]} key_frames_per_s
+ * @property {(number|null)[]} oldest_s
+ */
+
+/**
+ * @typedef {object} StreamState
+ * @property {number} number
+ * @property {string} style its name
+ * @property {[number, number]} size width and height, in pixels
+ * @property {number} fps
+ * @property {number|null} age_s of the look on show, in seconds
+ * @property {number} key_frames picked so far
+ * @property {number} answers so far
+ * @property {Record<string, number>} drops by reason, answers given up so far
+ */
+
+/** @typedef {'gateway'|'stylize'|'train'|'aggregate'} Role */
+
+/**
+ * @typedef {object} RoleState
+ * @property {Role} role
+ * @property {number} processes
+ * @property {number} cpu cores in use
+ * @property {number} memory_bytes
+ * @property {RoleDetails} details
+ */
+
+/**
+ * stylize: key_frames_per_s, and busy (0..1); train: samples (pictures shared) and images (learned from); aggregate:
+ * the last round, and updates waiting and refused.
+ * @typedef {Partial<Record<'key_frames_per_s'|'busy'|'samples'|'images'|'round'|'updates'|'refused', number>>}
+ *   RoleDetails
+ */
+
+/**
+ * A round of federated averaging; losses are of held-out pictures, null where they are unknown.
+ * @typedef {{version: number, images: number, loss_before: number|null, loss_after: number|null}} Round
+ */
+
+/** @type {Record<string, string>} */
+const STAGES = {
+  encode: 'encode', queue: 'wait in the queue', decode: 'decode', stylize: 'stylize', return: 'way back',
+};
+/** @type {Record<Role, string>} */
+const ROLES = { gateway: 'Gateway', stylize: 'Edge workers', train: 'Trainer', aggregate: 'Cloud' };
+/** @type {Record<string, string>} */
+const DROPS = {
+  deadline: 'too slow', late: 'late', style: 'style changed', slow: 'slow network', redis: 'no Redis', error: 'failed',
+  channel: 'no channel',
+};
+
+class Status {
+  /** @type {number|undefined} a timeout */
+  #timer;
+  /** performance.now() at the last good answer */
+  #answeredAt = performance.now();
+  #charts = {
+    queue: new Chart(byId('chart-queue', SVGSVGElement), { least: 5, slots: HISTORY }),
+    keyFrames: new Chart(byId('chart-key-frames', SVGSVGElement), { least: 2, slots: HISTORY }),
+    oldest: new Chart(byId('chart-oldest', SVGSVGElement), { least: 1, slots: HISTORY }),
+    loss: new Chart(byId('chart-loss', SVGSVGElement), { dots: true, zero: false }),
+  };
+
+  start() {
+    forgetToken();
+    this.#ask();
+  }
+
+  destroy() {
+    clearTimeout(this.#timer);
+  }
+
+  async #ask() {
+    try {
+      const response = await fetch('status.json', { signal: AbortSignal.timeout(PATIENCE_MS) });
+      if (response.status === 401) this.#refused();
+      else if (!response.ok) throw new Error(response.statusText);
+      else this.#show(await response.json());
+    } catch {
+      const seconds = (performance.now() - this.#answeredAt) / 1000;
+      this.#pulse('lost', `The gateway has not answered for ${seconds.toFixed(0)} s`);
+    }
+    this.#timer = setTimeout(() => this.#ask(), ASK_MS);
+  }
+
+  #refused() {
+    this.#pulse('lost', 'Not signed in');
+    say('verdict', 'For operators.');
+    list('alerts', ['Open the address with the token that “mvstylizer up” printed.'], (text) => item(text));
+  }
+
+  /** @param {GatewayState} state */
+  #show(state) {
+    if (!state.figures) return; // the gateway has only just started: {}
+    this.#answeredAt = performance.now();
+    const { alerts, figures, stages_ms: stages, history, streams, roles, models, rounds } = state;
+    this.#pulse(alerts.length ? 'alert' : 'well', 'Live');
+    showVerdict(alerts, figures);
+    showFigures(figures);
+    showStages(stages);
+    this.#showHistory(history);
+    showStreams(streams);
+    list('roles', roles, role);
+    list('models', Object.entries(models), model);
+    this.#showRounds(rounds);
+  }
+
+  /**
+   * @param {'well'|'alert'|'lost'} state
+   * @param {string} text set only when it changes: screen readers read it out each time
+   */
+  #pulse(state, text) {
+    document.body.dataset.state = state;
+    if (byId('pulse').textContent !== text) say('pulse', text);
+  }
+
+  /** @param {History} history */
+  #showHistory({ step_s: step, queue, key_frames_per_s: keyFrames, oldest_s: oldest }) {
+    const ago = duration(step * HISTORY);
+    showAxis('chart-queue', `${this.#charts.queue.show(queue)}`, ago);
+    showAxis('chart-key-frames', `${this.#charts.keyFrames.show(keyFrames)}`, ago);
+    showAxis('chart-oldest', `${this.#charts.oldest.show(oldest)} s`, ago);
+  }
+
+  /** @param {Round[]} rounds */
+  #showRounds(rounds) {
+    section('chart-loss').toggleAttribute('data-empty', !rounds.length);
+    if (rounds.length) {
+      const losses = [rounds[0].loss_before, ...rounds.map((round) => round.loss_after)];
+      this.#charts.loss.show(losses);
+      const [first, last] = [rounds[0], rounds[rounds.length - 1]];
+      showAxis('chart-loss', '', `${loss(first.loss_before)} before global ${first.version}`,
+        `${loss(last.loss_after)} with global ${last.version}`);
+    }
+    list('rounds', [...rounds].reverse(), round);
+  }
+}
+
+/**
+ * @param {string[]} alerts
+ * @param {Figures} figures
+ */
+function showVerdict(alerts, { streams, oldest_s: oldest, round_trip_p50_ms: trip }) {
+  say('verdict', alerts[0] ?? 'All is well.');
+  const calm = [
+    streams ? `The oldest look is ${seconds(oldest)} old.` : 'Nobody is here.',
+    ...(trip === null ? [] : [`A key frame is back in ${trip.toFixed(0)} ms.`]),
+  ];
+  list('alerts', alerts.length ? alerts.slice(1) : [calm.join(' ')], item);
+}
+
+/** @param {Figures} figures */
+function showFigures(figures) {
+  const { streams, fps, key_frames_per_s: keyFrames, queue, loop_lag_p99_ms: lag } = figures;
+  const { round_trip_p50_ms: median, round_trip_p95_ms: p95 } = figures;
+  say('streams', String(streams));
+  say('fps', fps.toFixed(0));
+  say('key-frames', keyFrames.toFixed(1));
+  say('queue', queue === null ? '–' : String(queue));
+  say('trip', milliseconds(median));
+  say('trip-tail', p95 === null ? '' : `p95 ${milliseconds(p95)}`);
+  say('lag', milliseconds(lag));
+}
+
+/** @param {Record<string, number>} stages milliseconds */
+function showStages(stages) {
+  const all = Object.values(stages).reduce((sum, ms) => sum + ms, 0);
+  section('stages').toggleAttribute('data-empty', !all);
+  list('stages', Object.entries(stages), ([stage, ms]) => {
+    const part = document.createElement('span');
+    part.dataset.stage = stage;
+    part.style.flexGrow = String(ms);
+    return part;
+  });
+  list('legend', Object.entries(stages), ([stage, ms]) => {
+    const entry = item(STAGES[stage]);
+    entry.dataset.stage = stage;
+    entry.append(strong(milliseconds(ms)));
+    return entry;
+  });
+}
+
+/** @param {StreamState[]} streams */
+function showStreams(streams) {
+  section('stream-rows').toggleAttribute('data-empty', !streams.length);
+  list('stream-rows', streams, (stream) => {
+    const row = instantiate(byId('stream-row', HTMLTemplateElement));
+    const { number, style, size, fps, age_s: age, answers, key_frames: picked, drops } = stream;
+    find(row, 'th').textContent = `Stream ${number}`;
+    find(row, '.look').textContent = style;
+    find(row, '.fps').textContent = fps.toFixed(0);
+    find(row, '.fps').title = size.join('×');
+    find(row, '.age').textContent = seconds(age);
+    find(row, '.age').toggleAttribute('data-old', (age ?? 0) > OLD_S);
+    find(row, '.answers').textContent = String(answers);
+    find(row, '.answers').title = `${picked} key frames picked`;
+    const lost = Object.entries(drops).map(([reason, count]) => `${count} ${DROPS[reason] ?? reason}`);
+    find(row, '.drops').textContent = lost.join(', ');
+    return row;
+  });
+}
+
+/**
+ * @param {RoleState} state
+ * @returns {HTMLElement}
+ */
+function role({ role: name, processes, cpu, memory_bytes: memory, details }) {
+  const entry = instantiate(byId('role', HTMLTemplateElement));
+  entry.dataset.role = name;
+  entry.toggleAttribute('data-live', processes > 0);
+  find(entry, '.name').textContent = ROLES[name];
+  find(entry, '.count').textContent = processes > 1 ? `× ${processes}` : '';
+  find(entry, '.does').textContent = processes ? doing(name, details) : 'not running';
+  find(entry, '.takes').textContent = processes ? `${percent(cpu)} of a core, ${bytes(memory)}` : '';
+  return entry;
+}
+
+/**
+ * @param {Role} name
+ * @param {RoleDetails} details
+ * @returns {string} what a role is doing
+ */
+function doing(name, details) {
+  const { key_frames_per_s: rate = 0, busy = 0, samples = 0, images = 0 } = details;
+  const { round: version = 0, updates = 0, refused = 0 } = details;
+  return {
+    gateway: () => 'hands out the answers',
+    stylize: () => `${rate.toFixed(1)} key frames a second, ${percent(busy)} busy`,
+    train: () => `${samples} pictures shared, ${images.toLocaleString('en')} images learned from`,
+    aggregate: () => `global ${version}, ${updates} waiting, ${refused} refused`,
+  }[name]();
+}
+
+/**
+ * @param {[version: string, workers: number]} loaded
+ * @returns {HTMLElement}
+ */
+function model([version, workers]) {
+  const entry = item('');
+  const name = document.createElement('code');
+  name.textContent = version;
+  entry.append(name, ` on ${workers} worker${workers === 1 ? '' : 's'}`);
+  return entry;
+}
+
+/**
+ * @param {Round} round
+ * @returns {HTMLElement} a row of the table
+ */
+function round({ version, images, loss_before: before, loss_after: after }) {
+  const row = document.createElement('tr');
+  row.append(cell('th', `Global ${version}`), cell('td', `${images.toLocaleString('en')} images`));
+  const change = before && after !== null ? `${(100 * (after / before - 1)).toFixed(1)} %` : '–';
+  row.append(cell('td', change.replace('-', '−')));
+  return row;
+}
+
+// Words
+
+/**
+ * @param {number} s seconds
+ * @returns {string}
+ */
+function duration(s) {
+  return s < 60 ? `${s} s ago` : `${Math.round(s / 60)} min ago`;
+}
+
+/**
+ * @param {number|null} s
+ * @returns {string}
+ */
+function seconds(s) {
+  return s === null ? '–' : `${s.toFixed(1)} s`;
+}
+
+/**
+ * @param {number|null} ms
+ * @returns {string}
+ */
+function milliseconds(ms) {
+  return ms === null ? '–' : `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
+}
+
+/**
+ * @param {number} share 0..1
+ * @returns {string}
+ */
+function percent(share) {
+  return `${Math.round(100 * share)} %`;
+}
+
+/**
+ * @param {number} number
+ * @returns {string}
+ */
+function bytes(number) {
+  return number < 1e9 ? `${Math.round(number / 1e6)} MB` : `${(number / 1e9).toFixed(1)} GB`;
+}
+
+/**
+ * @param {number|null} value
+ * @returns {string}
+ */
+function loss(value) {
+  return value === null ? '–' : value.toPrecision(3);
+}
+
+// Elements
+
+/**
+ * @param {string} id
+ * @param {string} text
+ */
+function say(id, text) {
+  byId(id).textContent = text;
+}
+
+/**
+ * @param {string} id
+ * @returns {HTMLElement} the section that the element is in
+ * @throws {TypeError} when it is in none
+ */
+function section(id) {
+  const found = byId(id, Element).closest('section');
+  if (!found) throw new TypeError(`#${id} is in no section.`);
+  return found;
+}
+
+/**
+ * Fill the element `id` with one child for each of `values`.
+ * @template T
+ * @param {string} id
+ * @param {T[]} values
+ * @param {(value: T) => Node} make
+ */
+function list(id, values, make) {
+  byId(id).replaceChildren(...values.map((value) => make(value)));
+}
+
+/**
+ * @param {string} text
+ * @returns {HTMLElement}
+ */
+function item(text) {
+  return cell('li', text);
+}
+
+/**
+ * @param {string} text
+ * @returns {HTMLElement}
+ */
+function strong(text) {
+  return cell('strong', text);
+}
+
+/**
+ * @param {string} tag
+ * @param {string} text
+ * @returns {HTMLElement}
+ */
+function cell(tag, text) {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  return made;
+}
+
+/**
+ * Label a chart.
+ * @param {string} id
+ * @param {string} top of its scale
+ * @param {string} left what is at its left end
+ * @param {string} [right]
+ */
+function showAxis(id, top, left, right = 'now') {
+  const plate = section(id);
+  find(plate, 'h2').dataset.top = top;
+  const [from, to] = find(plate, '.axis').children;
+  [from.textContent, to.textContent] = [left, right];
+}
+
+/** Take the token out of the address, which people share; the gateway has made a cookie of it. */
+function forgetToken() {
+  const url = new URL(location.href);
+  if (!url.searchParams.has('token')) return;
+  url.searchParams.delete('token');
+  window.history.replaceState(null, '', url);
+}
+
+/** For tests and tools. */
+const status = Object.assign(window, { mvstylizerStatus: new Status() }).mvstylizerStatus;
+status.start();

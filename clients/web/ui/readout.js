@@ -1,0 +1,48 @@
+/** The small read-out of how it runs: frames per second, the age of the look, a key frame's round trip, the flow. */
+
+import { find } from './dom.js';
+
+const REFRESH_MS = 500;
+
+/** @typedef {import('./stats.js').StatsSnapshot & Partial<import('../flow/tracker.js').TrackerStats>} LiveStats */
+
+export class Readout {
+  #root;
+  #read;
+  /** @type {number|undefined} an interval */
+  #timer;
+
+  /**
+   * @param {HTMLElement} root holds #fps, #age, #trip, #flow and #flow-size
+   * @param {() => LiveStats} read the statistics to show
+   */
+  constructor(root, read) {
+    this.#root = root;
+    this.#read = read;
+  }
+
+  start() {
+    this.#timer = setInterval(() => this.#show(), REFRESH_MS);
+  }
+
+  destroy() {
+    clearInterval(this.#timer);
+  }
+
+  #show() {
+    const { fps, keyFrameAgeMs, roundTripMs, flowMs, flowSize } = this.#read();
+    this.#set('fps', fps && fps.toFixed(0));
+    this.#set('age', keyFrameAgeMs && `${(keyFrameAgeMs / 1000).toFixed(1)} s`);
+    this.#set('trip', roundTripMs && `${roundTripMs.toFixed(0)} ms`);
+    this.#set('flow', flowMs && `${flowMs.toFixed(1)} ms`);
+    this.#set('flow-size', flowSize ? `flow ${flowSize.join('×')}` : 'flow');
+  }
+
+  /**
+   * @param {string} id
+   * @param {string|number|null|undefined} text a dash stands for nothing and for zero
+   */
+  #set(id, text) {
+    find(this.#root, `#${id}`).textContent = text ? String(text) : '–';
+  }
+}

@@ -1,0 +1,1 @@
+"""What edges learned becomes one model: averaging, rounds, the gate, the registry. Imports edge."""

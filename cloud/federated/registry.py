@@ -1,0 +1,209 @@
+"""The global models on disk: every version is written whole or not at all, and the last five can be returned to."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+import edge
+
+#: Version 0, the deployed model of Algorithm 2.
+SHIPPED = Path(edge.__file__).parent / "weights" / "grid.safetensors"
+KEPT = 5
+#: Lengths of earlier changes that a new one is measured by.
+NORMS_KEPT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What is known of one version, beside its weights."""
+
+    version: int
+    sha256: str  # of the file with the weights
+    shipped: str  # sha256 of the shipped file its line began with
+    origin: str = "shipped"  # or "round", or "version 3": a rollback
+    floor: int = 0  # see cloud.federated.rounds.Line
+    counted: dict[str, int] = field(default_factory=dict)  # see cloud.federated.rounds.Line
+    norms: list[float] = field(default_factory=list)  # see cloud.federated.fedavg.merge
+    examples: dict[str, int] = field(default_factory=dict)  # edge -> images this version learned from
+    loss_before: float = 0.0  # on the hold-out clips
+    loss_after: float = 0.0
+    #: Milliseconds of the clock when it was added, and more than any before it. Edges go by this, not by the version,
+    #: which begins at 0 again where a registry is lost.
+    published: int = 0
+
+    @property
+    def model_version(self) -> str:
+        """What workers call these weights."""
+        return self.sha256[:12]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Raises ValueError for a file that holds no record."""
+        try:
+            record = cls(**json.loads(path.read_text()))
+            if record.version != int(path.stem) or type(record.published) is not int:
+                raise ValueError
+        except (OSError, TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"{path} holds no record of a model") from error
+        return record
+
+
+class Outdated(ValueError):
+    """Another version was added first."""
+
+
+class Registry:
+    """`folder`/000007.json is version 7, of the weights in 000007.safetensors; version 0 is the shipped file."""
+
+    def __init__(self, folder: Path, shipped: Path = SHIPPED, clock: Callable[[], float] = time.time) -> None:
+        self._folder, self._shipped, self._clock = folder, shipped, clock
+        self._shipped_sha256 = sha256(shipped.read_bytes()).hexdigest()
+        self._latest: tuple[list[str], Record] | None = None
+
+    def records(self) -> list[Record]:
+        """Oldest first. Version 0 is there until five rounds have passed."""
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            with suppress(ValueError):
+                found.append(Record.read(path))
+        found = [record for record in found if record.version or record.sha256 == self._shipped_sha256]
+        if not found or found[0].version == 1:
+            found.insert(0, Record(0, self._shipped_sha256, self._shipped_sha256))
+        return found
+
+    def latest(self) -> Record:
+        """The newest version whose weights are undamaged; the shipped model's, where a newer package brought another.
+
+        Cheap while nothing changes: it may be asked every second.
+        """
+        names = sorted(path.name for path in self._folder.glob("*.json"))
+        if self._latest is None or self._latest[0] != names:
+            record = next(record for record in reversed(self.records()) if self._undamaged(record))
+            self._latest = names, record
+        return self._latest[1]
+
+    def of_this_package(self) -> bool:
+        """Whether the latest version descends from the model that this package ships."""
+        return self.latest().shipped == self._shipped_sha256
+
+    def begin(self) -> None:
+        """Give the latest version its place in the order of publications, where it has none: from then on it counts.
+
+        A new registry's version 0 is newer than all that a lost one published. Raises OSError.
+        """
+        if self.latest().published:
+            return
+        self._make_folder()
+        with self._locked():
+            record = replace(self.latest(), published=self._publication())
+            self._write(f"{record.version:06}.json", json.dumps(asdict(record), indent=1).encode())
+            self._latest = None
+
+    def published(self, version: int) -> int | None:
+        """A version's place in the order of publications; None where it is not there any more."""
+        return next((record.published for record in self.records() if record.version == version), None)
+
+    def weights(self, version: int) -> bytes:
+        """A version's safetensors file. Raises ValueError where it is not there, or damaged."""
+        record = next((record for record in self.records() if record.version == version), None)
+        data = self._read(record) if record else b""
+        if record is None or sha256(data).hexdigest() != record.sha256:
+            raise ValueError(f"version {version} is not in {self._folder}, or damaged")
+        return data
+
+    def add(self, record: Record, weights: bytes) -> Record:
+        """Make these weights version `record.version`, durably: a crash leaves all of it or nothing.
+
+        Raises Outdated unless that is the next version, OSError where the disk does not take it.
+        """
+        self._make_folder()
+        with self._locked():
+            if record.version != self.newest_number() + 1:
+                raise Outdated(f"version {record.version} is not the next one any more")
+            record = replace(record, sha256=sha256(weights).hexdigest(), norms=record.norms[-NORMS_KEPT:],
+                             published=self._publication())
+            self._write(f"{record.version:06}.safetensors", weights)
+            self._write(f"{record.version:06}.json", json.dumps(asdict(record), indent=1).encode())
+            self._prune()
+        return record
+
+    def rollback(self, version: int) -> Record:
+        """The weights of an old version as a new one: versions only rise. Raises ValueError where it is not there."""
+        weights, number = self.weights(version), self.newest_number() + 1
+        return self.add(replace(self.latest(), version=number, floor=number, origin=f"version {version}"), weights)
+
+    def start_anew(self) -> Record:
+        """The shipped model as a new version: nothing learned on another one applies to it."""
+        number = self.newest_number() + 1
+        return self.add(Record(number, "", self._shipped_sha256, floor=number), self._shipped.read_bytes())
+
+    def newest_number(self) -> int:
+        """Also of a version that is damaged: a number is given once."""
+        return max((int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdigit()), default=0)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Only one process may make new versions out of updates. Raises ValueError where another one does."""
+        try:
+            self._make_folder()
+            lock = (self._folder / "aggregator.lock").open("w")
+        except OSError as error:
+            raise ValueError(f"{self._folder} cannot be written to: {error}") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ValueError(f"another aggregator works on {self._folder}") from None
+            yield
+
+    def _publication(self) -> int:
+        return max(int(self._clock() * 1000), 1 + max((record.published for record in self.records()), default=0))
+
+    def _make_folder(self) -> None:
+        """Ours alone: who may write here decides what every edge runs."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with (self._folder / "write.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _read(self, record: Record) -> bytes:
+        path = self._folder / f"{record.version:06}.safetensors" if record.version else self._shipped
+        try:
+            return path.read_bytes()
+        except OSError:
+            return b""
+
+    def _undamaged(self, record: Record) -> bool:
+        return sha256(self._read(record)).hexdigest() == record.sha256
+
+    def _write(self, name: str, data: bytes) -> None:
+        fresh = self._folder / f"{name}.new"
+        try:
+            with fresh.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            fresh.unlink(missing_ok=True)  # half a file on a full disk
+            raise
+        fresh.replace(self._folder / name)
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the new name, too
+        finally:
+            os.close(folder)
+
+    def _prune(self) -> None:
+        for path in sorted(self._folder.glob("*.json"))[:-KEPT]:
+            path.unlink()
+            path.with_suffix(".safetensors").unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""The first training of the shipped weights: `mvstylizer pretrain`. Imports edge."""

@@ -1,0 +1,60 @@
+"""What each training step is shown: the same for the same seed and step, so that a resumed run sees no photo twice."""
+
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from cloud.pretraining.photos import Photos, random_crop, random_grade, random_motion
+from edge.training.losses import STYLE_LAYERS, style_moments
+from edge.training.step import Batch
+from edge.vgg.vgg import VGG
+
+#: Sides of the training pictures, in pixels: squares for the distillation, 3:2 as photos are for the rest.
+SQUARE, HEIGHT, WIDTH = 128, 128, 192
+#: The smallest crop, as a share of the largest possible side.
+SMALLEST_SQUARE, SMALLEST_CROP = 0.5, 0.6
+#: Photos whose style is remembered, 3.5 KB each.
+REMEMBERED = 20_000
+
+
+class Feed:
+    """Photos made into batches, and what the teacher knows about each photo's style."""
+
+    def __init__(self, photos: Photos, vgg: VGG, seed: int, device: str) -> None:
+        self.photos, self.vgg, self.seed, self.device = photos, vgg, seed, device
+        self.moments = lru_cache(REMEMBERED)(self._moments)
+
+    def squares(self, name: str, count: int) -> Tensor:
+        """Crops of `count` photos; `name` decides which."""
+        rng = random.Random(f"{self.seed} squares {name}")
+        photos = [self.photos.read(rng.randrange(len(self.photos))) for _ in range(count)]
+        return self.to_device([random_crop(photo, SQUARE, SQUARE, SMALLEST_SQUARE, rng) for photo in photos])
+
+    def batch(self, name: str, count: int) -> Batch:
+        """Half pairs of different photos, half two crops of one photo of which one is graded."""
+        rng, half = random.Random(f"{self.seed} batch {name}"), count // 2
+        contents, styles = (rng.choices(range(len(self.photos)), k=k) for k in (count, half))
+        photos = [self.photos.read(number) for number in contents]
+        crops = [random_crop(photo, HEIGHT, WIDTH, SMALLEST_CROP, rng) for photo in photos]
+        others = [random_crop(photo, HEIGHT, WIDTH, SMALLEST_CROP, rng) for photo in photos[half:]]
+        truth, graded = zip(*(random_grade(torch.stack(two), rng) for two in zip(crops[half:], others, strict=True)),
+                            strict=True)
+        wholes = [self.photos.whole(number, HEIGHT, WIDTH) for number in styles]
+        return Batch(content=self.to_device(crops), style=self.to_device([*wholes, *graded]),
+                     own=self.style_of(contents[:half]), wanted=self.style_of(styles), truth=self.to_device(truth),
+                     motion=random_motion(rng).to(self.device))
+
+    def style_of(self, numbers: list[int]) -> list[Tensor]:
+        """Style moments of photos, a B 2C per layer."""
+        return [torch.cat(layer).to(self.device) for layer in zip(*map(self.moments, numbers), strict=True)]
+
+    @torch.no_grad()
+    def _moments(self, number: int) -> list[Tensor]:
+        image = self.to_device([self.photos.whole(number, HEIGHT, WIDTH)])
+        return [moments.cpu() for moments in style_moments(self.vgg(image, STYLE_LAYERS).values())]
+
+    def to_device(self, images: Sequence[Tensor]) -> Tensor:
+        return torch.stack(tuple(images)).to(self.device, memory_format=torch.channels_last)

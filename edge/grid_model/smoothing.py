@@ -1,0 +1,144 @@
+"""Meta-smoothing: the network's low-resolution picture becomes a grid of colour transforms that fits any resolution."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from edge.grid_model.grid import luma
+
+#: Half a kernel: psi at 0, 0.5, 1, 1.5 and 2; linear between, 0 from 2.5 on. It starts as the cubic B-spline.
+PSI = (0.6667, 0.4792, 0.1667, 0.0208, 0.0010)
+KNOT_GAP = 0.5
+#: Steps of luma that the fit tells apart.
+LUMA_LEVELS = 256
+#: How far apart two cells of a layer may be in luma and in mean colour less luma (0..1), and in place (cells), to be
+#: alike. In luma more: layers tell it apart already, and beside a dark object a white wall's cells hold some of both.
+ALIKE_LUMA, ALIKE_COLOUR, ALIKE_PLACE = 0.09, 0.04, 4.0
+#: And two cells of a place in chroma, as a share of luma, and in layers: light and shade of one surface.
+ALIKE_CHROMA, ALIKE_LAYER = 0.15, 2.0
+#: Luma, 0..1, added before chroma is divided by it: in the dark, chroma is noise.
+DARK = 0.15
+
+
+class MetaKernel(nn.Module):
+    """A continuous 5-tap kernel psi, sampled at psi(u / r) for any real factor r (Eq. 3-4 of the paper).
+
+    The weights of every output sum to one, so a constant stays constant for every r; r = 1 is a plain convolution.
+    """
+
+    def __init__(self, psi: tuple[float, ...] = PSI) -> None:
+        """`psi` to start with, at its knots."""
+        super().__init__()
+        self.log_psi = nn.Parameter(torch.tensor(psi).log())
+
+    def forward(self, distance: Tensor) -> Tensor:
+        """psi at any distances, in cells."""
+        knots = torch.arange(len(self.log_psi), device=distance.device)
+        tents = F.relu(1 - (distance.abs().unsqueeze(-1) / KNOT_GAP - knots).abs())
+        return tents @ self.log_psi.exp()
+
+    def matrix(self, coarse: int, fine: int) -> Tensor:
+        """fine x coarse: the weights that resample a line of `coarse` samples to `fine`; r = fine / coarse."""
+        device = self.log_psi.device
+        here = torch.arange(0.5, fine, device=device) * (coarse / fine)  # in coarse samples
+        weights = self(here[:, None] - torch.arange(0.5, coarse, device=device))
+        return weights / weights.sum(1, keepdim=True)
+
+    def upsample(self, image: Tensor, height: int, width: int) -> Tensor:
+        """B C H W to B C height width."""
+        return self.matrix(image.shape[2], height) @ image @ self.matrix(image.shape[3], width).mT
+
+
+class MetaSmoothing(nn.Module):
+    """Fits colour transforms in closed form: differentiable, and its few parameters are trained with the network.
+
+    A cell collects the pixels that psi would spread it to. Where it saw too few, it borrows from its luma's layer, then
+    from the whole picture, then from the identity. Cells of like colour share what they have: what is one surface in
+    the content becomes one surface, without halos round what stands before it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.space, self.luma = MetaKernel(), MetaKernel()
+        self.log_borrow = nn.Parameter(torch.tensor([0.03, 0.01, 0.001]).log())
+
+    def forward(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
+        """Two pictures B 3 H W to the grid B 3 D R C 4 that turns the first into the second."""
+        return self.solve(self.collect(content, target, depth, rows, columns))
+
+    def collect(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
+        """The normal equations of every cell, B 4 7 D R C: psi along the luma, the rows and the columns.
+
+        The pictures are turned on their side, so that each column of theirs is one product of matrices.
+        """
+        content, target = content.mT.contiguous(), target.mT.contiguous()  # B 3 W H
+        levels = (luma(content) * LUMA_LEVELS).long().clamp(0, LUMA_LEVELS - 1)
+        with torch.autocast(content.device.type, enabled=False):
+            layers = self.luma.matrix(depth, LUMA_LEVELS)[levels].mT.contiguous()  # B W D H
+            weights = layers[:, :, :, None] * self.space.matrix(rows, content.shape[3]).mT.contiguous()  # B W D R H
+            values = normal_equations(content, target).flatten(1, 2).transpose(1, 2)  # B W 28 H
+            sums = values @ weights.flatten(2, 3).mT  # B W 28 DR
+            sums = self.space.matrix(columns, content.shape[2]).mT @ sums.flatten(2)  # B C 28DR
+        return sums.mT.unflatten(1, (4, 7, depth, rows))
+
+    def solve(self, sums: Tensor) -> Tensor:
+        """The normal equations B 4 7 D R C to the grid B 3 D R C 4, after each cell's borrowing."""
+        layer, whole, identity = self.log_borrow.exp()
+        sums = sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
+        sums = share_among_places(share_among_layers(sums))
+        pixels = sums[:, 3, 3].mean((1, 2, 3))
+        ridge = torch.eye(4, 7, device=sums.device)[..., None, None, None]
+        change = eliminate(sums + identity * pixels.view(-1, 1, 1, 1, 1, 1) * ridge)
+        return (change + ridge[:, :3]).permute(0, 2, 3, 4, 5, 1).contiguous()
+
+
+def share_among_layers(sums: Tensor) -> Tensor:
+    """Normal equations B 4 7 D R C, each replaced by the mean of those at its place that are alike and near in luma."""
+    places = sums.flatten(4).flatten(1, 2).permute(0, 3, 2, 1).contiguous()  # B RC D 28
+    colours = mean_colours(places)
+    lumas = luma(colours.movedim(-1, 1))[..., None]
+    layers = torch.arange(sums.shape[3], device=sums.device).view(-1, 1).expand_as(lumas)
+    chroma = (colours[..., ::2] - lumas) / (lumas + DARK)
+    shared = mean_of_alike(places, torch.cat((chroma / ALIKE_CHROMA, layers / ALIKE_LAYER), -1))
+    return shared.permute(0, 3, 2, 1).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
+
+
+def share_among_places(sums: Tensor) -> Tensor:
+    """Normal equations B 4 7 D R C, each replaced by the mean of those of its layer that are alike and near."""
+    rows, columns = (torch.arange(n, device=sums.device) for n in sums.shape[4:])
+    layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1).contiguous()  # B D RC 28
+    colours = mean_colours(layers)
+    lumas = luma(colours.movedim(-1, 1))[..., None]
+    places = torch.cartesian_prod(rows, columns).expand(*layers.shape[:3], 2)
+    x = torch.cat((lumas / ALIKE_LUMA, (colours - lumas) / ALIKE_COLOUR, places / ALIKE_PLACE), -1)
+    shared = mean_of_alike(layers, x)
+    return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
+
+
+def mean_colours(equations: Tensor) -> Tensor:
+    """Of the pixels behind equations ... 28; ... 3."""
+    return equations[..., 3:18:7] / equations[..., 24:25]
+
+
+def mean_of_alike(equations: Tensor, x: Tensor) -> Tensor:
+    """Equations ... N 28, each replaced by the mean over all N, weighted by exp(-|a - b|^2) of their x, ... N K."""
+    with torch.autocast(equations.device.type, enabled=False):
+        return (2 * x @ x.mT - x.square().sum(-1)[..., None, :]).softmax(-1) @ equations
+
+
+def normal_equations(content: Tensor, target: Tensor) -> Tensor:
+    """Per pixel, B 4 7 H W: x x^T and x (target - content)^T side by side, for x = (r, g, b, 1)."""
+    x = F.pad(content, (0, 0, 0, 0, 0, 1), value=1.0)
+    return x[:, :, None] * torch.cat((x, target - content), 1)[:, None]
+
+
+def eliminate(equations: Tensor) -> Tensor:
+    """Solve B N M ..., each N rows of a positive definite matrix and its right sides; gives B N M-N ....
+
+    Gauss-Jordan without pivots, all cells in step: a third of the time of torch.linalg.solve for 4x4.
+    """
+    rows = list(equations.unbind(1))
+    for i in range(len(rows)):
+        pivot = rows[i][:, 1:] / rows[i][:, :1]
+        rows = [pivot if j == i else row[:, 1:] - row[:, :1] * pivot for j, row in enumerate(rows)]
+    return torch.stack(rows, 1)

@@ -1,0 +1,116 @@
+"""The edge's one door: a picture and a style in, a bilateral grid of colour transforms out."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edge.grid_model.colorization import StyleStatistics
+from edge.grid_model.encoder import STRIDES
+from edge.grid_model.grid import CELL, cells
+from edge.grid_model.temporal_average import StreamState, remember
+from edge.grid_model.weights import SHIPPED, load, parse
+
+#: No coefficient may be larger. On photos they stay below 5.
+LARGEST = 64.0
+#: So many rows make one for the network; of larger pictures only every other one is read, and so on.
+ENOUGH = 4
+#: glibc keeps what is freed for the next key frame only below the largest block it has seen freed, up to 32 MiB. Else
+#: every run maps its pictures anew: 1,400 page faults, 4 ms of 26.
+LARGEST_KEPT_BYTES = 31 << 20
+
+
+class Stylizer:
+    """Holds weights and nothing else: what belongs to a style or a stream is handed in."""
+
+    def __init__(self, model: torch.nn.Module, model_version: str, device: str) -> None:
+        self.device, self.model_version = device, model_version
+        dtype = faster_type(device)
+        self.model = model.to(device).to(memory_format=torch.channels_last)
+        self.model.encoder.to(dtype)
+        for level in self.model.colorization:
+            level.gate.to(dtype)
+        self.model.decoder.to(dtype)
+
+    @classmethod
+    def load(cls, weights: Path | None = None, device: str | None = None) -> "Stylizer":
+        """The shipped weights and the GPU, if there is one, where nothing else is asked for."""
+        return cls(*load(weights or SHIPPED), device or default_device())
+
+    @classmethod
+    def parse(cls, file: bytes, device: str | None = None) -> "Stylizer":
+        """Of a safetensors file's bytes, which are never on disk. Raises ValueError where they are another model's."""
+        return cls(*parse(file), device or default_device())
+
+    @torch.inference_mode()
+    def style(self, image: np.ndarray) -> StyleStatistics:
+        """Statistics of a style picture (RGB uint8 H W 3); worth keeping, they cost as much as a key frame."""
+        return self.model.style(self.prepare(image))
+
+    def stylize(self, content: np.ndarray, style: StyleStatistics) -> np.ndarray:
+        """The grid (float16, 3 D R C 4) that gives a picture (RGB uint8 H W 3) the style, at any resolution."""
+        return self.follow(content, style, None, elapsed_s=0)[0]
+
+    @torch.inference_mode()
+    def follow(
+        self, content: np.ndarray, style: StyleStatistics, state: StreamState | None, *, elapsed_s: float
+    ) -> tuple[np.ndarray, StreamState]:
+        """The grid of a stream's next key frame, and the state to hand in with the one after.
+
+        `elapsed_s` since the key frame before. `state` is None for a new stream, scene or style. Raises ValueError
+        where the weights give no finite grid: a stream that remembered it would never get well again.
+        """
+        state = remember(state, self.model.equations(self.prepare(content), style), elapsed_s)
+        grid = self.model.smoothing.solve(state.average)[0]
+        if not grid.isfinite().all():
+            raise ValueError("the model gives no finite grid for this picture; its weights may be broken")
+        return np.ascontiguousarray(grid.clamp(-LARGEST, LARGEST).half().cpu().numpy()), state
+
+    def warm_up(self) -> None:
+        """Run once, so that the first key frame does not pay for what is set up lazily."""
+        np.empty(LARGEST_KEPT_BYTES, np.uint8)  # allocated and freed, never touched
+        image = np.zeros((144, 256, 3), np.uint8)
+        self.stylize(image, self.style(image))
+
+    def prepare(self, image: np.ndarray) -> Tensor:
+        """To the network's size, 1 3 H W in 0..1: about 14 by 14 pixels per cell of the grid."""
+        pixels = to_tensor(image, self.device)
+        size = [max(2, round(n * CELL / STRIDES[-1])) * STRIDES[-1] for n in cells(*image.shape[:2])]
+        pixels = pixels[:, :, :: max(1, image.shape[0] // (ENOUGH * size[0]))]
+        small = F.interpolate(pixels, size=size, mode="bilinear", antialias=True)
+        return (small / 255).contiguous(memory_format=torch.channels_last)
+
+
+def to_tensor(image: np.ndarray, device: str) -> Tensor:
+    """A picture (RGB uint8 H W 3) as 1 3 H W, still uint8. Raises ValueError where it is none."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError("a picture must be an RGB uint8 array of shape H W 3")
+    if not image.size:
+        raise ValueError("a picture must have at least one pixel")
+    plain = image.flags.carray and min(image.strides) > 0  # as torch takes it; copying a 4K picture costs 3 ms
+    return torch.from_numpy(image if plain else image.copy()).to(device).permute(2, 0, 1)[None]
+
+
+def default_device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def faster_type(device: str) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it, else float32: emulated it would be several times slower."""
+    return min((torch.float32, torch.bfloat16), key=lambda dtype: convolution_s(device, dtype))
+
+
+@torch.inference_mode()
+def convolution_s(device: str, dtype: torch.dtype) -> float:
+    """Least seconds of five convolutions such as the model has."""
+    layer = torch.nn.Conv2d(32, 32, 3).to(device, dtype).to(memory_format=torch.channels_last)
+    x = torch.zeros(1, 32, 74, 130, device=device, dtype=dtype).to(memory_format=torch.channels_last)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        layer(x).sum().item()
+        times.append(time.perf_counter() - start)
+    return min(times)

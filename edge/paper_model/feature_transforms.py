@@ -1,0 +1,86 @@
+"""Eq. 2 of the paper: style features put into content features, as printed and in the forms that repair it.
+
+Each form takes content features x (B C H W) and style features y (B C h w), both float32, and returns B C H W.
+"""
+
+from collections.abc import Callable
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from edge.grid_model.colorization import mix, statistics, whiten_and_colour
+
+#: Share of the way from a content feature to the style's mean that `residual` goes.
+ALPHA = 0.5
+#: Divides the cosines between features before the softmax: the smaller, the fewer style features each one looks at.
+TEMPERATURE = 0.1
+#: Side of the grid to which features are pooled before each looks at all others.
+TOKENS = 16
+#: Added to a variance before its root is taken; to that of a few features also a share of the variance of all.
+LEAST_VARIANCE, LEAST_SHARE = 1e-5, 0.05
+
+
+def literal(x: Tensor, y: Tensor) -> Tensor:
+    """As printed, sum_m (y_m - x_k), divided by the number of its terms: the negated content plus the style's mean."""
+    return mean(y) - x
+
+
+def residual(x: Tensor, y: Tensor, alpha: float = ALPHA) -> Tensor:
+    """x_k + alpha * mean_m (y_m - x_k): the mean moves by alpha, and 1 - alpha of the content's contrast stays."""
+    return x + alpha * literal(x, y)
+
+
+def adain(x: Tensor, y: Tensor) -> Tensor:
+    """The style's mean and standard deviation, channel by channel."""
+    return normalized(x) * deviation(y) + mean(y)
+
+
+def wct(x: Tensor, y: Tensor) -> Tensor:
+    """The style's mean and covariance: whiten, then colour."""
+    transform, offset = whiten_and_colour(statistics(x), statistics(y))
+    return mix(x, transform, offset[..., None])
+
+
+def attention(x: Tensor, y: Tensor, temperature: float = TEMPERATURE) -> Tensor:
+    """Each feature leaves the statistics of those content features that look like it for those of such style features.
+
+    The weights a_km = softmax_m(cos(x_k, y_m) / temperature) of the normalised features are AdaAttN's; equal weights
+    give `adain`. AdaAttN takes the content's global statistics off instead, which leaves its regions in twice: in
+    their own style features grew by half.
+    """
+    own_mean, own_deviation = attended(x, x, temperature)
+    style_mean, style_deviation = attended(x, y, temperature)
+    return (x - own_mean) / own_deviation * style_deviation + style_mean
+
+
+def attended(x: Tensor, y: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of y as each feature of x weighs it, B C H W each."""
+    asking, asked = (F.normalize(tokens(normalized(f)), dim=1) for f in (x, y))
+    weights = (asking.mT @ asked / temperature).softmax(2).mT  # B m k
+    centre, power = tokens(y) @ weights, tokens(y.square()) @ weights
+    spread = (power - centre.square()).clamp(min=0) + LEAST_SHARE * deviation(y).square().flatten(2)
+    mean, spread = (F.interpolate(f.unflatten(2, (TOKENS, TOKENS)), x.shape[2:], mode="bilinear")
+                    for f in (centre, (spread + LEAST_VARIANCE).sqrt()))
+    return mean, spread
+
+
+def tokens(x: Tensor) -> Tensor:
+    """B C H W pooled to B C 256."""
+    return F.adaptive_avg_pool2d(x, TOKENS).flatten(2)
+
+
+def normalized(x: Tensor) -> Tensor:
+    """Every channel with mean 0 and variance 1."""
+    return (x - mean(x)) / deviation(x)
+
+
+def mean(x: Tensor) -> Tensor:
+    return x.mean((2, 3), keepdim=True)
+
+
+def deviation(x: Tensor) -> Tensor:
+    return (x.var((2, 3), correction=0, keepdim=True) + LEAST_VARIANCE).sqrt()
+
+
+FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    form.__name__: form for form in (literal, residual, adain, wct, attention)}

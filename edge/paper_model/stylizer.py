@@ -1,0 +1,76 @@
+"""The door of model `paper`: a picture and a style in, the stylized picture out, at any size."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edge.grid_model.stylizer import faster_type, to_tensor
+from edge.paper_model.model import PaperModel, network_side
+from edge.paper_model.weights import SHIPPED, load
+from edge.vgg.vgg import VGG
+
+#: Long side of the network's input in pixels, where no factor is asked for: as in the paper's Table 1, whose times are
+#: a constant plus something per pixel of the output.
+LONG_SIDE = 512
+#: Most pixels of an output and of the network's input: beyond them the feature maps take gigabytes.
+MAX_PIXELS, MAX_NETWORK_PIXELS = 4096 * 4096, 2048 * 2048
+
+
+class PaperStylizer:
+    """`edge.grid_model.stylizer.Stylizer`'s counterpart: it answers with pixels, not with a grid."""
+
+    def __init__(self, model: PaperModel, model_version: str, device: str) -> None:
+        self.device, self.model_version = device, model_version
+        self.model = model.to(device).to(memory_format=torch.channels_last)
+        dtype = faster_type(device)
+        self.model.encoder.to(dtype)
+        self.model.decoder.to(dtype)
+
+    @classmethod
+    def load(cls, weights: Path | None = None, vgg: Path | None = None, device: str | None = None) -> "PaperStylizer":
+        """Weights (None: the shipped ones) and the VGG-19 they were trained with (None: torchvision's download)."""
+        return cls(*load(weights or SHIPPED, VGG(vgg)), device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    @torch.inference_mode()
+    def style(self, image: np.ndarray, *, long_side: int = LONG_SIDE) -> Tensor:
+        """Features of a style picture (RGB uint8 H W 3); `long_side` should be the network's for the content."""
+        pixels = to_tensor(image, self.device)
+        height, width = pixels.shape[2:]
+        return self.model.encode(reduced(pixels, height, width, max(height, width) / long_side))
+
+    @torch.inference_mode()
+    def stylize(self, content: np.ndarray, style: Tensor, *, size: tuple[int, int] | None = None,
+                factor: float | None = None) -> np.ndarray:
+        """A picture (RGB uint8 H W 3) in the style: RGB uint8 of `size` (width, height), by default the content's.
+
+        `factor` is the paper's r: the network draws at size / r, in steps of 8 px; by default at 512 px on the long
+        side, or at the size itself where that is smaller.
+        """
+        pixels = to_tensor(content, self.device)
+        width, height = size or content.shape[1::-1]
+        if min(width, height) < 1 or width * height > MAX_PIXELS:
+            raise ValueError(f"a picture must have 1 to {MAX_PIXELS} pixels, not {width}x{height}")
+        factor = max(1, max(height, width) / LONG_SIDE) if factor is None else factor
+        small = reduced(pixels, height, width, factor)
+        picture = self.model(small, style, height, width)[0]
+        return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+
+    def warm_up(self) -> None:
+        """Run once, so that the first picture does not pay for what is set up lazily."""
+        image = np.zeros((64, 64, 3), np.uint8)
+        self.stylize(image, self.style(image))
+
+
+def reduced(pixels: Tensor, height: int, width: int, factor: float) -> Tensor:
+    """The network's input, in 0..1, for an output of height x width that is to be enlarged by `factor`."""
+    if not 0 < factor < math.inf:
+        raise ValueError(f"the factor r must be a number above 0, not {factor}")
+    if height * width > MAX_NETWORK_PIXELS * factor * factor:
+        raise ValueError(f"the factor r = {factor} is too small for a picture of {width}x{height}")
+    size = network_side(height, factor), network_side(width, factor)
+    small = F.interpolate(pixels.float(), size, mode="bilinear", antialias=True)
+    return (small / 255).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,1 @@
+"""Losses and steps: distillation, training, retraining while serving. Imports grid_model and vgg."""

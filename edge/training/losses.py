@@ -1,0 +1,114 @@
+"""What the training asks of a stylized picture and of its grid."""
+
+from collections.abc import Iterable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from edge.grid_model.grid import luma
+
+#: VGG layers whose means and standard deviations are a picture's style.
+STYLE_LAYERS = ("1_1", "2_1", "3_1")
+#: Hue of skin, a unit vector in (Cb, Cr); how far from it real complexions lie, as a share of their chroma (22 degrees
+#: to either side); and how strong a cast may be that lies on top.
+SKIN_HUE, SKIN_SPREAD, SKIN_CAST = (-0.60, 0.80), 0.4, 0.02
+#: How light skin may become: lighter, a face loses its features.
+SKIN_LIGHT = 0.85
+#: How far green may lead in what was blue, and by which share more the darker it is: dark orange is olive.
+GREEN_CAST, OLIVE = 0.02, 0.3
+#: How many times steeper the output may be than the content, and how steep the content is where that stops to matter.
+STEEPER, FLAT = 1.5, 0.01
+
+
+def style_moments(features: Iterable[Tensor]) -> list[Tensor]:
+    """Mean and standard deviation of each layer's channels: a list of B 2C."""
+    flat = (f.float().flatten(2) for f in features)
+    return [torch.cat((f.mean(2), (f.var(2) + 1e-6).sqrt()), 1) for f in flat]
+
+
+def style_distance(moments: list[Tensor], target: list[Tensor]) -> Tensor:
+    """Squared distance relative to the target's size, summed over the layers: B."""
+    layers = [(a - b).square().sum(1) / b.square().sum(1) for a, b in zip(moments, target, strict=True)]
+    return torch.stack(layers).sum(0)
+
+
+def edge_loss(a: Tensor, b: Tensor) -> Tensor:
+    """1 - SSIM of the gradient magnitudes of luma: whether what stood out in one stands out in the other."""
+    return 1 - ssim(gradient(a), gradient(b))
+
+
+def ssim(a: Tensor, b: Tensor) -> Tensor:
+    """Mean structural similarity of B 1 H W in 0..1."""
+    mean_a, mean_b = blur(a), blur(b)
+    var_a, var_b = blur(a * a) - mean_a.square(), blur(b * b) - mean_b.square()
+    covariance = blur(a * b) - mean_a * mean_b
+    light = (2 * mean_a * mean_b + 1e-4) / (mean_a.square() + mean_b.square() + 1e-4)
+    return (light * (2 * covariance + 9e-4) / (var_a + var_b + 9e-4)).mean()
+
+
+def skin(image: Tensor) -> Tensor:
+    """Which pixels of B 3 H W have the colour of skin, of any complexion: B H W, true or false."""
+    toned, off = skin_tone(image)
+    return (off.abs() < SKIN_SPREAD * toned) & (toned > 0.03) & (toned < 0.25) & (luma(image) > 0.15)
+
+
+def unnatural_skin(output: Tensor, content: Tensor) -> Tensor:
+    """How far skin has left its hue, greyer being free, or its light: mean over the skin of each picture, and B."""
+    toned, off = skin_tone(output)
+    excess = F.relu(off.abs() - SKIN_SPREAD * F.relu(toned) - SKIN_CAST) + F.relu(-toned)
+    excess = excess + F.relu(luma(output) - luma(content).clamp(min=SKIN_LIGHT))
+    mask = skin(content).float()
+    return ((excess * mask).mean((1, 2)) / (mask.mean((1, 2)) + 0.05)).mean()
+
+
+def unnatural_sky(output: Tensor, content: Tensor) -> Tensor:
+    """How far blue has turned green or olive, as no sky is: mean over the blue of each picture, and over B."""
+    red, green, blue = content.unbind(1)
+    mask = ((blue > green + 0.02) & (green > red + 0.02)).float()
+    dark = 1 - luma(output).clamp(0, 1)
+    excess = F.relu(output[:, 1] - torch.maximum((1 - OLIVE * dark) * output[:, 0], output[:, 2]) - GREEN_CAST)
+    return ((excess * mask).mean((1, 2)) / (mask.mean((1, 2)) + 0.05)).mean()
+
+
+def glow(output: Tensor, content: Tensor) -> Tensor:
+    """Slopes of the output where the content (B 3 H W) is flat: halos, blotches and bands."""
+    total = output.new_zeros(())
+    for axis in (2, 3):
+        slope, own = output.diff(dim=axis).abs(), content.diff(dim=axis).abs().amax(1, keepdim=True)
+        total = total + (F.relu(slope - STEEPER * own) * torch.exp(-own / FLAT)).mean()
+    return total
+
+
+def skin_tone(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Chroma (Cb, Cr of B 3 H W) along the hue that all complexions share, and across it: two of B H W."""
+    y = luma(image)
+    blue, red = 0.564 * (image[:, 2] - y), 0.713 * (image[:, 0] - y)
+    return SKIN_HUE[0] * blue + SKIN_HUE[1] * red, SKIN_HUE[1] * blue - SKIN_HUE[0] * red
+
+
+def grid_roughness(grid: Tensor) -> Tensor:
+    """How far a grid's cells (B 3 D R C 4) are from the mean of their two neighbours, along luma, rows and columns."""
+    second = (grid.diff(n=2, dim=axis) for axis in (2, 3, 4) if grid.shape[axis] > 2)
+    return sum((d.square().mean() for d in second), grid.new_zeros(()))
+
+
+def out_of_range(image: Tensor) -> Tensor:
+    """How far colours lie outside 0..1, where clipping would flatten them."""
+    return (F.relu(-image) + F.relu(image - 1)).mean()
+
+
+def gradient(image: Tensor) -> Tensor:
+    """Sobel gradient magnitude of luma, a quarter of the usual scale: B 1 H-2 W-2."""
+    y = luma(image)[:, None]
+    rows = y[:, :, :-2] + 2 * y[:, :, 1:-1] + y[:, :, 2:]
+    columns = y[..., :-2] + 2 * y[..., 1:-1] + y[..., 2:]
+    across, down = rows[..., 2:] - rows[..., :-2], columns[:, :, 2:] - columns[:, :, :-2]
+    return (across.square() + down.square() + 1e-8).sqrt() / 4
+
+
+def blur(image: Tensor) -> Tensor:
+    """Gaussian, 11 taps, sigma 1.5, no border."""
+    taps = torch.exp(-torch.arange(-5, 6, device=image.device).square() / 4.5)
+    taps = taps / taps.sum()
+    return F.conv2d(F.conv2d(image, taps.view(1, 1, 1, 11)), taps.view(1, 1, 11, 1))

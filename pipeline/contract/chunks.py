@@ -1,0 +1,86 @@
+"""The frames channel: a stylized frame as a JSON header and a body, cut into chunks and joined again.
+
+Payload: u32 header length, JSON header, packed grid. Chunk: u32 message, u16 index, u16 total, at most CHUNK_BYTES of
+payload. All big-endian; the page's twins are clients/web/net/chunks.js and messages.js.
+"""
+import json
+import struct
+
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.messages import MAX_FRAME_ID, StylizedFrame
+
+#: Below every browser's message limit, and small enough that control messages get through between two chunks.
+CHUNK_BYTES = 16 * 1024
+MAX_CHUNKS = 64
+MAX_PARTIAL = 8
+#: Ours have some 150.
+MAX_HEADER_BYTES = 4096
+_CHUNK = struct.Struct(">IHH")
+_LENGTH = struct.Struct(">I")
+
+
+def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
+    header = {
+        "frame_id": frame.frame_id,
+        "style_id": frame.style_id,
+        "model_version": frame.model_version,
+        "edge_id": frame.edge_id,
+        "cut": frame.cut,
+        "grid": frame.grid_shape,
+    }
+    text = json.dumps(header, separators=(",", ":")).encode()
+    payload = _LENGTH.pack(len(text)) + text + frame.grid
+    total = -(-len(payload) // CHUNK_BYTES)
+    return [
+        _CHUNK.pack(message & 0xFFFFFFFF, i, total) + payload[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES]
+        for i in range(total)
+    ]
+
+
+class ChunkJoiner:
+    """Joins chunks that arrive in any order; remembers at most MAX_PARTIAL unfinished messages, oldest dropped."""
+
+    def __init__(self) -> None:
+        self.dropped = 0
+        self._partial: dict[int, list[bytes | None]] = {}
+
+    def add(self, chunk: bytes) -> tuple[dict, bytes] | None:
+        """The (header, body) that `chunk` completes, or None. Raises BadMessage for bytes that are no chunk of ours."""
+        if not _CHUNK.size < len(chunk) <= _CHUNK.size + CHUNK_BYTES:
+            raise BadMessage(f"A chunk of {len(chunk)} bytes.")
+        message, index, total = _CHUNK.unpack_from(chunk)
+        if not index < total <= MAX_CHUNKS:
+            raise BadMessage(f"Chunk {index} of {total}.")
+        parts = self._partial.get(message) or self._begin(message, total)
+        if len(parts) != total or parts[index] is not None:
+            raise BadMessage(f"Chunk {index} of {total} of a message that has another number of them, or has it.")
+        parts[index] = chunk[_CHUNK.size :]
+        if None in parts:
+            return None
+        del self._partial[message]
+        return _split(b"".join(parts))
+
+    def _begin(self, message: int, total: int) -> list[bytes | None]:
+        if len(self._partial) == MAX_PARTIAL:
+            del self._partial[next(iter(self._partial))]
+            self.dropped += 1
+        return self._partial.setdefault(message, [None] * total)
+
+
+def _split(payload: bytes) -> tuple[dict, bytes]:
+    try:
+        (length,) = _LENGTH.unpack_from(payload)
+        text, body = payload[_LENGTH.size :][:length], payload[_LENGTH.size :][length:]
+        header = json.loads(text.decode() if length <= MAX_HEADER_BYTES else "", parse_constant=_refuse)
+    except (struct.error, ValueError, RecursionError):
+        raise BadMessage("A stylized frame without a readable header.") from None
+    if len(text) < length or not isinstance(header, dict):
+        raise BadMessage("A stylized frame whose header is cut short, or not an object.")
+    if type(frame_id := header.get("frame_id")) is not int or not 0 <= frame_id <= MAX_FRAME_ID:
+        raise BadMessage("A stylized frame that says of no frame of ours that it is its answer.")
+    return header, body
+
+
+def _refuse(constant: str) -> None:
+    """NaN and the infinities are Python's, not JSON's."""
+    raise ValueError(constant)

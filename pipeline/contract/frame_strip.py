@@ -1,0 +1,113 @@
+"""The frame-id strip: extra rows below the picture that tell the gateway which local frame this is.
+
+32 equal blocks across the width, luma only: sync 1 0, the id in 16 Gray-coded bits, its CRC-8, sync 0 1, four zeros.
+Gray code: a block that the encoder blurs between two ids is wrong by one id at most, and the CRC tells.
+The page's twin is clients/web/capture/frame_strip.js.
+
+A decoder that misses a packet mixes old strips with new ones: one in 400 such mixtures passes a CRC of 8 bits, and some
+show an earlier strip whole. So blocks must also be clearly dark or bright, and ids must go forward (`ForwardIds`).
+"""
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+STRIP_ROWS = 16
+BLOCKS = 32
+_LOW, _HIGH = 32, 222
+_THRESHOLD = 127
+#: How far from the threshold each block must be. VP8 at 150 kbit/s leaves 72 levels, and 54 after 4x downscaling.
+_MARGIN = 45
+#: Of a block's three cells the middle one is read: its neighbours blur into the others.
+CELLS = 3
+#: The digit that each of 256 levels is.
+_BITS = bytes(b"?01"[(level <= _THRESHOLD - _MARGIN) + 2 * (level >= _THRESHOLD + _MARGIN)] for level in range(256))
+#: Ten seconds of 60 frames: a client that is silent for longer loses its session.
+_FURTHEST_AHEAD = 600
+#: Ids in a row that go forward among themselves: where a wrong one was believed, the count goes on from here.
+_CONVINCING = 3
+
+
+def _crc8(value: int) -> int:
+    """CRC-8, polynomial 0x07, over the two big-endian bytes of `value`."""
+    crc = 0
+    for byte in value.to_bytes(2, "big"):
+        crc ^= byte
+        for _ in range(8):
+            crc = ((crc << 1) ^ 0x07 if crc & 0x80 else crc << 1) & 0xFF
+    return crc
+
+
+def _bits(frame_id: int) -> np.ndarray:
+    gray = frame_id ^ (frame_id >> 1)
+    word = (0b10 << 30) | (gray << 14) | (_crc8(frame_id) << 6) | (0b01 << 4)
+    return np.array([(word >> (31 - i)) & 1 for i in range(BLOCKS)], np.uint8)
+
+
+def strip(frame_id: int, width: int) -> np.ndarray:
+    """Luma uint8 [STRIP_ROWS, width] for `frame_id` modulo 65536."""
+    levels = np.where(_bits(frame_id & 0xFFFF), _HIGH, _LOW).astype(np.uint8)
+    block = np.arange(width) * BLOCKS // width
+    return np.repeat(levels[block][None], STRIP_ROWS, 0)
+
+
+def stamp(rgb: np.ndarray, frame_id: int) -> np.ndarray:
+    """RGB uint8 [H, W, 3] with the strip below: [H + STRIP_ROWS, W, 3]."""
+    return np.concatenate([rgb, np.repeat(strip(frame_id, rgb.shape[1])[..., None], 3, 2)])
+
+
+def strip_rows(frame_height: int, picture_height: int) -> int:
+    """Rows the strip takes in a received frame: the sender may have scaled the whole frame down."""
+    return max(1, round(frame_height * STRIP_ROWS / (picture_height + STRIP_ROWS)))
+
+
+def read(strip_luma: np.ndarray) -> int | None:
+    """The id in a strip's luma, uint8 [rows, width], any scale; None if a block is unclear, or sync or CRC wrong."""
+    rows, width = strip_luma.shape
+    if rows < 1 or width < BLOCKS:
+        return None
+    middle = strip_luma[int(rows * 0.3) : max(int(rows * 0.3) + 1, int(rows * 0.7))]
+    cells = cv2.resize(middle, (BLOCKS * CELLS, 1), interpolation=cv2.INTER_AREA)
+    bits = cells[0, CELLS // 2 :: CELLS].tobytes().translate(_BITS)
+    return None if b"?" in bits else _id_in(int(bits, 2))
+
+
+def _id_in(word: int) -> int | None:
+    """The id in a strip's 32 bits."""
+    if word >> 30 != 0b10 or word & 0x3F != 0b010000:
+        return None
+    gray, frame_id = (word >> 14) & 0xFFFF, 0
+    while gray:
+        frame_id ^= gray
+        gray >>= 1
+    return frame_id if (word >> 6) & 0xFF == _crc8(frame_id) else None
+
+
+def is_reached(frame_id: int, now: int) -> bool:
+    """Whether `now` is `frame_id` or comes after it, on the circle of 65536."""
+    return (now - frame_id) % 65536 < 32768
+
+
+@dataclass(slots=True)
+class ForwardIds:
+    """Believes the ids of one stream as long as they go forward: a strip that stands still is an old one."""
+
+    _last: int | None = None
+    _doubted: int | None = None
+    _in_a_row: int = 0
+
+    def believe(self, frame_id: int) -> bool:
+        if self._last is not None and not _ahead(self._last, frame_id) and not self._convinced(frame_id):
+            return False
+        self._last, self._doubted = frame_id, None
+        return True
+
+    def _convinced(self, frame_id: int) -> bool:
+        """Whether the last ids, none of which goes on from `_last`, go on from each other."""
+        follows = self._doubted is not None and _ahead(self._doubted, frame_id)
+        self._doubted, self._in_a_row = frame_id, self._in_a_row + 1 if follows else 1
+        return self._in_a_row >= _CONVINCING
+
+
+def _ahead(before: int, frame_id: int) -> bool:
+    return 0 < (frame_id - before) % 65536 <= _FURTHEST_AHEAD

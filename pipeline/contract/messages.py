@@ -1,0 +1,219 @@
+"""What travels through Redis: frozen dataclasses that pack and unpack themselves.
+
+A message is msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes become a value or one BadMessage.
+"""
+import json
+import math
+from dataclasses import dataclass, fields
+from hashlib import sha256
+from typing import ClassVar, Self
+
+import msgpack
+
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.grid_codec import check_shape
+
+VERSION = 5
+#: A key frame is a JPEG of at most 512 px (about 60 KB); an answer is a packed grid of about 12 KB.
+MAX_BYTES = 1 << 20
+MAX_TEXT = 256
+#: The strip holds 16 bits.
+MAX_FRAME_ID = 65_535
+#: Whole numbers are counts, ids and sizes: never negative, and exact wherever JSON and JavaScript read them.
+MAX_INT = (1 << 53) - 1
+#: Fractions are losses and milliseconds: never negative, and none of ours comes near this.
+MAX_FLOAT = 1e9
+#: A job that takes ten seconds is ended: no stage of a key frame takes longer than a minute.
+MAX_STAGE_MS = 60_000.0
+#: What a role tells of itself: some thirty gauges.
+MAX_GAUGES, MAX_GAUGES_BYTES, MAX_GAUGE_NAME, MAX_GAUGE = 256, 32 << 10, 128, 1e15
+
+
+class Message:
+    """Fields are str, int, float, bool, bytes or tuple[int, ...]; anything else on the wire is refused.
+
+    So are numbers that are negative, endless or no numbers, and text that does not print: see `_within`.
+    """
+
+    __slots__ = ()
+
+    def pack(self) -> bytes:
+        return msgpack.packb([VERSION, type(self).__name__, [getattr(self, f.name) for f in fields(self)]])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Self:
+        """Raises BadMessage unless `data` is exactly one message of this class and version."""
+        if len(data) > 2 * MAX_BYTES:
+            raise BadMessage(f"{cls.__name__}: {len(data)} bytes are more than a message may have.")
+        try:
+            version, name, values = msgpack.unpackb(data, use_list=False)
+        except Exception as error:  # msgpack raises a dozen kinds, and unpacking the triple two more
+            raise BadMessage(f"{cls.__name__}: not a message ({type(error).__name__}).") from None
+        if version != VERSION or name != cls.__name__:
+            raise BadMessage(f"{cls.__name__}: this is {name!r:.40} of version {version!r:.20}.")
+        if not isinstance(values, tuple) or len(values) != len(fields(cls)):
+            raise BadMessage(f"{cls.__name__}: wrong number of fields.")
+        for field, value in zip(fields(cls), values):
+            _check(f"{cls.__name__}.{field.name}", field.type, value)
+        message = cls(*values)
+        message.validate()
+        return message
+
+    def validate(self) -> None:
+        """Raise BadMessage where fields contradict each other."""
+
+
+def printable(text: str) -> str:
+    """Text as messages carry it: one line, at most as long as they allow."""
+    return "".join(c if c.isprintable() else " " for c in text[:MAX_TEXT])
+
+
+def _check(name: str, kind: object, value: object) -> None:
+    if kind == tuple[int, ...]:
+        good = isinstance(value, tuple) and len(value) <= 8 and all(type(v) is int for v in value)
+    else:
+        good = type(value) is kind
+    if not good:
+        raise BadMessage(f"{name}: {type(value).__name__} is not a {getattr(kind, '__name__', kind)}.")
+    if not _within(value):
+        raise BadMessage(f"{name}: this is beyond what it may be.")
+
+
+def _within(value: object) -> bool:
+    """Whether a value of the right type is one that some message of ours could carry."""
+    match value:
+        case bytes():
+            return len(value) <= MAX_BYTES
+        case str():
+            return len(value) <= MAX_TEXT and value.isprintable()
+        case tuple():
+            return all(map(_within, value))
+        case int():
+            return 0 <= value <= MAX_INT
+        case float():
+            return 0 <= value <= MAX_FLOAT  # false for what is not a number
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrame(Message):
+    """A frame the gateway picked, on its way to an edge."""
+
+    gateway_id: str
+    stream_id: str
+    frame_id: int  # the strip's, 0..65535
+    style_id: str
+    cut: bool  # first of a new scene: nothing of the scene before applies
+    picture: bytes  # JPEG, without the strip
+    shared_by: str = ""  # who agreed to its being learned from, and may take that back; "" for nobody
+    consent: str = ""  # the token of that agreement, see pipeline.queues.training_samples
+
+    def validate(self) -> None:
+        if self.frame_id > MAX_FRAME_ID:
+            raise BadMessage(f"KeyFrame: there is no frame {self.frame_id}.")
+
+
+@dataclass(frozen=True, slots=True)
+class StylizedFrame(Message):
+    """An edge's answer: a bilateral grid of colour transforms, or an error."""
+
+    stream_id: str
+    frame_id: int
+    style_id: str
+    edge_id: str
+    model_version: str
+    cut: bool
+    grid_shape: tuple[int, ...]  # depth, rows, columns; () with an error
+    grid: bytes  # packed, see pipeline.contract.grid_codec; whoever uses it learns whether it fits its shape
+    decode_ms: float
+    stylize_ms: float
+    error: str  # one sentence, "" when all is well
+    queue_ms: float = 0.0  # what its key frame waited in Redis, by Redis' own clock
+
+    def validate(self) -> None:
+        if not self.error:
+            check_shape(self.grid_shape)
+        if self.frame_id > MAX_FRAME_ID:
+            raise BadMessage(f"StylizedFrame: there is no frame {self.frame_id}.")
+        if max(self.decode_ms, self.stylize_ms, self.queue_ms) > MAX_STAGE_MS:
+            raise BadMessage("StylizedFrame: no key frame takes that long.")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSample(Message):
+    """A key frame whose sender agreed to its being learned from."""
+
+    shared_by: str
+    style_id: str
+    picture: bytes  # JPEG
+    consent: str = ""  # see KeyFrame
+
+
+@dataclass(frozen=True, slots=True)
+class RoleReport(Message):
+    """That a process of a role lives, and its gauges."""
+
+    role: str
+    gauges: bytes  # JSON: sample -> number
+
+    def values(self) -> dict[str, float]:
+        """Raises ValueError or RecursionError for what is no JSON."""
+        return json.loads(self.gauges)
+
+    def validate(self) -> None:
+        if len(self.gauges) > MAX_GAUGES_BYTES:
+            raise BadMessage(f"RoleReport: {len(self.gauges)} bytes of gauges are more than a role has.")
+        try:
+            values = self.values()
+        except (ValueError, RecursionError):
+            raise BadMessage("RoleReport: its gauges are no JSON.") from None
+        if not isinstance(values, dict) or len(values) > MAX_GAUGES:
+            raise BadMessage("RoleReport: this is no table of gauges, or one of too many.")
+        if not all(is_gauge(name, value) for name, value in values.items()):
+            raise BadMessage("RoleReport: its gauges are no numbers.")
+
+
+def is_gauge(name: str, value: object) -> bool:
+    """Whether this may be added to others and shown: JSON's NaN, Infinity and endless integers may not."""
+    finite = type(value) is float and math.isfinite(value) or type(value) is int
+    return finite and abs(value) <= MAX_GAUGE and len(name) <= MAX_GAUGE_NAME and name.isprintable()
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSnapshot(Message):
+    """What is known of weights on their way; they travel beside it, as one safetensors file in parts."""
+
+    MAX_SIZE_BYTES: ClassVar[int] = 64 << 20
+
+    edge_id: str  # who made them; CLOUD for a global
+    base_version: int  # the global they were trained from; of a global, its own version
+    num_examples: int  # images since then
+    loss_before: float  # Eq. 5 of the maker's own pictures, with the base
+    loss_after: float  # and with these
+    size_bytes: int
+    sha256: str
+    published: int = 0  # of a global, its place in the order of all that were ever published; of a local, its base's
+    signature: bytes = b""  # see pipeline.queues.signing
+
+    @classmethod
+    def of(cls, weights: bytes, *, edge_id: str, base_version: int, num_examples: int = 0,
+           loss_before: float = 0.0, loss_after: float = 0.0, published: int = 0) -> Self:
+        size_bytes, digest = len(weights), sha256(weights).hexdigest()
+        return cls(edge_id, base_version, num_examples, loss_before, loss_after, size_bytes, digest, published)
+
+    @property
+    def part_count(self) -> int:
+        return -(-self.size_bytes // MAX_BYTES)
+
+    @property
+    def model_version(self) -> str:
+        """What workers call these weights."""
+        return self.sha256[:12]
+
+    def validate(self) -> None:
+        if not 0 < self.size_bytes <= self.MAX_SIZE_BYTES:
+            raise BadMessage(f"WeightSnapshot: weights of {self.size_bytes} bytes are none of ours.")
+        if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
+            raise BadMessage("WeightSnapshot: its sha256 is none.")
+        if self.base_version < 0:
+            raise BadMessage(f"WeightSnapshot: there is no version {self.base_version}.")

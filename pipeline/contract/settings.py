@@ -1,0 +1,129 @@
+"""Settings from MVS_* environment variables: parsed once, at the start of a process; wrong values are named."""
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.contract.errors import BadSetting
+from pipeline.contract.redaction import in_environment, in_ice_servers, in_url, redact, whole
+from pipeline.http import client_address, hosts
+
+
+def _ice_servers(text: str) -> tuple[dict, ...]:
+    """A JSON list of RTCIceServer objects: [{"urls": "turn:host:3478", "username": "u", "credential": "p"}]."""
+    servers = json.loads(text)
+    if not isinstance(servers, list) or not all(isinstance(s, dict) and "urls" in s for s in servers):
+        raise ValueError("a JSON list of objects with urls is needed")
+    return tuple(servers)
+
+
+def _name(text: str) -> str:
+    if not text or not all(c.isalnum() or c in "-_" for c in text):
+        raise ValueError("letters, digits, - and _ only")
+    return text
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("on", "off"):
+        raise ValueError("on or off is needed")
+    return text.lower() == "on"
+
+
+def _token(text: str) -> str:
+    if text and len(text) < 16 or not all(c.isascii() and (c.isalnum() or c in "-_") for c in text):
+        raise ValueError("16 or more letters, digits, - and _ are needed")
+    return text
+
+
+def _key(text: str) -> str:
+    if text and len(text) < 32 or not text.isascii() or not text.isprintable():
+        raise ValueError("32 or more characters of ASCII are needed")
+    return text
+
+
+def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        value = kind(text)
+        if not 0 < value < 1e9:
+            raise ValueError("a positive number is needed")
+        return value
+
+    return parse
+
+
+def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
+    return field(default=default, metadata={"parse": parse, "doc": doc})
+
+
+def _secret(default: Any, parse: Callable[[str], Any], doc: str, *, find: Callable[[str], list[str]] = whole) -> Any:
+    """A setting whose value is never shown; `find` takes from it what no log may hold."""
+    return field(default=default, repr=False, metadata={"parse": parse, "doc": doc, "secrets": find})
+
+
+def _models_dir() -> Path:
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mvstylizer" / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One process's configuration. Each field is MVS_<NAME> in the environment; command-line options override it."""
+
+    redis_url: str = _secret("redis://127.0.0.1:6379/0", str, "where Redis is", find=in_url)
+    cloud_redis_url: str = _secret("", str, "where the Redis of edges' weights is, if it is another one", find=in_url)
+    edge_id: str = _setting("edge", _name, "the edge this gateway feeds, or this worker belongs to")
+    gateway_id: str = field(
+        default_factory=lambda: uuid.uuid4().hex[:8], metadata={"parse": _name, "doc": "this gateway's name"}
+    )
+    host: str = _setting("127.0.0.1", str, "address the gateway listens on")
+    port: int = _setting(8080, _positive(int), "port the gateway listens on")
+    max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
+    cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
+    key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
+    marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
+    allowed_hosts: tuple[str, ...] = _setting((), hosts.names, "names the page is asked by, beside the machine's own")
+    trusted_proxies: tuple = _setting((), client_address.networks, "addresses whose X-Forwarded-For is believed")
+    offers_per_s: float = _setting(1.0, _positive(float), "offers a second of an address; of this machine ten times it")
+    operator_token: str = _secret("", _token, "what operators show; made up where there is none")
+    operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")
+    snapshot_key: str = _secret("", _key, "signs the models that edges and cloud exchange: the same for all of them")
+    train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
+    train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")
+    train_threads: int = _setting(1, _positive(int), "processor cores that training may use")
+    round_quorum: int = _setting(2, _positive(int), "edges whose weights make a round")
+    round_deadline_s: float = _setting(300.0, _positive(float), "a round waits this long for its quorum")
+    gate_tolerance: float = _setting(0.05, _positive(float), "share by which a global's hold-out loss may rise")
+    models_dir: Path = field(default_factory=_models_dir, metadata={"parse": Path, "doc": "where globals are kept"})
+    vgg: Path | None = _setting(None, Path, "VGG-19 weights to train with; without: the shipped encoder")
+    ice_servers: tuple[dict, ...] = _secret(
+        (), _ice_servers, "STUN and TURN servers as JSON; none by default", find=in_ice_servers
+    )
+
+    @property
+    def weights_url(self) -> str:
+        """The Redis that edges and cloud share."""
+        return self.cloud_redis_url or self.redis_url
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Raises BadSetting that names the variable."""
+        values = {}
+        for f in fields(cls):
+            name = f"MVS_{f.name.upper()}"
+            if name not in environ:
+                continue
+            parse = f.metadata["parse"]
+            try:
+                values[f.name] = parse(environ[name])
+            except ValueError as error:
+                shown = "..." if "secrets" in f.metadata else repr(environ[name])
+                raise BadSetting(f"{name}={shown} makes no sense: {redact(str(error))}.") from None
+        return cls(**values)
+
+    @classmethod
+    def secrets(cls, environ: Mapping[str, str] = os.environ) -> set[str]:
+        """What no log and no message may hold, whether the settings make sense or not."""
+        kinds = {f"MVS_{f.name.upper()}": f.metadata["secrets"] for f in fields(cls) if "secrets" in f.metadata}
+        return in_environment(environ, kinds)

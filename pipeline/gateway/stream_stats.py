@@ -1,0 +1,76 @@
+"""What one stream has done: counted for itself, for the operators' page, and in its gateway's metrics."""
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pipeline.contract.messages import StylizedFrame
+from pipeline.monitoring.metrics import GatewayMetrics
+
+#: Key frames whose encoding time is remembered until their answer comes; no more than two are ever in flight.
+ENCODINGS = 4
+
+
+@dataclass(slots=True)
+class Tally:
+    """One stream's. Times are seconds of one monotonic clock; `frame` is called for each frame, so it does little."""
+
+    metrics: GatewayMetrics
+    #: The stream's name on the operators' page: its real one would let them into the session's business.
+    number: int
+    #: When the key frame on show was picked; before the first, when the stream began.
+    shown_s: float
+    frames: int = 0
+    key_frames: int = 0
+    answers: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+    _encodings_s: dict[int, float] = field(default_factory=dict)
+    _bytes: tuple[int, int] = (0, 0)
+
+    def frame(self) -> None:
+        self.frames += 1
+        self.metrics.frames.inc()
+
+    def picked(self, reason: str) -> None:
+        self.key_frames += 1
+        self.metrics.key_frames.labels(reason).inc()
+
+    def encoded(self, frame_id: int, seconds: float) -> None:
+        """From picking a key frame until it is in the queue."""
+        if len(self._encodings_s) == ENCODINGS:
+            del self._encodings_s[next(iter(self._encodings_s))]
+        self._encodings_s[frame_id] = seconds
+
+    def dropped(self, reason: str) -> None:
+        """A key frame will have no answer."""
+        self.drops[reason] += 1
+        self.metrics.key_frames_dropped.labels(reason).inc()
+
+    def lost(self, reason: str) -> None:
+        """An answer came and was of no use."""
+        self.drops[reason] += 1
+        self.metrics.answers_dropped.labels(reason).inc()
+
+    def answered(self, answer: StylizedFrame, seconds: float, now_s: float) -> None:
+        """The answer to a key frame that was picked `seconds` ago goes to the client."""
+        if self.answers:
+            self.metrics.look_age_seconds.observe(now_s - self.shown_s)
+        self.answers += 1
+        self.metrics.answers.inc()
+        self.metrics.answer_seconds.observe(seconds)
+        self.shown_s = now_s - seconds
+        self._observe_stages(answer, seconds)
+
+    def _observe_stages(self, answer: StylizedFrame, seconds: float) -> None:
+        """Each stage by the clock of who did it; the way back is what remains."""
+        stages = {
+            "encode": self._encodings_s.pop(answer.frame_id, 0.0), "queue": answer.queue_ms / 1000,
+            "decode": answer.decode_ms / 1000, "stylize": answer.stylize_ms / 1000,
+        }
+        stages["return"] = max(0.0, seconds - sum(stages.values()))
+        for stage, value in stages.items():
+            self.metrics.stage_seconds[stage].observe(value)
+
+    def network(self, received: int, sent: int) -> None:
+        """Bytes on the wire since the session began."""
+        for direction, now, before in zip(("in", "out"), (received, sent), self._bytes, strict=True):
+            self.metrics.network_bytes.labels(direction).inc(max(0, now - before))
+        self._bytes = received, sent

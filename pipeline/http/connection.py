@@ -1,0 +1,214 @@
+"""One HTTP connection, between the network and aiohttp: whole requests pass, one at a time and within their time."""
+import asyncio
+import enum
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from pipeline.http.client_address import UNKNOWN
+from pipeline.http.head import MAX_HEAD_BYTES, Head, Refused
+from pipeline.http.responses import refusal_bytes
+
+END = b"\r\n\r\n"
+#: From a request's first byte, or the connection's beginning, to the end of its head.
+HEAD_S = 5.0
+#: A connection that asks for nothing is closed after this.
+IDLE_S = 15.0
+#: A body may take this long, and then as long as this rate gives it. Those of uploads have limits of their own, too.
+BODY_GRACE_S = 10.0
+BODY_BYTES_PER_S = 32 * 1024
+#: An answer takes a second; one that has to wait for Redis and STUN servers some more.
+ANSWER_S = 30.0
+#: After a refusal what is still on its way is read and dropped: else the client's system drops the refusal.
+LINGER_S = 2.0
+#: A refused body up to this is skipped, and the connection goes on.
+MAX_SKIPPED_BYTES = 64 * 1024
+
+
+class State(enum.Enum):
+    IDLE = enum.auto()  # nothing of a request is here
+    HEAD = enum.auto()
+    BODY = enum.auto()
+    SKIP = enum.auto()  # the body of a request that was refused
+    ANSWER = enum.auto()  # the request is whole, its answer is not
+    CLOSING = enum.auto()
+
+
+class Owner(Protocol):
+    """What a connection asks of its server."""
+
+    def admit(self, head: Head, connection: "Connection") -> None:
+        """Sets its client; raises Refused."""
+
+    def refused(self, refused: Refused) -> None:
+        """What was sent got this answer."""
+
+    def left(self, connection: "Connection", reason: str) -> None:
+        """It is over; `reason` is "" where the client or aiohttp closed it."""
+
+    def answered(self, connection: "Connection") -> None:
+        """Its request is over."""
+
+    def spent(self, cpu_s: float) -> None:
+        """So much of the thread's time was HTTP's."""
+
+
+class Connection(asyncio.Protocol):
+    """aiohttp's protocol sees only requests that were admitted, the next one only when it has answered the last."""
+
+    def __init__(self, owner: Owner, peer: str, inner: Callable[["Connection"], asyncio.Protocol]) -> None:
+        """`inner` makes aiohttp's protocol, once there is a request for it."""
+        self.peer, self.client, self.state = peer, UNKNOWN, State.IDLE
+        self._owner, self._make_inner = owner, inner
+        self.inner: asyncio.Protocol | None = None
+        self.opening: asyncio.Task | None = None  # while its handshake lasts
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray()
+        self._left = self._received = 0  # bytes of the body: still to come, and here
+        self._is_answered = False
+        self._since_s = time.monotonic()
+        self.why = ""
+
+    @property
+    def is_waiting(self) -> bool:
+        """For its client: closing it costs nobody an answer."""
+        return self.state in (State.IDLE, State.HEAD, State.SKIP, State.CLOSING)
+
+    def overdue(self, now_s: float) -> str | None:
+        """Why it should be closed, or None."""
+        elapsed_s = now_s - self._since_s
+        if self.state is State.BODY:
+            return "slow" if self._received < BODY_BYTES_PER_S * (elapsed_s - BODY_GRACE_S) else None
+        limit_s, reason = {
+            State.IDLE: (IDLE_S, "idle"), State.HEAD: (HEAD_S, "head"), State.SKIP: (BODY_GRACE_S, "slow"),
+            State.ANSWER: (ANSWER_S, "answer"), State.CLOSING: (LINGER_S, "linger"),
+        }[self.state]
+        return reason if elapsed_s > limit_s else None
+
+    def abort(self, reason: str) -> None:
+        """At once, without another word; `reason` is what it is counted under."""
+        self.why = self.why or reason
+        if self._transport:
+            self._transport.abort()
+        elif self.opening:
+            self.opening.cancel()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        if self.why:
+            transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        began_s = time.thread_time()
+        try:
+            self._take(data)
+        finally:
+            self._owner.spent(time.thread_time() - began_s)
+
+    def eof_received(self) -> None:
+        """The transport closes itself."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.inner:
+            self.inner.connection_lost(error)
+        self.state = State.CLOSING
+        self._owner.left(self, self.why)
+
+    def pause_writing(self) -> None:
+        if self.inner:
+            self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self.inner:
+            self.inner.resume_writing()
+
+    # requests
+
+    def answered(self) -> None:
+        """aiohttp has sent its answer; what it did not want of the body may still come."""
+        self._is_answered = True
+        if self.state is State.ANSWER:
+            self._next()
+
+    def _take(self, data: bytes) -> None:
+        if self.state in (State.BODY, State.SKIP):
+            data = self._take_body(data)
+        if not data or self.state is State.CLOSING:
+            return
+        self._buffer += data
+        if self.state is State.IDLE:
+            self._enter(State.HEAD)
+        if self.state is State.HEAD:
+            self._take_head()
+        elif len(self._buffer) > MAX_HEAD_BYTES:  # sent behind a request that is still being answered
+            self.abort("pipelined")
+
+    def _take_body(self, data: bytes) -> bytes:
+        """Returns what is behind the body."""
+        body, rest = data[: self._left], data[self._left :]
+        self._left -= len(body)
+        self._received += len(body)
+        is_skipped = self.state is State.SKIP
+        if not self._left:
+            self._enter(State.ANSWER)
+        if not is_skipped:
+            self.inner.data_received(body)
+        if not self._left and (is_skipped or self._is_answered):
+            self._next()
+        return rest
+
+    def _take_head(self) -> None:
+        end = self._buffer.find(END, 0, MAX_HEAD_BYTES + len(END))
+        if end < 0 and len(self._buffer) <= MAX_HEAD_BYTES:
+            return
+        head, rest = bytes(self._buffer[:end]), bytes(self._buffer[end + len(END) :])
+        request = None
+        try:
+            if end < 0:
+                raise Refused(431, "This request's headers are longer than any browser's.", "head")
+            request = Head.parse(head)
+            self._owner.admit(request, self)
+        except Refused as refused:
+            self._buffer.clear()
+            self._refuse(refused, request, rest)
+        else:
+            self._pass_on(request, head + END, rest)
+
+    def _pass_on(self, request: Head, head: bytes, rest: bytes) -> None:
+        body, self._buffer = rest[: request.length], bytearray(rest[request.length :])
+        self._left, self._received, self._is_answered = request.length - len(body), len(body), False
+        self._enter(State.BODY if self._left else State.ANSWER)
+        if self.inner is None:
+            self.inner = self._make_inner(self)
+            self.inner.connection_made(self._transport)
+        self.inner.data_received(head + body)
+
+    def _refuse(self, refused: Refused, request: Head | None, rest: bytes) -> None:
+        """Goes on only where what follows is sure, and short. Whoever sends more before the answer is hung up on."""
+        goes_on = (
+            request is not None and request.method != "HEAD" and len(rest) <= request.length <= MAX_SKIPPED_BYTES
+        )
+        self._owner.refused(refused)
+        self._transport.write(refusal_bytes(refused, keep_alive=goes_on))
+        if not goes_on:
+            self._enter(State.CLOSING)
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+            return
+        self._left, self._received = request.length - len(rest), len(rest)
+        if self._left:
+            self._enter(State.SKIP)
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        self._owner.answered(self)
+        self._enter(State.IDLE)
+        if self._buffer:
+            self._enter(State.HEAD)
+            self._take_head()
+
+    def _enter(self, state: State) -> None:
+        self.state, self._since_s = state, time.monotonic()

@@ -1,0 +1,73 @@
+"""By which names this gateway is asked, and whose pages may ask it. No I/O."""
+import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from pipeline.http.head import Refused
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+WRONG_HOST = "This gateway is not known by that name; MVS_ALLOWED_HOSTS is where its operator adds names."
+WRONG_ORIGIN = "Only this gateway's own page may do that; MVS_ALLOWED_HOSTS is where its operator adds names."
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """`own` names are the machine's; `allowed` are those of the setting, such as a proxy's.
+
+    A page whose name was rebound to our address still asks by its own name: so names are listed. Addresses are not,
+    because whoever asks by an address was not led here by a name.
+    """
+
+    own: frozenset[str] = frozenset(("localhost",))
+    allowed: Sequence[str] = ()
+
+    def check_host(self, headers: Mapping[str, str]) -> None:
+        """Raises Refused."""
+        name, _ = host_of(headers["host"])
+        if not (is_address(name) or name in self.own or name.endswith(".localhost") or self.is_allowed(name)):
+            raise Refused(421, WRONG_HOST, "host")
+
+    def check_origin(self, headers: Mapping[str, str]) -> None:
+        """That no other site's page asks. Who is no browser says nothing of this. Raises Refused."""
+        if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+            raise Refused(403, WRONG_ORIGIN, "origin")
+        if (origin := headers.get("origin")) is None:
+            return
+        scheme, _, authority = origin.partition("://")
+        port = DEFAULT_PORTS.get(scheme)
+        ours, theirs = host_of(headers["host"], port), host_of(authority, port)
+        if port is None or not theirs[0] or theirs != ours and not self.is_allowed(theirs[0]):
+            raise Refused(403, WRONG_ORIGIN, "origin")
+
+    def is_allowed(self, name: str) -> bool:
+        return any(name == host or host.startswith("*.") and name.endswith(host[1:]) for host in self.allowed)
+
+
+def host_of(authority: str, default_port: int | None = None) -> tuple[str, int | None]:
+    """(name in lower case, port); "" for what is none."""
+    try:
+        parts = urlsplit(f"//{authority}")
+        port = parts.port
+    except ValueError:
+        return "", None
+    if parts.netloc != authority or parts.username is not None or parts.path or parts.query:
+        return "", None
+    return (parts.hostname or "").rstrip("."), port or default_port
+
+
+def is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Of names with commas between them, with *. before those whose subdomains count; raises ValueError."""
+    found = tuple(word.strip().lower() for word in text.split(",") if word.strip())
+    for name in found:
+        if not all(part and all(c.isalnum() or c in "-_" for c in part) for part in name.removeprefix("*.").split(".")):
+            raise ValueError("names with commas between them are needed, without ports")
+    return found

@@ -1,0 +1,77 @@
+"""How this gateway answers: refusals are one sentence, and every answer has the same security headers."""
+import json
+import logging
+import math
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import redis
+from aiohttp import web
+
+from pipeline.contract.errors import BadImage, BadOffer, Busy
+from pipeline.http.head import METHODS, Refused
+
+logger = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+#: Under which a request has its client, as budgets know it: an address, or an IPv6 network.
+CLIENT = web.RequestKey("client", str)
+RETRY_AFTER_S = 5
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    "frame-ancestors 'none'; base-uri 'none'",
+    "Permissions-Policy": "camera=(self)",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+    "Server": "mvstylizer",
+}
+
+
+@web.middleware
+async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal is {"error": one sentence}; no trace leaves the house."""
+    try:
+        return await handler(request)
+    except web.HTTPRedirection:
+        raise
+    except web.HTTPException as error:
+        ours = error.text and error.text.endswith(".")  # aiohttp's own are "404: Not Found"
+        return refusal(error.status, error.text if ours else f"{error.reason}.")
+    except (BadOffer, BadImage) as error:
+        return refusal(400, str(error))
+    except Busy as error:
+        return refusal(503, str(error), error.retry_after_s)
+    except redis.RedisError:
+        return refusal(503, "Redis does not answer; try again in a moment.")
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.path)
+        return refusal(500, "Something went wrong here; it has been logged.")
+
+
+def refusal(status: int, sentence: str, retry_after_s: float = RETRY_AFTER_S) -> web.Response:
+    return web.json_response({"error": sentence}, status=status, headers=extra_headers(status, retry_after_s))
+
+
+def extra_headers(status: int, retry_after_s: float) -> dict[str, str]:
+    if status in (429, 503):
+        return {"Retry-After": str(max(1, math.ceil(retry_after_s)))}
+    return {401: {"WWW-Authenticate": "Bearer"}, 405: {"Allow": ", ".join(METHODS)}}.get(status, {})
+
+
+async def add_security_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """For `on_response_prepare`: aiohttp's own answers pass here, too. Some handlers have browsers cache more."""
+    response.headers.update(SECURITY_HEADERS | {k: v for k, v in response.headers.items() if k == "Cache-Control"})
+
+
+def refusal_bytes(refused: Refused, *, keep_alive: bool) -> bytes:
+    """The whole answer to a request that aiohttp never sees."""
+    body = json.dumps({"error": refused.sentence}).encode()
+    headers = {
+        "Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(body)),
+        "Connection": "keep-alive" if keep_alive else "close", **SECURITY_HEADERS,
+        **extra_headers(refused.status, refused.retry_after_s),
+    }
+    first = f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}"
+    return "\r\n".join([first, *(f"{name}: {value}" for name, value in headers.items()), "", ""]).encode() + body

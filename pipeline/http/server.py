@@ -1,0 +1,227 @@
+"""The HTTP server: how many connections there are at once and whose, which requests get in, and what HTTP costs."""
+import asyncio
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from typing import Any
+
+from aiohttp import web
+
+from pipeline.http.client_address import UNKNOWN, ClientAddresses, is_local, parsed
+from pipeline.http.connection import HEAD_S, Connection
+from pipeline.http.head import Head, Refused
+from pipeline.http.request_check import RequestCheck
+from pipeline.http.responses import CLIENT, Handler
+from pipeline.monitoring.metrics import GatewayMetrics
+
+logger = logging.getLogger(__name__)
+
+#: A hundred pages load at once with this many; each takes a file descriptor, of which there are often 1,024.
+MAX_CONNECTIONS = 512
+#: A browser opens 6; a whole office may come from one address. Its idle ones make room for its new ones.
+MAX_OF_ADDRESS = 64
+MAX_OF_THIS_MACHINE = 256
+BACKLOG = 1024
+SWEEP_S = 0.5
+#: When there is no file descriptor left.
+ACCEPT_RETRY_S = 0.1
+#: aiohttp holds back so much of a body that its handler does not read yet.
+READ_BUFFER_BYTES = 16 << 10
+#: aiohttp's own log has peers' addresses, and a trace for each bad request.
+SILENT = logging.Logger("aiohttp", logging.CRITICAL + 1)
+
+
+class HttpServer:
+    """Stands before an aiohttp application. `start`, then `stop`."""
+
+    def __init__(self, app: web.Application, check: RequestCheck, addresses: ClientAddresses,
+                 metrics: GatewayMetrics) -> None:
+        """The application must not have been started yet."""
+        self._check, self._addresses, self._metrics = check, addresses, metrics
+        app.middlewares.insert(0, self._answer)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=SILENT, shutdown_timeout=2, lingering_time=2, auto_decompress=False,
+            read_bufsize=READ_BUFFER_BYTES,
+        )
+        self.cpu_s = 0.0  # of this thread's time, what HTTP took
+        self._tasks: set[asyncio.Task] = set()
+        self._listeners: list[socket.socket] = []
+        self._of: dict[str, dict[Connection, None]] = {}  # by address; in each the one that was busy last is last
+        self._inner: dict[asyncio.Protocol, Connection] = {}
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
+        """Returns the port. Raises OSError where nothing can listen."""
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        for family, address in dict.fromkeys((info[0], info[4][:2]) for info in found):
+            listener = socket.create_server(address, family=family, backlog=BACKLOG)
+            listener.setblocking(False)
+            self._listeners.append(listener)
+            self._spawn(self._accept(listener, tls))
+        self._spawn(self._sweep())
+        return self._listeners[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for listener in self._listeners:
+            listener.close()
+        await self._runner.cleanup()
+        for connection in self._all():
+            connection.abort("stop")
+
+    # connections
+
+    async def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                accepted, peer = await loop.sock_accept(listener)
+            except OSError as error:
+                logger.info("no connection can be accepted now: %s", error.strerror)
+                await asyncio.sleep(ACCEPT_RETRY_S)
+                continue
+            address = str(parsed(peer[0]) or UNKNOWN)
+            if self._make_room(address):
+                self._spawn(self._open(accepted, address, tls))
+            else:
+                self._closed("full")
+                accepted.close()
+
+    async def _open(self, accepted: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
+        connection = Connection(self, address, self._make_inner)
+        self._of.setdefault(address, {})[connection] = None
+        handshake = {"ssl": tls, "ssl_handshake_timeout": HEAD_S} if tls else {}
+        connection.opening = asyncio.current_task()
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted, **handshake)
+        except OSError:
+            self.left(connection, "handshake")
+        except asyncio.CancelledError:
+            self.left(connection, connection.why)
+            raise
+        finally:
+            connection.opening = None
+
+    def _make_room(self, address: str) -> bool:
+        """For one more of an address: what only waits is closed, the oldest first, and first of who has most."""
+        ours = self._of.get(address, {})
+        is_proxy = self._addresses.is_proxy(parsed(address))
+        limit = MAX_CONNECTIONS if is_proxy else MAX_OF_THIS_MACHINE if is_local(address) else MAX_OF_ADDRESS
+        if len(ours) >= limit:
+            return self._evict_from(ours)
+        if sum(map(len, self._of.values())) < MAX_CONNECTIONS:
+            return True
+        return any(self._evict_from(theirs) for theirs in sorted(self._of.values(), key=len, reverse=True))
+
+    def _evict_from(self, connections: Mapping[Connection, None]) -> bool:
+        waiting = next((connection for connection in connections if connection.is_waiting), None)
+        if waiting is None:
+            return False
+        waiting.abort("evicted")
+        self._forget(waiting)
+        return True
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            now_s = time.monotonic()
+            for connection in self._all():
+                if reason := connection.overdue(now_s):
+                    connection.abort(reason)
+            self._metrics.connections.set(len(self._all()))
+
+    def _all(self) -> list[Connection]:
+        return [connection for connections in self._of.values() for connection in connections]
+
+    def _forget(self, connection: Connection) -> None:
+        connections = self._of.get(connection.peer, {})
+        connections.pop(connection, None)
+        if not connections:
+            self._of.pop(connection.peer, None)
+
+    def _closed(self, reason: str) -> None:
+        self._metrics.connections_closed.labels(reason).inc()
+
+    def _spawn(self, coroutine: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception():
+            logger.error("HTTP: a task failed", exc_info=task.exception())
+
+    # what connections ask of their owner
+
+    def admit(self, head: Head, connection: Connection) -> None:
+        connection.client = self._check.admit(head, connection.peer, time.monotonic())
+
+    def refused(self, refused: Refused) -> None:
+        self._metrics.requests_refused.labels(refused.reason).inc()
+
+    def answered(self, connection: Connection) -> None:
+        if (connections := self._of.get(connection.peer)) and connection in connections:
+            connections[connection] = connections.pop(connection)  # the last one now
+
+    def left(self, connection: Connection, reason: str) -> None:
+        self._forget(connection)
+        self._inner.pop(connection.inner, None)
+        if reason:
+            self._closed(reason)
+
+    def spent(self, cpu_s: float) -> None:
+        self.cpu_s += cpu_s
+
+    # aiohttp
+
+    def _make_inner(self, connection: Connection) -> asyncio.Protocol:
+        inner = self._runner.server()
+        self._inner[inner] = connection
+        return inner
+
+    @web.middleware
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer in full, so that the connection knows when it may go on. Handlers find the client under CLIENT."""
+        connection = self._inner.get(request.protocol)
+        try:
+            request[CLIENT] = connection.client if connection else UNKNOWN
+            response = await Metered(handler(request), self.spent)
+            await response.prepare(request)
+            await response.write_eof()
+            return response
+        except ConnectionError:
+            raise
+        except Exception:
+            logger.exception("a request could not be answered")
+            raise
+        finally:
+            if connection:
+                connection.answered()
+
+
+class Metered:
+    """A coroutine whose steps' processor time is told to `spent`; it waits for others at nobody's cost."""
+
+    def __init__(self, coroutine: Awaitable[Any], spent: Callable[[float], None]) -> None:
+        self._steps, self._spent = coroutine.__await__(), spent
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        step, value = self._steps.send, None
+        while True:
+            began_s = time.thread_time()
+            try:
+                waits_for = step(value)
+            except StopIteration as done:
+                return done.value
+            finally:
+                self._spent(time.thread_time() - began_s)
+            try:
+                step, value = self._steps.send, (yield waits_for)
+            except BaseException as error:  # also a cancellation: the coroutine's business
+                step, value = self._steps.throw, error

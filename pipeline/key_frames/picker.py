@@ -1,0 +1,153 @@
+"""From a stream's received frames to its key frames, and which of those still wait for an answer."""
+from dataclasses import dataclass, field
+
+import av
+import cv2
+import numpy as np
+
+from pipeline.contract import frame_strip, redis_keys
+from pipeline.contract.image_codec import encode_jpeg
+from pipeline.key_frames.selector import Glance, KeyFrameSelector, Reason
+
+#: The network sees 256 px; twice that leaves training a choice of crops, at 40 KB.
+KEY_FRAME_SIDE_PX = 512
+#: Of luma beside the strip: one of colour.
+LEAST_ROWS = 2
+
+
+#: How much later than those before it a frame comes that waited for a lost packet, in seconds: more than the time of
+#: two frames at 30 a second, and than what Wi-Fi delays some.
+LATE_S = 0.08
+
+
+#: Late frames at the camera's pace after which they are on time: the path became longer.
+PACED_FRAMES = 4
+
+
+class Punctuality:
+    """Whether newer frames come right behind one: those that waited for a lost packet come at once, oldest first."""
+
+    def __init__(self) -> None:
+        self._came_s = self._captured_s = 0.0  # the last one
+        self._usual_s: float | None = None  # between the two, of the last one that was on time
+        self._paced = 0
+
+    def is_late(self, frame: av.VideoFrame, now_s: float) -> bool:
+        """To be asked once a frame. The two clocks need not begin together, nor be as fast."""
+        if frame.time is None:
+            return False
+        is_paced = now_s - self._came_s > 0.75 * (frame.time - self._captured_s)
+        delay_s, self._came_s, self._captured_s = now_s - frame.time, now_s, frame.time
+        self._paced = self._paced + 1 if is_paced else 0
+        if self._usual_s is not None and delay_s > self._usual_s + LATE_S and self._paced < PACED_FRAMES:
+            return True
+        self._usual_s, self._paced = delay_s, 0
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    frame_id: int
+    reason: Reason
+    frame: av.VideoFrame
+    strip_rows: int
+
+    def jpeg(self) -> bytes:
+        """The picture without its strip. Takes milliseconds: call it in a thread."""
+        rgb = self.frame.to_ndarray(format="rgb24")[: self.frame.height - self.strip_rows]
+        return encode_jpeg(shrunk(rgb, KEY_FRAME_SIDE_PX))
+
+
+@dataclass(slots=True)
+class KeyFramePicker:
+    """One stream's state. No I/O and no clock: `now_s` comes from the caller."""
+
+    picture_height: int
+    selector: KeyFrameSelector = field(default_factory=KeyFrameSelector)
+    #: Frames whose strip did not pass its checks.
+    unreadable: int = 0
+    _ids: frame_strip.ForwardIds = field(default_factory=frame_strip.ForwardIds)
+    #: The frame that was asked for and has not come yet.
+    _asked_id: int | None = None
+    _picked_at_s: dict[int, float] = field(default_factory=dict)
+    _punctuality: Punctuality = field(default_factory=Punctuality)
+
+    def ask(self, frame_id: int | None = None) -> None:
+        """This frame, or the first after it that may be one, shall be a key frame; by default the next that comes."""
+        if frame_id is None:
+            self.selector.ask("asked")
+        self._asked_id = frame_id
+
+    def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
+        """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
+
+        Nor is one for whose answer the way to the client is not free (`can_send`), nor one that newer ones follow at
+        once: its answer would be as late.
+        """
+        can_send &= not self._punctuality.is_late(frame, now_s)
+        luma, u, v = planes(frame)
+        rows = frame_strip.strip_rows(frame.height, self.picture_height)
+        frame_id = frame_strip.read(luma[-rows:]) if frame.height - rows >= LEAST_ROWS else None
+        if frame_id is None or not self._ids.believe(frame_id):
+            self.unreadable += 1
+            return None
+        if self._asked_id is not None and frame_strip.is_reached(self._asked_id, frame_id):
+            self.ask()
+        glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
+        in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
+        is_asked_ahead = self._asked_id is not None
+        reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight, is_asked_ahead=is_asked_ahead)
+        if reason is None:
+            return None
+        self._picked_at_s[frame_id] = now_s
+        return Picked(frame_id, reason, frame, rows)
+
+    @property
+    def in_flight(self) -> int:
+        """Key frames that wait for their answer."""
+        return len(self._picked_at_s)
+
+    def answered(self, frame_id: int, now_s: float) -> float | None:
+        """Seconds since this frame was picked, or None when nobody waits for it any more.
+
+        Newest wins: key frames picked before it are no longer waited for.
+        """
+        picked_s = self._picked_at_s.get(frame_id)
+        if picked_s is None:
+            return None
+        self._picked_at_s = {i: s for i, s in self._picked_at_s.items() if s > picked_s}
+        return now_s - picked_s
+
+    def expired(self, now_s: float) -> list[int]:
+        """Key frames past their deadline; they no longer count as in flight."""
+        limit_s = now_s - redis_keys.KEY_FRAME_DEADLINE_MS / 1000
+        late = [i for i, picked_s in self._picked_at_s.items() if picked_s < limit_s]
+        for frame_id in late:
+            del self._picked_at_s[frame_id]
+        return late
+
+    def forget(self, frame_id: int) -> None:
+        """This key frame will have no answer."""
+        self._picked_at_s.pop(frame_id, None)
+
+
+def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
+    """A picture [H, W, 3] no longer than `side`: halved, then interpolated, at a fifth of what INTER_AREA takes."""
+    while max(rgb.shape[:2]) >= 2 * side:
+        rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    scale = side / max(rgb.shape[:2])
+    return rgb if scale >= 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+
+
+def glance_at(frame: av.VideoFrame) -> Glance:
+    """Of a whole frame in any pixel format."""
+    planar = frame.format.name in ("yuv420p", "yuvj420p")
+    return Glance.at(*planes(frame if planar else frame.reformat(format="yuv420p")))
+
+
+def planes(frame: av.VideoFrame) -> list[np.ndarray]:
+    """uint8 [H, W] views of a planar 8-bit YUV frame's Y, U and V."""
+    return [
+        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        for plane in frame.planes
+    ]

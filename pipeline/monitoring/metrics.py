@@ -1,0 +1,236 @@
+"""What each role measures, in Prometheus terms: names carry unit and kind, labels are few and bounded.
+
+A gateway is scraped itself. The others tell Redis (see pipeline.monitoring.metrics_push), and every gateway shows what
+they told: a worker needs no port, may sit behind any router, and what it counted is not lost with it.
+"""
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    Summary,
+    disable_created_metrics,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from pipeline.key_frames.selector import Reason
+from pipeline.queues.redis_errors import REASONS
+
+disable_created_metrics()  # they double the text, and tell only when a process began
+
+#: Why frames cannot be key frames, key frames are never answered, answers reach nobody, and offers are refused.
+FRAME_DROPS = ("strip", "behind", "broken", "empty", "budget", "size")
+KEY_FRAME_DROPS = ("deadline", "error", "redis")
+ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable", "surprise")
+#: Why video is refused in the midst of a session, which ends with it.
+STREAM_REFUSALS = ("size", "memory", "changes")
+OFFER_REFUSALS = ("BadOffer", "Busy")
+#: Why what peers and strangers send is dropped unread: no STUN that ICE needs, not signed, more than a peer may send,
+#: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense; and of media: more
+#: than a camera sends, a source too many, an extension or packet that cannot be read, more RTCP than reports take, and
+#: what nothing here can handle.
+REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue", "sctp",
+            "budget", "source", "extension", "malformed", "rtcp", "failed")
+#: Tasks of a gateway that last as long as it does.
+TASKS = ("answers", "cpu", "watch", "lag")
+#: Why control messages count for nothing, those to clients included, and sessions are ended by us.
+CONTROL_DROPS = ("rate", "nonsense", "unread")
+CUTS = ("flood", "broken", "pending")
+#: What became of an upload: kept; refused by its content type, bytes, pace, or as no picture; stopped by a limit; or
+#: its sender left, there was no room, or something failed here.
+UPLOAD_OUTCOMES = ("kept", "type", "size", "slow", "picture", "limit", "left", "busy", "failed")
+#: Why requests are refused before they are read, and connections closed before their client does it.
+REQUEST_REFUSALS = ("head", "method", "encoding", "length", "host", "origin", "rate", "busy")
+CONNECTION_CLOSES = ("idle", "head", "slow", "answer", "linger", "pipelined", "evicted", "full", "handshake", "stop")
+#: What `up` starts, and why it starts it again: it ended, a signal killed it, or it gave no sign of life.
+PARTS = ("redis", "gateway", "worker", "trainer", "aggregator")
+RESTART_REASONS = ("ended", "killed", "silent")
+#: What becomes of jobs: "unreadable" ones are no jobs of ours.
+EDGE_OUTCOMES = ("answered", "late", "refused", "failed", "unreadable")
+#: What a key frame goes through, in this order; together they are mvs_key_frame_answer_seconds.
+STAGES = ("encode", "queue", "decode", "stylize", "return")
+STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
+ANSWER_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1, 2)
+LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
+AGE_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 1, 1.5, 2, 3, 5, 10)
+
+
+class GatewayMetrics:
+    """One per gateway, so that two gateways in one test do not share counters."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = {"registry": self.registry}
+        counter = partial(counted_by, registry=self.registry)
+        ProcessCollector(**r)
+        self.sessions = Gauge("mvs_sessions", "Live sessions", **r)
+        self.in_flight = Gauge("mvs_key_frames_in_flight", "Key frames that wait for their answer", **r)
+        self.oldest_look = Gauge("mvs_oldest_look_seconds", "Age of the oldest key frame that a stream shows", **r)
+        self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", **r)
+        self.worker_ready = Gauge("mvs_worker_ready", "1 while a warm worker serves this gateway's edge", **r)
+        self.frames = Counter("mvs_frames_received_total", "Video frames received", **r)
+        self.frames_dropped = counter("mvs_frames_dropped_total", "Frames that cannot be key frames", FRAME_DROPS)
+        self.streams_refused = counter("mvs_streams_refused_total", "Sessions ended for their video", STREAM_REFUSALS)
+        self.key_frames = counter("mvs_key_frames_total", "Key frames picked", get_args(Reason))
+        self.key_frames_dropped = counter("mvs_key_frames_dropped_total", "Key frames never answered", KEY_FRAME_DROPS)
+        self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", **r)
+        self.answers_dropped = counter("mvs_answers_dropped_total", "Answers that reached nobody", ANSWER_DROPS)
+        self.offers_refused = counter("mvs_offers_refused_total", "Offers refused", OFFER_REFUSALS)
+        self.refused = counter("mvs_packets_refused_total", "Datagrams and chunks that were dropped", REFUSALS)
+        self.control_dropped = counter("mvs_control_dropped_total", "Control messages dropped", CONTROL_DROPS)
+        self.sessions_cut = counter("mvs_sessions_cut_total", "Sessions ended for what their peer sent", CUTS)
+        self.uploads = counter("mvs_uploads_total", "Pictures sent to become styles", UPLOAD_OUTCOMES, "outcome")
+        self.connections = Gauge("mvs_http_connections", "HTTP connections", **r)
+        self.requests_refused = counter("mvs_requests_refused_total", "Requests refused unread", REQUEST_REFUSALS)
+        self.connections_closed = counter(
+            "mvs_http_connections_closed_total", "HTTP connections closed by the gateway", CONNECTION_CLOSES
+        )
+        self.redis_errors = counter("mvs_redis_errors_total", "Times answers waited for Redis", REASONS)
+        self.tasks_restarted = counter("mvs_tasks_restarted_total", "Long-lived tasks that ended", TASKS, "task")
+        self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
+        histogram = partial(Histogram, registry=self.registry)
+        self.answer_seconds = histogram(
+            "mvs_key_frame_answer_seconds", "From picking a key frame to its answer, in the gateway",
+            buckets=ANSWER_BUCKETS,
+        )
+        stages = histogram(
+            "mvs_stage_seconds", "Where that time goes: encode, queue, decode, stylize, return", ["stage"],
+            buckets=STAGE_BUCKETS,
+        )
+        self.stage_seconds = {stage: stages.labels(stage) for stage in STAGES}
+        self.look_age_seconds = histogram(
+            "mvs_key_frame_age_seconds", "Age of the key frame on show when the next one takes its place",
+            buckets=AGE_BUCKETS,
+        )
+        self.loop_lag_seconds = histogram(
+            "mvs_event_loop_lag_seconds", "How much later than asked for a timer fires", buckets=LAG_BUCKETS
+        )
+
+
+def counted_by(
+    name: str, documentation: str, values: Iterable[str], label: str = "reason", *, registry: CollectorRegistry
+) -> Counter:
+    """A counter that is there for each value from the start: Prometheus' rate() does not see a first one appear."""
+    counter = Counter(name, documentation, [label], registry=registry)
+    for value in values:
+        counter.labels(value)
+    return counter
+
+
+class WorkerMetrics:
+    """An edge worker's."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = {"registry": self.registry}
+        ProcessMetrics("stylize", self.registry)
+        self.model = Info("mvs_model", "The model that key frames are answered with, and how many workers have it", **r)
+        handled = Counter("mvs_edge_key_frames_total", "Key frames taken from the queue", ["outcome"], **r)
+        self.handled = {outcome: handled.labels(outcome) for outcome in EDGE_OUTCOMES}
+        errors = Counter("mvs_edge_redis_errors_total", "Times an edge worker waited for Redis", ["reason"], **r)
+        self.redis_errors = {reason: errors.labels(reason) for reason in REASONS}
+        self.busy_seconds = Counter("mvs_edge_busy_seconds_total", "Time spent answering", **r)
+        self.models_adopted = Counter("mvs_edge_models_adopted_total", "Changes of the model while serving", **r)
+        self.models_refused = Counter("mvs_edge_models_refused_total", "Globals that could not be adopted", **r)
+        self.styles = Gauge("mvs_edge_styles_cached", "Styles whose statistics are at hand", **r)
+
+
+class TrainerMetrics:
+    """An edge trainer's."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = {"registry": self.registry}
+        ProcessMetrics("train", self.registry)
+        self.samples = Gauge("mvs_training_samples", "Shared key frames at hand", **r)
+        self.images = Counter("mvs_training_images_total", "Images learned from", **r)
+        loss = Summary("mvs_training_loss", "Eq. 5 of the edge's own pictures, before and after", ["when"], **r)
+        self.loss = {when: loss.labels(when) for when in ("before", "after")}
+
+
+class AggregatorMetrics:
+    """The cloud's."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = {"registry": self.registry}
+        ProcessMetrics("aggregate", self.registry)
+        self.round = Gauge("mvs_round", "Version of the newest global model", **r)
+        self.waiting = Gauge("mvs_round_updates", "Edges whose weights wait for the round to close", **r)
+        loss = Gauge("mvs_holdout_loss", "Eq. 5 of the hold-out pictures around the last round", ["when"], **r)
+        self.loss = {when: loss.labels(when) for when in ("before", "after")}
+
+
+class SupervisorMetrics:
+    """Those of `up`."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        restarts = Counter("mvs_restarts_total", "Parts that were started again, and why", ["part", "reason"],
+                           registry=self.registry)
+        self._restarts = {(part, why): restarts.labels(part, why) for part in PARTS for why in RESTART_REASONS}
+
+    def restarted(self, name: str, reason: str) -> None:
+        """`name` of a part, with or without its number."""
+        self._restarts[name.split()[0], reason].inc()
+
+
+#: What `pipeline.queues.counters.count` adds up, by the name it is called there.
+LEARNING = {
+    "samples_added": "Key frames shared to learn from",
+    "samples_dropped": "Shared key frames that newer ones crowded out",
+    "samples_expired": "Shared key frames that became a day old",
+    "samples_withdrawn": "Shared key frames that were taken back",
+    "samples_refused": "Shared key frames that could not be read",
+    "samples_without_consent": "Key frames that were not kept: their sender took them back, or Redis forgot who agreed",
+    "learning_failures": "Turns of a trainer or an aggregator that ended with a surprise",
+    "reports_refused": "Reports of roles, and counters, that could not be read",
+    "globals_refused": "Globals that are not signed with the deployment's key",
+    "snapshots_sent": "Times an edge sent what it learned",
+    "snapshots_refused": "Edges' weights that could not count",
+    "rounds": "Rounds that made a new global model",
+    "rounds_refused": "Rounds whose model did not pass the gate",
+    "alarms": "Globals that could not be written to disk",
+}
+
+
+class LearningMetrics:
+    """What several roles count, straight into Redis."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for name, documentation in LEARNING.items():
+            Counter(f"mvs_{name}_total", documentation, registry=self.registry)
+
+
+class ProcessMetrics:
+    """Of one process of a role. Summed up over processes they say how many there are and what they take."""
+
+    def __init__(self, role: str, registry: CollectorRegistry) -> None:
+        self._role = role
+        registry.register(self)
+
+    def collect(self) -> Iterator[Metric]:
+        processes = GaugeMetricFamily("mvs_processes", "Live processes", labels=["role"])
+        memory = GaugeMetricFamily("mvs_process_memory_bytes", "Resident memory", labels=["role"])
+        cpu = CounterMetricFamily("mvs_process_cpu_seconds", "Processor time", labels=["role"])
+        for family, value in ((processes, 1.0), (memory, float(resident_bytes())), (cpu, time.process_time())):
+            family.add_metric([self._role], value)
+            yield family
+
+
+def resident_bytes() -> int:
+    """Of this process; 0 where there is no /proc."""
+    if sys.platform != "linux":
+        return 0
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,135 @@
+"""A gateway watches itself and its surroundings: once a second it tells its metrics, and the board, how things are."""
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import AsyncIterator, Mapping
+from concurrent.futures import Executor
+
+import redis
+from aiohttp import web
+from prometheus_client import Counter, Histogram
+
+from pipeline.contract.settings import Settings
+from pipeline.gateway.session import Session
+from pipeline.monitoring import metrics_push
+from pipeline.monitoring.metrics import GatewayMetrics, resident_bytes
+from pipeline.monitoring.status import TICK_S, Board, Buckets, Reading, Round, Stream, Tick
+from pipeline.monitoring.task_owner import keep_running
+from pipeline.queues.broker import GatewayBroker, connect
+from pipeline.queues.weight_snapshots import recent_globals
+from pipeline.styles.catalog import shipped
+
+logger = logging.getLogger(__name__)
+
+#: A loop that is late with this timer is late with frames and answers, too.
+LAG_PROBE_S = 0.1
+
+
+class Watch:
+    """Reads Redis in a thread, whether somebody looks or not. `live` is for aiohttp's cleanup contexts."""
+
+    def __init__(self, settings: Settings, metrics: GatewayMetrics, sessions: Mapping[str, Session],
+                 broker: GatewayBroker, executor: Executor) -> None:
+        """`sessions` may change at any time."""
+        self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
+        self.board, self._roles = Board(), metrics_push.Roles()
+        metrics.registry.register(self._roles)
+        self._edge, self._cloud = connect(settings.redis_url), connect(settings.weights_url)
+        self._has_two = settings.weights_url != settings.redis_url
+        self._of_cloud: tuple[metrics_push.Told, list[Round]] = metrics_push.Told(), []
+        self._style_names = {style.id: style.name for style in shipped()}
+
+    async def live(self, app: web.Application) -> AsyncIterator[None]:
+        owner = keep_running({"watch": self._watch, "lag": self._probe_loop}, self._metrics.tasks_restarted)
+        yield
+        owner.cancel()
+        await asyncio.gather(owner, return_exceptions=True)
+        self._edge.close()
+        self._cloud.close()
+
+    async def _probe_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            due_s = loop.time() + LAG_PROBE_S
+            await asyncio.sleep(LAG_PROBE_S)
+            self._metrics.loop_lag_seconds.observe(max(0.0, loop.time() - due_s))
+
+    async def _watch(self) -> None:
+        while True:
+            try:
+                await self.tick()
+            except Exception:  # a page that stands still is worse than one that lacks a second
+                logger.exception("operators lack a second")
+            await asyncio.sleep(TICK_S)
+
+    async def tick(self) -> None:
+        reading = Reading()
+        try:
+            reading = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
+            self._roles.told = reading.told  # else the last stays: counters never fall
+        except redis.RedisError:
+            pass  # the page says so
+        except Exception:  # what Redis holds is of no use: all that the gateway knows itself is still shown
+            logger.exception("what Redis holds cannot be shown")
+        await asyncio.gather(*(session.count_bytes() for session in self._sessions.values()))
+        tick = self._now(reading, time.monotonic())
+        self.board.add(tick)
+        self._metrics.in_flight.set(sum(stream.in_flight for stream in tick.streams))
+        self._metrics.oldest_look.set(tick.oldest_s or 0.0)
+        self._metrics.worker_ready.set(reading.ready)
+        self._metrics.queue_depth.set(math.nan if reading.queue is None else reading.queue)
+
+    def _read(self) -> Reading:
+        """Blocks for a few round trips. Raises redis.RedisError; a cloud that is away is as it was last."""
+        told = metrics_push.read(self._edge)
+        with contextlib.suppress(redis.RedisError):
+            rounds = [
+                Round(s.base_version, s.num_examples, s.loss_before, s.loss_after)
+                for s in recent_globals(self._cloud) if s.num_examples  # the shipped one is of no round
+            ]
+            self._of_cloud = metrics_push.read(self._cloud) if self._has_two else metrics_push.Told(), rounds
+        of_cloud, rounds = self._of_cloud
+        told = metrics_push.together([told, of_cloud])
+        return Reading(True, self._broker.worker_ready(), self._queue(), told, rounds)
+
+    def _queue(self) -> int | None:
+        """None where something else stands in its place."""
+        with contextlib.suppress(redis.ResponseError):
+            return self._broker.queue_depth()
+        return None
+
+    def _now(self, reading: Reading, now_s: float) -> Tick:
+        metrics = self._metrics
+        stages = {stage: total(child) for stage, child in metrics.stage_seconds.items()}
+        return Tick(
+            at_s=now_s, reading=reading, streams=[self._stream(session, now_s) for session in self._sessions.values()],
+            frames=counted(metrics.frames), answers=counted(metrics.answers), stages=stages,
+            trips=buckets(metrics.answer_seconds), lags=buckets(metrics.loop_lag_seconds),
+            cpu_s=time.process_time(), memory_bytes=resident_bytes(),
+        )
+
+    def _stream(self, session: Session, now_s: float) -> Stream:
+        tally = session.tally
+        return Stream(
+            number=tally.number, style=self._style_names.get(session.style_id, "own photo"), size=session.picture_size,
+            frames=tally.frames, key_frames=tally.key_frames, answers=tally.answers, in_flight=session.in_flight,
+            drops=dict(tally.drops), age_s=now_s - tally.shown_s,
+        )
+
+
+def counted(counter: Counter) -> float:
+    (family,) = counter.collect()
+    return family.samples[0].value
+
+
+def total(histogram: Histogram) -> tuple[float, float]:
+    """Its sum, and how many values are in it."""
+    values = {sample.name.rpartition("_")[2]: sample.value for sample in histogram.collect()[0].samples}
+    return values["sum"], values["count"]
+
+
+def buckets(histogram: Histogram) -> Buckets:
+    (family,) = histogram.collect()
+    return {float(sample.labels["le"]): sample.value for sample in family.samples if "le" in sample.labels}

@@ -1,0 +1,120 @@
+"""Strangers' pictures, read outside the gateway: one process forks a short-lived one for each (see picture_process)."""
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import struct
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from pipeline.contract.errors import BadImage, Busy, PictureTooHard
+from pipeline.pictures import decode_process
+from pipeline.pictures.decode import StyleFiles
+
+logger = logging.getLogger(__name__)
+
+#: Two files of STYLE_BYTES and less; what sends more has been taken over by a picture.
+MAX_REPLY_BYTES = 400_000
+#: The kernel ends a reading process after its own WALL_S; whatever is silent for longer is replaced as a whole.
+WALL_S = decode_process.WALL_S + 2.0
+STOP_S = 2.0
+#: The environment holds secrets, so the process gets what Python may need to start, and no more.
+ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "LANG")
+TOO_LONG = "The picture takes too much time or memory to read; send a smaller or plainer one."
+RESTING = "Pictures cannot be read here just now; try again in a moment."
+
+
+class PictureReader:
+    """Started with the first picture, and again whenever it died. How many are read at once is its user's to say."""
+
+    def __init__(self, program: Sequence[str] = ("-m", "pipeline.pictures.decode_process")) -> None:
+        """`program` is what Python runs."""
+        self._program = program
+        self._process: subprocess.Popen | None = None
+        self._control: socket.socket | None = None
+
+    async def read(self, data: bytes | bytearray) -> StyleFiles:
+        """Raises BadImage, PictureTooHard where a limit was met, Busy where no process can be had."""
+        with self._fork() as ours:
+            process = self._process
+            try:
+                async with asyncio.timeout(WALL_S):
+                    answer = await _exchange(ours, data)
+            except TimeoutError:
+                logger.warning("the process that reads pictures hangs, starting it anew")
+                process.kill()
+                process.wait()  # the kernel needs no time for it
+                raise PictureTooHard(TOO_LONG) from None
+        if not answer.startswith(decode_process.STARTED):
+            raise Busy(RESTING)
+        return _parsed(answer[len(decode_process.STARTED):])
+
+    def close(self) -> None:
+        """End the process; the next picture starts another. Blocks for STOP_S at most."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        self._control.close()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _fork(self) -> socket.socket:
+        """One end of the pair whose other end a new fork has; raises Busy."""
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        with theirs:
+            try:
+                self._keep_running()
+                socket.send_fds(self._control, [b"."], [theirs.fileno()])
+            except OSError as error:
+                ours.close()
+                logger.warning("no process to read a picture with: %s", error)
+                raise Busy(RESTING) from None
+        return ours
+
+    def _keep_running(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        if self._process is not None:
+            logger.warning("the process that reads pictures ended with %s, starting it anew", self._process.returncode)
+            self.close()
+        self._control, theirs = socket.socketpair()
+        self._control.setblocking(False)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", *self._program, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            )
+
+
+async def _exchange(ours: socket.socket, data: bytes | bytearray) -> bytes:
+    """What the other end says of this file; "" or less than a whole answer if it died."""
+    loop, answer = asyncio.get_running_loop(), bytearray()
+    with contextlib.suppress(ConnectionError):  # it died, or had its answer before the end
+        await loop.sock_sendall(ours, data)
+        ours.shutdown(socket.SHUT_WR)
+    with contextlib.suppress(ConnectionError):
+        while len(answer) <= MAX_REPLY_BYTES and (part := await loop.sock_recv(ours, 1 << 16)):
+            answer += part
+    return bytes(answer)
+
+
+def _parsed(reply: bytes) -> StyleFiles:
+    kind, payload = reply[:1], reply[1:]
+    if kind == decode_process.BAD:
+        raise BadImage(payload.decode(errors="replace"))
+    if kind == decode_process.TOO_HARD:
+        raise PictureTooHard(payload.decode(errors="replace"))
+    if kind != decode_process.FILES or len(payload) < 4 or len(reply) > MAX_REPLY_BYTES:
+        raise PictureTooHard(TOO_LONG)
+    (length,) = struct.unpack(">I", payload[:4])
+    files = StyleFiles(payload[4:4 + length], payload[4 + length:])
+    if not (files.style and files.thumbnail and len(files.style) == length):
+        raise PictureTooHard(TOO_LONG)  # killed while it wrote
+    return files

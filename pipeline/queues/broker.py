@@ -1,0 +1,234 @@
+"""The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
+import asyncio
+import contextlib
+import logging
+import threading
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+
+import redis
+import redis.asyncio
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+from rq import Queue
+
+from pipeline.contract import redis_keys
+from pipeline.contract.errors import BadMessage, BadSetting
+from pipeline.contract.messages import KeyFrame, StylizedFrame
+from pipeline.queues.redis_errors import Outage, kind
+from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
+from pipeline.queues.training_samples import Sharing, public_name
+
+logger = logging.getLogger(__name__)
+
+#: A call that Redis does not answer in this time fails; the next key frame tries again.
+CALL_TIMEOUT_S = 1.0
+READ_BLOCK_MS, READ_TIMEOUT_S = 1_000, 3.0
+#: Many times as many as a gateway has sessions.
+CONSENTS = 4_096
+NO_URL = (
+    "This is no Redis URL: redis://[[user]:password@]host:port/0, rediss://... or unix:///path is needed, and "
+    "what is special in a password must be percent-encoded."
+)
+
+
+def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
+    """For calls that answer at once: short timeout, no retry, since a late key frame is worth nothing.
+
+    Raises BadSetting for a URL that is none; an absent Redis shows at the first call.
+    """
+    try:
+        client = redis.Redis.from_url(redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
+        pool = client.connection_pool
+        pool.connection_class(**pool.connection_kwargs)  # does not connect, but knows what may stand in a URL
+    except (ValueError, TypeError):  # their texts may hold a piece of the password
+        raise BadSetting(NO_URL) from None
+    return client
+
+
+def stylize_queue(connection: redis.Redis, edge_id: str) -> Queue:
+    return Queue(
+        redis_keys.stylize_queue(edge_id), connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer
+    )
+
+
+class GatewayBroker:
+    """The gateway's side. `submit` and `withdraw` block: call them in a thread."""
+
+    def __init__(self, redis_url: str, *, edge_id: str, gateway_id: str) -> None:
+        self._url, self._gateway_id, self._edge_id = redis_url, gateway_id, edge_id
+        self._redis = connect(redis_url)
+        self._queue = stylize_queue(self._redis, edge_id)
+        self._sharing, self._consents = Sharing(self._redis, edge_id), Consents()
+
+    def submit(self, frame: KeyFrame) -> None:
+        """Queue a key frame in one round trip. Its blob is gone after the deadline, and the job with it.
+
+        Its `shared_by` is a client's secret, and does not leave this process.
+        """
+        secret, (name, consent) = frame.shared_by, self._consents.of(frame.shared_by)
+        frame = replace(frame, shared_by=name, consent=consent)
+        with self._redis.pipeline() as pipe:  # RQ must come first, it opens the transaction
+            self._queue.enqueue(
+                STYLIZE, frame.stream_id, frame.frame_id, job_id=_job_id(frame.stream_id, frame.frame_id),
+                description="", ttl=redis_keys.KEY_FRAME_DEADLINE_MS // 1000 + 1, result_ttl=redis_keys.JOB_TTL_S,
+                failure_ttl=redis_keys.JOB_TTL_S, job_timeout=redis_keys.JOB_TIMEOUT_S, pipeline=pipe,
+            )
+            key = redis_keys.blob(frame.stream_id, frame.frame_id)
+            pipe.set(key, frame.pack(), px=redis_keys.KEY_FRAME_DEADLINE_MS)
+            if consent:
+                pipe.get(redis_keys.consent(self._edge_id, name))
+            *_, last = pipe.execute()
+        if consent and last != consent.encode():
+            self._consents.forget(secret)
+
+    def agrees(self, secret: str) -> bool:
+        """Whether this gateway knows of somebody's agreement, and Redis did when their last key frame was queued."""
+        return self._consents.of(secret) != ("", "")
+
+    def withdraw(self, stream_id: str, frame_id: int) -> None:
+        """Take back a key frame that nobody waits for any more."""
+        self._queue.remove(_job_id(stream_id, frame_id))
+        self._redis.delete(redis_keys.blob(stream_id, frame_id))
+
+    def share(self, secret: str, on: bool) -> None:
+        """Let the edge learn from what somebody shares; or not, and drop all it has kept of it.
+
+        `secret` is the word that only they know. Key frames that are not queued yet are not shared after "off".
+        """
+        name = public_name(secret)
+        if on:
+            self._consents.keep(secret, name, self._sharing.allow(name))
+        else:
+            self._consents.forget(secret)
+            self._sharing.withdraw(name)
+
+    def queue_depth(self) -> int:
+        """Key frames that wait for a worker."""
+        return self._queue.count
+
+    def worker_ready(self) -> bool:
+        """Whether a warm worker of this edge was there in the last seconds."""
+        return bool(self._redis.exists(redis_keys.worker_beacon(self._edge_id)))
+
+    async def answers(self, on_refused: Callable[[], None] = lambda: None,
+                      on_trouble: Callable[[str], None] = lambda kind: None) -> AsyncIterator[StylizedFrame]:
+        """Every answer to this gateway, for ever, whatever Redis does and holds.
+
+        `on_refused` hears of unreadable ones, `on_trouble` of each kind of redis_trouble.
+        """
+        key, last, outage = redis_keys.results(self._gateway_id), b"0", Outage("the gateway", on_trouble)
+        # The block is shorter than the timeout: a Redis that hangs is noticed.
+        client = redis.asyncio.Redis.from_url(self._url, socket_timeout=READ_TIMEOUT_S, retry=None)
+        try:
+            while True:
+                try:
+                    entries = await client.xread({key: last}, block=READ_BLOCK_MS, count=redis_keys.RESULTS_MAXLEN)
+                    if not entries and await beyond(client, key, last):
+                        last = b"0"
+                    outage.ended()
+                except redis.RedisError as error:
+                    pause_s = outage.failed(error)
+                    await _drop_if_wrong(client, key, error)
+                    await asyncio.sleep(pause_s)
+                    continue
+                for last, fields in entries[0][1] if entries else ():
+                    try:
+                        yield StylizedFrame.unpack(fields.get(b"frame", b""))
+                    except BadMessage as error:
+                        logger.info("an answer was refused: %s", error)
+                        on_refused()
+        finally:
+            await client.aclose()
+
+    def close(self) -> None:
+        self._redis.close()
+
+
+class Consents:
+    """Who lets the edge learn from them: secret to public name and token. Used by the threads of an executor."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, secret: str) -> tuple[str, str]:
+        """Empty where nothing is agreed, or too long ago to be remembered: then it is not shared."""
+        return self._known.get(secret, ("", ""))
+
+    def keep(self, secret: str, name: str, token: str) -> None:
+        with self._lock:
+            self._known[secret] = name, token
+            self._known.move_to_end(secret)
+            if len(self._known) > CONSENTS:
+                self._known.popitem(last=False)
+
+    def forget(self, secret: str) -> None:
+        with self._lock:
+            self._known.pop(secret, None)
+
+
+class EdgeBroker:
+    """The edge worker's side."""
+
+    def __init__(self, connection: redis.Redis) -> None:
+        self._redis = connection
+
+    def take(self, stream_id: str, frame_id: int) -> tuple[KeyFrame, float] | None:
+        """The key frame of a job, and the milliseconds it waited; None when its deadline has passed.
+
+        What is left of the blob's life says how long it waited: that is Redis' clock alone. Raises BadMessage.
+        """
+        key = redis_keys.blob(stream_id, frame_id)
+        with self._redis.pipeline() as pipe:
+            left_ms, data = pipe.pttl(key).getdel(key).execute()
+        # Less than nothing is left where Redis' clock was set back.
+        waited_ms = max(0.0, float(redis_keys.KEY_FRAME_DEADLINE_MS - left_ms))
+        return None if data is None else (KeyFrame.unpack(data), waited_ms)
+
+    def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
+        """Where nothing can be added to the stream, since it has the last possible id or is none, it begins anew."""
+        key = redis_keys.results(gateway_id)
+        try:
+            self._append(key, frame)
+        except redis.ResponseError as error:
+            if kind(error) not in ("type", "error"):
+                raise
+            logger.warning("answers to gateway %s begin anew: what was in their place takes none", gateway_id)
+            self._redis.unlink(key)
+            self._append(key, frame)
+
+    def _append(self, key: str, frame: StylizedFrame) -> None:
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.xadd(key, {"frame": frame.pack()}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False)
+            pipe.expire(key, redis_keys.RESULTS_TTL_S)
+            pipe.execute()
+
+
+async def beyond(client: redis.asyncio.Redis, key: str, last: bytes) -> bool:
+    """Whether `last` lies behind all that the stream will ever bring: it ended and began anew, or its ids went back."""
+    try:
+        newest = (await client.xinfo_stream(key))["last-generated-id"]
+    except redis.ResponseError as error:
+        if "no such key" in str(error):
+            return True
+        raise
+    return place(newest) < place(last)
+
+
+def place(entry_id: bytes) -> tuple[int, int]:
+    """An entry's place among others; ids are compared as two numbers."""
+    milliseconds, _, number = entry_id.partition(b"-")
+    return int(milliseconds), int(number or 0)
+
+
+async def _drop_if_wrong(client: redis.asyncio.Redis, key: str, error: redis.RedisError) -> None:
+    """A key of another type in the place of our stream would be in its way for ever."""
+    if kind(error) == "type":
+        with contextlib.suppress(redis.RedisError):
+            await client.unlink(key)
+
+
+def _job_id(stream_id: str, frame_id: int) -> str:
+    return f"{stream_id}-{frame_id}"

@@ -1,0 +1,66 @@
+"""What the processes without /metrics count, together: one small hash in Redis, which outlives each of them."""
+import math
+from collections.abc import Collection, Mapping
+
+import redis
+
+from pipeline.contract import redis_keys
+
+#: Longer is no number that Redis made by adding.
+MAX_NUMBER = 40
+#: Counters stay below this, as all that is added to them does: what is beyond was not counted.
+MAX_COUNT = 1e15
+
+
+def count(connection: redis.Redis, **amounts: float) -> None:
+    """Add to counters that pipeline.monitoring.metrics.LearningMetrics knows; nothing is sent for zeros."""
+    add(connection, {f"mvs_{name}_total": amount for name, amount in amounts.items()})
+
+
+def add(connection: redis.Redis, amounts: Mapping[str, float]) -> None:
+    """Add to any counters, by sample. One that holds no number begins anew, and so does a table that is none.
+
+    Raises redis.RedisError, and then nothing was added.
+    """
+    amounts = {sample: float(amount) for sample, amount in amounts.items() if amount and math.isfinite(amount)}
+    if failed := _add(connection, amounts):
+        if any("WRONGTYPE" in str(answer) for answer in failed.values()):
+            connection.delete(redis_keys.COUNTS)
+        else:
+            connection.hdel(redis_keys.COUNTS, *failed)
+        _add(connection, {sample: amounts[sample] for sample in failed})
+
+
+def counts(connection: redis.Redis, known: Collection[str]) -> dict[str, float]:
+    """Those of the `known` counters that were counted since Redis began; whatever else is there is not even read."""
+    names = list(known)
+    with connection.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.hstrlen(redis_keys.COUNTS, name)
+        lengths = pipe.execute(raise_on_error=False)
+    short = [name for name, length in zip(names, lengths) if isinstance(length, int) and 0 < length <= MAX_NUMBER]
+    found = zip(short, connection.hmget(redis_keys.COUNTS, short) if short else ())
+    return {name: number for name, text in found if (number := _number(text)) is not None}
+
+
+def _add(connection: redis.Redis, amounts: Mapping[str, float]) -> dict[str, object]:
+    """Returns the counters that Redis could not add to, or that are beyond what they may be, and what it said."""
+    if not amounts:
+        return {}
+    with connection.pipeline() as pipe:
+        for sample, amount in amounts.items():
+            pipe.hincrbyfloat(redis_keys.COUNTS, sample, amount)
+        answers = pipe.execute(raise_on_error=False)
+    return {sample: answer for sample, answer in zip(amounts, answers) if not _is_count(answer)}
+
+
+def _number(text: bytes | None) -> float | None:
+    try:
+        number = float(text or b"")
+    except ValueError:
+        return None
+    return number if _is_count(number) else None
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, float) and 0 <= number <= MAX_COUNT

@@ -1,0 +1,172 @@
+"""Shared key frames: a worker adds them, the edge's trainer reads them, and their sender can take them back.
+
+Consent is a key in Redis that is there for as long as it holds, and that only one run of Redis vouches for. Nothing is
+kept and nothing is learned from without looking at it: a Redis that was emptied, or that came back with what it knew
+yesterday, has forgotten who agreed, and so nobody did.
+"""
+import secrets
+import time
+from collections.abc import Collection
+from hashlib import sha256
+from typing import NamedTuple
+
+import redis
+
+from pipeline.contract import redis_keys
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.messages import TrainingSample
+from pipeline.queues.counters import count
+from pipeline.queues.redis_streams import make_anew
+
+#: Entries read at a time: a megabyte or two.
+PAGE = 32
+#: A clock of Redis that runs ahead of ours by more than this did not write an entry.
+MOST_AHEAD_S = 600.0
+
+#: Keys: consent, samples, the sharer's own entries. Arguments: token, sharer, sample, most samples, lifetime (s).
+#: Returns how many made room, or -1 where consent is missing. One script: nothing slips in beside a withdrawal.
+ADD = """
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
+local id = redis.call('XADD', KEYS[2], '*', 'by', ARGV[2], 'sample', ARGV[3])
+local crowded_out = redis.call('XTRIM', KEYS[2], 'MAXLEN', ARGV[4])
+redis.call('RPUSH', KEYS[3], id)
+redis.call('LTRIM', KEYS[3], -ARGV[4], -1)
+for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ARGV[5]) end
+return crowded_out
+"""
+#: Keys as above. Takes as long as what they shared is long; returns how much that was.
+WITHDRAW = """
+redis.call('DEL', KEYS[1])
+if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
+local ids, gone = redis.call('LRANGE', KEYS[3], 0, -1), 0
+for _, id in ipairs(ids) do gone = gone + redis.call('XDEL', KEYS[2], id) end
+redis.call('DEL', KEYS[3])
+return gone
+"""
+
+Fields = dict[bytes, bytes]
+
+
+class Shared(NamedTuple):
+    """One entry of the stream."""
+
+    sample: TrainingSample
+    taken_s: float
+
+
+def public_name(secret: str) -> str:
+    """Who shared something, as it stands in Redis: from this nobody learns the word that takes it back."""
+    return sha256(f"mvstylizer shared by {secret}".encode()).hexdigest()[:32]
+
+
+class Sharing:
+    """The samples of one edge. `shared_by` is a public name. Methods may raise redis.RedisError."""
+
+    def __init__(self, connection: redis.Redis, edge_id: str) -> None:
+        self._redis, self._edge_id, self._key = connection, edge_id, redis_keys.samples(edge_id)
+        self._add, self._withdraw = connection.register_script(ADD), connection.register_script(WITHDRAW)
+
+    def allow(self, shared_by: str) -> str:
+        """Somebody agrees from now on. Returns the token that their key frames carry: it dies with Redis' memory.
+
+        Who agrees in two sessions has one token.
+        """
+        key, run = redis_keys.consent(self._edge_id, shared_by), self._run()
+        present = (self._redis.get(key) or b"").decode(errors="replace")
+        if of_run(present, run) and self._redis.ttl(key) > redis_keys.CONSENT_TTL_S:
+            return present
+        token = present if of_run(present, run) else f"{run}-{secrets.token_hex(8)}"
+        self._redis.set(key, token, ex=redis_keys.CONSENT_TTL_S)
+        return token
+
+    def add(self, sample: TrainingSample) -> None:
+        """Offer a sample to the trainer; the oldest make room. Without its sender's present consent it is not kept."""
+        crowded_out = self._added(sample) if of_run(sample.consent, self._run()) else -1
+        count(self._redis, samples_added=crowded_out >= 0, samples_dropped=max(0, crowded_out),
+              samples_without_consent=crowded_out < 0)
+
+    def withdraw(self, shared_by: str) -> None:
+        """Take back all that somebody shared: once this returns, none of it is learned from again, come what may."""
+        count(self._redis, samples_withdrawn=self._withdraw(keys=self._keys(shared_by)))
+
+    def read(self, after: str) -> tuple[list[Shared], str]:
+        """The next entries after a place in the stream ("0": its start), a page of them, and the place after those."""
+        page = self._page(after)
+        if not page:
+            return [], after if self._reaches(after) else "0"
+        if any(taken_s(entry_id) > time.time() + MOST_AHEAD_S for entry_id, _ in page):
+            self._redis.delete(self._key)  # else all that comes after them were of the future, too
+            count(self._redis, samples_refused=len(page))
+            return [], "0"
+        found = [self._shared(entry_id, fields) for entry_id, fields in page]
+        return [shared for shared in found if shared], page[-1][0].decode()
+
+    def standing(self, agreements: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those (sharer, token) that still hold, by what Redis says now."""
+        agreements = list(agreements)
+        if not agreements:
+            return set()
+        with self._redis.pipeline() as pipe:
+            pipe.info("server")
+            pipe.mget([redis_keys.consent(self._edge_id, shared_by) for shared_by, _ in agreements])
+            server, tokens = pipe.execute()
+        pairs = zip(agreements, tokens, strict=True)
+        return {one for one, token in pairs if token == one[1].encode() and of_run(one[1], server["run_id"])}
+
+    def expire(self) -> float:
+        """Drop the samples older than a day; returns the time before which nothing may be kept."""
+        oldest_s = time.time() - redis_keys.SAMPLES_TTL_S
+        count(self._redis, samples_expired=self._redis.xtrim(self._key, minid=int(oldest_s * 1000), approximate=False))
+        return oldest_s
+
+    def _keys(self, shared_by: str) -> list[str]:
+        own = redis_keys.shared(self._edge_id, shared_by)
+        return [redis_keys.consent(self._edge_id, shared_by), self._key, own]
+
+    def _run(self) -> str:
+        """Which run of Redis this is."""
+        return self._redis.info("server")["run_id"]
+
+    def _added(self, sample: TrainingSample) -> int:
+        args = [sample.consent, sample.shared_by, sample.pack(), redis_keys.SAMPLES_MAXLEN, redis_keys.SAMPLES_TTL_S]
+        try:
+            return self._add(keys=self._keys(sample.shared_by), args=args)
+        except redis.ResponseError as error:
+            make_anew(self._redis, self._key, error)
+            return self._add(keys=self._keys(sample.shared_by), args=args)
+
+    def _shared(self, entry_id: bytes, fields: Fields) -> Shared | None:
+        """None for what is no message of ours; it does not stay."""
+        try:
+            return Shared(TrainingSample.unpack(fields.get(b"sample", b"")), taken_s(entry_id))
+        except BadMessage:
+            self._redis.xdel(self._key, entry_id)
+            count(self._redis, samples_refused=1)
+            return None
+
+    def _page(self, after: str) -> list[tuple[bytes, Fields]]:
+        try:
+            return self._redis.xrange(self._key, f"({after}", count=PAGE)
+        except redis.ResponseError as error:
+            make_anew(self._redis, self._key, error)
+            return []
+
+    def _reaches(self, place: str) -> bool:
+        """Whether the stream is the one that this place is in: a Redis that forgot begins anew, perhaps before it."""
+        if place == "0" or not self._redis.exists(self._key):
+            return place == "0"
+        last = self._redis.xinfo_stream(self._key)["last-generated-id"]
+        return order(last) >= order(place.encode())
+
+
+def of_run(token: str, run: str) -> bool:
+    return token.startswith(f"{run}-")
+
+
+def order(entry_id: bytes) -> tuple[int, ...]:
+    return tuple(map(int, entry_id.split(b"-")))
+
+
+def taken_s(entry_id: bytes) -> float:
+    """Seconds since 1970, by Redis' clock."""
+    return order(entry_id)[0] / 1000

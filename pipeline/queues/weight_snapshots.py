@@ -1,0 +1,131 @@
+"""Weights on their way between edges and cloud: parts first, then one signed entry that makes them visible.
+
+A maker that dies in the middle leaves parts that nobody looks for, and that expire. What is not signed with the
+deployment's key is nothing, wherever it stands: it hides nothing, and what it claims is not even looked for.
+"""
+import logging
+from hashlib import sha256
+
+import redis
+
+from pipeline.contract import redis_keys
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.messages import MAX_BYTES, WeightSnapshot
+from pipeline.queues.counters import count
+from pipeline.queues.redis_streams import append, recent, taken
+from pipeline.queues.signing import Signer
+
+logger = logging.getLogger(__name__)
+
+GROUP = CONSUMER = "aggregator"
+
+#: An entry of the stream, and what it says; None where that is nothing of ours.
+Entry = tuple[bytes, WeightSnapshot | None]
+
+
+class Snapshots:
+    """Methods may raise redis.RedisError."""
+
+    def __init__(self, connection: redis.Redis, key: str = "") -> None:
+        """`key` is the deployment's: without it nothing that is found here is believed."""
+        self._redis, self._signer = connection, Signer(key)
+        self._refused: set[bytes] = set()  # ids of the entries that were complained about
+        if not key:
+            logger.warning("MVS_SNAPSHOT_KEY is not set: models are neither taken from Redis nor sent there. "
+                           "Give all processes that learn the same 32 letters or more.")
+
+    @property
+    def signs(self) -> bool:
+        return bool(self._signer)
+
+    def publish_local(self, snapshot: WeightSnapshot, weights: bytes) -> None:
+        """Send an edge's weights to the cloud."""
+        snapshot = self._signer.signed("local", snapshot)
+        self._publish(redis_keys.WEIGHTS_LOCAL, redis_keys.LOCAL_MAXLEN, redis_keys.LOCAL_TTL_S, snapshot, weights)
+
+    def publish_global(self, snapshot: WeightSnapshot, weights: bytes) -> None:
+        """Send the cloud's weights to all edges."""
+        snapshot = self._signer.signed("global", snapshot)
+        self._publish(redis_keys.WEIGHTS_GLOBAL, redis_keys.GLOBAL_MAXLEN, redis_keys.GLOBAL_TTL_S, snapshot, weights)
+
+    def newest_global(self) -> WeightSnapshot | None:
+        """The one that was published last, among those that are genuine: an old one sent again is not newer."""
+        entries = recent(self._redis, redis_keys.WEIGHTS_GLOBAL) if self.signs else []
+        found = [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
+        good = [snapshot for _, snapshot in found if self._of_cloud(snapshot)]
+        self._complain({entry_id for entry_id, snapshot in found if not self._of_cloud(snapshot)})
+        return max(good, key=lambda snapshot: snapshot.published, default=None)
+
+    def genuine_local(self, snapshot: WeightSnapshot) -> bool:
+        """Whether an edge of this deployment sent it, as it is."""
+        return self._signer.genuine("local", snapshot)
+
+    def complete(self, snapshot: WeightSnapshot) -> bool:
+        """Whether all parts are there."""
+        return self._redis.exists(*_parts(snapshot)) == snapshot.part_count
+
+    def weights(self, snapshot: WeightSnapshot) -> bytes:
+        """Raises BadMessage unless all parts are there and make up what was promised."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for part in _parts(snapshot):
+                pipe.getrange(part, 0, MAX_BYTES)  # a byte more than a part has tells one that is too long
+            data = b"".join(part for part in pipe.execute(raise_on_error=False) if isinstance(part, bytes))
+        if len(data) != snapshot.size_bytes or sha256(data).hexdigest() != snapshot.sha256:
+            raise BadMessage(f"The weights of {snapshot.edge_id} are incomplete or damaged.")
+        return data
+
+    def lead(self, registry: str) -> bool:
+        """Whether globals come from this registry for now: two would take each other's edges away."""
+        if self._redis.set(redis_keys.AGGREGATOR, registry, nx=True, ex=redis_keys.AGGREGATOR_LEASE_S):
+            return True
+        mine = self._redis.get(redis_keys.AGGREGATOR) == registry.encode()
+        return mine and bool(self._redis.expire(redis_keys.AGGREGATOR, redis_keys.AGGREGATOR_LEASE_S))
+
+    def take(self, *, again: bool, block_ms: int) -> list[Entry]:
+        """Local entries that came in, waiting for one; or `again` those that were taken and not acknowledged."""
+        entries = taken(self._redis, redis_keys.WEIGHTS_LOCAL, GROUP, CONSUMER, again=again, block_ms=block_ms,
+                        count=redis_keys.LOCAL_MAXLEN)
+        return [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
+
+    def acknowledge(self, *entry_ids: bytes) -> None:
+        """These count, or never will: all are gone, or none. Their parts expire: a second copy may still need them."""
+        with self._redis.pipeline() as pipe:
+            pipe.xack(redis_keys.WEIGHTS_LOCAL, GROUP, *entry_ids)
+            pipe.xdel(redis_keys.WEIGHTS_LOCAL, *entry_ids)
+            pipe.execute()
+
+    def _of_cloud(self, snapshot: WeightSnapshot | None) -> bool:
+        return bool(snapshot) and snapshot.edge_id == redis_keys.CLOUD and self._signer.genuine("global", snapshot)
+
+    def _complain(self, refused: set[bytes]) -> None:
+        """Once of each: they stay where they are until newer ones crowd them out."""
+        if fresh := refused - self._refused:
+            logger.warning("%d globals are not signed with this deployment's key: left alone", len(fresh))
+            count(self._redis, globals_refused=len(fresh))
+        self._refused = refused
+
+    def _publish(self, key: str, maxlen: int, ttl_s: int, snapshot: WeightSnapshot, weights: bytes) -> None:
+        for index, name in enumerate(_parts(snapshot)):
+            self._redis.set(name, weights[index * MAX_BYTES : (index + 1) * MAX_BYTES], ex=ttl_s)
+        append(self._redis, key, {"snapshot": snapshot.pack()}, maxlen=maxlen, ttl_s=ttl_s)
+
+
+def recent_globals(connection: redis.Redis) -> list[WeightSnapshot]:
+    """Those that Redis names, oldest first, each version as it was last sent. To be shown: nobody vouches for them.
+
+    Raises redis.RedisError.
+    """
+    found = [_unpacked(fields) for _, fields in reversed(recent(connection, redis_keys.WEIGHTS_GLOBAL))]
+    newest = {snapshot.base_version: snapshot for snapshot in found if snapshot}
+    return [newest[version] for version in sorted(newest)][-redis_keys.GLOBAL_MAXLEN :]
+
+
+def _parts(snapshot: WeightSnapshot) -> list[str]:
+    return [redis_keys.part(snapshot.edge_id, snapshot.sha256, index) for index in range(snapshot.part_count)]
+
+
+def _unpacked(fields: dict[bytes, bytes]) -> WeightSnapshot | None:
+    try:
+        return WeightSnapshot.unpack((fields or {}).get(b"snapshot", b""))
+    except BadMessage:
+        return None

@@ -1,0 +1,1 @@
+"""The photos whose look is taken: shipped ones and uploads. Imports the contract; everybody above may import it."""

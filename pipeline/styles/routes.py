@@ -1,0 +1,170 @@
+"""The HTTP side of styles: the gallery, its thumbnails, and photos that people bring."""
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+
+import aiohttp
+import redis
+from aiohttp import web
+
+from pipeline.contract.errors import BadImage, Busy, PictureTooHard, TooLarge, TooSlow
+from pipeline.http.responses import CLIENT
+from pipeline.monitoring.metrics import GatewayMetrics
+from pipeline.pictures.decode_client import PictureReader
+from pipeline.pictures.fair_queue import Turns
+from pipeline.pictures.upload_bodies import Bodies
+from pipeline.styles.catalog import shipped, shipped_thumbnails
+from pipeline.styles.store import StyleStore
+
+logger = logging.getLogger(__name__)
+
+MAX_NAME_LETTERS = 80
+#: A picture may take most of a core and 400 MB for a second; on a small machine streams need the other one.
+READ_AT_ONCE = 2 if (os.cpu_count() or 1) >= 4 else 1
+#: Whoever waits behind so many waits for a quarter of a minute at worst.
+WAITING, WAITING_EACH, WAIT_S = 16, 6, 15.0
+#: So often it is looked whether sessions show other styles than those that are kept for them; and all are told again.
+LOOK_S, KEEP_S = 1.0, 30.0
+#: 15 KB each. Redis is asked again after a minute: the page finds out by them which photos are still there.
+THUMBNAILS_CACHED, THUMBNAIL_CACHE_S = 256, 60.0
+#: Questions for thumbnails that Redis has not answered yet.
+MAX_LOOKUPS = 32
+#: A style's id is the hash of its content.
+CACHED_FOR_GOOD = "public, max-age=31536000, immutable"
+#: The page asks again, to see whether it is still there.
+CACHED_IF_THERE = "private, no-cache"
+
+
+class StyleRoutes:
+    """`GET /styles`, `POST /styles` and `GET /styles/{id}.jpg`; `live` is for aiohttp's cleanup contexts.
+
+    Nothing here runs on the threads that key frames go through.
+    """
+
+    def __init__(self, store: StyleStore, metrics: GatewayMetrics, on_show: Callable[[], Collection[str]]) -> None:
+        """`on_show` are the ids of the styles that live sessions have chosen."""
+        self._store, self._outcomes, self._on_show = store, metrics.uploads, on_show
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="styles")
+        self._bodies, self._reader = Bodies(), PictureReader()
+        self._turns = Turns(at_once=READ_AT_ONCE, waiting=WAITING, waiting_each=WAITING_EACH, wait_s=WAIT_S)
+        self._gallery = json.dumps([_face(style.id, style.name) for style in shipped()])
+        self._shipped = shipped_thumbnails()
+        self._thumbnails: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._lookups = 0
+
+    def attach(self, app: web.Application) -> None:
+        app.cleanup_ctx.append(self.live)
+        app.router.add_get("/styles", self._list)
+        app.router.add_post("/styles", self._add)
+        app.router.add_get("/styles/{id}.jpg", self._thumbnail)
+
+    async def live(self, app: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._keep_shown())
+        yield
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await self._blocking(self._reader.close)
+        self._thread.shutdown(cancel_futures=True)
+
+    async def _keep_shown(self) -> None:
+        """Let no upload, of whatever gateway, take the place of a style that a session here shows."""
+        kept, until_s = set(), 0.0
+        while True:
+            shown = set(self._on_show())
+            if shown and (shown != kept or time.monotonic() >= until_s):
+                with contextlib.suppress(redis.RedisError):  # tried again in a second
+                    await self._blocking(self._store.keep, shown)
+                    kept, until_s = shown, time.monotonic() + KEEP_S
+            await asyncio.sleep(LOOK_S)
+
+    async def _list(self, request: web.Request) -> web.Response:
+        return web.Response(text=self._gallery, content_type="application/json")
+
+    # uploads
+
+    async def _add(self, request: web.Request) -> web.Response:
+        outcome = "failed"
+        try:
+            style_id = await self._kept(request)
+            outcome = "kept"
+        except web.HTTPUnsupportedMediaType:
+            outcome = "type"
+            raise
+        except TooLarge as error:
+            outcome = "size"
+            raise web.HTTPRequestEntityTooLarge(0, 0, text=str(error)) from None
+        except TooSlow as error:
+            outcome = "slow"
+            raise web.HTTPRequestTimeout(text=str(error)) from None
+        except (aiohttp.ClientError, ConnectionError, web.RequestPayloadError):
+            outcome = "left"
+            raise web.HTTPBadRequest(text="The picture did not arrive whole.") from None
+        except BadImage as error:
+            outcome = "limit" if isinstance(error, PictureTooHard) else "picture"
+            raise
+        except Busy:
+            outcome = "busy"
+            raise
+        finally:
+            self._outcomes.labels(outcome).inc()
+        name = request.query.get("name", "")[:MAX_NAME_LETTERS] or "My photo"
+        return web.json_response(_face(style_id, name), status=201)
+
+    async def _kept(self, request: web.Request) -> str:
+        if not request.content_type.startswith("image/"):
+            raise web.HTTPUnsupportedMediaType(text="Send the picture itself, with its image/... content type.")
+        address = request[CLIENT]
+        async with self._bodies.received(request, address) as data, self._turns.turn(address):
+            files = await self._reader.read(data)
+        return await self._blocking(self._store.add, files)
+
+    # thumbnails
+
+    async def _thumbnail(self, request: web.Request) -> web.Response:
+        style_id = request.match_info["id"]
+        if jpeg := self._shipped.get(style_id):
+            return _picture(request, style_id, jpeg, CACHED_FOR_GOOD)
+        jpeg = await self._uploaded_thumbnail(style_id)
+        if jpeg is None:
+            raise web.HTTPNotFound(text="No such style.")
+        return _picture(request, style_id, jpeg, CACHED_IF_THERE)
+
+    async def _uploaded_thumbnail(self, style_id: str) -> bytes | None:
+        now_s = time.monotonic()
+        read_s, jpeg = self._thumbnails.get(style_id, (-THUMBNAIL_CACHE_S, b""))
+        if now_s - read_s < THUMBNAIL_CACHE_S:
+            return jpeg
+        if self._lookups >= MAX_LOOKUPS:
+            raise Busy("Too many pictures are asked for; try again in a moment.")
+        self._lookups += 1
+        try:
+            jpeg = await self._blocking(self._store.thumbnail, style_id)
+        finally:
+            self._lookups -= 1
+        self._thumbnails.pop(style_id, None)
+        if jpeg is not None:
+            self._thumbnails[style_id] = now_s, jpeg
+        if len(self._thumbnails) > THUMBNAILS_CACHED:
+            self._thumbnails.popitem(last=False)
+        return jpeg
+
+    async def _blocking(self, function: Callable, *args: object) -> object:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+
+def _picture(request: web.Request, style_id: str, jpeg: bytes, cached: str) -> web.Response:
+    """304 without a body where the browser has it: an id never means another picture."""
+    headers = {"Cache-Control": cached, "ETag": f'"{style_id}"'}
+    if any(tag.value in (style_id, "*") for tag in request.if_none_match or ()):
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=jpeg, content_type="image/jpeg", headers=headers)
+
+
+def _face(style_id: str, name: str) -> dict:
+    return {"id": style_id, "name": name, "thumbnail": f"/styles/{style_id}.jpg"}

@@ -1,0 +1,91 @@
+"""All styles a session may choose: the shipped ones, and uploaded ones kept in Redis for a day."""
+import time
+from collections.abc import Callable, Collection, Sequence
+
+import redis
+
+from pipeline.contract import redis_keys
+from pipeline.contract.errors import Busy
+from pipeline.pictures.decode import StyleFiles
+from pipeline.styles.catalog import find_shipped, style_id
+
+
+class StyleStore:
+    """Uploaded styles are known to whoever has their id, and listed nowhere. Methods may raise redis.RedisError."""
+
+    def __init__(self, connection: redis.Redis, clock: Callable[[], float] = time.time) -> None:
+        """`clock` is one that all gateways share."""
+        self._redis, self._clock = connection, clock
+
+    def find(self, id_or_name: str) -> str | None:
+        """The id of a known style; using one keeps it for another day."""
+        if style := find_shipped(id_or_name):
+            return style.id
+        if not _is_id(id_or_name) or not self._redis.expire(redis_keys.style(id_or_name), redis_keys.STYLE_TTL_S):
+            return None
+        with self._redis.pipeline() as pipe:
+            _touch(pipe, id_or_name, self._clock())
+            pipe.execute()
+        return id_or_name
+
+    def jpeg(self, wanted_id: str) -> bytes | None:
+        if style := find_shipped(wanted_id):
+            return style.jpeg
+        return self._redis.get(redis_keys.style(wanted_id)) if _is_id(wanted_id) else None
+
+    def thumbnail(self, wanted_id: str) -> bytes | None:
+        """Of an uploaded style; those of the shipped ones are at hand in `styles`."""
+        return self._redis.get(redis_keys.thumbnail(wanted_id)) if _is_id(wanted_id) else None
+
+    def keep(self, style_ids: Collection[str]) -> None:
+        """These are on show: no upload may take their place for STYLE_LEASE_S from now."""
+        now_s = self._clock()
+        with self._redis.pipeline() as pipe:
+            for kept in style_ids:
+                if _is_id(kept) and not find_shipped(kept):
+                    _touch(pipe, kept, now_s)
+                    pipe.zadd(redis_keys.STYLE_LEASES, {kept: now_s + redis_keys.STYLE_LEASE_S})
+            pipe.execute()
+
+    def add(self, files: StyleFiles) -> str:
+        """Keep a picture and return its id; those unused for longest make room. Raises Busy when all are in use."""
+        new_id = style_id(files.style)
+
+        def write(pipe: redis.client.Pipeline) -> None:
+            now_s = self._clock()
+            leased = {member.decode() for member in pipe.zrangebyscore(redis_keys.STYLE_LEASES, now_s, "+inf")}
+            others = [member.decode() for member in pipe.zrange(redis_keys.STYLES, 0, -1)]
+            gone = crowded_out(others, leased, new_id)
+            pipe.multi()
+            for old in gone:
+                pipe.delete(redis_keys.style(old), redis_keys.thumbnail(old))
+                pipe.zrem(redis_keys.STYLES, old)
+            pipe.set(redis_keys.style(new_id), files.style, ex=redis_keys.STYLE_TTL_S)
+            pipe.set(redis_keys.thumbnail(new_id), files.thumbnail, ex=redis_keys.STYLE_TTL_S)
+            pipe.zadd(redis_keys.STYLES, {new_id: now_s})
+            pipe.zremrangebyscore(redis_keys.STYLE_LEASES, "-inf", now_s)
+            pipe.zremrangebyscore(redis_keys.STYLES, "-inf", now_s - redis_keys.STYLE_TTL_S)
+
+        # Once more if another gateway came between.
+        self._redis.transaction(write, redis_keys.STYLES, redis_keys.STYLE_LEASES)
+        return new_id
+
+
+def crowded_out(by_last_use: Sequence[str], leased: Collection[str], new_id: str) -> list[str]:
+    """The styles that must go for one more to come, the longest unused first; raises Busy if too few are free."""
+    others = [other for other in by_last_use if other != new_id]
+    free = [other for other in others if other not in leased]
+    surplus = max(0, len(others) + 1 - redis_keys.STYLES_MAX)
+    if surplus > len(free):
+        raise Busy("All places for photos are taken by looks on show; choose one of the styles here, or wait a moment.")
+    return free[:surplus]
+
+
+def _touch(pipe: redis.client.Pipeline, used_id: str, now_s: float) -> None:
+    pipe.expire(redis_keys.style(used_id), redis_keys.STYLE_TTL_S)
+    pipe.expire(redis_keys.thumbnail(used_id), redis_keys.STYLE_TTL_S)
+    pipe.zadd(redis_keys.STYLES, {used_id: now_s}, xx=True)
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 16 and all(c in "0123456789abcdef" for c in text)

@@ -1,0 +1,45 @@
+import torch
+
+from edge.grid_model.encoder import WIDTHS
+from edge.grid_model.model import GridModel
+
+
+def test_a_batch_gives_a_grid_per_picture():
+    model = GridModel()
+
+    grid = model(torch.rand(2, 3, 32, 48), model.style(torch.rand(2, 3, 48, 32)))
+
+    assert grid.shape == (2, 3, 8, 2, 3, 4)
+
+
+def test_one_style_serves_a_whole_batch():
+    model, content = GridModel().eval(), torch.rand(2, 3, 32, 48)
+    style = model.style(torch.rand(1, 3, 32, 32))
+
+    together = model(content, style)
+
+    assert torch.allclose(together[1:], model(content[1:], style), atol=1e-4)
+
+
+def test_a_picture_in_its_own_style_gets_the_identity():
+    model, image = GridModel(), torch.rand(1, 3, 64, 96)
+
+    grid = model(image, model.style(image))
+
+    assert torch.allclose(grid, torch.eye(3, 4).view(1, 3, 1, 1, 1, 4), atol=0.02)
+
+
+def test_a_style_has_statistics_for_every_level_from_coarse_to_fine():
+    style = GridModel().style(torch.rand(1, 3, 32, 32))
+
+    assert [level.factor.shape[1] for level in style] == [*reversed(WIDTHS)]
+
+
+def test_every_parameter_learns():
+    model = GridModel()
+
+    model(torch.rand(1, 3, 32, 48), model.style(torch.rand(1, 3, 32, 48))).square().sum().backward()
+
+    # The decoder's last offset is the same in both drawings: it cancels out.
+    still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert still in ([], ["decoder.picture.2.bias"])

@@ -1,0 +1,164 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.grid_model.encoder import STRIDES
+from edge.grid_model.grid import cells, slice_grid
+from edge.grid_model.stylizer import Stylizer
+
+SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360), (1080, 1920)]
+
+
+@pytest.fixture(scope="module")
+def stylizer():
+    torch.set_num_threads(1)
+    return Stylizer.load(device="cpu")
+
+
+def picture(height, width, seed=0):
+    """Soft blobs of colour."""
+    small = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
+    large = torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
+    return (large[0].permute(1, 2, 0) * 255).byte().numpy()
+
+
+def applied(grid, image):
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None] / 255
+    return slice_grid(torch.from_numpy(grid)[None].float(), pixels).clamp(0, 1)[0].permute(1, 2, 0).numpy()
+
+
+def test_the_grid_is_the_one_agreed_on(stylizer):
+    grid = stylizer.stylize(picture(360, 640), stylizer.style(picture(200, 300, seed=1)))
+
+    assert grid.shape == (3, 8, 9, 16, 4)
+    assert grid.dtype == np.float16
+    assert grid.flags.c_contiguous
+
+
+@pytest.mark.parametrize("height, width", SIZES)
+def test_every_size_gives_a_finite_grid(stylizer, height, width):
+    image = picture(height, width)
+
+    grid = stylizer.stylize(image, stylizer.style(image[::-1]))
+
+    assert np.isfinite(grid).all()
+
+
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_the_network_sees_a_picture_of_the_encoder_s_sides_with_the_same_cells(stylizer, height, width):
+    seen = stylizer.prepare(np.zeros((height, width, 3), np.uint8)).shape[2:]
+
+    assert all(side % STRIDES[-1] == 0 and side >= 16 for side in seen)
+    assert cells(*seen) == cells(height, width)
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_flat_style_or_content_gives_a_finite_grid(stylizer, value):
+    flat, photo = np.full((90, 160, 3), value, np.uint8), picture(90, 160)
+
+    for content, style in ((photo, flat), (flat, photo), (flat, flat)):
+        grid = stylizer.stylize(content, stylizer.style(style))
+        assert np.isfinite(grid).all()
+        assert applied(grid, content).std() < 0.5
+
+
+def test_a_picture_in_its_own_style_stays_as_it_is(stylizer):
+    image = picture(360, 640)
+
+    grid = stylizer.stylize(image, stylizer.style(image))
+
+    error = float(((applied(grid, image) - image / 255) ** 2).mean())
+    assert 10 * np.log10(1 / max(error, 1e-12)) > 38
+
+
+def test_colours_move_towards_the_style(stylizer):
+    content, style = picture(144, 256) // 2 + 20, picture(144, 256, seed=1) // 2 + np.uint8([110, 60, 0])
+
+    result = applied(stylizer.stylize(content, stylizer.style(style)), content) * 255
+
+    before, after = (np.abs(image.mean((0, 1)) - style.mean((0, 1))).sum() for image in (content, result))
+    assert after < 0.5 * before
+
+
+def test_same_input_same_grid(stylizer):
+    image, style = picture(144, 256), stylizer.style(picture(100, 100, seed=1))
+
+    assert np.array_equal(stylizer.stylize(image, style), stylizer.stylize(image, style))
+
+
+def test_the_first_key_frame_of_a_stream_is_stylized_as_a_picture(stylizer):
+    image, style = picture(144, 256), stylizer.style(picture(100, 100, seed=1))
+
+    grid, _ = stylizer.follow(image, style, None, elapsed_s=0.5)
+
+    assert np.array_equal(grid, stylizer.stylize(image, style))
+
+
+def test_a_stream_moves_towards_what_it_sees(stylizer):
+    before, now, style = picture(144, 256), picture(144, 256, seed=2), stylizer.style(picture(100, 100, seed=1))
+    old, state = stylizer.follow(before, style, None, elapsed_s=0)
+    new = stylizer.stylize(now, style)
+
+    soon, late = (stylizer.follow(now, style, state, elapsed_s=elapsed_s)[0] for elapsed_s in (0.03, 10_000))
+
+    assert np.abs(soon - old).mean() < 0.5 * np.abs(new - old).mean()  # colours it has not met yet it takes at once
+    assert np.abs(late - new).mean() < 0.01
+
+
+def test_a_still_stream_keeps_its_grid(stylizer):
+    image, style = picture(144, 256), stylizer.style(picture(100, 100, seed=1))
+    first, state = stylizer.follow(image, style, None, elapsed_s=0)
+
+    for _ in range(5):
+        grid, state = stylizer.follow(image, style, state, elapsed_s=0.5)
+
+    assert np.abs(grid - first).max() < 1e-2
+
+
+def test_a_turned_phone_begins_anew(stylizer):
+    upright, style = picture(256, 144), stylizer.style(picture(100, 100, seed=1))
+    _, state = stylizer.follow(picture(144, 256), style, None, elapsed_s=0)
+
+    grid, _ = stylizer.follow(upright, style, state, elapsed_s=0.5)
+
+    assert np.array_equal(grid, stylizer.stylize(upright, style))
+
+
+@pytest.mark.parametrize("image", [
+    np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8),
+    np.zeros((0, 8, 3), np.uint8), [[1, 2, 3]], None,
+])
+def test_what_is_no_picture_is_refused(stylizer, image):
+    with pytest.raises(ValueError, match="a picture must"):
+        stylizer.style(image)
+
+
+def test_views_of_other_arrays_are_accepted(stylizer):
+    image = picture(90, 160)
+
+    assert np.isfinite(stylizer.stylize(image[:, ::-1, ::-1], stylizer.style(image[::2, ::2]))).all()
+
+
+def test_the_version_names_the_weights(stylizer):
+    assert len(stylizer.model_version) == 12
+    assert Stylizer.load(device="cpu").model_version == stylizer.model_version
+
+
+def test_a_file_without_weights_is_refused(tmp_path):
+    wrong = tmp_path / "weights.safetensors"
+    wrong.write_bytes(b"not weights")
+
+    for path in (wrong, tmp_path / "missing.safetensors"):
+        with pytest.raises(ValueError, match=path.name):
+            Stylizer.load(path)
+
+
+def test_broken_weights_are_named_and_not_remembered():
+    stylizer, picture = Stylizer.load(device="cpu"), np.full((48, 64, 3), 90, np.uint8)
+    style = stylizer.style(picture)
+    stylizer.model.decoder.picture[0].weight.data.fill_(torch.nan)
+
+    with pytest.raises(ValueError, match="no finite grid"):
+        stylizer.follow(picture, style, None, elapsed_s=0)

@@ -1,0 +1,57 @@
+"""The trainer's memory: bounded, even, and able to forget."""
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.training.reservoir import Reservoir, Sample
+
+
+def sample(number: int, shared_by: str = "a") -> Sample:
+    return Sample(shared_by, "style", b"%d" % number, float(number))
+
+
+def kept(reservoir: Reservoir) -> set[Sample]:
+    return set(reservoir.draw(1000))
+
+
+@given(st.integers(1, 20), st.integers(1, 200))
+def test_it_never_holds_more_than_its_capacity(capacity, arrivals):
+    reservoir = Reservoir(capacity)
+    for number in range(arrivals):
+        reservoir.add(sample(number))
+
+    assert len(reservoir) == min(capacity, arrivals)
+
+
+def test_early_and_late_samples_have_the_same_chance():
+    chosen = Counter()
+    for seed in range(400):
+        reservoir = Reservoir(10, seed)
+        for number in range(40):
+            reservoir.add(sample(number))
+        chosen.update(int(one.picture) // 10 for one in kept(reservoir))
+
+    assert all(850 < chosen[quarter] < 1150 for quarter in range(4))
+
+
+def test_a_stream_is_forgotten_and_its_place_is_free_again():
+    reservoir = Reservoir(4)
+    for number in range(4):
+        reservoir.add(sample(number, "ab"[number % 2]))
+
+    reservoir.forget("a")
+    assert {one.shared_by for one in kept(reservoir)} == {"b"}
+    reservoir.add(sample(9))
+
+    assert len(reservoir) == 3 and sample(9) in kept(reservoir)
+
+
+def test_what_is_too_old_goes():
+    reservoir = Reservoir(8)
+    for number in range(4):
+        reservoir.add(sample(number))
+
+    reservoir.expire(before_s=2.0)
+
+    assert kept(reservoir) == {sample(2), sample(3)}

@@ -1,0 +1,121 @@
+"""Live over a bad network: 200 ms there and back, 3 % of datagrams lost each way, and a second without any."""
+import asyncio
+import threading
+
+import pytest
+from aiortc import rtcrtpreceiver, rtcsctptransport
+from aiortc.codecs import get_decoder
+from aiortc.jitterbuffer import JitterBuffer
+from aiortc.rtcsctptransport import RTCSctpTransport
+
+from pipeline.webrtc.media import jitter_buffer
+from pipeline.webrtc.transport import sctp_window
+from support.grids import lifelike_grid
+from support.impairment import Impaired, first_candidate, redirected
+from support.peers import FPS, Client, FlatEdge, Running, until
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    """What the gateway process installs, for one test."""
+    monkeypatch.setattr(rtcrtpreceiver, "JitterBuffer", JitterBuffer)
+    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", get_decoder)
+    monkeypatch.setattr(RTCSctpTransport, "_cwnd", None, raising=False)
+    for owner, name in (
+        (RTCSctpTransport, "_transmit"), (RTCSctpTransport, "_receive_sack_chunk"),
+        (rtcsctptransport, "SCTP_RTO_MIN"), (rtcsctptransport, "SCTP_RTO_INITIAL"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    assert jitter_buffer.install() and sctp_window.install()
+
+
+@pytest.fixture
+def edge(redis_url):
+    edge = FlatEdge(redis_url, under=lifelike_grid())  # an answer is as many packets as a real one
+    yield edge
+    edge.close()
+
+
+def sent_answers(running: Running) -> float:
+    return running.count("mvs_answers_sent_total")
+
+
+def heard(client: Client, kind: str) -> list[int]:
+    return [message["frame_id"] for message in client.heard if message["type"] == kind]
+
+
+async def test_every_message_arrives_late_and_nothing_stalls(running, edge):
+    async with Impaired(running.url, delay_s=0.1, loss=0.03) as path:
+        client = Client(path.url)
+        await client.open()
+        await until(lambda: len(client.grids) >= 10, timeout_s=60)
+
+        client.camera.running.clear()
+        await until(lambda: len(client.grids) == sent_answers(running) >= 10)
+        await client.close()
+
+    announced = heard(client, "key_frame")
+    assert path.lost > 0
+    assert len(set(announced)) == len(announced) == running.key_frames()
+    assert {header["frame_id"] for header in client.headers} <= set(announced) <= set(range(client.camera.count))
+    await until(lambda: running.count("mvs_sessions") == 0)
+
+
+async def test_a_second_without_network_costs_key_frames_and_nothing_else(running, edge):
+    async with Impaired(running.url, delay_s=0.1, loss=0.03) as path:
+        client = Client(path.url)
+        await client.open()
+        await until(lambda: len(client.grids) >= 3, timeout_s=60)
+
+        path.outage, before = True, client.camera.count
+        await until(lambda: client.camera.count >= before + FPS)
+        missed, path.outage = len(client.grids), False
+        await until(lambda: len(client.grids) >= missed + 5, timeout_s=60)
+        await client.close()
+
+    newest = client.headers[-1]["frame_id"]
+    assert newest > before + FPS
+    assert running.count("mvs_key_frames_dropped_total", reason="error") == 0
+
+
+async def test_what_a_session_started_ends_with_it(running, edge):
+    tasks, threads = len(asyncio.all_tasks()), threading.active_count()
+    for _ in range(3):
+        async with Impaired(running.url, delay_s=0.02, loss=0.03) as path:
+            client = Client(path.url)
+            await client.open()
+            await until(lambda: client.grids)
+            await client.close()
+            await until(lambda: running.count("mvs_sessions") == 0)
+
+    await until(lambda: len(asyncio.all_tasks()) <= tasks)
+    assert threading.active_count() <= threads + 3  # the executors' own, which stay
+
+
+# the path itself
+
+SDP = (
+    "v=0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"
+    "a=candidate:1 1 udp 2130706431 10.0.0.1 1111 typ host\r\na=candidate:2 1 udp 2130706431 10.0.0.2 2222 typ host\r\n"
+    "a=mid:0\r\nm=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\n"
+)
+
+
+def test_only_the_paths_own_address_is_left_in_an_sdp():
+    changed = redirected(SDP, ("127.0.0.1", 5))
+
+    assert first_candidate(SDP) == ("10.0.0.1", 1111)
+    assert first_candidate(changed) == ("127.0.0.1", 5)
+    assert changed.count("a=candidate") == 1
+    assert changed.index("a=candidate") < changed.index("m=application")
+
+
+async def test_the_same_seed_loses_the_same_datagrams():
+    async def lost(seed: int) -> list[int]:
+        path, arrived = Impaired("http://127.0.0.1:1", loss=0.5, seed=seed), []
+        for number in range(50):
+            path.carry(lambda number=number: arrived.append(number))
+        await until(lambda: len(arrived) == path.passed)
+        return arrived
+
+    assert await lost(1) == await lost(1) != await lost(2)

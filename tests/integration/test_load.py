@@ -1,0 +1,100 @@
+"""The load generator on a real gateway, and what it says."""
+import argparse
+import json
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+from clients.load.cli import Outcome, add_arguments, latencies, percentiles_ms, planned
+from clients.load.report import write_report
+from clients.load.virtual_clients import LONGEST_US, Tally
+from pipeline.contract.errors import BadSetting
+from workers.__main__ import main
+
+
+def test_a_load_test_from_two_processes(up, tmp_path):
+    report = tmp_path / "load.html"
+    options = ["--clients", "3", "--seconds", "3", "--ramp", "0", "--processes", "2", "--size", "192x108"]
+
+    done = subprocess.run([sys.executable, "-m", "workers", "load", up.url, *options, "--report", str(report)],
+                          capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert 1 <= summary["clients"] <= summary["asked_clients"] == 3
+    assert 0 < summary["served"] <= summary["served"] + summary["lost"] <= 18  # 3 clients, 2 a second, 3 seconds
+    assert set(summary["key_frame_round_trip_ms"]) == {"p50", "p95", "p99"}
+    assert {"generator", "gateway", "stylize", "redis"} <= set(summary["roles"])
+    assert summary["fps"] > 0 and "stage stylize" in summary["stages"]
+    assert "Load test" in report.read_text()
+
+
+def test_lost_looks_stand_in_the_percentiles():
+    outcome, tally = Outcome(), Tally()
+    for _ in range(8):
+        tally.serve(0.05)
+    tally.lose(2)
+
+    second = outcome.add([tally])
+
+    assert percentiles_ms(outcome.latencies) == {"p50": 50.0, "p95": 2000.9, "p99": 2000.9}
+    assert (second["p50"], second["p99"], second["lost"]) == (50.0, 2000.0, 2)
+
+
+def test_reports_add_up_over_processes_and_seconds():
+    outcome, tally = Outcome(), Tally(live=2, frames=30, refused=1)
+    tally.serve(0.1)
+
+    outcome.add([tally, tally])
+    second = outcome.add([Tally(live=1)])
+
+    assert outcome.totals["frames"] == 60 and outcome.totals["served"] == outcome.totals["refused"] == 2
+    assert (outcome.most_live, outcome.live, second["p50"]) == (4, 1, None)
+    assert outcome.latencies.get_total_count() == 2
+
+
+def test_a_report_is_one_well_formed_page_without_scripts():
+    histogram = latencies()
+    for value in (50_000, 80_000, LONGEST_US):
+        histogram.record_value(value)
+    trip = percentiles_ms(histogram)
+    summary = {"key_frame_round_trip_ms": trip, "lost": 1, "clients": 2, "roles": {}, "stages": {"<&>": {"count": 1}}}
+    seconds = [{"p50": None, "p95": None, "p99": None}, trip, trip]
+
+    page = write_report(summary, seconds, histogram)
+
+    assert "<script" not in page and "&lt;&amp;&gt;" in page
+    drawings = [ElementTree.fromstring(part + "</svg>") for part in page.split("</svg>")[:-1]
+                for part in [part[part.index("<svg"):]]]
+    assert len(drawings) == 2 and all(drawing.findall("polyline") for drawing in drawings)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--clients", "0"], "--clients"),
+        (["--rate", "40"], "--rate"),
+        (["--size", "big"], "--size"),
+        (["--clip", __file__], "not a readable video"),
+    ],
+)
+def test_a_load_test_called_wrongly_says_so(options, sentence, capsys):
+    with pytest.raises(SystemExit):
+        main(["load", "http://127.0.0.1:1", *options])
+
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_plan_spreads_its_clients_over_the_ramp():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+
+    plan = planned(parser.parse_args(["http://gateway", "--clients", "4", "--ramp", "8", "--size", "64x36"]))
+
+    begins_s = [plan.begins_s(client) - plan.start_s for client in range(4)]
+    assert begins_s == pytest.approx([0, 2, 4, 6])
+    assert plan.start_s + 8 < plan.count_from_s < plan.end_s
+    with pytest.raises(BadSetting):
+        planned(parser.parse_args(["http://gateway", "--fps", "0"]))

@@ -1,0 +1,146 @@
+"""Promises of reliability that no other test keeps: a network that is away, and a model without memory."""
+import asyncio
+import time
+from contextlib import aclosing
+from dataclasses import replace
+
+import pytest
+import torch
+from aiohttp import web
+
+from clients.net.connection import Connection
+from clients.net.reconnecting import LAST_RETRY_S, LastingConnection
+from pipeline.contract import redis_keys
+from pipeline.contract.messages import KeyFrame
+from pipeline.contract.settings import Settings
+from pipeline.queues.broker import GatewayBroker, connect, stylize_queue
+from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
+from pipeline.styles.catalog import shipped
+from support.counting_stylizer import PICTURE, Counter
+from support.impairment import Impaired
+from support.peers import ColourCamera, until
+from workers import stylize
+from workers.stylize import Edge, EdgeWorker
+
+#: Of a machine that is busy with other things, beyond what is promised.
+SLACK_S = 4.0
+
+
+# 4. the network of a client is away
+
+
+class Cut(Impaired):
+    """A path whose outage takes HTTP along, as a phone's does."""
+
+    async def _forward(self, request: web.Request) -> web.Response:
+        self._refuse(request)
+        return await super()._forward(request)
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        self._refuse(request)
+        return await super()._offer(request)
+
+    def _refuse(self, request: web.Request) -> None:
+        if self.outage:
+            request.transport.abort()
+            raise web.HTTPServiceUnavailable
+
+
+@pytest.mark.parametrize(("gap_s", "limit_s", "same_session"), [(3, 2, True), (20, LAST_RETRY_S + 1, False)])
+async def test_looks_come_back_in_their_style_after_a_gap_of_the_network(running, edge, gap_s, limit_s, same_session):
+    """Promise 4: within 2 s of 3 s without network, and 4 s of 20; a gap of seconds costs no session."""
+    headers: list[dict] = []
+    wanted = shipped()[3].id
+    async with Cut(running.url) as path:
+        camera = ColourCamera((90, 120, 150), (320, 240))
+        client = LastingConnection(
+            lambda: Connection(path.url, on_grid=lambda header, _: headers.append(header), on_control=lambda _: None),
+            camera, size=camera.size, style=wanted,
+        )
+        await client.open()
+        await until(lambda: len(headers) >= 2)
+        first = client._connection
+
+        path.outage, sent = True, camera.count
+        await until(lambda: camera.count >= sent + 25 * gap_s, timeout_s=3 * gap_s)  # the camera is never in the way
+        path.outage, back_s, seen = False, time.monotonic(), len(headers)
+        await until(lambda: len(headers) > seen, timeout_s=limit_s + SLACK_S)
+
+        assert headers[-1]["style_id"] == wanted
+        assert (client._connection is first) == same_session
+        assert camera.count >= sent + 25 * gap_s
+        print(f"a gap of {gap_s} s: looks again after {time.monotonic() - back_s:.2f} s")
+        await client.close()
+    await until(lambda: running.count("mvs_sessions") == 0)
+
+
+# 12. a model without memory, and messages that cannot be read
+
+
+class Hungry(Counter):
+    """Every third key frame is too much for the accelerator's memory."""
+
+    def follow(self, *arguments, **options):
+        found = super().follow(*arguments, **options)
+        if len(self.states) % 3 == 0:
+            raise torch.OutOfMemoryError("no room for another 2.00 GiB")
+        return found
+
+
+@pytest.fixture
+def edge_worker(redis_url, monkeypatch):
+    """A worker that takes what waits in the queue, and returns."""
+    settings = replace(Settings(), redis_url=redis_url)
+    served = Edge(settings, Hungry())
+    monkeypatch.setattr(stylize, "EDGE", served)
+    with connect(redis_url, timeout_s=10) as connection:
+        worker = EdgeWorker([stylize_queue(connection, "edge")], connection=connection, job_class=AllowListedJob,
+                            serializer=MsgpackSerializer)
+        worker.beacon, worker.model_version = redis_keys.worker_beacon("edge"), lambda: "hungry"
+        yield lambda: worker.work(burst=True, logging_level="CRITICAL"), served
+
+
+def submit(broker: GatewayBroker, *frame_ids: int) -> None:
+    for frame_id in frame_ids:
+        broker.submit(KeyFrame("gateway", "stream", frame_id, shipped()[0].id, False, PICTURE))
+
+
+async def answered(broker: GatewayBroker, number: int) -> list[int]:
+    """The ids of the first answers that hold a grid."""
+    found = []
+    async with aclosing(broker.answers()) as answers:
+        while len(found) < number:
+            answer = await asyncio.wait_for(anext(answers), 10)
+            found += [] if answer.error else [answer.frame_id]
+    return found
+
+
+async def test_a_key_frame_that_is_too_much_for_the_accelerator_costs_itself_alone(redis_url, edge_worker):
+    """Promise 12: the worker goes on with the next one at once, and does not try the same again."""
+    work, _ = edge_worker
+    broker = GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway")
+    submit(broker, *range(7))
+
+    work()
+
+    assert await answered(broker, 5) == [0, 1, 3, 4, 6]
+    assert broker.queue_depth() == 0 and broker.worker_ready()
+    broker.close()
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\xc1", b"\x93\x04\xa8KeyFrame\x90", PICTURE])
+async def test_a_key_frame_that_cannot_be_read_costs_itself_alone_and_is_taken_once(redis_url, edge_worker, garbage):
+    """Promise 12: at most three tries of a poisoned message; here it is one."""
+    work, served = edge_worker
+    broker = GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway")
+    submit(broker, 0, 1)
+    with connect(redis_url) as connection:
+        connection.set(redis_keys.blob("stream", 0), garbage, px=redis_keys.KEY_FRAME_DEADLINE_MS)
+
+    work()
+    work()
+
+    assert await answered(broker, 1) == [1]
+    assert served.metrics.registry.get_sample_value("mvs_edge_key_frames_total", {"outcome": "refused"}) == 1
+    assert broker.queue_depth() == 0
+    broker.close()

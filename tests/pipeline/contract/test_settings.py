@@ -1,0 +1,42 @@
+import pytest
+
+from pipeline.contract.errors import BadSetting
+from pipeline.contract.settings import Settings
+
+
+def test_nothing_set_means_loopback_and_no_ice_servers():
+    settings = Settings.from_environment({})
+
+    assert (settings.host, settings.port, settings.ice_servers) == ("127.0.0.1", 8080, ())
+
+
+def test_variables_are_parsed():
+    settings = Settings.from_environment({"MVS_PORT": "9000", "MVS_ICE_SERVERS": '[{"urls": "stun:a"}]', "OTHER": "x"})
+
+    assert settings.port == 9000
+    assert settings.ice_servers == ({"urls": "stun:a"},)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MVS_PORT", "web"),
+        ("MVS_PORT", "-1"),
+        ("MVS_EDGE_ID", "a/b"),
+        ("MVS_ICE_SERVERS", "{"),
+        ("MVS_ICE_SERVERS", '["stun:a"]'),
+        ("MVS_KEY_FRAME_INTERVAL_S", "nan"),
+        ("MVS_MARKER_JITTER_BUFFER", "yes"),
+    ],
+)
+def test_a_wrong_value_is_named(name, value):
+    with pytest.raises(BadSetting, match=name):
+        Settings.from_environment({name: value})
+
+
+def test_a_wrong_token_is_not_told():
+    with pytest.raises(BadSetting, match="MVS_OPERATOR_TOKEN") as caught:
+        Settings.from_environment({"MVS_OPERATOR_TOKEN": "hunter2"})
+
+    assert "hunter2" not in str(caught.value)
+    assert Settings.from_environment({"MVS_OPERATOR_TOKEN": ""}).operator_token == ""

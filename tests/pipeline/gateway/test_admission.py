@@ -1,0 +1,102 @@
+import contextlib
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.contract.errors import Busy
+from pipeline.gateway.admission import MEASURED_S, PENDING_S, SESSION_CORES, SETTLING_S, Admission, CpuMeter, Holder
+
+ages = st.lists(st.floats(0, 3600), max_size=40)
+cores = st.floats(0, 8)
+admissions = st.builds(Admission, st.integers(1, 40), st.floats(0.01, 8))
+
+
+@given(admissions, ages, cores)
+def test_there_are_never_more_sessions_than_the_setting_says(admission, ages_s, cores):
+    assert len(ages_s) < admission.max_sessions or "places are taken" in admission.refusal(ages_s, cores)
+
+
+@given(admissions, cores)
+def test_an_empty_gateway_is_open(admission, cores):
+    assert admission.refusal([], cores) is None
+
+
+@given(admissions, ages, cores, cores, st.floats(0, 3600))
+def test_whoever_is_refused_is_refused_with_more_to_do_as_well(admission, ages_s, cores, more, age_s):
+    if admission.refusal(ages_s, cores):
+        assert admission.refusal(ages_s, cores + more)
+        assert admission.refusal([*ages_s, min(age_s, SETTLING_S / 2)], cores)
+
+
+@given(st.floats(0.2, 4), st.floats(0.01, 1), st.lists(st.floats(0, 5), min_size=1, max_size=80))
+def test_the_budget_holds_whatever_a_session_costs_and_however_they_come(budget, cost, waits_s):
+    """`waits_s` between offers. Until the first session has settled nobody knows what it costs: no more than these."""
+    admission, began_s, now_s, meter = Admission(10**6, budget), [], 0.0, CpuMeter()
+    while waits_s or now_s < 2 * SETTLING_S:
+        meter.add(now_s, sum(cost * (now_s - s) for s in began_s))
+        if waits_s and (waits_s := [waits_s[0] - 0.5, *waits_s[1:]])[0] <= 0:
+            waits_s = waits_s[1:]
+            if admission.refusal([now_s - s for s in began_s], meter.cores) is None:
+                began_s.append(now_s)
+        now_s += 0.5
+
+    blind = [s for s in began_s if s < began_s[0] + SETTLING_S + MEASURED_S]
+    assert len(blind) <= max(1, budget / SESSION_CORES + 1)
+    assert len(began_s) * cost <= max(budget, cost, len(blind) * cost) + 1e-6
+
+
+def test_a_meter_forgets():
+    meter = CpuMeter()
+    assert meter.cores == 0
+
+    for second in range(10):
+        meter.add(second, 5.0 * min(second, 3))
+
+    assert meter.cores == 0
+    meter.add(10, 17.0)
+    assert 0 < meter.cores <= 2 / MEASURED_S
+
+
+clients = st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::/64", "127.0.0.1"])
+holders = st.lists(st.builds(Holder, clients, st.floats(0, 60), st.booleans()), max_size=70)
+
+
+@given(holders, clients)
+def test_only_who_sends_no_video_loses_a_place(held, client):
+    with contextlib.suppress(Busy):
+        gone = Admission(32, 64.0).admit(held, client, 0.0)
+        assert gone is None or not held[gone].is_live and held[gone].age_s >= PENDING_S
+
+
+@given(st.integers(1, 70), clients, clients)
+def test_a_flood_of_offers_without_video_keeps_nobody_out(offers, flooder, client):
+    flood = [Holder(flooder, PENDING_S + i, False) for i in range(offers)]
+
+    for admission in (Admission(32, 64.0), Admission(10**6, SESSION_CORES * 4)):
+        gone = admission.admit(flood[: admission.max_sessions], client, 0.0)
+        assert gone is None or flood[gone].client == flooder
+
+
+@given(st.integers(1, 200), st.integers(1, 5))
+def test_no_address_gets_all_places_and_the_next_one_gets_some(places, addresses):
+    admission, held = Admission(places, 10**6), []
+    for address in range(addresses):
+        with contextlib.suppress(Busy):
+            while True:
+                admission.admit(held, f"192.0.2.{address}", 0.0)
+                held.append(Holder(f"192.0.2.{address}", 60.0, True))
+
+    assert places < 4 or sum(holder.client == "192.0.2.0" for holder in held) <= 0.75 * places + 1
+    assert places < 16 or addresses < 2 or sum(holder.client == "192.0.2.1" for holder in held) >= 3
+
+
+def test_load_tests_of_this_machine_get_all_places():
+    held = [Holder("127.0.0.1", 60.0, True)] * 31
+
+    assert Admission(32, 64.0).admit(held, "127.0.0.1", 0.0) is None
+
+
+def test_of_many_without_video_the_one_goes_whose_address_has_most():
+    held = [Holder("192.0.2.1", 9.0, False), *[Holder("192.0.2.2", 3.0 + i, False) for i in range(31)]]
+
+    assert Admission(32, 64.0).admit(held, "192.0.2.3", 0.0) == 31

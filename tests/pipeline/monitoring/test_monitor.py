@@ -1,0 +1,128 @@
+"""That what a real gateway tells operators is true."""
+import asyncio
+import re
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.contract.messages import WeightSnapshot
+from pipeline.monitoring.metrics import AggregatorMetrics, WorkerMetrics
+from pipeline.monitoring.metrics_push import Reporter
+from pipeline.queues.broker import connect
+from pipeline.queues.weight_snapshots import Snapshots
+from pipeline.styles.catalog import shipped
+from support.peers import Client, FlatEdge, Running, until
+from support.redis_process import RedisServer
+
+
+@pytest.fixture
+async def running(redis_url, tmp_path):
+    async with Running(redis_url, tmp_path) as gateway:
+        yield gateway
+
+
+async def state(running: Running) -> dict:
+    async with running.http.get("/status.json") as response:
+        return await response.json()
+
+
+async def reached(running: Running, condition: Callable[[dict], bool]) -> dict:
+    """The state, as soon as it meets the condition; TimeoutError if it does not."""
+    async with asyncio.timeout(20):
+        while not (found := await state(running)) or not condition(found):
+            await asyncio.sleep(0.1)
+    return found
+
+
+async def test_a_stream_is_told_with_its_look_and_without_its_name(running, redis_url):
+    edge, client = FlatEdge(redis_url), Client(running.url)
+    stream_id = await client.open(shipped()[0].id)
+
+    found = await reached(running, lambda s: s["streams"] and s["streams"][0]["answers"] > 3 and s["stages_ms"]
+                          and s["streams"][0]["fps"])
+    async with running.http.get("/metrics") as response:
+        text = await response.text()
+    await client.close()
+    edge.close()
+
+    (stream,) = found["streams"]
+    assert (stream["number"], stream["style"], stream["size"]) == (1, shipped()[0].name, [320, 240])
+    assert 5 < stream["fps"] <= 40 and 0 <= stream["age_s"] < 5
+    assert list(found["stages_ms"]) == ["encode", "queue", "decode", "stylize", "return"]
+    assert found["figures"]["round_trip_p50_ms"] > 0
+    bytes_in = float(re.search(r'mvs_network_bytes_total{direction="in"} (\S+)', text)[1])
+    assert bytes_in > 1000
+    for secret in (stream_id, "127.0.0.1", running.gateway.operators.access.token):
+        assert secret not in text and secret not in str(found)
+
+
+async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
+    with connect(redis_url) as connection:
+        worker, aggregator = WorkerMetrics(), AggregatorMetrics()
+        worker.model.info({"version": "abcdef"})
+        aggregator.round.set(4)
+        Reporter(connection, "stylize", worker.registry).tell()
+        Reporter(connection, "aggregate", aggregator.registry).tell()
+        for version in (0, 3, 4, 4):
+            weights = b"%d" % version
+            snapshot = WeightSnapshot.of(weights, edge_id="cloud", base_version=version, num_examples=80 * version,
+                                         loss_before=0.5, loss_after=0.4)
+            Snapshots(connection).publish_global(snapshot, weights)
+
+    found = await reached(running, lambda s: s["models"])
+
+    assert found["models"] == {"abcdef": 1}
+    assert [r["version"] for r in found["rounds"]] == [3, 4] and found["rounds"][0]["images"] == 240
+    assert {role["role"]: role["processes"] for role in found["roles"]} == {
+        "gateway": 1, "stylize": 1, "train": 0, "aggregate": 1
+    }
+    assert "No edge worker is warm: no look is renewed." in found["alerts"]  # metrics are no sign of warmth
+
+
+async def test_key_frames_that_nobody_takes_are_seen_in_the_queue(running):
+    client = Client(running.url)
+    await client.open()
+
+    found = await reached(running, lambda s: s["figures"]["queue"] and s["streams"][0]["drops"].get("deadline"))
+    await client.close()
+
+    assert found["history"]["queue"][-1] == found["figures"]["queue"] <= 2
+    assert found["streams"][0]["in_flight"] <= 2
+
+
+async def test_without_redis_the_page_goes_on_and_counters_do_not_fall(tmp_path):
+    server = RedisServer(tmp_path)
+    server.start()
+    async with Running(server.url, tmp_path) as running:
+        with connect(server.url) as connection:
+            metrics = WorkerMetrics()
+            metrics.busy_seconds.inc(5)
+            Reporter(connection, "stylize", metrics.registry).tell()
+        await reached(running, lambda s: s["models"] == {} and s["roles"][1]["processes"])
+        server.stop()
+
+        found = await reached(running, lambda s: s["figures"]["queue"] is None)
+
+        assert "Redis does not answer: looks stay as they are." in found["alerts"]
+        assert running.count("mvs_edge_busy_seconds_total") == 5
+
+
+async def test_the_loop_is_probed(running):
+    await until(lambda: running.count("mvs_event_loop_lag_seconds_count") > 2)
+
+
+async def test_a_cloud_that_is_away_is_shown_as_it_was_last(redis_url, tmp_path):
+    cloud = RedisServer(tmp_path)
+    cloud.start()
+    async with Running(redis_url, tmp_path, cloud_redis_url=cloud.url) as running:
+        with connect(cloud.url) as connection:
+            metrics = AggregatorMetrics()
+            metrics.round.set(4)
+            Reporter(connection, "aggregate", metrics.registry).tell()
+        before = await reached(running, lambda s: s["roles"][3]["processes"])
+        cloud.stop()
+        await running.gateway.watch.tick()
+        after = await state(running)
+
+    assert before["roles"][3]["details"]["round"] == after["roles"][3]["details"]["round"] == 4
+    assert after["figures"]["queue"] == 0  # the edge's Redis is there

@@ -1,0 +1,47 @@
+"""Long-lived tasks have an owner."""
+import asyncio
+
+from prometheus_client import CollectorRegistry, Counter
+
+from pipeline.monitoring import task_owner
+from support.peers import Client, Running, until
+
+
+async def test_a_task_that_fails_or_ends_begins_anew_and_is_counted(monkeypatch, caplog):
+    monkeypatch.setattr(task_owner, "RESTART_S", 0.0)
+    restarted = Counter("restarted", "", ["task"], registry=CollectorRegistry())
+    runs: list[str] = []
+    third = asyncio.Event()
+
+    async def failing() -> None:
+        runs.append("failing")
+        if len(runs) == 3:
+            third.set()
+            await asyncio.Event().wait()
+        if len(runs) == 1:
+            raise RuntimeError("a surprise")
+
+    owner = task_owner.keep_running({"failing": failing}, restarted)
+    await asyncio.wait_for(third.wait(), 5)
+    owner.cancel()
+    await asyncio.gather(owner, return_exceptions=True)
+
+    assert restarted.labels("failing")._value.get() == 2
+    assert "a surprise" in caplog.text and "ended by itself" in caplog.text
+
+
+async def test_a_gateway_whose_reader_of_answers_dies_answers_again(redis_url, tmp_path, edge, monkeypatch):
+    """It used to answer nobody from then on, while /healthz said that all was well."""
+    monkeypatch.setattr(task_owner, "RESTART_S", 0.05)
+    async with Running(redis_url, tmp_path) as running:
+        client = Client(running.url)
+        await client.open()
+        await until(lambda: len(client.grids) >= 1)
+        broken = running.gateway._sessions
+        running.gateway._sessions = None  # whatever it does next with an answer raises
+        await until(lambda: running.count("mvs_tasks_restarted_total", task="answers") >= 1)
+        running.gateway._sessions = broken
+
+        before = len(client.grids)
+        await until(lambda: len(client.grids) > before)
+        await client.close()

@@ -1,0 +1,171 @@
+"""Uploads and thumbnails from outside: a gateway, its process that reads pictures, and a real Redis."""
+import asyncio
+from io import BytesIO
+
+import aiohttp
+import numpy as np
+import psutil
+import pytest
+
+from pipeline.contract import redis_keys
+from pipeline.contract.image_codec import decode_image, encode_jpeg
+from pipeline.monitoring.metrics import resident_bytes
+from pipeline.pictures import upload_bodies
+from pipeline.pictures.decode import StyleFiles
+from pipeline.queues.broker import connect
+from pipeline.styles import routes
+from pipeline.styles.catalog import shipped
+from pipeline.styles.store import StyleStore
+from support import bombs
+from support.peers import Client, Running, until
+
+JPEG = {"Content-Type": "image/jpeg"}
+PHOTO = encode_jpeg(np.full((64, 64, 3), 90, np.uint8))
+BOMBS = {
+    "5,000 scans": lambda: bombs.progressive_jpeg(2000, 2000, 5000),
+    "the largest WebP": lambda: bombs.webp(16_383),
+    "a WebP that took 646 MB": lambda: bombs.webp(6300),
+    "a PNG of 40 million pixels": lambda: bombs.png(8000, 5000, colour=6),
+    "text that inflates": lambda: bombs.png(64, 64, extra=bombs.text_bomb(b"zTXt", 1) * 100),
+    "a profile that inflates": lambda: bombs.png(64, 64, extra=bombs.text_bomb(b"iCCP", 500)),
+    "a million comments": lambda: bombs.flooded_jpeg(0xFE, b"", 1_000_000),
+}
+
+
+async def upload(running: Running, data: bytes) -> tuple[int, dict]:
+    async with running.http.post("/styles", data=BytesIO(data), headers=JPEG) as response:
+        return response.status, await response.json()
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+async def test_a_bomb_gets_one_sentence_and_costs_the_gateway_nothing(running, bomb):
+    """Each of them was decoded in the gateway: 646 MB, or many seconds of its processor."""
+    await upload(running, PHOTO)
+    data, memory, cpu = BOMBS[bomb](), resident_bytes(), psutil.Process().cpu_times()
+
+    status, answer = await upload(running, data)
+
+    assert (status, set(answer)) == (400, {"error"}) and answer["error"].endswith(".")
+    assert running.count("mvs_uploads_total", outcome="limit") + running.count(
+        "mvs_uploads_total", outcome="picture") == 1
+    assert resident_bytes() - memory < 64_000_000
+    assert psutil.Process().cpu_times().user - cpu.user < 2
+
+
+async def test_what_became_of_uploads_is_counted(running):
+    await upload(running, PHOTO)
+    await upload(running, b"no picture")
+    async with running.http.post("/styles", data=PHOTO, headers={"Content-Type": "text/plain"}):
+        pass
+    async with running.http.post("/styles", data=BytesIO(bytes(10_000_001)), headers=JPEG) as response:
+        assert response.status == 413
+
+    assert [running.count("mvs_uploads_total", outcome=outcome) for outcome in ("kept", "picture", "type", "size")] == [
+        1, 1, 1, 1]
+
+
+async def test_a_sender_who_leaves_or_stands_still_is_counted_and_nothing_is_held(running, monkeypatch):
+    async def half(wait: asyncio.Event):
+        yield PHOTO
+        await wait.wait()
+
+    unfinished = {**JPEG, "Content-Length": str(2 * len(PHOTO))}
+
+    async def post() -> int:
+        async with aiohttp.ClientSession(running.url) as http:
+            async with http.post("/styles", data=half(asyncio.Event()), headers=unfinished) as response:
+                return response.status
+
+    leaves = asyncio.create_task(post())
+    bodies = running.gateway._style_routes._bodies
+    await until(lambda: bodies.held_bytes)
+    leaves.cancel()
+    await until(lambda: running.count("mvs_uploads_total", outcome="left"))
+    monkeypatch.setattr(upload_bodies, "IDLE_S", 0.05)
+
+    assert await post() == 408
+    assert running.count("mvs_uploads_total", outcome="slow") == 1
+    assert bodies.held_bytes == 0
+
+
+async def test_many_at_once_are_read_one_after_another_or_told_to_come_back(running):
+    answers = await asyncio.gather(*(upload(running, PHOTO) for _ in range(30)))
+
+    assert {status for status, _ in answers} == {201, 503}
+    assert running.count("mvs_uploads_total", outcome="busy") == sum(status == 503 for status, _ in answers)
+
+
+async def test_an_upload_for_which_there_is_no_place_is_refused_with_a_sentence(running, redis_url, monkeypatch):
+    monkeypatch.setattr(redis_keys, "STYLES_MAX", 1)
+    with connect(redis_url) as connection:
+        store = StyleStore(connection)
+        shown = store.add(StyleFiles(PHOTO, PHOTO))
+        store.keep({shown})
+
+    status, answer = await upload(running, bombs.png(8, 8))
+
+    assert status == 503 and "looks on show" in answer["error"]
+
+
+async def test_styles_that_sessions_show_are_kept_for_them(running, edge, redis_url, monkeypatch):
+    monkeypatch.setattr(routes, "LOOK_S", 0.02)
+    monkeypatch.setattr(redis_keys, "STYLES_MAX", 1)
+    _, own = await upload(running, PHOTO)
+    client = Client(running.url)
+    await client.open(own["id"])
+    with connect(redis_url) as connection:
+        await until(lambda: connection.zscore(redis_keys.STYLE_LEASES, own["id"]))
+
+    status, _ = await upload(running, bombs.png(8, 8))
+    await client.close()
+
+    assert status == 503
+
+
+# thumbnails
+
+
+async def test_thumbnails_cost_no_thread_and_are_not_sent_twice(running, monkeypatch):
+    """Each was decoded and encoded anew on the threads that key frames go through."""
+    _, own = await upload(running, PHOTO)
+    async with running.http.get(own["thumbnail"]) as response:
+        assert decode_image(await response.read()).shape == (64, 64, 3)
+    for executor in (running.gateway._executor, running.gateway._style_routes._thread):
+        monkeypatch.setattr(executor, "submit", lambda function, *_: pytest.fail(f"{function} runs in a thread"))
+
+    for path in (own["thumbnail"], f"/styles/{shipped()[0].id}.jpg"):
+        async with running.http.get(path) as response:
+            assert response.status == 200 and response.content_type == "image/jpeg"
+            tag = response.headers["ETag"]
+        async with running.http.get(path, headers={"If-None-Match": tag}) as response:
+            assert response.status == 304 and not await response.read()
+    monkeypatch.undo()
+
+
+async def test_thumbnails_of_the_shipped_styles_stay_with_the_browser(running):
+    async with running.http.get(f"/styles/{shipped()[0].id}.jpg") as response:
+        assert "immutable" in response.headers["Cache-Control"]
+        assert max(decode_image(await response.read()).shape) == 240
+
+
+async def test_a_photo_that_is_gone_is_not_found_a_minute_later(running, redis_url, monkeypatch):
+    _, own = await upload(running, PHOTO)
+    async with running.http.get(own["thumbnail"]) as response:
+        assert response.status == 200
+    with connect(redis_url) as connection:
+        connection.delete(redis_keys.thumbnail(own["id"]))
+    monkeypatch.setattr(routes, "THUMBNAIL_CACHE_S", 0.0)
+
+    async with running.http.get(own["thumbnail"], headers={"If-None-Match": f'"{own["id"]}"'}) as response:
+        assert response.status == 404
+
+
+async def test_a_flood_of_unknown_thumbnails_waits_in_no_long_line(running, monkeypatch):
+    monkeypatch.setattr(routes, "MAX_LOOKUPS", 2)
+
+    async def status(index: int) -> int:
+        async with running.http.get(f"/styles/{index:016x}.jpg") as response:
+            return response.status
+
+    assert set(await asyncio.gather(*(status(index) for index in range(40)))) <= {404, 503}
+    assert await status(0) == 404

@@ -1,0 +1,140 @@
+"""Uploaded styles in a real Redis, which several gateways share."""
+import pytest
+import redis
+
+from pipeline.contract import redis_keys
+from pipeline.contract.errors import Busy
+from pipeline.pictures.decode import StyleFiles
+from pipeline.queues.broker import connect
+from pipeline.styles.catalog import shipped
+from pipeline.styles.store import StyleStore, crowded_out
+
+
+class Clock:
+    now_s = 1e9
+
+    def __call__(self) -> float:
+        self.now_s += 0.001
+        return self.now_s
+
+
+@pytest.fixture
+def connection(redis_url):
+    with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(connection: redis.Redis, clock: Clock) -> StyleStore:
+    return StyleStore(connection, clock)
+
+
+def files(number: int) -> StyleFiles:
+    return StyleFiles(b"style %d" % number, b"thumbnail %d" % number)
+
+
+def test_a_style_is_kept_with_its_thumbnail(store):
+    style_id = store.add(files(1))
+
+    assert (store.find(style_id), store.jpeg(style_id), store.thumbnail(style_id)) == (
+        style_id, b"style 1", b"thumbnail 1")
+
+
+@pytest.mark.parametrize("style_id", ["0123456789abcdef", "", "../../etc/passwd", "0123456789ABCDEF", "x" * 1000])
+def test_an_unknown_style_is_none(store, style_id):
+    assert store.find(style_id) is store.jpeg(style_id) is store.thumbnail(style_id) is None
+
+
+def test_shipped_styles_are_known_without_redis():
+    store = StyleStore(None)  # no connection
+    store_style = shipped()[0]
+
+    assert store.find(store_style.name) == store_style.id and store.jpeg(store_style.id) == store_style.jpeg
+
+
+def test_uploads_never_crowd_out_a_style_on_show(store):
+    """259 of them did."""
+    shown = store.add(files(-1))
+    store.keep({shown, shipped()[0].id})
+
+    for number in range(redis_keys.STYLES_MAX + 10):
+        store.add(files(number))
+
+    assert store.jpeg(shown) == b"style -1"
+
+
+def test_what_was_unused_for_longest_makes_room_with_all_that_belongs_to_it(store, connection):
+    ids = [store.add(files(number)) for number in range(redis_keys.STYLES_MAX)]
+    store.find(ids[0])
+
+    newest = store.add(files(1000))
+
+    assert store.find(ids[1]) is None and store.thumbnail(ids[1]) is None
+    assert store.find(ids[0]) and store.find(ids[2]) and store.find(newest)
+    assert connection.zcard(redis_keys.STYLES) == redis_keys.STYLES_MAX
+    assert len(connection.keys("mvs:thumbnail:*")) == redis_keys.STYLES_MAX
+
+
+def test_when_all_are_on_show_a_new_one_is_refused_and_none_lost(store, monkeypatch):
+    monkeypatch.setattr(redis_keys, "STYLES_MAX", 5)
+    ids = {store.add(files(number)) for number in range(5)}
+    store.keep(ids)
+
+    with pytest.raises(Busy, match="looks on show"):
+        store.add(files(6))
+
+    assert all(store.jpeg(style_id) for style_id in ids)
+    assert store.add(files(3)) in ids
+
+
+def test_a_lease_ends_when_nobody_renews_it(store, clock, monkeypatch):
+    monkeypatch.setattr(redis_keys, "STYLES_MAX", 1)
+    old = store.add(files(1))
+    store.keep({old})
+    clock.now_s += redis_keys.STYLE_LEASE_S + 1
+
+    store.add(files(2))
+
+    assert store.jpeg(old) is None
+
+
+def test_a_style_that_is_gone_gets_no_place_by_being_kept(store, connection):
+    store.keep({"0123456789abcdef"})
+
+    assert connection.zcard(redis_keys.STYLES) == 0
+
+
+def test_nothing_grows_for_ever(store, connection, clock):
+    store.keep({store.add(files(1))})
+    clock.now_s += 2 * redis_keys.STYLE_TTL_S
+
+    store.add(files(2))
+
+    assert connection.zcard(redis_keys.STYLES) == 1 and connection.zcard(redis_keys.STYLE_LEASES) == 0
+
+
+def test_another_gateways_upload_in_between_is_seen(redis_url, store, connection, monkeypatch):
+    monkeypatch.setattr(redis_keys, "STYLES_MAX", 3)
+    for number in range(3):
+        store.add(files(number))
+    came = []
+
+    def decide(*args: object) -> list[str]:
+        if not came:
+            came.append("f" * 16)
+            with connect(redis_url) as other:
+                other.set(redis_keys.style(came[0]), b"of another gateway")
+                other.zadd(redis_keys.STYLES, {came[0]: 2e9})
+        return crowded_out(*args)
+
+    monkeypatch.setattr("pipeline.styles.store.crowded_out", decide)
+
+    mine = store.add(files(200))
+
+    assert store.jpeg(mine) and store.jpeg(came[0])
+    assert connection.zcard(redis_keys.STYLES) == 3

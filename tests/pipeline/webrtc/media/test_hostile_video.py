@@ -1,0 +1,138 @@
+"""Real peers whose video means harm, at a gateway with all that a running one has."""
+import asyncio
+import fractions
+import itertools
+import logging
+import time
+from collections.abc import Iterator
+
+import av
+import pytest
+from aiortc import MediaStreamTrack, codecs, rtcrtpreceiver
+from aiortc.rtp import RtpPacket
+
+from pipeline.webrtc.media import decoder_pool, fast_receive, jitter_buffer, packet_intake
+from pipeline.webrtc.transport import hardening
+from support.peers import Client, Running, restored_afterwards, unlimited_afterwards, until
+
+
+@pytest.fixture
+async def fort(redis_url, web_root, monkeypatch):
+    """A gateway as `workers.gateway` runs it."""
+    for module, names in (
+        (rtcrtpreceiver, ("JitterBuffer", "get_decoder", "queue", "threading")),
+        (codecs, ("Vp8Decoder", "H264Decoder")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))
+    restored_afterwards(monkeypatch)
+    unlimited_afterwards(monkeypatch)
+    async with Running(redis_url, web_root) as running:
+        metrics = running.gateway.metrics
+        hardening.install(metrics.refused)
+        jitter_buffer.install()
+        fast_receive.install(decoder_pool.Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
+        yield running
+
+
+class PacketCamera(MediaStreamTrack):
+    """Sends encoded frames as they are, 30 a second."""
+
+    kind = "video"
+
+    def __init__(self, frames: Iterator[bytes]) -> None:
+        super().__init__()
+        self._frames, self.size, self._count = frames, (320, 240), 0
+
+    async def recv(self) -> av.Packet:
+        await asyncio.sleep(1 / 30)
+        packet = av.Packet(next(self._frames))
+        packet.pts, packet.time_base = 3000 * self._count, fractions.Fraction(1, 90_000)
+        self._count += 1
+        return packet
+
+
+def claiming(width: int, height: int) -> bytes:
+    """159 bytes that claim a VP8 picture of this size."""
+    return b"\x50\1\0\x9d\1\x2a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + bytes(149)
+
+
+async def test_a_claim_of_16000_pixels_squared_ends_the_session_with_a_sentence(fort):
+    client = Client(fort.url)
+    client.camera = PacketCamera(itertools.repeat(claiming(16000, 16000)))
+
+    await client.open()
+
+    await until(lambda: any("larger than this server takes" in message.get("error", "") for message in client.heard))
+    await until(lambda: not fort.gateway._sessions, 10)
+    await client.close()
+    assert fort.count("mvs_streams_refused_total", reason="size") == 1
+
+
+async def attacker(fort: Running) -> Client:
+    client = Client(fort.url)
+    await client.open()
+    await until(lambda: fort.count("mvs_frames_received_total") >= 3)
+    return client
+
+
+def sender(client: Client):
+    """(its RTP packets' sender, the last one's number): a peer that keeps to SRTP, and to nothing else."""
+    return client.connection.video.sender
+
+
+async def send(client: Client, packets: Iterator[RtpPacket]) -> None:
+    for number, packet in enumerate(packets):
+        await sender(client).transport._send_rtp(packet.serialize())
+        if number % 50 == 49:
+            await asyncio.sleep(0)  # others of this process have their turn
+
+
+async def test_two_hundred_sources_leave_a_session_that_ends_as_any_other(fort):
+    client = await attacker(fort)
+    (live,) = fort.gateway._sessions.values()
+    receiver = live._peer.getReceivers()[0]
+
+    await send(client, (RtpPacket(97, 1, n, 0, 1_000 + n, b"\x10\x11\0\0") for n in range(200)))
+    await until(lambda: fort.count("mvs_packets_refused_total", reason="source") >= 150)
+    await asyncio.wait_for(live.close(), 3)
+    await client.close()
+
+    assert len(receiver._RTCRtpReceiver__remote_streams) <= packet_intake.MOST_SOURCES
+    assert not fort.gateway._sessions
+
+
+async def test_numbers_that_jump_make_nobody_wait(fort):
+    """450 a second of these stopped the event loop."""
+    client = await attacker(fort)
+    lag, ssrc = [], 77  # its own: SRTP holds a source to its numbers
+
+    async def probe() -> None:
+        while True:
+            began_s = time.monotonic()
+            await asyncio.sleep(0.01)
+            lag.append(time.monotonic() - began_s)
+
+    task = asyncio.create_task(probe())
+    await send(client, (RtpPacket(97, 0, n * 32_767 % 65536, n * 90_000 % 2**32, ssrc, b"\x10\x11\0\0")
+                        for n in range(2000)))
+    task.cancel()
+    await client.close()
+
+    assert max(lag) < 1.0  # aiortc took ten seconds, and who asks for nothing lost waits with all others
+
+
+async def test_short_extensions_write_no_line(fort, caplog):
+    client = await attacker(fort)
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+    packet = RtpPacket(97, 1, 0, 0, 78, b"")
+    data = packet.serialize()
+
+    for number in range(50):
+        head = bytes([data[0] | 0x10, data[1]]) + number.to_bytes(2, "big") + data[4:]
+        await sender(client).transport._send_rtp(head + b"\xbe\xde\0\1\x30\1\0\0\x10\x11\0\0")
+
+    await until(lambda: fort.count("mvs_packets_refused_total", reason="extension") >= 40)
+    assert not [record for record in caplog.records if record.exc_info or record.levelno > logging.INFO]
+    await client.close()

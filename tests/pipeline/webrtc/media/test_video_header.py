@@ -1,0 +1,230 @@
+"""What a header says is what FFmpeg makes room for, or it is an error."""
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.webrtc.media.video_header import VP8_START_CODE, Demand, demands
+from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, MOST_PIXELS, OWN_BYTES, most_pixels, needed_bytes
+
+
+def encoded(codec: str, size: tuple[int, int], **options: str) -> bytes:
+    width, height = size
+    encoder = av.CodecContext.create(codec, "w")
+    encoder.width, encoder.height, encoder.time_base = width, height, Fraction(1, 30)
+    encoder.pix_fmt, encoder.options = options.pop("pix_fmt", "yuv420p"), options
+    frame = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")
+    return b"".join(bytes(packet) for packet in [*encoder.encode(frame.reformat(format=encoder.pix_fmt)),
+                                                 *encoder.encode(None)])
+
+
+even = st.integers(8, 200).map(lambda half: 2 * half)
+
+
+@settings(max_examples=40, deadline=None)
+@given(even, even, st.sampled_from(["baseline", "main", "high"]))
+def test_h264_of_any_size_and_profile_is_read_as_ffmpeg_reads_it(width, height, profile):
+    data = encoded("libx264", (width, height), profile=profile, tune="zerolatency", preset="ultrafast")
+
+    (demand,) = demands("H264", data)
+    (picture,) = av.CodecContext.create("h264", "r").decode(av.Packet(data)) or decoded_late(data)
+
+    assert (picture.width, picture.height) == (width, height)
+    assert 0 <= demand.width - width < 16 and 0 <= demand.height - height < 16
+    assert demand.references <= 16
+
+
+def decoded_late(data: bytes) -> list[av.VideoFrame]:
+    decoder = av.CodecContext.create("h264", "r")
+    return [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300))
+def test_vp8_of_any_size_is_read_as_ffmpeg_reads_it(width, height):
+    data = encoded("libvpx", (width, height), deadline="realtime")
+
+    (demand,) = demands("VP8", data)
+    (picture,) = av.CodecContext.create("vp8", "r").decode(av.Packet(data))
+
+    assert (picture.width, picture.height) == (width, height)
+    assert demand == Demand.of(width, height, 3)
+
+
+class Writer:
+    """Writes a parameter set's bits."""
+
+    def __init__(self) -> None:
+        self.bits = ""
+
+    def put(self, value: int, count: int) -> "Writer":
+        self.bits += format(value, f"0{count}b") if count else ""
+        return self
+
+    def code(self, *values: int) -> "Writer":
+        for value in values:
+            digits = format(value + 1, "b")
+            self.bits += "0" * (len(digits) - 1) + digits
+        return self
+
+    def unit(self, *, escaped: bool = True) -> bytes:
+        bits = self.bits + "1"
+        bits += "0" * (-len(bits) % 8)
+        raw = int(bits, 2).to_bytes(len(bits) // 8, "big")
+        return b"\x67" + (escape(raw) if escaped else raw)
+
+
+def escape(raw: bytes) -> bytes:
+    """H.264 section 7.4.1."""
+    out, zeros = bytearray(), 0
+    for byte in raw:
+        if zeros >= 2 and byte <= 3:
+            out.append(3)
+            zeros = 0
+        out.append(byte)
+        zeros = zeros + 1 if byte == 0 else 0
+    return bytes(out)
+
+
+def sps(width: int, height: int, *, profile: int = 66, order: int = 2, frames_only: int = 1, references: int = 1,
+        chroma: int = 1, depth: int = 0, lists: bool = False, crop: tuple = ()) -> Writer:
+    """Sides in macroblocks."""
+    w = Writer().put(profile, 8).put(0, 8).put(40, 8).code(0)
+    if profile in (100, 110, 118, 122, 128, 244):
+        w.code(chroma)
+        if chroma == 3:
+            w.put(0, 1)
+        w.code(depth, depth).put(0, 1).put(int(lists), 1)
+        for size in ((16,) * 6 + (64,) * 2 if lists else ()):
+            w.put(1, 1).code(*(0,) * size)
+    w.code(0, order)
+    if order == 0:
+        w.code(2)
+    if order == 1:
+        w.put(0, 1).code(0, 0, 3, 1, 2, 3)
+    w.code(references).put(0, 1).code(width - 1, height // (2 - frames_only) - 1).put(frames_only, 1)
+    if not frames_only:
+        w.put(0, 1)
+    w.put(1, 1).put(int(bool(crop)), 1)
+    if crop:
+        w.code(*crop)
+    return w.put(0, 1)
+
+
+START = b"\0\0\0\1"
+
+
+@settings(max_examples=150)
+@given(
+    st.integers(1, 600), st.integers(1, 300).map(lambda half: 2 * half), st.sampled_from([66, 77, 88, 100, 110, 244]),
+    st.integers(0, 2), st.integers(0, 1), st.integers(0, 16), st.booleans(), st.sampled_from([(), (1, 2, 3, 4)]),
+)
+def test_every_form_of_a_parameter_set_is_read(width, height, profile, order, frames_only, references, lists, crop):
+    unit = sps(width, height, profile=profile, order=order, frames_only=frames_only, references=references,
+               lists=lists, crop=crop).unit()
+
+    assert demands("H264", START + unit) == [Demand(16 * width, 16 * height, references)]
+
+
+@pytest.mark.parametrize("before", [b"", b"\0\0\1\x09\xf0", b"\0\0\1", b"\0\0\1\x06\5\1\xff\x80" * 20, b"noise"])
+@pytest.mark.parametrize("after", [b"", b"\0\0\1\x65\x88", b"\0\0\0", b"\0\0\0\1\x68\xce"])
+def test_a_parameter_set_is_found_wherever_it_is(before, after):
+    assert demands("H264", before + START + sps(1000, 1000).unit() + after) == [Demand(16000, 16000, 1)]
+
+
+def test_of_several_parameter_sets_each_is_read():
+    data = b"".join(START + sps(width, 10).unit() for width in (10, 1000, 20))
+
+    assert [demand.width for demand in demands("H264", data)] == [160, 16000, 320]
+
+
+@pytest.mark.parametrize("options", [{"chroma": 0}, {"chroma": 2}, {"chroma": 3}, {"depth": 2}])
+def test_what_is_not_8_bits_in_420_is_an_error(options):
+    with pytest.raises(ValueError, match="8 bits"):
+        demands("H264", START + sps(10, 10, profile=244, **options).unit())
+
+
+@pytest.mark.parametrize("unit", [
+    sps(10, 10, profile=144).unit(), sps(10, 10, profile=139).unit(), sps(10, 10, references=17).unit(),
+    sps(10, 10).unit()[:5], b"\x67", b"\x67" + bytes(40), b"\x67" + b"\xff" * 600, b"\x67\x42\0\0\2" + b"\xff" * 20,
+], ids=["old profile", "other profile", "references", "cut short", "empty", "zeros", "long", "not escaped"])
+def test_a_parameter_set_that_another_might_read_otherwise_is_an_error(unit):
+    with pytest.raises(ValueError):
+        demands("H264", START + unit)
+
+
+def test_a_size_behind_an_escape_is_an_error():
+    """FFmpeg tries a set that it cannot use again, with its escapes in place."""
+    written = Writer().put(66, 8).put(0, 8).put(40, 8).code(0, 1 << 31, 2, 1).put(0, 1).code(9, 9).put(1, 1)
+    unit = written.put(0, 3).unit()
+
+    assert b"\0\0\3" in unit
+    with pytest.raises(ValueError, match="who reads"):
+        demands("H264", START + unit)
+
+
+def test_a_frame_of_nothing_but_start_codes_costs_nothing():
+    with pytest.raises(ValueError, match="too many"):
+        demands("H264", b"\0\0\1" * 250_000)
+    with pytest.raises(ValueError, match="too many"):
+        demands("H264", (START + sps(10, 10).unit()) * 50)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\x10\0\0", b"\x10\0\0" + b"\x9d\1\x2b" + bytes(4),
+                                  b"\x10\0\0" + VP8_START_CODE + bytes(4), b"\x10\0\0" + VP8_START_CODE + b"\1"])
+def test_vp8_that_is_cut_short_is_an_error(data):
+    with pytest.raises(ValueError):
+        demands("VP8", data)
+
+
+def test_a_predicted_frame_asks_for_nothing_new():
+    assert demands("VP8", b"\x11\0\0") == [] and demands("H264", START + b"\x41\x9a") == []
+
+
+@given(st.binary(max_size=80), st.sampled_from(["VP8", "H264"]), st.sampled_from([b"", START + b"\x67"]))
+def test_any_bytes_are_read_or_an_error(data, codec, start):
+    try:
+        found = demands(codec, start + data)
+    except ValueError:
+        return
+    assert all(demand.pixels > 0 and demand.references <= 16 for demand in found)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_ffmpeg_never_finds_a_larger_picture_than_was_read(data):
+    """A set with any of its bytes changed, before a slice that makes FFmpeg use it."""
+    frame = bytearray(encoded("libx264", (64, 64), tune="zerolatency", preset="ultrafast"))
+    at = frame.index(b"\0\0\1\x67")
+    for _ in range(data.draw(st.integers(1, 4))):
+        frame[data.draw(st.integers(at + 4, at + 24))] = data.draw(st.integers(0, 255))
+    try:
+        most = max((demand.pixels for demand in demands("H264", bytes(frame))), default=0)
+    except ValueError:
+        return
+    decoder = av.CodecContext.create("h264", "r")
+    decoder.options = {"max_pixels": str(MOST_PIXELS)}
+    try:
+        decoder.decode(av.Packet(bytes(frame)))
+    except (av.FFmpegError, ValueError):
+        pass
+
+    assert decoder.coded_width * decoder.coded_height <= most
+
+
+def test_limits_follow_what_was_said():
+    assert most_pixels((320, 240)) == FULL_HD_PIXELS
+    assert most_pixels((2560, 1440)) == 2560 * 1456
+    assert most_pixels((3840, 2160)) >= Demand.of(3840, 2176).pixels
+    assert most_pixels((2160, 3840)) >= Demand.of(3840, 2176).pixels
+    assert most_pixels((4096, 4096)) == MOST_PIXELS
+
+
+@pytest.mark.parametrize("size", [(1920, 1096), (1080, 1936), (1280, 736)])
+def test_what_browsers_send_needs_nothing_of_what_is_shared(size):
+    assert needed_bytes(Demand.of(*size, references=4)) <= OWN_BYTES
+
+

@@ -1,0 +1,119 @@
+"""Small video files, written for a test and read back."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from clients.reassembly.flow import Dis
+from clients.reassembly.grid import IDENTITY
+from workers.files.key_frame_answers import GridAnswers
+from workers.files.key_frames import fixed
+from workers.files.media import Clip, displayed_size, upright
+from workers.files.video import MODES, stylize_video
+
+STYLE = np.zeros((8, 8, 3), np.uint8)
+
+
+class Brightener:
+    """A stylizer that adds a constant, more at each key frame if asked, and counts its key frames."""
+
+    def __init__(self, first: float = 0.1, step: float = 0.0) -> None:
+        self.key_frames, self._offset, self._step = 0, first, step
+        self.states: list[int] = []
+
+    def style(self, image: np.ndarray) -> float:
+        return self._offset
+
+    def stylize(self, content: np.ndarray, style: float) -> np.ndarray:
+        grid = np.tile(IDENTITY, (1, 8, 2, 3, 1))
+        grid[..., 3] = style + self._step * self.key_frames
+        self.key_frames += 1
+        return grid
+
+    def follow(
+        self, content: np.ndarray, style: float, state: int | None, *, elapsed_s: float
+    ) -> tuple[np.ndarray, int]:
+        """The state counts a scene's key frames."""
+        self.elapsed_s, state = elapsed_s, (state or 0) + 1
+        self.states.append(state)
+        return self.stylize(content, style), state
+
+
+def picture(index: int, size: tuple[int, int], scene: int = 0) -> np.ndarray:
+    """A smooth gradient that drifts, darker in scene 1; its top left corner is red."""
+    width, height = size
+    y, x = np.mgrid[:height, :width]
+    ramp = (60 + 60 * x / width + 30 * y / height + index) * (0.4 if scene else 1)
+    rgb = np.repeat(ramp[..., None], 3, 2).astype(np.uint8)
+    rgb[: height // 4, : width // 4] = (180, 40, 40)
+    return rgb
+
+
+def make_clip(
+    path: Path,
+    *,
+    frames: int = 12,
+    size: tuple[int, int] = (64, 48),
+    rate: int = 25,
+    times: list[int] | None = None,
+    cut_at: int | None = None,
+    rotation: int = 0,
+    sound: str | None = None,
+) -> Path:
+    """Write a small video; times are in units of 1/rate."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=rate, options={"crf": "10"})
+        video.width, video.height = size
+        video.pix_fmt = "yuv444p" if size[0] % 2 or size[1] % 2 else "yuv420p"
+        if rotation:
+            video.set_display_rotation(rotation)
+        voice = sound and container.add_stream(sound, rate=48_000)
+        for index in range(frames):
+            scene = int(cut_at is not None and index >= cut_at)
+            frame = av.VideoFrame.from_ndarray(picture(index, size, scene), format="rgb24")
+            frame.pts, frame.time_base = (times or range(frames))[index], Fraction(1, rate)
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        if voice:
+            add_tone(container, voice, seconds=frames / rate)
+    return path
+
+
+def add_tone(container: av.container.OutputContainer, voice: av.AudioStream, seconds: float) -> None:
+    samples = int(48_000 * seconds)
+    wave = (np.sin(np.arange(samples) * 440 * 2 * np.pi / 48_000) * 9000).astype(np.int16)
+    frame = av.AudioFrame.from_ndarray(np.repeat(wave, 2)[None], format="s16", layout="stereo")
+    frame.sample_rate, frame.pts, frame.time_base = 48_000, 0, Fraction(1, 48_000)
+    container.mux(voice.encode(frame))
+    container.mux(voice.encode(None))
+
+
+def convert(source: Path, out: Path, stylizer: object = None, **options: object) -> int:
+    """Options: size, interval, strength, choice, mode, estimate."""
+    size = options.get("size", displayed_size(source))
+    with Clip(source) as clip:
+        answers = GridAnswers(
+            stylizer or Brightener(), STYLE, size=size, strength=options.get("strength", 1.0), rate=clip.rate
+        )
+        return stylize_video(
+            clip, out, answers, choice=options.get("choice", fixed(options.get("interval", 5))),
+            mode=options.get("mode", MODES["grid"]), estimate=options.get("estimate", Dis()), size=size,
+        )
+
+
+def frames_of(path: Path) -> list[np.ndarray]:
+    with Clip(path) as clip:
+        return [upright(frame) for frame in clip.frames(lambda packet: None)]
+
+
+def times_of(path: Path) -> list[float]:
+    with Clip(path) as clip:
+        return [frame.time for frame in clip.frames(lambda packet: None)]
+
+
+def sound_packets(path: Path) -> tuple[str, list[bytes]]:
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        return stream.codec_context.name, [bytes(packet) for packet in container.demux(stream) if packet.size]

@@ -1,0 +1,80 @@
+"""The fast path of received video without a network, and its patches for as long as a test runs."""
+import queue
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import pytest
+from aiortc import codecs, rtcrtpreceiver
+from aiortc.rtcrtpparameters import (
+    RTCRtpCodecParameters,
+    RTCRtpDecodingParameters,
+    RTCRtpHeaderExtensionParameters,
+    RTCRtpReceiveParameters,
+    RTCRtpRtxParameters,
+)
+from aiortc.rtp import RTCP_PSFB_APP, RtcpPacket
+
+from pipeline.monitoring.metrics import GatewayMetrics
+from pipeline.webrtc.media import fast_receive, jitter_buffer, packet_intake
+from pipeline.webrtc.media.decoder_pool import Counters
+from pipeline.webrtc.transport import hardening
+from support.peers import restored_afterwards, unlimited_afterwards
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    for module, names in (
+        (rtcrtpreceiver, ("JitterBuffer", "get_decoder", "queue", "threading")),
+        (codecs, ("Vp8Decoder", "H264Decoder")),
+    ):
+        for name in names:
+            monkeypatch.setattr(module, name, getattr(module, name))
+    restored_afterwards(monkeypatch)
+    unlimited_afterwards(monkeypatch)
+    hardening.install()
+    assert jitter_buffer.install()
+    assert fast_receive.install(Counters(GatewayMetrics().frames_dropped, GatewayMetrics().streams_refused))
+
+
+VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
+RTX = RTCRtpCodecParameters(mimeType="video/rtx", clockRate=90_000, payloadType=98, parameters={"apt": 97})
+SENT_AT = RTCRtpHeaderExtensionParameters(
+    id=3, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+)
+PARAMETERS = RTCRtpReceiveParameters(
+    codecs=[VP8, RTX], headerExtensions=[SENT_AT], muxId="0",
+    encodings=[RTCRtpDecodingParameters(ssrc=1, payloadType=97, rtx=RTCRtpRtxParameters(ssrc=2))],
+)
+
+
+class Dtls(packet_intake.Transport):
+    """Nothing is encrypted, and what is sent is kept."""
+
+    def __init__(self):
+        super().__init__(SimpleNamespace(_connection=SimpleNamespace(data_received=None)), [None])
+        self._rx_srtp, self.sent = SimpleNamespace(unprotect=lambda data: data), []
+
+    async def _send_rtp(self, data):
+        (packet,) = RtcpPacket.parse(data)
+        self.sent += [] if getattr(packet, "fmt", None) == RTCP_PSFB_APP else [data]  # rates go by the clock
+
+
+async def receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
+    dtls = Dtls()
+    receiver = packet_intake.Receiver("video", dtls)
+    receiver._track = SimpleNamespace(_queue=None)
+    receiver._set_rtcp_ssrc(3)
+    receiver._RTCRtpReceiver__decoder_queue = queue.SimpleQueue()  # nobody takes anything from it
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rtcrtpreceiver.threading, "Thread", Mock())
+        await receiver.receive(PARAMETERS)
+    return dtls, receiver
+
+
+def queued(made: rtcrtpreceiver.RTCRtpReceiver) -> list[tuple]:
+    """Data and time of the frames that wait for the decoder, which none is taken from here."""
+    waiting = made._RTCRtpReceiver__decoder_queue
+    tasks = [waiting.get() for _ in range(waiting.qsize())]
+    return [(part.data, task[1].timestamp) for task in tasks for part in getattr(task[1], "frames", [task[1]])]
+
+

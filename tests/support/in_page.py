@@ -1,0 +1,36 @@
+"""Runs scripts in the page, and turns pictures and bytes into what travels there and back."""
+import base64
+
+import numpy as np
+from playwright.async_api import Page
+
+from pipeline.contract.image_codec import decode_image
+
+#: In the page: bytes from and to base64, as evaluate passes JSON only, and a grid from its `floats`.
+HELPERS = """
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const gridOf = (size, text) => ({ size, coefficients: new Float32Array(bytes(text).buffer) });
+  const toText = (array) => btoa(Array.from(array, (byte) => String.fromCharCode(byte)).join(''));
+"""
+
+
+async def run(page: Page, script: str, **values: object) -> object:
+    """Run a script whose `values` are passed by name; it returns JSON."""
+    return await page.evaluate(f"async ({{{', '.join(values)}}}) => {{ {HELPERS} {script} }}", values)
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def floats(grid: np.ndarray) -> str:
+    return text(grid.astype("<f4").tobytes())
+
+
+def picture(data_url: str) -> np.ndarray:
+    return decode_image(base64.b64decode(data_url.split(",")[1]))
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> float:
+    error = float(((a.astype(np.float64) - b) ** 2).mean())
+    return 10 * np.log10(255**2 / error) if error else np.inf

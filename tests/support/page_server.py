@@ -1,0 +1,83 @@
+"""Serves the page's files as the gateway does, with just enough of a gateway that the page can show itself."""
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from pipeline.contract.image_codec import encode_jpeg
+from pipeline.http.responses import SECURITY_HEADERS
+from support.chromium import photo
+from support.paths import WEB
+
+STYLES = [{"id": name.lower(), "name": name, "thumbnail": "/photo.jpg"} for name in ("Dusk", "Snow", "Autumn")]
+
+
+class PageServer:
+    """Three styles, no stylization: it refuses every offer and every photo with `refusal`."""
+
+    def __init__(self) -> None:
+        self.refusal = "All places are taken."
+        self.retry_after_s: float | None = None  # None: it is not said when to come back
+        self.styles_answer: list | None = STYLES  # None: the server is in trouble
+        self.accepts_photos = True
+        self.status_answer: dict | None = {}  # None: who asks is no operator
+        self.offers: list[dict] = []
+        self.photos: list[tuple[str, bytes]] = []
+        app = web.Application(client_max_size=20 << 20)
+        app.router.add_get("/config", self._config)
+        app.router.add_get("/styles", self._styles)
+        app.router.add_post("/styles", self._photo)
+        app.router.add_post("/offer", self._offer)
+        app.router.add_get("/status.json", self._status)
+        app.router.add_get("/photo.jpg", self._thumbnail)
+        app.router.add_get("/", self._file)
+        app.router.add_get("/{name:.+}", self._file)
+        app.on_response_prepare.append(self._secure)
+        self._server = TestServer(app)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["PageServer"]:
+        async with self._server:
+            yield self
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.port}"
+
+    @property
+    def port(self) -> int:
+        return self._server.port
+
+    async def _secure(self, request: web.Request, response: web.StreamResponse) -> None:
+        response.headers.update(SECURITY_HEADERS)
+
+    async def _config(self, request: web.Request) -> web.Response:
+        return web.json_response({"iceServers": [], "strip_rows": 16})
+
+    async def _styles(self, request: web.Request) -> web.Response:
+        return web.json_response(self.styles_answer or {}, status=500 if self.styles_answer is None else 200)
+
+    async def _photo(self, request: web.Request) -> web.Response:
+        self.photos.append((request.query["name"], await request.read()))
+        if not self.accepts_photos:
+            return web.json_response({"error": self.refusal}, status=400)
+        style = {"id": f"photo-{len(self.photos)}", "name": request.query["name"], "thumbnail": "/photo.jpg"}
+        return web.json_response(style, status=201)
+
+    async def _offer(self, request: web.Request) -> web.Response:
+        self.offers.append(await request.json())
+        headers = None if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
+        return web.json_response({"error": self.refusal}, status=503, headers=headers)
+
+    async def _status(self, request: web.Request) -> web.Response:
+        return web.json_response(self.status_answer, status=401 if self.status_answer is None else 200)
+
+    async def _thumbnail(self, request: web.Request) -> web.Response:
+        return web.Response(body=encode_jpeg(photo(96, 96)), content_type="image/jpeg")
+
+    async def _file(self, request: web.Request) -> web.FileResponse:
+        path = WEB / request.match_info.get("name", "index.html")
+        if not path.is_file():
+            raise web.HTTPNotFound
+        return web.FileResponse(path)

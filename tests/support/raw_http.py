@@ -1,0 +1,50 @@
+"""HTTP by hand: requests as no library would send them."""
+import asyncio
+
+from support.peers import Running
+
+JSON = "Content-Type: application/json"
+
+
+class Socket:
+    """One TCP connection."""
+
+    def __init__(self, running: Running) -> None:
+        self._port = int(running.url.rpartition(":")[2])
+        self.host = f"Host: 127.0.0.1:{self._port}"
+
+    async def __aenter__(self) -> "Socket":
+        self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._writer.close()
+
+    def send(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def ask(self, line: str, *headers: str, body: bytes = b"", host: str | None = None) -> None:
+        """`host`: another Host line, or "" for none."""
+        lines = [f"{line} HTTP/1.1", *([self.host] if host is None else [host] if host else []), *headers]
+        if body:
+            lines.append(f"Content-Length: {len(body)}")
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
+
+    async def answer(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the next answer."""
+        async with asyncio.timeout(10):
+            status, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
+            headers = dict(line.split(": ", 1) for line in lines)
+            return int(status.split()[1]), headers, await self._reader.readexactly(int(headers["Content-Length"]))
+
+    async def is_closed(self) -> bool:
+        """Waits for it."""
+        try:
+            async with asyncio.timeout(10):
+                while await self._reader.read(1 << 16):
+                    pass
+        except ConnectionError:
+            pass
+        return True
+
+

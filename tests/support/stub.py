@@ -1,0 +1,44 @@
+"""An edge worker whose model takes a fixed time and no processor.
+
+    uv run python tests/support/stub.py --redis URL [--ms 30]
+
+All the rest of it, queue, Redis, decoding and packing, is the real worker's. For benchmarks and tests of everything
+but the model.
+"""
+import argparse
+import time
+
+import numpy as np
+
+import workers.stylize
+from support.grids import lifelike_grid
+
+
+class FixedTime:
+    """A Stylizer that sleeps, then answers with one and the same grid, as large on its way as the shipped model's."""
+
+    device, model_version = "cpu", "stub"
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._grid = lifelike_grid()
+
+    def style(self, image: np.ndarray) -> str:
+        return "looked at"
+
+    def follow(self, content: np.ndarray, style: str, state: object, **_: object) -> tuple[np.ndarray, None]:
+        time.sleep(self._seconds)
+        return self._grid, None
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    workers.stylize.add_arguments(parser)
+    parser.add_argument("--ms", type=float, default=30, help="what a key frame takes (default 30)")
+    args = parser.parse_args()
+    workers.stylize.first_model = lambda newest: FixedTime(args.ms / 1e3)
+    workers.stylize.run(args)
+
+
+if __name__ == "__main__":
+    main()

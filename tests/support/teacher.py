@@ -1,0 +1,34 @@
+"""A stand-in for VGG-19: the same layers, random weights."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from edge.vgg.vgg_files import PLACES, WIDTHS, keras
+
+
+def write_vgg(path: Path, deepest: str = "3_4") -> Path:
+    """As .npz in Keras layout, or as .safetensors or .pth in torchvision's."""
+    layers = random_layers(deepest)
+    if path.suffix == ".npz":
+        kernels = {f"{keras(name)}/kernel": kernel.permute(2, 3, 1, 0).numpy() for name, kernel in layers.items()}
+        biases = {f"{keras(name)}/bias": np.zeros(len(kernel), np.float32) for name, kernel in layers.items()}
+        np.savez(path, **kernels, **biases)
+    else:
+        state = {f"features.{PLACES[name]}.weight": kernel for name, kernel in layers.items()}
+        state |= {f"features.{PLACES[name]}.bias": torch.zeros(len(kernel)) for name, kernel in layers.items()}
+        (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
+    return path
+
+
+def random_layers(deepest: str) -> dict[str, Tensor]:
+    """Kernels, out in 3 3, always the same ones."""
+    generator, layers, inputs = torch.Generator().manual_seed(0), {}, 3
+    for name, width in WIDTHS.items():
+        if name <= deepest:
+            layers[name] = torch.randn(width, inputs, 3, 3, generator=generator) * (2 / (9 * inputs)) ** 0.5
+            inputs = width
+    return layers

@@ -1,0 +1,155 @@
+"""Child processes: started again after a crash, given up on when that does not help, stopped without a trace."""
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from support.paths import ROOT
+from support.peers import until
+from workers.process import supervisor
+from workers.process.liveness import Silence
+from workers.process.supervisor import MAX_CRASHES, Child
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(supervisor, "FIRST_DELAY_S", 0.001)
+    monkeypatch.setattr(supervisor, "LONGEST_DELAY_S", 0.01)
+    monkeypatch.setattr(supervisor, "STOP_TIMEOUT_S", 0.5)
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-S", "-c", code]
+
+
+async def test_a_part_that_was_started_wrongly_is_not_started_again(tmp_path):
+    count = tmp_path / "count"
+    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(2)"))
+
+    assert "could not start" in await child.keep_alive()
+    assert count.read_text() == "x"
+
+
+async def test_a_part_that_keeps_crashing_is_given_up(tmp_path):
+    count = tmp_path / "count"
+    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(1)"))
+
+    assert f"crashed {MAX_CRASHES} times" in await child.keep_alive()
+    assert count.read_text() == "x" * MAX_CRASHES
+
+
+async def test_a_part_that_is_killed_comes_back():
+    child = Child("part", python("import time; time.sleep(60)"))
+    life = asyncio.create_task(child.keep_alive())
+    await until(lambda: child.pid)
+    first = child.pid
+
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: child.pid not in (None, first))
+    life.cancel()
+    await child.stop()
+
+    assert child.pid is None
+
+
+async def test_a_part_that_does_not_listen_is_killed():
+    child = Child("part", python("import signal, time; signal.signal(15, signal.SIG_IGN); print(1); time.sleep(60)"))
+    life = asyncio.create_task(child.keep_alive())
+    await until(lambda: child.pid)
+    pid = child.pid
+
+    life.cancel()
+    await child.stop()
+
+    assert not psutil.pid_exists(pid)
+
+
+BEATING = """
+import time
+from workers.liveness import Pulse
+pulse = Pulse.of_environment()
+while True:
+    pulse.beat()
+    time.sleep(0.1)
+"""
+
+
+async def test_a_part_that_is_stopped_is_killed_and_comes_back():
+    restarts: list[tuple[str, str]] = []
+    child = Child("part", [sys.executable, "-c", BEATING], silence_s=2.0, on_restart=lambda *of: restarts.append(of))
+    life = asyncio.create_task(child.keep_alive())
+    await until(lambda: child.was_ready, timeout_s=30)
+    first = child.pid
+
+    os.kill(first, signal.SIGSTOP)
+    await until(lambda: child.pid not in (None, first), timeout_s=30)
+    life.cancel()
+    await child.stop()
+
+    assert restarts == [("part", "silent")]
+
+
+async def test_a_part_that_never_says_that_it_lives_is_started_again(monkeypatch):
+    monkeypatch.setattr(supervisor, "START_S", 1.0)
+    restarts: list[tuple[str, str]] = []
+    child = Child("part", python("import time; time.sleep(60)"), silence_s=60.0,
+                  on_restart=lambda *of: restarts.append(of))
+    life = asyncio.create_task(child.keep_alive())
+
+    await until(lambda: restarts, timeout_s=30)
+    life.cancel()
+    await child.stop()
+
+    assert restarts[0] == ("part", "silent")
+
+
+async def test_a_part_that_was_ready_once_is_never_given_up(tmp_path):
+    count = tmp_path / "count"
+    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(2)"))
+    child.was_ready = True
+    life = asyncio.create_task(child.keep_alive())
+
+    await until(lambda: count.exists() and len(count.read_text()) > 2 * MAX_CRASHES, timeout_s=30)
+
+    assert not life.done()
+    life.cancel()
+    await child.stop()
+
+
+def test_silence_counts_only_while_somebody_listens():
+    silence = Silence(0.0, start_s=60, limit_s=8)
+    assert not silence.too_long(59.0)  # it was not asked for an hour, and so was stopped itself
+    silence.heard(60.0)
+    for second in range(61, 69):
+        assert not silence.too_long(float(second))
+    assert silence.too_long(69.0)
+    silence.heard(70.0)
+    assert not silence.too_long(3_600.0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
+def test_parts_die_with_the_process_that_started_them(tmp_path):
+    code = """
+import asyncio, sys
+from workers.supervisor import Child
+async def main():
+    child = Child("part", [sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+    life = asyncio.create_task(child.keep_alive())
+    while not child.pid:
+        await asyncio.sleep(0.01)
+    print(child.pid, flush=True)
+    await life
+asyncio.run(main())
+"""
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=ROOT)
+    part = psutil.Process(int(parent.stdout.readline()))
+
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+
+    part.wait(10)

@@ -1,0 +1,255 @@
+"""rq-dashboard over real queues: all of it can be looked at, nothing changed, and only operators get in."""
+import base64
+import re
+import threading
+import zlib
+from collections.abc import Iterator
+
+import pytest
+import redis
+from flask.testing import FlaskClient
+from rq.job import Job
+from werkzeug.serving import make_server
+
+from pipeline.contract.messages import KeyFrame
+from pipeline.monitoring.auth import Access
+from pipeline.queues.broker import GatewayBroker, connect, stylize_queue
+from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
+from support.chromium import chromium
+from workers import stylize
+from workers.dashboard import QuietHandler, application
+from workers.stylize import EdgeWorker
+
+TOKEN = "a-token-of-operators"
+PAGES = ["/", "/0/view/workers", "/0/view/jobs", "/0/view/jobs/stylize.edge/queued/8/asc/1",
+         "/0/view/jobs/stylize.edge/failed/8/dsc/1", "/0/view/jobs/stylize.edge/finished/8/asc/1"]
+DATA = ["/0/data/queues.json", "/0/data/workers.json", "/0/data/jobs/stylize.edge/queued/8/asc/1.json",
+        "/0/data/jobs/stylize.edge/finished/8/asc/1.json", "/0/data/jobs/stylize.edge/failed/8/asc/1.json"]
+CHANGES = ["/job/waiting-2/delete", "/job/waiting-2/requeue", "/requeue/stylize.edge",
+           "/queue/stylize.edge/queued/empty", "/queue/stylize.edge/compact"]
+
+
+class Fails:
+    """An edge that answers the first key frame and fails at the second."""
+
+    def stylize(self, stream_id: str, frame_id: int) -> None:
+        if frame_id == 1:
+            raise RuntimeError("no memory")
+
+
+@pytest.fixture
+def connection(redis_url) -> Iterator[redis.Redis]:
+    with connect(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+def queues(redis_url, connection, monkeypatch) -> str:
+    """One job finished, one failed, and one in the queue that a worker says it is at."""
+    monkeypatch.setattr(stylize, "EDGE", Fails())
+    broker, queue = GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway"), stylize_queue(connection, "edge")
+    worker = EdgeWorker([queue], connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
+    worker.beacon, worker.model_version = "beacon", lambda: "version"
+    for frame_id in range(2):
+        broker.submit(KeyFrame("gateway", "waiting", frame_id, "style", False, b"jpeg"))
+    worker.work(burst=True, logging_level="CRITICAL")
+    broker.submit(KeyFrame("gateway", "waiting", 2, "style", False, b"jpeg"))
+    worker.register_birth()
+    worker.prepare_execution(queue.fetch_job("waiting-2"))
+    for frame_id in range(3):
+        connection.persist(Job.key_for(f"waiting-{frame_id}"))  # a busy machine's tests take longer than its life
+    broker.close()
+    return redis_url
+
+
+@pytest.fixture
+def client(queues) -> FlaskClient:
+    return application(queues, Access(TOKEN, local=True)).test_client()
+
+
+def test_every_page_and_every_table_is_there(client):
+    answers = {path: client.get(path) for path in [*PAGES, *DATA, "/0/view/job/waiting-0"]}
+
+    assert {path: answer.status_code for path, answer in answers.items()} == dict.fromkeys(answers, 200)
+    assert "frame-ancestors 'none'" in answers["/"].headers["Content-Security-Policy"]
+
+
+def test_it_shows_what_is_in_the_queues(client):
+    (queue,) = client.get("/0/data/queues.json").json["queues"]
+    (worker,) = client.get("/0/data/workers.json").json["workers"]
+    (failed,) = client.get(DATA[-1]).json["jobs"]
+    done = client.get("/0/data/job/waiting-0.json").json
+
+    assert (queue["name"], queue["count"], queue["failed_job_registry_count"]) == ("stylize.edge", 1, 1)
+    assert queue["finished_job_registry_count"] == 1
+    assert worker["current_job"]["call_string"] == "workers.stylize.stylize_key_frame('waiting', 2)"
+    assert "no memory" in failed["exc_info"]
+    assert (done["status"], done["result"], done["origin"]) == ("finished", None, "stylize.edge")
+
+
+def test_nothing_can_be_changed(client, connection):
+    before = {key: connection.dump(key) for key in connection.keys("rq:*")}
+
+    for path in [*PAGES, *DATA, *CHANGES]:
+        for method in ("POST", "PUT", "DELETE", *(["GET"] if path in CHANGES else [])):
+            assert client.open(path, method=method).status_code == 405, (method, path)
+
+    assert {key: connection.dump(key) for key in connection.keys("rq:*")} == before
+
+
+def test_beyond_loopback_nothing_is_seen_without_the_token(redis_url):
+    client = application(redis_url, Access(TOKEN, local=False)).test_client()
+
+    for path in [*PAGES, *DATA, *CHANGES, "/static/css/main.css", "/nowhere", "/?token=wrong"]:
+        assert client.get(path).status_code == client.post(path).status_code == 401, path
+
+
+def test_a_token_in_the_address_becomes_a_cookie(redis_url):
+    client = application(redis_url, Access(TOKEN, local=False)).test_client()
+
+    answer = client.get(f"/?token={TOKEN}")
+    cookie = answer.headers["Set-Cookie"]
+
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")  # no token stays in the address
+    assert client.get("/0/data/queues.json").status_code == 200
+
+
+def test_a_job_that_is_a_pickle_is_not_read(client, connection, tmp_path):
+    """One that would open a file for writing, and so leave it behind."""
+    trace = tmp_path / "trace"
+    pickle = b"cbuiltins\nopen\n(S'%s'\nS'w'\ntR." % bytes(trace)
+    connection.hset(Job.key_for("waiting-2"), "data", zlib.compress(pickle))
+
+    for path in ("/0/data/workers.json", "/0/data/job/waiting-2.json", DATA[2], "/0/view/job/waiting-2"):
+        client.get(path)
+
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "a b"])
+def test_by_another_name_nothing_is_seen(queues, host):
+    """Of a page whose name was rebound to this machine."""
+    client = application(queues, Access(TOKEN, local=True)).test_client()
+
+    assert client.get("/0/data/queues.json", headers={"Host": host}).status_code in (400, 421)
+    assert client.get("/0/data/queues.json", headers={"Host": "127.0.0.1:9181"}).status_code == 200
+
+
+def test_no_script_runs_but_ours(client):
+    policy = client.get("/").headers["Content-Security-Policy"]
+
+    assert "script-src 'self';" in policy and "default-src 'none'" in policy and "unsafe" not in policy
+    for path in (*PAGES, "/0/view/job/waiting-0"):
+        page = client.get(path).text
+        assert page.count("<script") == 1 and '<script type="module" src="/page/dashboard.js"></script>' in page
+        assert "style=" not in page and "<style" not in page and "onclick" not in page
+
+
+def test_every_asset_of_every_page_is_there(client):
+    for path in (*PAGES, "/0/view/job/waiting-0"):
+        assets = re.findall(r'<(?:link|script)[^>]* (?:href|src)="([^"]+)"', client.get(path).text)
+        assert len(assets) == 4
+        for asset in assets:
+            with client.get(asset) as answer:
+                assert answer.status_code == 200, asset
+
+
+BROKEN = {"created_at": "never", "enqueued_at": b"\xff", "status": b"\xff\xfe", "timeout": "soon", "data": b"rubbish",
+          "origin": b"\xc3", "description": b"\xff"}
+
+
+@pytest.mark.parametrize("field", BROKEN)
+def test_a_job_that_cannot_be_read_hides_no_other(client, connection, field, caplog):
+    connection.hset(Job.key_for("waiting-2"), field, BROKEN[field])
+    connection.lpush("rq:queue:stylize.edge", b"\xff\xfe", "gone")
+
+    for path in ["/0/data/queues.json", "/0/data/workers.json", DATA[2]]:
+        assert client.get(path).status_code == 200, path
+    assert client.get("/0/data/job/waiting-2.json").status_code in (200, 404, 422)
+    assert client.get("/0/data/job/gone.json").status_code == 404
+    assert "Traceback" not in caplog.text
+
+
+def test_a_worker_that_cannot_be_read_hides_no_other(client, connection):
+    connection.sadd("rq:workers", "rq:worker:broken", "no worker", b"\xff")
+    connection.hset("rq:worker:broken", mapping={"birth": "never", "last_heartbeat": "x", "pid": "many"})
+
+    assert len(client.get("/0/data/workers.json").json["workers"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/9/data/queues.json", "/0/data/jobs/q/nothing/8/asc/1.json", "/0/view/job/nowhere",
+                                  "/0/data/jobs/q/queued/x/asc/1.json", "/0/data/jobs/q/failed/0/asc/0.json"])
+def test_what_is_not_there_is_said_in_a_sentence(client, path, caplog):
+    answer = client.get(path)
+
+    assert answer.status_code in (404, 422) and "<" not in answer.text
+    assert "Traceback" not in caplog.text
+
+
+def test_without_redis_it_says_so():
+    client = application("redis://127.0.0.1:1/0", Access(TOKEN, local=True)).test_client()
+
+    assert client.get("/0/data/queues.json").status_code == 503
+
+
+EVIL = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'</script><b id=bold>${7*7}</b>"
+
+
+@pytest.fixture
+def hostile(queues, connection) -> str:
+    """Everything that can say something of itself says something that would run as markup."""
+    connection.hset(Job.key_for("waiting-0"), "description", EVIL)
+    connection.hset(Job.key_for("waiting-2"), "description", EVIL)
+    connection.xadd("rq:results:waiting-1", {"type": "2", "created_at": "1", "exc_string":
+                    base64.b64encode(zlib.compress(EVIL.encode())).decode()})
+    connection.sadd("rq:queues", f"rq:queue:{EVIL}")
+    (worker,) = connection.smembers("rq:workers")
+    name = worker.removeprefix(b"rq:worker:")
+    for key in connection.keys("rq:*"):
+        if name in key:
+            connection.rename(key, key.replace(name, EVIL.encode()))
+    connection.srem("rq:workers", worker)
+    connection.sadd("rq:workers", f"rq:worker:{EVIL}")
+    return queues
+
+
+@pytest.fixture
+def served(hostile) -> Iterator[str]:
+    server = make_server("127.0.0.1", 0, application(hostile, Access(TOKEN, local=False)), threaded=True,
+                         request_handler=QuietHandler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+# A browser that closes amid a file leaves it to the collector: werkzeug's server does not close it then.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize(("path", "row", "told"), [
+    ("/", "#queues tr[data-role=queue]", "stylize.edge"),
+    ("/0/view/workers", "#workers tr[data-role=worker]", "stylize_key_frame"),
+    ("/0/view/jobs/stylize.edge/queued/8/asc/1", "#jobs tr[data-role=job]", "waiting-2"),
+    ("/0/view/jobs/stylize.edge/failed/8/asc/1", "#jobs tr[data-role=job] pre", "<img src=x"),
+    ("/0/view/job/waiting-0", "#job-data .description", "<img src=x"),
+], ids=["queues", "workers", "jobs", "failed jobs", "a job"])
+async def test_in_a_browser_the_tables_fill_and_nothing_that_is_told_runs(served, path, row, told, tmp_path):
+    answers, complaints = {}, []
+    async with chromium() as browser:
+        page = await browser.new_page(viewport={"width": 1200, "height": 700})
+        page.on("response", lambda response: answers.update({response.url: response.status}))
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        await page.goto(f"{served}{path}?token={TOKEN}")
+        await page.locator(row).first.wait_for()
+        shown = " ".join(await page.locator("main").all_inner_texts())
+        title, bold = await page.title(), await page.locator("#bold").count()
+        await page.screenshot(path=tmp_path / "dashboard.png")
+        address = page.url
+
+    assert told in shown
+    assert (title, bold, complaints) == ("Queues - MVStylizer", 0, [])
+    assert {status for status in answers.values()} <= {200, 303} and len(answers) >= 5
+    assert TOKEN not in address

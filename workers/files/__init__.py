@@ -1,0 +1,1 @@
+"""Photos and video files: `mvstylizer image` and `video`. Imports edge, clients' reassembly and the pipeline."""

@@ -1,0 +1,78 @@
+"""What `mvstylizer image` and `video` are told, checked before anything is loaded: BadSetting, one sentence each."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.contract.errors import BadSetting, MVStylizerError
+from pipeline.contract.image_codec import decode_image, read_picture
+from pipeline.styles.catalog import find_shipped, shipped
+
+MAX_SIDE_PX = 16_000  # of an output; JPEG and WebP end near it
+
+
+def style_picture(path_or_name: str) -> np.ndarray:
+    """RGB uint8 of a photo on disk, else of the shipped style with that name."""
+    if Path(path_or_name).is_file():
+        return photo(Path(path_or_name))
+    style = find_shipped(path_or_name)
+    if style is None:
+        names = ", ".join(style.name for style in shipped())
+        raise BadSetting(f"{path_or_name} is neither a file nor a shipped style; these are: {names}.")
+    return decode_image(style.jpeg)
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Width and height of "1280x720"."""
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise BadSetting(f"--size must be WIDTHxHEIGHT, for example 1280x720, not {text}.")
+    return _checked_size(int(width), int(height))
+
+
+def image_size(size: str | None, scale: float | None, content: np.ndarray) -> tuple[int, int]:
+    height, width = content.shape[:2]
+    if size:
+        return parse_size(size)
+    if scale is None:
+        return width, height
+    if not 0 < scale < float("inf"):
+        raise BadSetting(f"--scale must be a number above 0, not {scale}.")
+    return _checked_size(max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def _checked_size(width: int, height: int) -> tuple[int, int]:
+    if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
+        raise BadSetting(f"The output's sides must be 1 to {MAX_SIDE_PX} px, not {width}x{height}.")
+    return width, height
+
+
+def check_strength(strength: float) -> None:
+    if not 0 <= strength <= 1:
+        raise BadSetting(f"--strength must be 0 to 1, not {strength}.")
+
+
+def check_output(out: Path, *, folder: bool, force: bool) -> None:
+    if not out.absolute().parent.is_dir():
+        raise BadSetting(f"The folder {out.parent} does not exist.")
+    if out.exists() and out.is_dir() != folder:
+        raise BadSetting(f"{out} is a {'file' if folder else 'folder'}, not a {'folder' if folder else 'file'}.")
+    if folder and out.exists() and any(out.iterdir()) and not force:
+        raise BadSetting(f"The folder {out} is not empty; --force replaces the frames in it.")
+    if not folder and out.exists() and not force:
+        raise BadSetting(f"{out} exists; --force replaces it.")
+
+
+def photo(path: Path) -> np.ndarray:
+    if not path.is_file():
+        raise BadSetting(f"{path} is not a file.")
+    try:
+        return read_picture(path.read_bytes())
+    except MVStylizerError as error:
+        raise BadSetting(f"{path}: {error}") from error
+
+
+def choices(suffixes: Iterable[str]) -> str:
+    *others, last = suffixes
+    return f"{', '.join(others)} or {last}"

@@ -1,0 +1,61 @@
+"""A key frame of a file, stylized: by either model, as every mode of reassembly needs it."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from clients.reassembly.flow import small_luma
+from clients.reassembly.grid import IDENTITY, apply_grid, blend_grids
+from clients.reassembly.residual import fit_grid
+from workers.files.key_frames import Marked
+from workers.files.media import resized, upright, upright_luma
+
+if TYPE_CHECKING:
+    from edge.grid_model.stylizer import Stylizer
+    from edge.paper_model.stylizer import PaperStylizer
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    picture: np.ndarray  # RGB uint8 H W 3, of the output's size
+    stylized: np.ndarray  # the same
+    grid: np.ndarray  # float16 3 D R C 4: from one to the other, exactly or nearly
+    luma: np.ndarray  # uint8 h w, to estimate flow with
+
+
+class GridAnswers:
+    """Model grid over one file: it remembers a scene's key frames, so that they do not flicker."""
+
+    def __init__(
+        self, stylizer: "Stylizer", style: np.ndarray, *, size: tuple[int, int], strength: float, rate: Fraction
+    ) -> None:
+        self._stylizer, self._style = stylizer, stylizer.style(style)
+        self._size, self._strength, self._rate = size, strength, rate
+        self._state, self._last = None, 0
+
+    def __call__(self, key: Marked) -> Answer:
+        rgb, state = upright(key.frame), None if key.cut else self._state
+        elapsed_s = float((key.index - self._last) / self._rate)
+        grid, self._state = self._stylizer.follow(rgb, self._style, state, elapsed_s=elapsed_s)
+        self._last = key.index
+        grid, picture = blend_grids(IDENTITY, grid, self._strength), resized(rgb, self._size)
+        return Answer(picture, apply_grid(picture, grid), grid, small_luma(upright_luma(key.frame)))
+
+
+class PaperAnswers:
+    """Model paper, which knows no grids: one is fitted to what it draws."""
+
+    def __init__(
+        self, stylizer: "PaperStylizer", style: np.ndarray, *, size: tuple[int, int], strength: float
+    ) -> None:
+        self._stylizer, self._style = stylizer, stylizer.style(style)
+        self._size, self._strength = size, strength
+
+    def __call__(self, key: Marked) -> Answer:
+        rgb = upright(key.frame)
+        picture, painted = resized(rgb, self._size), self._stylizer.stylize(rgb, self._style, size=self._size)
+        stylized = cv2.addWeighted(painted, self._strength, picture, 1 - self._strength, 0)
+        return Answer(picture, stylized, fit_grid(picture, stylized), small_luma(upright_luma(key.frame)))

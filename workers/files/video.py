@@ -1,0 +1,125 @@
+"""A whole video from its stylized key frames: every other frame is reassembled from its two neighbours."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from clients.reassembly.flow import Estimate, Flow, flow_between, small_luma
+from clients.reassembly.grid import apply_grid, blend_grids, carry_grid
+from clients.reassembly.residual import reassemble_residual
+from clients.reassembly.warp import warp
+from workers.files.key_frame_answers import Answer
+from workers.files.key_frames import Choice, Marked, marked
+from workers.files.media import Clip, resized, upright, upright_luma, writing
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A key frame beside a frame, and the flow from that frame to it."""
+
+    answer: Answer
+    flow: Flow
+
+
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """paint: (picture RGB uint8 H W 3, key frame before, key frame after or None, share of the latter) -> picture."""
+
+    paint: Callable[[np.ndarray, Neighbour, Neighbour | None, float], np.ndarray]
+    #: Whether it looks at the key frame after, too.
+    both: bool = True
+
+
+def paint_grid(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
+    """The colour transforms of both neighbours, carried along the flow and blended."""
+    grid = carry_grid(before.answer.grid, before.flow.lookup_moves)
+    if after and after.answer.grid.shape == before.answer.grid.shape:
+        grid = blend_grids(grid, carry_grid(after.answer.grid, after.flow.lookup_moves), share)
+    return apply_grid(picture, grid)
+
+
+def paint_residual(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
+    """The pixels of both neighbours, warped, with the transformed change since, and blended."""
+    past = _with_change(picture, before)
+    return cv2.addWeighted(past, 1 - share, _with_change(picture, after), share, 0) if after else past
+
+
+def _with_change(picture: np.ndarray, neighbour: Neighbour) -> np.ndarray:
+    answer, flow = neighbour.answer, neighbour.flow
+    return reassemble_residual(picture, answer.picture, answer.stylized, answer.grid, flow.moves, flow.lookup_moves)
+
+
+def paint_warp(picture: np.ndarray, before: Neighbour, after: None, share: float) -> np.ndarray:
+    """The paper's Eq. 1 and Algorithm 1: the pixels of the key frame before, warped."""
+    return warp(before.answer.stylized, before.flow.moves)
+
+
+MODES = {"grid": Mode(paint_grid), "residual": Mode(paint_residual), "warp": Mode(paint_warp, both=False)}
+
+
+def stylize_video(
+    clip: Clip, out: Path, answer: Callable[[Marked], Answer], *, choice: Choice, mode: Mode, estimate: Estimate,
+    size: tuple[int, int],
+) -> int:
+    """Write clip, stylized, at size (width, height), which is also the answers'; returns the number of frames."""
+    count = 0
+    with writing(out, clip, size) as output, tqdm(total=clip.length, unit="frame", disable=None) as progress:
+        frames = marked(clip.frames(output.sound), choice)
+        for count, (frame, picture) in enumerate(reassembled(frames, answer, mode, estimate), 1):
+            output.write(picture, frame.pts)
+            progress.update()
+    return count
+
+
+def reassembled(
+    frames: Iterable[Marked], answer: Callable[[Marked], Answer], mode: Mode, estimate: Estimate
+) -> Iterator[tuple[av.VideoFrame, np.ndarray]]:
+    """Every frame with its picture, RGB uint8 of the answers' size. Nothing is blended across a cut.
+
+    Frames wait for the key frame after them.
+    """
+    after = None
+    for held, following in stretches(frames):
+        before = after or answer(held[0])
+        after = following and answer(following)
+        yield held[0].frame, before.stylized
+        yield from _between([now.frame for now in held[1:]], before, after, mode, estimate)
+
+
+def stretches(frames: Iterable[Marked]) -> Iterator[tuple[list[Marked], Marked | None]]:
+    """Each key frame with the frames it serves, and the key frame after them, None at a cut and at the end."""
+    held: list[Marked] = []
+    for now in frames:
+        if held and now.key:
+            yield held, None if now.cut else now
+            held = []
+        held.append(now)
+    if held:
+        yield held, None
+
+
+def _between(
+    frames: list[av.VideoFrame], before: Answer, after: Answer | None, mode: Mode, estimate: Estimate
+) -> Iterator[tuple[av.VideoFrame, np.ndarray]]:
+    lumas = [small_luma(upright_luma(frame)) for frame in frames]
+    ahead: list[Flow | None] = [None] * len(frames)
+    if after and mode.both:
+        ahead = list(_flows(reversed(lumas), after.luma, estimate))[::-1]
+    height, width = before.picture.shape[:2]
+    for index, (frame, behind) in enumerate(zip(frames, _flows(lumas, before.luma, estimate))):
+        picture = resized(upright(frame), (width, height))
+        next_one = ahead[index] and Neighbour(after, ahead[index])
+        yield frame, mode.paint(picture, Neighbour(before, behind), next_one, (index + 1) / (len(frames) + 1))
+
+
+def _flows(lumas: Iterable[np.ndarray], key: np.ndarray, estimate: Estimate) -> Iterator[Flow]:
+    """To a key frame from the frames ever farther from it; each begins where the one before ended."""
+    flow = None
+    for luma in lumas:
+        flow = flow_between(luma, key, estimate, near=flow)
+        yield flow

@@ -1,0 +1,52 @@
+"""What a trainer does with torch; imported when there is something to learn, since it takes seconds and 300 MB."""
+import logging
+import random
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from cloud.federated.fedavg import read, write
+from edge.grid_model.weights import SHIPPED, load
+from edge.training.retraining import Retraining, encoder_features, random_crops, squares, vgg_features
+from pipeline.contract.settings import Settings
+from workers.process.gpu_pages import forget_gpu_libraries
+
+logger = logging.getLogger(__name__)
+
+#: A key frame and its style, RGB uint8 H W 3 each.
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+class Learner:
+    """An edge's copy of the model, in terms of pictures and files."""
+
+    def __init__(self, settings: Settings, seed: int = 0) -> None:
+        torch.set_num_threads(settings.train_threads)
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        features = vgg_features(settings.vgg, device) if settings.vgg else encoder_features(device=device)
+        self._retraining = Retraining(load(SHIPPED)[0], features, device, settings.train_rate)
+        self._random = random.Random(seed)
+        if device == "cpu":
+            forget_gpu_libraries()
+
+    @property
+    def num_examples(self) -> int:
+        """Images learned from since the last global."""
+        return self._retraining.num_examples
+
+    def adopt(self, file: bytes) -> None:
+        """Start again from a global's file. Raises ValueError where it is none of this model."""
+        self._retraining.adopt(read(file))
+
+    def step(self, pairs: Sequence[Pair]) -> None:
+        contents, styles = zip(*pairs, strict=True)
+        self._retraining.step(random_crops(contents, self._random), squares(styles))
+
+    def loss(self, pairs: Sequence[Pair]) -> float:
+        """Eq. 5 of whole pictures."""
+        return float(np.mean([self._retraining.loss(squares([c]), squares([s]))["total"] for c, s in pairs]))
+
+    def file(self) -> bytes:
+        """What was trained, as a safetensors file."""
+        return write(self._retraining.weights())

@@ -1,0 +1,207 @@
+"""The RQ worker of an edge: takes jobs one by one, and goes on whatever Redis holds or answers."""
+import contextlib
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable
+
+import redis
+from rq import Queue, SimpleWorker
+from rq.exceptions import StopRequested
+from rq.job import Job
+from rq.worker import WorkerStatus
+
+from pipeline.contract import redis_keys
+from pipeline.queues.redis_errors import Outage, kind
+from pipeline.queues.rq_job import AllowListedJob, BadJob
+
+logger = logging.getLogger(__name__)
+
+#: The worker renews its beacon, says that it lives, and hears that it shall stop between two of these.
+BLOCK_S = 2
+#: Longer than it blocks: a Redis that hangs is noticed, and the worker is known to live while it waits for it.
+SOCKET_TIMEOUT_S = 4
+#: RQ keeps a worker's name this long after its last heartbeat.
+WORKER_TTL_S = 17
+#: RQ asks for five heartbeats a job, 3 ms of Redis' and our time together. Beacon and RQ's own keys live far longer.
+HEARTBEAT_S = 1.0
+#: How often names of jobs and workers that are gone are dropped.
+CARE_S = 60.0
+#: Workers' names looked at in one go, at random: a few are all there are, unless somebody writes them in vain.
+NAMES_A_TIME = 200
+#: An unexpected error must not become a busy loop.
+SURPRISE_PAUSE_S = 0.2
+
+
+class EdgeWorker(SimpleWorker):
+    """One queue, one process, one job at a time; each heartbeat tells gateways that this edge has a warm worker."""
+
+    beacon = ""
+    model_version: Callable[[], str]
+    #: Called at least every SOCKET_TIMEOUT_S, and around each job.
+    alive: Callable[[], None] = staticmethod(lambda: None)
+    #: Hears of each job that was dropped unread, and of each kind of trouble with Redis.
+    on_bad_job: Callable[[], None] = staticmethod(lambda: None)
+    on_trouble: Callable[[str], None] = staticmethod(lambda kind: None)
+    _beat_s = _cared_s = float("-inf")
+    _registered = False
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options | {"prepare_for_work": False})  # which would ask Redis, now
+        self.hostname, self.pid = socket.gethostname(), os.getpid()
+
+    @property
+    def connection_timeout(self) -> int:
+        return SOCKET_TIMEOUT_S
+
+    def work(self, burst: bool = False, logging_level: str | None = None, **_: object) -> bool:
+        """Until somebody asks it to stop, or with `burst` until the queue is empty; whether there was a job at all."""
+        if logging_level:
+            self.log.setLevel(logging_level)
+        outage, worked = Outage("the edge worker", self.on_trouble), False
+        self._install_signal_handlers()
+        with contextlib.suppress(StopRequested):
+            while not self._stop_requested:
+                self.alive()
+                try:
+                    found = self._turn(burst)
+                    outage.ended()
+                except redis.RedisError as error:
+                    self._mend(error)
+                    found = None
+                    time.sleep(outage.failed(error))
+                except StopRequested:
+                    break
+                except Exception:
+                    logger.exception("a job's surprise; the worker goes on")
+                    found = None
+                    time.sleep(SURPRISE_PAUSE_S)
+                worked |= bool(found)
+                if burst and found is False:
+                    break
+        with contextlib.suppress(redis.RedisError, StopRequested):
+            self.register_death()
+        return worked
+
+    def _turn(self, burst: bool) -> bool:
+        """One job, if there is one in the next BLOCK_S; whether there was."""
+        self._register()
+        self._care(time.monotonic())
+        self.heartbeat()
+        queue = self.queues[0]
+        # Not by way of RQ's intermediate list: a key frame whose worker died is too old before RQ would find it there,
+        # and what kills workers would come back.
+        found = self.connection.lpop(queue.key, 1) if burst else self.connection.blpop(queue.key, BLOCK_S)
+        job_id = found[-1] if found else None
+        if job_id is None:
+            return False
+        if job := self._read(job_id, queue):
+            self.alive()
+            self.execute_job(job, queue)
+            self.alive()
+            self.heartbeat()
+        return True
+
+    def _read(self, job_id: bytes, queue: Queue) -> Job | None:
+        try:
+            return AllowListedJob.taken(job_id, queue)
+        except BadJob as error:
+            logger.info("job %.80r dropped: %s", job_id, error)
+            self.on_bad_job()
+            self.connection.unlink(Job.redis_job_namespace_prefix.encode() + job_id)
+            return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Also where RQ fails half-way, nothing of the job is left in this process."""
+        try:
+            super().execute_job(job, queue)
+        finally:
+            self.executions.clear()
+            self._state = WorkerStatus.IDLE
+
+    def handle_exception(self, job: Job, *exc_info) -> None:
+        """What Redis does is the loop's to tell, once and not for each job."""
+        if isinstance(exc_info[1], redis.RedisError):
+            logger.info("job %s was lost to Redis (%s)", job.id, kind(exc_info[1]))
+        else:
+            super().handle_exception(job, *exc_info)
+
+    def heartbeat(self, timeout: int | None = None, pipeline=None) -> None:
+        now_s = time.monotonic()
+        if now_s - self._beat_s < HEARTBEAT_S:
+            return
+        self._beat_s = now_s
+        super().heartbeat(timeout, pipeline)
+        connection = self.connection if pipeline is None else pipeline
+        connection.set(self.beacon, self.model_version(), ex=redis_keys.WORKER_BEACON_S)
+
+    def _shutdown(self) -> None:
+        """After the job, if there is one; without a word to Redis, which may be away."""
+        self._stop_requested = True
+        if self.get_state() != WorkerStatus.BUSY:
+            raise StopRequested
+
+    def _register(self) -> None:
+        """At the start, and again after trouble: Redis may have forgotten us."""
+        if not self._registered:
+            self.connection.delete(self.key)
+            self.register_birth()
+            self.set_state(WorkerStatus.IDLE)
+            self._registered, self._beat_s = True, float("-inf")
+
+    def _care(self, now_s: float) -> None:
+        """Drop what is over from RQ's registries, by its time alone: whatever stands there is not read."""
+        if now_s < self._cared_s + CARE_S:
+            return
+        self._cared_s = now_s
+        queue = self.queues[0]
+        with self.connection.pipeline(transaction=False) as pipe:
+            for key in registries(queue):
+                pipe.zremrangebyscore(key, "-inf", time.time())
+            pipe.delete(queue.intermediate_queue_key)
+            pipe.execute()
+        for key in worker_sets(queue):
+            self._forget_workers(key)
+
+    def _forget_workers(self, key: str) -> None:
+        names = self.connection.srandmember(key, NAMES_A_TIME)
+        with self.connection.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.exists(name)
+            gone = [name for name, there in zip(names, pipe.execute(), strict=True) if not there]
+        if gone:
+            self.connection.srem(key, *gone)
+
+    def _mend(self, error: redis.RedisError) -> None:
+        """After trouble begin anew; drop keys of RQ's that hold what they cannot."""
+        self._registered, self._cared_s = False, float("-inf")
+        if kind(error) != "type":
+            return
+        wanted = types(self.queues[0])
+        with contextlib.suppress(redis.RedisError), self.connection.pipeline(transaction=False) as pipe:
+            for key in wanted:
+                pipe.type(key)
+            wrong = [key for key, found in zip(wanted, pipe.execute(), strict=True)
+                     if found not in (b"none", wanted[key])]
+            if wrong:
+                logger.warning("these keys held something else and are dropped: %s", ", ".join(wrong))
+                self.connection.unlink(*wrong)
+
+
+def registries(queue: Queue) -> list[str]:
+    """Sorted sets whose members are over at their score, a time since 1970 in seconds."""
+    found = (queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry)
+    return [registry.key for registry in found]
+
+
+def worker_sets(queue: Queue) -> tuple[str, str]:
+    return "rq:workers", f"rq:workers:{queue.name}"
+
+
+def types(queue: Queue) -> dict[str, bytes]:
+    """What the shared keys that a worker writes must hold, if anything."""
+    return {
+        queue.key: b"list", Queue.redis_queues_keys: b"set", queue.intermediate_queue_key: b"list",
+        **dict.fromkeys(registries(queue), b"zset"), **dict.fromkeys(worker_sets(queue), b"set"),
+    }
