@@ -1,4 +1,5 @@
 """A real Redis of the tests' own: skipped where there is no server, failed under CI."""
+
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path

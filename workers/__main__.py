@@ -1,4 +1,5 @@
 """The mvstylizer command: one subcommand a role."""
+
 import argparse
 import importlib
 import logging
@@ -50,7 +51,9 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (module_name, suffix, summary) in COMMANDS.items():
         sub = subparsers.add_parser(
-            name, help=summary, description=summary.capitalize() + ".",
+            name,
+            help=summary,
+            description=summary.capitalize() + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == chosen:

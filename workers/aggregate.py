@@ -1,4 +1,5 @@
 """The cloud process: edges' weights in, the next global out; what it acknowledges is on disk."""
+
 import argparse
 import contextlib
 import logging
@@ -91,8 +92,12 @@ class Aggregator:
     def _survive(self, error: Exception) -> None:
         """The same trouble is told once."""
         if repr(error) != self._trouble:
-            logger.error("ALARM: the aggregator cannot go on (%s), it tries again every %.0f s", error, FAILURE_RETRY_S,
-                         exc_info=None if isinstance(error, OSError) else error)
+            logger.error(
+                "ALARM: the aggregator cannot go on (%s), it tries again every %.0f s",
+                error,
+                FAILURE_RETRY_S,
+                exc_info=None if isinstance(error, OSError) else error,
+            )
         self._trouble = repr(error)
         with contextlib.suppress(redis.RedisError):
             count(self._redis, learning_failures=1)
@@ -125,10 +130,15 @@ class Aggregator:
         weights = self._registry.weights(latest.version)
         self._snapshots.publish_global(
             WeightSnapshot.of(
-                weights, edge_id=redis_keys.CLOUD, base_version=latest.version, published=latest.published,
-                num_examples=sum(latest.examples.values()), loss_before=latest.loss_before,
+                weights,
+                edge_id=redis_keys.CLOUD,
+                base_version=latest.version,
+                published=latest.published,
+                num_examples=sum(latest.examples.values()),
+                loss_before=latest.loss_before,
                 loss_after=latest.loss_after,
-            ), weights
+            ),
+            weights,
         )
 
     def _consider(self, entry: Entry, now_s: float) -> None:
@@ -187,28 +197,45 @@ class Aggregator:
         self.metrics.loss["after"].set(record.loss_after)
         if record.loss_after <= self._most_loss * record.loss_before:
             self._registry.add(record, file)
-            logger.info("global %d of %s: hold-out loss %.4f, before %.4f", record.version, edges, record.loss_after,
-                        record.loss_before)
+            logger.info(
+                "global %d of %s: hold-out loss %.4f, before %.4f",
+                record.version,
+                edges,
+                record.loss_after,
+                record.loss_before,
+            )
             count(self._redis, rounds=1)
         else:
-            logger.warning("round of %s refused: its hold-out loss would be %.4f, before %.4f", edges,
-                           record.loss_after, record.loss_before)
+            logger.warning(
+                "round of %s refused: its hold-out loss would be %.4f, before %.4f",
+                edges,
+                record.loss_after,
+                record.loss_before,
+            )
             count(self._redis, rounds_refused=1)
 
     def _next(self, latest: Record, updates: list[Update]) -> tuple[Record, bytes]:
         """The next global, its record and its file."""
         before = self._registry.weights(latest.version)
         contributions = [
-            Contribution(change(update.weights, self._trained(update.base_version)), update.num_examples,
-                         latest.version - update.base_version)
+            Contribution(
+                change(update.weights, self._trained(update.base_version)),
+                update.num_examples,
+                latest.version - update.base_version,
+            )
             for update in updates
         ]
         merged, norms = merge(self._trained(latest.version), contributions, latest.norms)
         file = write({**float32(read(before)), **merged})
         bases = {update.edge_id: update.base_version for update in updates}
         record = replace(
-            latest, version=latest.version + 1, origin="round", counted={**latest.counted, **bases},
-            norms=[*latest.norms, *filter(None, norms)], loss_before=self._gate(before), loss_after=self._gate(file),
+            latest,
+            version=latest.version + 1,
+            origin="round",
+            counted={**latest.counted, **bases},
+            norms=[*latest.norms, *filter(None, norms)],
+            loss_before=self._gate(before),
+            loss_after=self._gate(file),
             examples={update.edge_id: update.num_examples for update in updates},
         )
         return record, file
@@ -220,8 +247,12 @@ class Aggregator:
 
     def _alarm(self, error: OSError, now_s: float) -> None:
         if self._disk_retry_s is None:
-            logger.error("ALARM: a global could not be written (%s). The one before stays, and serving goes on; "
-                         "free some space, it is tried again every %.0f s.", error, DISK_RETRY_S)
+            logger.error(
+                "ALARM: a global could not be written (%s). The one before stays, and serving goes on; "
+                "free some space, it is tried again every %.0f s.",
+                error,
+                DISK_RETRY_S,
+            )
             count(self._redis, alarms=1)
         self._disk_retry_s = now_s + DISK_RETRY_S
 

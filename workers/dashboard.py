@@ -3,6 +3,7 @@
 Its own pages make markup and scripts of what jobs say of themselves, which is whatever somebody wrote into Redis. Ours
 make text of it, and the security policy lets no script run but the one in dashboard_page.
 """
+
 import argparse
 import contextlib
 import logging
@@ -40,15 +41,27 @@ PAGE = Path(__file__).parent / "dashboard_page"
 #: when it is merely looked at (GET /requeue/NAME).
 READING = {"static", "page"} | {
     f"rq_dashboard.{name}"
-    for name in ("favicon", "queues_overview", "workers_overview", "jobs_overview", "job_view", "list_queues",
-                 "list_jobs", "list_workers", "job_info")
+    for name in (
+        "favicon",
+        "queues_overview",
+        "workers_overview",
+        "jobs_overview",
+        "job_view",
+        "list_queues",
+        "list_jobs",
+        "list_workers",
+        "job_info",
+    )
 }
 REGISTRIES = tuple(f"{kind}JobRegistry" for kind in "Canceled Deferred Failed Finished Scheduled Started".split())
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                               "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 

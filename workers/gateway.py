@@ -1,4 +1,5 @@
 """The gateway process: HTTP and WebRTC on one event loop."""
+
 import argparse
 import asyncio
 import contextlib

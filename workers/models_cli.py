@@ -1,4 +1,5 @@
 """The global models of this machine's registry: list them, look at one, go back to one."""
+
 import argparse
 import json
 from dataclasses import asdict

@@ -1,4 +1,5 @@
 """The edge worker process: key frames in from the queue, grids out to the gateway's stream."""
+
 import argparse
 import contextlib
 import logging
@@ -137,16 +138,37 @@ class Edge:
         except (MVStylizerError, ValueError) as error:
             return self._reply(frame, version, error=printable(str(error)[:200]))
         return self._reply(
-            frame, version, grid_shape=tuple(grid.shape[1:4]), grid=packed,
-            decode_ms=(decoded_ns - start_ns) / 1e6, stylize_ms=(done_ns - decoded_ns) / 1e6,
+            frame,
+            version,
+            grid_shape=tuple(grid.shape[1:4]),
+            grid=packed,
+            decode_ms=(decoded_ns - start_ns) / 1e6,
+            stylize_ms=(done_ns - decoded_ns) / 1e6,
         )
 
-    def _reply(self, frame: KeyFrame, model_version: str, *, grid_shape: tuple[int, ...] = (), grid: bytes = b"",
-               decode_ms: float = 0.0, stylize_ms: float = 0.0, error: str = "") -> StylizedFrame:
+    def _reply(
+        self,
+        frame: KeyFrame,
+        model_version: str,
+        *,
+        grid_shape: tuple[int, ...] = (),
+        grid: bytes = b"",
+        decode_ms: float = 0.0,
+        stylize_ms: float = 0.0,
+        error: str = "",
+    ) -> StylizedFrame:
         return StylizedFrame(
-            stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id=self._edge_id,
-            model_version=model_version, cut=frame.cut, grid_shape=grid_shape, grid=grid,
-            decode_ms=decode_ms, stylize_ms=stylize_ms, error=error,
+            stream_id=frame.stream_id,
+            frame_id=frame.frame_id,
+            style_id=frame.style_id,
+            edge_id=self._edge_id,
+            model_version=model_version,
+            cut=frame.cut,
+            grid_shape=grid_shape,
+            grid=grid,
+            decode_ms=decode_ms,
+            stylize_ms=stylize_ms,
+            error=error,
         )
 
 
@@ -188,8 +210,11 @@ def run(args: argparse.Namespace) -> None:
     worker = EdgeWorker(
         [stylize_queue(connection, settings.edge_id)],
         name=f"stylize-{settings.edge_id}-{os.getpid()}-{time.time_ns()}",
-        connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer,
-        worker_ttl=WORKER_TTL_S, log_job_description=False,
+        connection=connection,
+        job_class=AllowListedJob,
+        serializer=MsgpackSerializer,
+        worker_ttl=WORKER_TTL_S,
+        log_job_description=False,
     )
     worker.beacon, worker.model_version = redis_keys.worker_beacon(settings.edge_id), lambda: edge.model_version
     worker.on_bad_job = edge.metrics.handled["unreadable"].inc

@@ -1,4 +1,5 @@
 """The edge's trainer process: learns from shared key frames while others serve, and sends the cloud what it learned."""
+
 import argparse
 import contextlib
 import logging
@@ -180,8 +181,13 @@ class Trainer:
             raise MVStylizerError("What was learned makes no sense: it begins again from the newest global.")
         file = learner.file()
         snapshot = WeightSnapshot.of(
-            file, edge_id=self._settings.edge_id, base_version=self._base.base_version,
-            num_examples=learner.num_examples, loss_before=before, loss_after=after, published=self._base.published,
+            file,
+            edge_id=self._settings.edge_id,
+            base_version=self._base.base_version,
+            num_examples=learner.num_examples,
+            loss_before=before,
+            loss_after=after,
+            published=self._base.published,
         )
         self._snapshots.publish_local(snapshot, file)
         count(self._cloud, snapshots_sent=1)

@@ -1,4 +1,5 @@
 """Everything on one machine: Redis, the gateway, its edge workers, and those who learn, until Ctrl-C."""
+
 import argparse
 import asyncio
 import contextlib
@@ -78,8 +79,7 @@ async def serve(args: argparse.Namespace, settings: Settings, host: str, port: i
 class Everything:
     """The parts in starting order; they stop in the opposite order."""
 
-    def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int,
-                 folder: Path | None) -> None:
+    def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int, folder: Path | None) -> None:
         """`folder`: a private one, for a socket."""
         self._host, self._port, self._tls = host, port, args.tls
         self._access = Access.of(replace(settings, host=host))
@@ -94,8 +94,9 @@ class Everything:
         if not self._redis_url:
             server = redis_server.private(redis_server.find_server(), folder)
             self._redis_url = server.url
-            self._redis_child = Child("redis", server.command, stdin=server.config, quiet=True,
-                                      on_restart=self.metrics.restarted)
+            self._redis_child = Child(
+                "redis", server.command, stdin=server.config, quiet=True, on_restart=self.metrics.restarted
+            )
         listen = ["--host", host, "--port", str(port), *(["--tls"] if args.tls else [])]
         self._gateway = self._role("gateway", "gateway", *listen)
         self._workers = [self._role(f"worker {i + 1}", "stylize") for i in range(args.workers)]
@@ -106,8 +107,9 @@ class Everything:
     def _role(self, name: str, *words: str, silence_s: float = SILENCE_S) -> Child:
         """Its secrets go by the environment, since everybody on this machine sees a command."""
         environment = {"MVS_REDIS_URL": self._redis_url, **self._secrets}
-        return Child(name, [*ROLE, *words], environment=environment, silence_s=silence_s,
-                     on_restart=self.metrics.restarted)
+        return Child(
+            name, [*ROLE, *words], environment=environment, silence_s=silence_s, on_restart=self.metrics.restarted
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Returns when `stop` is set; raises MVStylizerError when a part cannot be started."""

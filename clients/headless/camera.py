@@ -1,4 +1,5 @@
 """A video file as a camera: frames at their own pace, small and stamped for the gateway, whole for the viewer."""
+
 import asyncio
 import fractions
 import time

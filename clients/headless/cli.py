@@ -1,4 +1,5 @@
 """A client without a screen: streams a video file as a camera and writes what a viewer would have seen."""
+
 import argparse
 import asyncio
 import json
@@ -57,8 +58,9 @@ def run(args: argparse.Namespace) -> None:
         raise BadSetting(f"{args.input} does not exist.")
     if args.output.exists() and not args.force:
         raise BadSetting(f"{args.output} exists; --force replaces it.")
-    summary = asyncio.run(stream(args.url, args.input, args.style, args.output, flow=args.flow,
-                                 share_frames=args.share_frames))
+    summary = asyncio.run(
+        stream(args.url, args.input, args.style, args.output, flow=args.flow, share_frames=args.share_frames)
+    )
     print(
         f"{summary.frames} frames in {summary.seconds:.1f} s, {summary.stylized_frames} of them stylized, "
         f"{summary.key_frames} key frames answered, round trip p50 {_ms(summary.round_trip_p50_ms)}, "
@@ -69,8 +71,9 @@ def run(args: argparse.Namespace) -> None:
     print(json.dumps(asdict(summary)))
 
 
-async def stream(url: str, source: Path, style: str, output: Path, *, flow: str = "dis",
-                 share_frames: bool = False) -> Summary:
+async def stream(
+    url: str, source: Path, style: str, output: Path, *, flow: str = "dis", share_frames: bool = False
+) -> Summary:
     """Play `source` to the gateway at `url` once, in real time, and write `output`; `flow` is one of ESTIMATORS.
 
     `share_frames`: the edge may keep its key frames for a day, and learn from them.
@@ -80,8 +83,11 @@ async def stream(url: str, source: Path, style: str, output: Path, *, flow: str 
     camera = FileCamera(source, viewer.show)
     viewer.painter = painter = Painter(output, camera.size, camera.rate, ESTIMATORS[flow]())
     connection = LastingConnection(
-        lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear), camera, size=camera.sent_size,
-        style=style, on_open=lambda opened: allow_learning(opened.control) if share_frames else None,
+        lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear),
+        camera,
+        size=camera.sent_size,
+        style=style,
+        on_open=lambda opened: allow_learning(opened.control) if share_frames else None,
     )
     ended = asyncio.Event()
     camera.on("ended", ended.set)
@@ -158,8 +164,12 @@ class Viewer:
 
     def summary(self, seconds: float) -> Summary:
         return Summary(
-            frames=self._frames, key_frames=self.key_frames, stylized_frames=self._stylized,
-            dropped_key_frames=self._dropped, written_frames=self.painter.written, seconds=round(seconds, 2),
+            frames=self._frames,
+            key_frames=self.key_frames,
+            stylized_frames=self._stylized,
+            dropped_key_frames=self._dropped,
+            written_frames=self.painter.written,
+            seconds=round(seconds, 2),
             round_trip_p50_ms=_percentile(self._round_trips_ms, 50),
             round_trip_p95_ms=_percentile(self._round_trips_ms, 95),
             key_frame_age_p50_ms=_percentile(self._ages_ms, 50),

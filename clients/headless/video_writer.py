@@ -74,9 +74,7 @@ class Painter:
         self._on_show = frame_id
 
     def _paint(self, frame: CameraFrame, position: int) -> None:
-        self._tracker.see(
-            frame.frame_id, small_luma(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)), frame.captured_s
-        )
+        self._tracker.see(frame.frame_id, small_luma(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)), frame.captured_s)
         flow = self._tracker.flow(self._on_show)
         grid = self._look.step(flow.lookup_moves if flow else STILL)
         self._write(frame.rgb if grid is None else apply_grid(frame.rgb, grid), position)

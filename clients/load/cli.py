@@ -1,4 +1,5 @@
 """`mvstylizer load`: many clients at once, open loop; how late their looks are, and what that takes."""
+
 import argparse
 import json
 import math
@@ -38,8 +39,11 @@ def latencies() -> HdrHistogram:
 class Outcome:
     """All processes' counts, and what each second was like."""
 
-    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(
-        ("frames", "late_frames", "answers", "served", "lost", "refused", "failed"), 0))
+    totals: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(
+            ("frames", "late_frames", "answers", "served", "lost", "refused", "failed"), 0
+        )
+    )
     latencies: HdrHistogram = field(default_factory=latencies)
     seconds: list[dict] = field(default_factory=list)
     live: int = 0
@@ -122,7 +126,10 @@ def planned(args: argparse.Namespace) -> Plan:
 
 
 def measure(
-    plan: Plan, processes: int, *, token: str | None = None,
+    plan: Plan,
+    processes: int,
+    *,
+    token: str | None = None,
     on_second: Callable[[dict, float], None] = lambda second, left_s: None,
 ) -> tuple[dict, Outcome]:
     """The summary, and all that it is made of. Raises MVStylizerError when no client ever got in.

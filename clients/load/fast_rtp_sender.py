@@ -3,6 +3,7 @@
 aiortc 1.16 makes five objects of each packet and takes it through six coroutines. Its sender stays for what is
 negotiated, and for RTCP: reports, and what the receiver asks for.
 """
+
 import socket
 import struct
 import time
@@ -12,6 +13,8 @@ from aioice.ice import Connection
 from aiortc import RTCRtpTransceiver
 from aiortc.codecs.vpx import PACKET_MAX
 from aiortc.rtp import RTP_HISTORY_SIZE
+
+from clients.net.udp_send import leave
 
 #: Of video, RFC 7741 section 4.1.
 CLOCK_RATE = 90_000
@@ -26,12 +29,6 @@ _BEGINS, _GOES_ON = b"\x10", b"\0"
 MOST = PACKET_MAX - 1
 #: The option of Linux's UDP by which one call sends many datagrams of one length, but the last; how many it may be.
 UDP_SEGMENT, MOST_TOGETHER = 103, 48
-
-
-def leave(ice: Connection, datagram: bytes) -> None:
-    """To the peer; nowhere once the connection is closed."""
-    if pair := ice._nominated.get(1):
-        pair.protocol.transport.sendto(datagram, pair.remote_addr)
 
 
 def leave_together(ice: Connection, datagrams: list[bytes]) -> None:

@@ -1,4 +1,5 @@
 """When looks are due, and when they came: the open-loop account of one client. No clock and no I/O."""
+
 from collections import deque
 from dataclasses import dataclass, field
 

@@ -1,4 +1,5 @@
 """What a system's processes on this machine take of it: processor time and memory, role by role."""
+
 import contextlib
 import multiprocessing
 import time

@@ -1,4 +1,5 @@
 """A gateway's /metrics, read as far as a load test needs it: counters, and histograms of seconds."""
+
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping

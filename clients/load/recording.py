@@ -1,4 +1,5 @@
 """A clip that is encoded once, for clients that cost next to nothing: they send its frames as they are."""
+
 import fractions
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """When the frames of a recording leave: at its own rate, round and round, for ever."""
+
 import asyncio
 import math
 from collections.abc import Callable

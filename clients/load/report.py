@@ -1,4 +1,5 @@
 """A load test as one page without scripts: its numbers, its seconds, and its percentiles."""
+
 import html
 import json
 import math
@@ -28,14 +29,22 @@ def write_report(summary: dict, seconds: Sequence[dict], latencies: HdrHistogram
         "<h1>Load test</h1>",
         f"<p>{summary['clients']} clients: a look came {trip['p50']} ms after it was due in the middle, "
         f"{trip['p95']} ms at the 95th percentile, {trip['p99']} ms at the 99th; {summary['lost']} were lost.</p>",
-        "<h2>Second by second, milliseconds from due time</h2>", _over_time(seconds),
-        "<h2>Percentiles, milliseconds from due time</h2>", _curve(latencies),
-        "<h2>Roles</h2>", _table("role", summary["roles"]), "<h2>Stages</h2>", _table("stage", summary["stages"]),
-        "<h2>All counts</h2>", _table("", {name: {"value": value} for name, value in facts.items()}),
+        "<h2>Second by second, milliseconds from due time</h2>",
+        _over_time(seconds),
+        "<h2>Percentiles, milliseconds from due time</h2>",
+        _curve(latencies),
+        "<h2>Roles</h2>",
+        _table("role", summary["roles"]),
+        "<h2>Stages</h2>",
+        _table("stage", summary["stages"]),
+        "<h2>All counts</h2>",
+        _table("", {name: {"value": value} for name, value in facts.items()}),
         f"<h2>The same as JSON</h2><pre>{html.escape(json.dumps(summary))}</pre>",
     ]
-    return f"<!doctype html><html lang=en><meta charset=utf-8><title>Load test</title><style>{STYLE}</style>" + \
-        "\n".join(parts)
+    return (
+        f"<!doctype html><html lang=en><meta charset=utf-8><title>Load test</title><style>{STYLE}</style>"
+        + "\n".join(parts)
+    )
 
 
 def _table(first: str, rows: dict[str, dict]) -> str:
@@ -54,10 +63,12 @@ def _over_time(seconds: Sequence[dict]) -> str:
     lines = {name: [(t, s[name]) for t, s in enumerate(seconds) if s[name] is not None] for name in SERIES}
     top = max((value for points in lines.values() for _, value in points), default=1.0)
     drawn = [_line(points, len(seconds), top, SERIES[name]) for name, points in lines.items()]
-    legend = [f'<text x="{MARGIN + 60 * i}" y="14" style="fill:{c}">{n}</text>' for i, (n, c) in
-              enumerate(SERIES.items())]
-    return _axes(top, {t: f"{t} s" for t in range(0, len(seconds), max(1, len(seconds) // 8))}, len(seconds),
-                 drawn + legend)
+    legend = [
+        f'<text x="{MARGIN + 60 * i}" y="14" style="fill:{c}">{n}</text>' for i, (n, c) in enumerate(SERIES.items())
+    ]
+    return _axes(
+        top, {t: f"{t} s" for t in range(0, len(seconds), max(1, len(seconds) // 8))}, len(seconds), drawn + legend
+    )
 
 
 def _curve(latencies: HdrHistogram) -> str:
@@ -84,8 +95,13 @@ def _line(points: Sequence[tuple[float, float]], count: int, top: float, colour:
 def _axes(top: float, labels: dict[int, str], count: int, drawn: Sequence[str]) -> str:
     step = 10 ** math.floor(math.log10(top)) if top > 0 else 1
     ticks = [step * n for n in range(0, 10) if step * n <= top]
-    rows = [f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{_y(v, top):.1f}" y2="{_y(v, top):.1f}" stroke="#e3dfd8"/>'
-            f'<text x="{MARGIN - 6}" y="{_y(v, top) + 4:.1f}" text-anchor="end">{v:g}</text>' for v in ticks]
-    columns = [f'<text x="{_x(at, count):.1f}" y="{HEIGHT - MARGIN + 18}" text-anchor="middle">{text}</text>'
-               for at, text in labels.items()]
+    rows = [
+        f'<line x1="{MARGIN}" x2="{WIDTH - MARGIN}" y1="{_y(v, top):.1f}" y2="{_y(v, top):.1f}" stroke="#e3dfd8"/>'
+        f'<text x="{MARGIN - 6}" y="{_y(v, top) + 4:.1f}" text-anchor="end">{v:g}</text>'
+        for v in ticks
+    ]
+    columns = [
+        f'<text x="{_x(at, count):.1f}" y="{HEIGHT - MARGIN + 18}" text-anchor="middle">{text}</text>'
+        for at, text in labels.items()
+    ]
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{"".join([*rows, *columns, *drawn])}</svg>'

@@ -1,4 +1,5 @@
 """Many clients in one process: each keeps its session, sends a recording, and notes how late its looks are."""
+
 import asyncio
 import json
 import random

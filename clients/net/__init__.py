@@ -1,1 +1,1 @@
-"""A client's end of the wire. Imports the pipeline; the headless client and the load generator import it."""
+"""A client's end of the wire. Imports the pipeline's contract and media; headless client and load import it."""

@@ -1,4 +1,5 @@
 """The client's end of a session: offer, control channel, frames channel."""
+
 import asyncio
 import logging
 from collections.abc import Callable
@@ -19,10 +20,10 @@ from aiortc import (
 )
 
 from clients.net import fast_data_channel
+from pipeline.contract import control
 from pipeline.contract.chunks import ChunkJoiner
 from pipeline.contract.errors import BadMessage, Busy, MVStylizerError
 from pipeline.contract.grid_codec import unpack_grid
-from pipeline.gateway import control_budget
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class Connection:
     def _read_control(self, text: str) -> None:
         self._heard()
         try:
-            message = control_budget.parse(text)
+            message = control.parse(text)
         except ValueError as error:
             logger.info("refused: a control message, %s", error)
         else:

@@ -3,6 +3,7 @@
 aiortc 1.16 takes one datagram a turn of the event loop, goes through a message's parts again with each that comes, and
 acknowledges every one.
 """
+
 import struct
 
 from aiortc import RTCSctpTransport
@@ -15,7 +16,7 @@ from aiortc.rtcsctptransport import (
 )
 from google_crc32c import value as crc32c
 
-from clients.load.fast_rtp_sender import leave
+from clients.net.udp_send import leave
 from pipeline.webrtc.media.fast_receive import DATAGRAM_BYTES, deliver, is_dtls, read_at_once
 
 #: Tag, checksum, then of the first chunk: type, flags, length, number. RFC 9260 sections 3.1 and 3.3.1.

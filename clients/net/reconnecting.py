@@ -1,4 +1,5 @@
 """A session that outlives its gateway: the camera plays on, and is offered again until somebody takes it."""
+
 import asyncio
 import contextlib
 import logging
@@ -19,8 +20,15 @@ FIRST_RETRY_S, LAST_RETRY_S = 0.5, 4.0
 class LastingConnection:
     """Sends a camera's frames through one connection after the other; frames in between are shown, and not sent."""
 
-    def __init__(self, connect: Callable[[], Connection], camera: MediaStreamTrack, *, size: tuple[int, int],
-                 style: str, on_open: Callable[[Connection], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        camera: MediaStreamTrack,
+        *,
+        size: tuple[int, int],
+        style: str,
+        on_open: Callable[[Connection], None] = lambda _: None,
+    ) -> None:
         """`connect` makes a new Connection, `on_open` hears of each that is open."""
         self._connect, self._camera, self._on_open = connect, camera, on_open
         self._request = {"size": size, "style": style}

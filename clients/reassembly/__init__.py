@@ -1,2 +1,2 @@
-"""Every displayed frame from the last key frame's answer and optical flow. Imports the contract; headless client and
-file commands import it."""
+"""Every displayed frame from the last key frame's answer and optical flow. Imports nothing of ours; the headless client
+and the file commands import it."""

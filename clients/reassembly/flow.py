@@ -47,7 +47,12 @@ def lucas_kanade(now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndar
     points = np.stack((x, y), -1).astype(np.float32)
     guess = points + start[y, x]
     found, known, _ = cv2.calcOpticalFlowPyrLK(
-        now, key, points.reshape(-1, 1, 2), guess.reshape(-1, 1, 2), winSize=(15, 15), maxLevel=3,
+        now,
+        key,
+        points.reshape(-1, 1, 2),
+        guess.reshape(-1, 1, 2),
+        winSize=(15, 15),
+        maxLevel=3,
         flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
     )
     known = known.reshape(x.shape).astype(np.float32) + 1e-3  # a lost point takes its neighbours' flow

@@ -2,6 +2,7 @@
 
 The page's twin is clients/web/render/grid_fade.js.
 """
+
 import numpy as np
 
 from clients.reassembly.grid import STILL, blend_grids, carry_grid

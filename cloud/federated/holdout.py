@@ -1,4 +1,5 @@
 """The gate that a new global has to pass: Eq. 5 on pictures that no edge has a say in."""
+
 from collections.abc import Sequence
 
 import numpy as np

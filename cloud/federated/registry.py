@@ -127,8 +127,12 @@ class Registry:
         with self._locked():
             if record.version != self.newest_number() + 1:
                 raise Outdated(f"version {record.version} is not the next one any more")
-            record = replace(record, sha256=sha256(weights).hexdigest(), norms=record.norms[-NORMS_KEPT:],
-                             published=self._publication())
+            record = replace(
+                record,
+                sha256=sha256(weights).hexdigest(),
+                norms=record.norms[-NORMS_KEPT:],
+                published=self._publication(),
+            )
             self._write(f"{record.version:06}.safetensors", weights)
             self._write(f"{record.version:06}.json", json.dumps(asdict(record), indent=1).encode())
             self._prune()

@@ -40,12 +40,18 @@ class Feed:
         photos = [self.photos.read(number) for number in contents]
         crops = [random_crop(photo, HEIGHT, WIDTH, SMALLEST_CROP, rng) for photo in photos]
         others = [random_crop(photo, HEIGHT, WIDTH, SMALLEST_CROP, rng) for photo in photos[half:]]
-        truth, graded = zip(*(random_grade(torch.stack(two), rng) for two in zip(crops[half:], others, strict=True)),
-                            strict=True)
+        truth, graded = zip(
+            *(random_grade(torch.stack(two), rng) for two in zip(crops[half:], others, strict=True)), strict=True
+        )
         wholes = [self.photos.whole(number, HEIGHT, WIDTH) for number in styles]
-        return Batch(content=self.to_device(crops), style=self.to_device([*wholes, *graded]),
-                     own=self.style_of(contents[:half]), wanted=self.style_of(styles), truth=self.to_device(truth),
-                     motion=random_motion(rng).to(self.device))
+        return Batch(
+            content=self.to_device(crops),
+            style=self.to_device([*wholes, *graded]),
+            own=self.style_of(contents[:half]),
+            wanted=self.style_of(styles),
+            truth=self.to_device(truth),
+            motion=random_motion(rng).to(self.device),
+        )
 
     def style_of(self, numbers: list[int]) -> list[Tensor]:
         """Style moments of photos, a B 2C per layer."""

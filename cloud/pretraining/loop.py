@@ -58,8 +58,13 @@ class Run:
 
     def write(self, optimizer: torch.optim.Optimizer) -> None:
         """Replace the checkpoint in one go: an interruption leaves the old one."""
-        state = {"phase": self.phase, "step": self.step, "model": self.model.state_dict(),
-                 "mean": self.mean.state_dict(), "optimizer": optimizer.state_dict()}
+        state = {
+            "phase": self.phase,
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "mean": self.mean.state_dict(),
+            "optimizer": optimizer.state_dict(),
+        }
         fresh = self.checkpoint.with_suffix(".new")
         torch.save(state, fresh)
         fresh.replace(self.checkpoint)

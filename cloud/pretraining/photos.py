@@ -70,8 +70,14 @@ def random_motion(rng: random.Random) -> Tensor:
     """What a hand does to a camera between two pictures: a zoom, turn and shift, 1 2 3 as F.affine_grid takes it."""
     zoom, turn = rng.uniform(0.85, 1), rng.gauss(0, 0.03)
     across, down = (rng.uniform(zoom - 1, 1 - zoom) for _ in range(2))
-    return torch.tensor([[[zoom * math.cos(turn), -zoom * math.sin(turn), across],
-                          [zoom * math.sin(turn), zoom * math.cos(turn), down]]])
+    return torch.tensor(
+        [
+            [
+                [zoom * math.cos(turn), -zoom * math.sin(turn), across],
+                [zoom * math.sin(turn), zoom * math.cos(turn), down],
+            ]
+        ]
+    )
 
 
 def largest(photo: Tensor, height: int, width: int) -> tuple[int, int]:

@@ -21,8 +21,16 @@ from edge.vgg.vgg import VGG
 COMPONENT_PHOTOS = 48
 
 
-def pretrain(photos: Path, vgg: Path | None, out: Path, *, distil_steps: int = 1200, steps: int = 4000, seed: int = 0,
-             device: str | None = None) -> None:
+def pretrain(
+    photos: Path,
+    vgg: Path | None,
+    out: Path,
+    *,
+    distil_steps: int = 1200,
+    steps: int = 4000,
+    seed: int = 0,
+    device: str | None = None,
+) -> None:
     """Train on a folder of photos, the VGG-19 of a file (None: torchvision's) as teacher; write the weights to `out`.
 
     An interrupted run goes on from its checkpoint beside `out`. Raises ValueError for a bad folder or file.
@@ -33,18 +41,28 @@ def pretrain(photos: Path, vgg: Path | None, out: Path, *, distil_steps: int = 1
     run = Run(out.with_suffix(".checkpoint"), GridModel(), "distil", device)
     if run.phase == "distil":
         targets = Targets(feed.vgg, feed.squares("components", COMPONENT_PHOTOS))
-        train(run, Phase("distil", distil_steps, rate=3e-3, betas=(0.9, 0.99), clip=5.0),
-              lambda step: distil(run.model, targets, feed.squares(f"{step}", 6)))
-    train(run, Phase("stylize", steps, rate=5e-4, betas=(0.5, 0.99), clip=0.5),
-          lambda step: stylize(run.model, feed.vgg, feed.batch(f"{step}", 4)))
+        train(
+            run,
+            Phase("distil", distil_steps, rate=3e-3, betas=(0.9, 0.99), clip=5.0),
+            lambda step: distil(run.model, targets, feed.squares(f"{step}", 6)),
+        )
+    train(
+        run,
+        Phase("stylize", steps, rate=5e-4, betas=(0.5, 0.99), clip=0.5),
+        lambda step: stylize(run.model, feed.vgg, feed.batch(f"{step}", 4)),
+    )
     save(run.mean, out)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="what to train (%(default)s)")
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos to train on (COCO, for instance)")
-    parser.add_argument("--vgg", type=Path, help="VGG-19 weights: .npz in Keras layout, .pth or .safetensors in "
-                        "torchvision's (default: torchvision's download)")
+    parser.add_argument(
+        "--vgg",
+        type=Path,
+        help="VGG-19 weights: .npz in Keras layout, .pth or .safetensors in "
+        "torchvision's (default: torchvision's download)",
+    )
     parser.add_argument("--out", type=Path, help="file for the weights (default: MODEL.safetensors)")
     parser.add_argument("--distil-steps", type=int, default=1200, help="steps of grid's distillation (%(default)s)")
     parser.add_argument("--form", choices=FORMS, default="adain", help="of Eq. 2 in model paper (%(default)s)")

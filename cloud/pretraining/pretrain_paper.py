@@ -21,8 +21,16 @@ RATE, BETAS, BATCH = 1e-4, (0.5, 0.999), 2
 START_PHOTOS = 24
 
 
-def pretrain_paper(photos: Path, vgg: Path | None, out: Path, *, form: str = "adain", steps: int = 4000, seed: int = 0,
-                   device: str | None = None) -> None:
+def pretrain_paper(
+    photos: Path,
+    vgg: Path | None,
+    out: Path,
+    *,
+    form: str = "adain",
+    steps: int = 4000,
+    seed: int = 0,
+    device: str | None = None,
+) -> None:
     """Train on a folder of photos with the VGG-19 of a file (None: torchvision's) and write the weights to `out`.
 
     An interrupted run goes on from its checkpoint beside `out`. Raises ValueError for a bad folder, file or form.
@@ -34,7 +42,14 @@ def pretrain_paper(photos: Path, vgg: Path | None, out: Path, *, form: str = "ad
     if not checkpoint.exists():
         start(model, feed.squares("start", START_PHOTOS))
     run = Run(checkpoint, model, form, device)
-    train(run, Phase(form, steps, RATE, BETAS, clip=math.inf),
-          lambda step: train_paper(run.model, feed.squares(f"{step} contents", BATCH),
-                                   feed.squares(f"{step} styles", BATCH), random.Random(f"{seed} factor {step}")))
+    train(
+        run,
+        Phase(form, steps, RATE, BETAS, clip=math.inf),
+        lambda step: train_paper(
+            run.model,
+            feed.squares(f"{step} contents", BATCH),
+            feed.squares(f"{step} styles", BATCH),
+            random.Random(f"{seed} factor {step}"),
+        ),
+    )
     save(run.mean, out)

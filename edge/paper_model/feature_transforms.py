@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch.nn.functional as F
 from torch import Tensor
 
+from edge.features import LEAST_VARIANCE, deviation, mean, normalized
 from edge.grid_model.colorization import mix, statistics, whiten_and_colour
 
 #: Share of the way from a content feature to the style's mean that `residual` goes.
@@ -16,8 +17,8 @@ ALPHA = 0.5
 TEMPERATURE = 0.1
 #: Side of the grid to which features are pooled before each looks at all others.
 TOKENS = 16
-#: Added to a variance before its root is taken; to that of a few features also a share of the variance of all.
-LEAST_VARIANCE, LEAST_SHARE = 1e-5, 0.05
+#: Added to the variance of a few features: this share of the variance of all.
+LEAST_SHARE = 0.05
 
 
 def literal(x: Tensor, y: Tensor) -> Tensor:
@@ -59,8 +60,10 @@ def attended(x: Tensor, y: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     weights = (asking.mT @ asked / temperature).softmax(2).mT  # B m k
     centre, power = tokens(y) @ weights, tokens(y.square()) @ weights
     spread = (power - centre.square()).clamp(min=0) + LEAST_SHARE * deviation(y).square().flatten(2)
-    mean, spread = (F.interpolate(f.unflatten(2, (TOKENS, TOKENS)), x.shape[2:], mode="bilinear")
-                    for f in (centre, (spread + LEAST_VARIANCE).sqrt()))
+    mean, spread = (
+        F.interpolate(f.unflatten(2, (TOKENS, TOKENS)), x.shape[2:], mode="bilinear")
+        for f in (centre, (spread + LEAST_VARIANCE).sqrt())
+    )
     return mean, spread
 
 
@@ -69,18 +72,6 @@ def tokens(x: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(x, TOKENS).flatten(2)
 
 
-def normalized(x: Tensor) -> Tensor:
-    """Every channel with mean 0 and variance 1."""
-    return (x - mean(x)) / deviation(x)
-
-
-def mean(x: Tensor) -> Tensor:
-    return x.mean((2, 3), keepdim=True)
-
-
-def deviation(x: Tensor) -> Tensor:
-    return (x.var((2, 3), correction=0, keepdim=True) + LEAST_VARIANCE).sqrt()
-
-
 FORMS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    form.__name__: form for form in (literal, residual, adain, wct, attention)}
+    form.__name__: form for form in (literal, residual, adain, wct, attention)
+}

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edge.paper_model.feature_transforms import normalized
+from edge.features import normalized
 from edge.paper_model.model import PaperModel, network_side
 from edge.training.losses import STYLE_LAYERS, style_distance, style_moments
 from edge.vgg.vgg import VGG

@@ -43,8 +43,9 @@ class PaperStylizer:
         return self.model.encode(reduced(pixels, height, width, max(height, width) / long_side))
 
     @torch.inference_mode()
-    def stylize(self, content: np.ndarray, style: Tensor, *, size: tuple[int, int] | None = None,
-                factor: float | None = None) -> np.ndarray:
+    def stylize(
+        self, content: np.ndarray, style: Tensor, *, size: tuple[int, int] | None = None, factor: float | None = None
+    ) -> np.ndarray:
         """A picture (RGB uint8 H W 3) in the style: RGB uint8 of `size` (width, height), by default the content's.
 
         `factor` is the paper's r: the network draws at size / r, in steps of 8 px; by default at 512 px on the long

@@ -18,8 +18,11 @@ SHIPPED = Path(__file__).parent.parent / "weights" / "paper.safetensors"
 def save(model: PaperModel, path: Path) -> None:
     """Decoder and meta-smoothing in half precision, with the form of Eq. 2 and the VGG they were trained for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    learned = {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()
-               if not name.startswith("encoder.")}
+    learned = {
+        name: tensor.half().contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("encoder.")
+    }
     about = {"form": model.form, "bottleneck": model.bottleneck, "vgg": fingerprint(model.encoder, model.bottleneck)}
     save_file(learned, path, {"about": json.dumps(about)})  # several entries would come in any order
 

@@ -26,8 +26,10 @@ class Targets(nn.Module):
     @torch.no_grad()
     def forward(self, image: Tensor) -> list[Tensor]:
         """B 3 H W to one target per tap, fine to coarse."""
-        return [project(features.float(), getattr(self, f"mean{level}"), getattr(self, f"basis{level}"))
-                for level, features in enumerate(self.features(image))]
+        return [
+            project(features.float(), getattr(self, f"mean{level}"), getattr(self, f"basis{level}"))
+            for level, features in enumerate(self.features(image))
+        ]
 
     @torch.no_grad()
     def features(self, image: Tensor) -> list[Tensor]:

@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.features import normalized
 from edge.grid_model.grid import slice_grid
 from edge.grid_model.stylizer import faster_type, to_tensor
 from edge.grid_model.trained import is_trained
 from edge.grid_model.weights import SHIPPED, load
-from edge.paper_model.feature_transforms import normalized
 from edge.training.adam import Adam
 from edge.training.losses import glow, out_of_range, style_distance, style_moments, unnatural_skin, unnatural_sky
 from edge.training.step import WEIGHTS, update
@@ -62,7 +62,9 @@ def guards(output: Tensor, content: Tensor) -> dict[str, Tensor]:
     """What eyes object to and Eq. 5 does not see, beside the style as in the first training: no edge may unlearn it."""
     seen = output.clamp(0, 1)
     found = {
-        "skin": unnatural_skin(seen, content), "sky": unnatural_sky(seen, content), "glow": glow(output, content),
+        "skin": unnatural_skin(seen, content),
+        "sky": unnatural_sky(seen, content),
+        "glow": glow(output, content),
         "range": out_of_range(output),
     }
     return {name: LAMBDA / WEIGHTS["style"] * WEIGHTS[name] * loss for name, loss in found.items()}

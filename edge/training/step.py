@@ -26,8 +26,17 @@ from edge.vgg.vgg import VGG
 
 #: Added to a pair's own style distance (about 1 on photos): pairs that are alike would outweigh all others.
 DISTANCE_FLOOR = 0.15
-WEIGHTS = {"style": 2.4, "edges": 0.9, "graded": 2.5, "roughness": 0.5, "range": 6.0, "skin": 14.0, "sky": 20.0,
-           "glow": 100.0, "moved": 2.0}
+WEIGHTS = {
+    "style": 2.4,
+    "edges": 0.9,
+    "graded": 2.5,
+    "roughness": 0.5,
+    "range": 6.0,
+    "skin": 14.0,
+    "sky": 20.0,
+    "glow": 100.0,
+    "moved": 2.0,
+}
 
 
 class Batch(NamedTuple):

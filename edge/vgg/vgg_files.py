@@ -86,8 +86,11 @@ def read_state_dict(file: Path) -> Weights:
 def from_torchvision(state: dict[str, Tensor]) -> Weights:
     """From the state dict of the whole network, or of its `features`."""
     state = {name.removeprefix("features."): tensor for name, tensor in state.items()}
-    layers = {name: (state[f"{PLACES[name]}.weight"].float(), state[f"{PLACES[name]}.bias"].float())
-              for name in WIDTHS if f"{PLACES[name]}.weight" in state}
+    layers = {
+        name: (state[f"{PLACES[name]}.weight"].float(), state[f"{PLACES[name]}.bias"].float())
+        for name in WIDTHS
+        if f"{PLACES[name]}.weight" in state
+    }
     kernel, bias = layers["1_1"]
     layers["1_1"] = kernel / torch.tensor(TORCHVISION_STD).view(1, 3, 1, 1), bias
     return Weights(layers, torch.tensor(TORCHVISION_MEAN))

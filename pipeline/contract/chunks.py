@@ -3,6 +3,7 @@
 Payload: u32 header length, JSON header, packed grid. Chunk: u32 message, u16 index, u16 total, at most CHUNK_BYTES of
 payload. All big-endian; the page's twins are clients/web/net/chunks.js and messages.js.
 """
+
 import json
 import struct
 

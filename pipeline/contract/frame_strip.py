@@ -7,6 +7,7 @@ The page's twin is clients/web/capture/frame_strip.js.
 A decoder that misses a packet mixes old strips with new ones: one in 400 such mixtures passes a CRC of 8 bits, and some
 show an earlier strip whole. So blocks must also be clearly dark or bright, and ids must go forward (`ForwardIds`).
 """
+
 from dataclasses import dataclass
 
 import cv2

@@ -4,6 +4,7 @@ A coefficient is a whole number of 1/STEPS, and travels as its difference from t
 difference a luma layer below: modulo 2^16, its sign in the lowest bit, all low bytes, then all high bytes, zlib.
 The page's twin is clients/web/net/grid_codec.js.
 """
+
 import zlib
 
 import numpy as np

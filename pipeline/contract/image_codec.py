@@ -1,10 +1,9 @@
-"""Pictures between bytes and RGB arrays: OpenCV for our own bytes, Pillow with limits for everybody else's."""
+"""Our own pictures between bytes and RGB arrays; other people's go through pipeline.pictures."""
 
 import cv2
 import numpy as np
 
 from pipeline.contract.errors import BadImage
-from pipeline.pictures import decode, header_limits
 
 
 def encode_jpeg(rgb: np.ndarray, quality: int = 90) -> bytes:
@@ -23,8 +22,3 @@ def decode_image(data: bytes) -> np.ndarray:
     if bgr is None:
         raise BadImage("The picture's bytes are damaged.")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
-
-
-def read_picture(data: bytes) -> np.ndarray:
-    """RGB uint8 H W 3 of a user's own JPEG, PNG or WebP file, upright and at its full size; raises BadImage."""
-    return np.array(decode.read(data, header_limits.OWN_FILE))

@@ -2,6 +2,7 @@
 
 A message is msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes become a value or one BadMessage.
 """
+
 import json
 import math
 from dataclasses import dataclass, fields
@@ -196,8 +197,17 @@ class WeightSnapshot(Message):
     signature: bytes = b""  # see pipeline.queues.signing
 
     @classmethod
-    def of(cls, weights: bytes, *, edge_id: str, base_version: int, num_examples: int = 0,
-           loss_before: float = 0.0, loss_after: float = 0.0, published: int = 0) -> Self:
+    def of(
+        cls,
+        weights: bytes,
+        *,
+        edge_id: str,
+        base_version: int,
+        num_examples: int = 0,
+        loss_before: float = 0.0,
+        loss_after: float = 0.0,
+        published: int = 0,
+    ) -> Self:
         size_bytes, digest = len(weights), sha256(weights).hexdigest()
         return cls(edge_id, base_version, num_examples, loss_before, loss_after, size_bytes, digest, published)
 

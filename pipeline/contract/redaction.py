@@ -1,4 +1,5 @@
 """What is never shown: passwords within addresses, and the values of secret settings."""
+
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping

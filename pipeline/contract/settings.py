@@ -1,4 +1,6 @@
 """Settings from MVS_* environment variables: parsed once, at the start of a process; wrong values are named."""
+
+import ipaddress
 import json
 import os
 import uuid
@@ -9,7 +11,22 @@ from typing import Any, Self
 
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.redaction import in_environment, in_ice_servers, in_url, redact, whole
-from pipeline.http import client_address, hosts
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(text: str) -> tuple[Network, ...]:
+    """Of addresses and networks with commas between them; raises ValueError."""
+    return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
+
+
+def host_names(text: str) -> tuple[str, ...]:
+    """Of names with commas between them, with *. before those whose subdomains count; raises ValueError."""
+    found = tuple(word.strip().lower() for word in text.split(",") if word.strip())
+    for name in found:
+        if not all(part and all(c.isalnum() or c in "-_" for c in part) for part in name.removeprefix("*.").split(".")):
+            raise ValueError("names with commas between them are needed, without ports")
+    return found
 
 
 def _ice_servers(text: str) -> tuple[dict, ...]:
@@ -83,8 +100,8 @@ class Settings:
     cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
-    allowed_hosts: tuple[str, ...] = _setting((), hosts.names, "names the page is asked by, beside the machine's own")
-    trusted_proxies: tuple = _setting((), client_address.networks, "addresses whose X-Forwarded-For is believed")
+    allowed_hosts: tuple[str, ...] = _setting((), host_names, "names the page is asked by, beside the machine's own")
+    trusted_proxies: tuple[Network, ...] = _setting((), networks, "addresses whose X-Forwarded-For is believed")
     offers_per_s: float = _setting(1.0, _positive(float), "offers a second of an address; of this machine ten times it")
     operator_token: str = _secret("", _token, "what operators show; made up where there is none")
     operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")

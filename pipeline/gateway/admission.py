@@ -3,6 +3,7 @@
 Whoever offers and sends no video holds a place only as long as nobody else wants it; and the fewer places are free, the
 fewer one address gets. So neither a flood of offers nor one greedy address takes all places.
 """
+
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field

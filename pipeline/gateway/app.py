@@ -1,4 +1,5 @@
 """The HTTP side: page, styles, offers and health; and the one task that hands answers to sessions."""
+
 import asyncio
 import contextlib
 import itertools
@@ -19,7 +20,6 @@ from pipeline.contract.settings import Settings
 from pipeline.gateway.admission import Admission, CpuMeter, Holder
 from pipeline.gateway.offers import MAX_OFFER_BYTES, Offer
 from pipeline.gateway.session import Session
-from pipeline.gateway.stream_stats import Tally
 from pipeline.http.client_address import ClientAddresses
 from pipeline.http.hosts import Hosts
 from pipeline.http.request_check import RequestCheck
@@ -29,6 +29,7 @@ from pipeline.monitoring.auth import Access, is_loopback
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import Watch
 from pipeline.monitoring.status_routes import Operators
+from pipeline.monitoring.stream_stats import Tally
 from pipeline.monitoring.task_owner import keep_running
 from pipeline.pictures.header_limits import MAX_STYLE_BYTES
 from pipeline.queues.broker import GatewayBroker, connect
@@ -63,8 +64,13 @@ class Gateway:
         self._files = {f.relative_to(web_root).as_posix(): f for f in web_root.rglob("*") if f.is_file()}
         status_page = self._files.pop("status/status.html", None)
         self.watch = Watch(settings, self.metrics, self._sessions, self._broker, self._executor)
-        self.operators = Operators(Access.of(settings), self.metrics.registry, self.watch.board,
-                                   page=status_page.read_bytes() if status_page else b"", executor=self._executor)
+        self.operators = Operators(
+            Access.of(settings),
+            self.metrics.registry,
+            self.watch.board,
+            page=status_page.read_bytes() if status_page else b"",
+            executor=self._executor,
+        )
 
     def server(self) -> HttpServer:
         """The one that this gateway's application is meant for."""
@@ -144,10 +150,15 @@ class Gateway:
             raise BadOffer("This style is not known here; choose one of GET /styles or upload it first.")
         self._make_place(client)
         session = Session(
-            stream_id=secrets.token_hex(8), style_id=style_id, picture_size=offer.picture_size,
-            settings=self._settings, broker=self._broker, executor=self._executor,
+            stream_id=secrets.token_hex(8),
+            style_id=style_id,
+            picture_size=offer.picture_size,
+            settings=self._settings,
+            broker=self._broker,
+            executor=self._executor,
             tally=Tally(self.metrics, number=next(self._numbers), shown_s=time.monotonic()),
-            find_style=self._styles.find, on_closed=self._forget,
+            find_style=self._styles.find,
+            on_closed=self._forget,
         )
         self._sessions[session.stream_id], self._clients[session.stream_id] = session, client
         self.metrics.sessions.set(len(self._sessions))

@@ -1,4 +1,5 @@
 """What a client offers: a POST's body, read as JSON and checked before anything is made of it."""
+
 import json
 from dataclasses import dataclass
 

@@ -1,4 +1,5 @@
 """Whether an offer's SDP may go to aiortc's parser, which is quadratic in codecs and blocks the event loop."""
+
 from collections import Counter
 from collections.abc import Sequence
 
@@ -10,8 +11,20 @@ MAX_LINE_LENGTH = 512
 MAX_SESSION_LINES = 24
 #: Lines of one section, by attribute. Chromium has 23 rtpmap and 50 rtcp-fb, simulcast 24 ssrc; all with some to spare.
 MAX_ATTRIBUTES = {
-    "rtpmap": 48, "fmtp": 48, "rtcp-fb": 160, "extmap": 24, "ssrc": 32, "ssrc-group": 8, "candidate": 32, "msid": 2,
-    "fingerprint": 4, "group": 4, "msid-semantic": 2, "rid": 8, "simulcast": 2, "sctpmap": 4,
+    "rtpmap": 48,
+    "fmtp": 48,
+    "rtcp-fb": 160,
+    "extmap": 24,
+    "ssrc": 32,
+    "ssrc-group": 8,
+    "candidate": 32,
+    "msid": 2,
+    "fingerprint": 4,
+    "group": 4,
+    "msid-semantic": 2,
+    "rid": 8,
+    "simulcast": 2,
+    "sctpmap": 4,
 }
 MAX_OTHERS = 8
 #: What aiortc copies codec by codec. Browsers give 5 kinds of feedback, and at most 6 parameters.

@@ -1,4 +1,5 @@
 """One client: its peer connection, its two data channels, its video."""
+
 import asyncio
 import contextlib
 import json
@@ -22,14 +23,14 @@ from aiortc import (
 )
 
 from pipeline.contract.chunks import to_chunks
+from pipeline.contract.control import ControlInbox
 from pipeline.contract.errors import BadOffer
 from pipeline.contract.messages import KeyFrame, StylizedFrame
 from pipeline.contract.settings import Settings
-from pipeline.gateway.control_budget import ControlInbox
 from pipeline.gateway.offers import picture_size
-from pipeline.gateway.stream_stats import Tally
 from pipeline.key_frames.picker import KeyFramePicker, Picked
 from pipeline.key_frames.selector import KeyFrameSelector
+from pipeline.monitoring.stream_stats import Tally
 from pipeline.queues.broker import GatewayBroker
 from pipeline.webrtc.media import decoder_pool, fast_receive, video_limits
 from pipeline.webrtc.transport import closing
@@ -169,8 +170,12 @@ class Session:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            decoder_pool.hand_over(track, self._on_frame, refuse=self._refuse,
-                               most_pixels=lambda: video_limits.most_pixels(self._picture_size))
+            decoder_pool.hand_over(
+                track,
+                self._on_frame,
+                refuse=self._refuse,
+                most_pixels=lambda: video_limits.most_pixels(self._picture_size),
+            )
 
     def _refuse(self, sentence: str) -> None:
         """The decoder takes no more of this video; nothing is left to do but to say so."""
@@ -273,8 +278,12 @@ class Session:
 
     def _obey(self, message: dict) -> None:
         try:
-            handler = {"style": self._on_style, "size": self._on_size, "key_frame": self._on_ask,
-                       "share": self._on_share}[message["type"]]
+            handler = {
+                "style": self._on_style,
+                "size": self._on_size,
+                "key_frame": self._on_ask,
+                "share": self._on_share,
+            }[message["type"]]
             handler(message)
         except (ValueError, KeyError, TypeError):
             self._send_nonsense()

@@ -1,4 +1,5 @@
 """Whose request it is, as far as budgets go: an IPv4 address, or the /64 of an IPv6 one. No I/O."""
+
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,8 +57,3 @@ def is_local(client: str) -> bool:
     """Whether a key is this machine's."""
     address = parsed(client)
     return address is not None and address.is_loopback
-
-
-def networks(text: str) -> tuple[Network, ...]:
-    """Of addresses and networks with commas between them; raises ValueError."""
-    return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())

@@ -1,4 +1,5 @@
 """One HTTP connection, between the network and aiohttp: whole requests pass, one at a time and within their time."""
+
 import asyncio
 import enum
 import time
@@ -80,8 +81,11 @@ class Connection(asyncio.Protocol):
         if self.state is State.BODY:
             return "slow" if self._received < BODY_BYTES_PER_S * (elapsed_s - BODY_GRACE_S) else None
         limit_s, reason = {
-            State.IDLE: (IDLE_S, "idle"), State.HEAD: (HEAD_S, "head"), State.SKIP: (BODY_GRACE_S, "slow"),
-            State.ANSWER: (ANSWER_S, "answer"), State.CLOSING: (LINGER_S, "linger"),
+            State.IDLE: (IDLE_S, "idle"),
+            State.HEAD: (HEAD_S, "head"),
+            State.SKIP: (BODY_GRACE_S, "slow"),
+            State.ANSWER: (ANSWER_S, "answer"),
+            State.CLOSING: (LINGER_S, "linger"),
         }[self.state]
         return reason if elapsed_s > limit_s else None
 
@@ -187,9 +191,7 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, refused: Refused, request: Head | None, rest: bytes) -> None:
         """Goes on only where what follows is sure, and short. Whoever sends more before the answer is hung up on."""
-        goes_on = (
-            request is not None and request.method != "HEAD" and len(rest) <= request.length <= MAX_SKIPPED_BYTES
-        )
+        goes_on = request is not None and request.method != "HEAD" and len(rest) <= request.length <= MAX_SKIPPED_BYTES
         self._owner.refused(refused)
         self._transport.write(refusal_bytes(refused, keep_alive=goes_on))
         if not goes_on:

@@ -3,6 +3,7 @@
 Two readers that disagree about where a request ends let one be smuggled behind another: so there is one way only to say
 it here, a Content-Length, and whatever else a head may say in two ways is refused.
 """
+
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """By which names this gateway is asked, and whose pages may ask it. No I/O."""
+
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,12 +63,3 @@ def is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def names(text: str) -> tuple[str, ...]:
-    """Of names with commas between them, with *. before those whose subdomains count; raises ValueError."""
-    found = tuple(word.strip().lower() for word in text.split(",") if word.strip())
-    for name in found:
-        if not all(part and all(c.isalnum() or c in "-_" for c in part) for part in name.removeprefix("*.").split(".")):
-            raise ValueError("names with commas between them are needed, without ports")
-    return found

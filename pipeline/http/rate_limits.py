@@ -1,4 +1,5 @@
 """How many requests of a kind a client may make: token buckets, one an address. No clock and no I/O."""
+
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field

@@ -1,4 +1,5 @@
 """Which requests get in: asked by a known name, from our own page, short enough, and not too many of one client."""
+
 from collections.abc import Mapping
 
 from pipeline.http.client_address import ClientAddresses, is_local

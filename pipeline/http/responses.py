@@ -1,4 +1,5 @@
 """How this gateway answers: refusals are one sentence, and every answer has the same security headers."""
+
 import json
 import logging
 import math
@@ -69,8 +70,10 @@ def refusal_bytes(refused: Refused, *, keep_alive: bool) -> bytes:
     """The whole answer to a request that aiohttp never sees."""
     body = json.dumps({"error": refused.sentence}).encode()
     headers = {
-        "Content-Type": "application/json; charset=utf-8", "Content-Length": str(len(body)),
-        "Connection": "keep-alive" if keep_alive else "close", **SECURITY_HEADERS,
+        "Content-Type": "application/json; charset=utf-8",
+        "Content-Length": str(len(body)),
+        "Connection": "keep-alive" if keep_alive else "close",
+        **SECURITY_HEADERS,
         **extra_headers(refused.status, refused.retry_after_s),
     }
     first = f"HTTP/1.1 {refused.status} {HTTPStatus(refused.status).phrase}"

@@ -1,4 +1,5 @@
 """The HTTP server: how many connections there are at once and whose, which requests get in, and what HTTP costs."""
+
 import asyncio
 import logging
 import socket
@@ -36,13 +37,19 @@ SILENT = logging.Logger("aiohttp", logging.CRITICAL + 1)
 class HttpServer:
     """Stands before an aiohttp application. `start`, then `stop`."""
 
-    def __init__(self, app: web.Application, check: RequestCheck, addresses: ClientAddresses,
-                 metrics: GatewayMetrics) -> None:
+    def __init__(
+        self, app: web.Application, check: RequestCheck, addresses: ClientAddresses, metrics: GatewayMetrics
+    ) -> None:
         """The application must not have been started yet."""
         self._check, self._addresses, self._metrics = check, addresses, metrics
         app.middlewares.insert(0, self._answer)
         self._runner = web.AppRunner(
-            app, access_log=None, logger=SILENT, shutdown_timeout=2, lingering_time=2, auto_decompress=False,
+            app,
+            access_log=None,
+            logger=SILENT,
+            shutdown_timeout=2,
+            lingering_time=2,
+            auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
         )
         self.cpu_s = 0.0  # of this thread's time, what HTTP took

@@ -1,4 +1,5 @@
 """From a stream's received frames to its key frames, and which of those still wait for an answer."""
+
 from dataclasses import dataclass, field
 
 import av

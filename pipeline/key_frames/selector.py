@@ -1,4 +1,5 @@
 """Which frames become key frames: a pure decision, no clock and no I/O."""
+
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Literal, Self
@@ -137,9 +138,7 @@ class KeyFrameSelector:
         """The next frame that may be a key frame shall be one."""
         self._pending = self._pending or reason
 
-    def decide(
-        self, *, now: float, glance: Glance, in_flight: int = 0, is_asked_ahead: bool = False
-    ) -> Reason | None:
+    def decide(self, *, now: float, glance: Glance, in_flight: int = 0, is_asked_ahead: bool = False) -> Reason | None:
         """Why this frame is a key frame, or None. Call once a frame; `in_flight` counts unanswered key frames.
 
         `is_asked_ahead`: a frame still to come was asked for. An interval waits for it, once as long as it is.

@@ -1,4 +1,5 @@
 """Who may see what operators see: whoever has the token, and where a setting says so, anybody at this machine."""
+
 import ipaddress
 import secrets
 from collections.abc import Mapping

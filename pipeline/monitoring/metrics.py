@@ -3,6 +3,7 @@
 A gateway is scraped itself. The others tell Redis (see pipeline.monitoring.metrics_push), and every gateway shows what
 they told: a worker needs no port, may sit behind any router, and what it counted is not lost with it.
 """
+
 import os
 import sys
 import time
@@ -39,8 +40,22 @@ OFFER_REFUSALS = ("BadOffer", "Busy")
 #: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense; and of media: more
 #: than a camera sends, a source too many, an extension or packet that cannot be read, more RTCP than reports take, and
 #: what nothing here can handle.
-REFUSALS = ("stun", "unsigned", "flood", "stranger", "candidate", "check", "queue", "sctp",
-            "budget", "source", "extension", "malformed", "rtcp", "failed")
+REFUSALS = (
+    "stun",
+    "unsigned",
+    "flood",
+    "stranger",
+    "candidate",
+    "check",
+    "queue",
+    "sctp",
+    "budget",
+    "source",
+    "extension",
+    "malformed",
+    "rtcp",
+    "failed",
+)
 #: Tasks of a gateway that last as long as it does.
 TASKS = ("answers", "cpu", "watch", "lag")
 #: Why control messages count for nothing, those to clients included, and sessions are ended by us.
@@ -100,16 +115,20 @@ class GatewayMetrics:
         self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)
         self.answer_seconds = histogram(
-            "mvs_key_frame_answer_seconds", "From picking a key frame to its answer, in the gateway",
+            "mvs_key_frame_answer_seconds",
+            "From picking a key frame to its answer, in the gateway",
             buckets=ANSWER_BUCKETS,
         )
         stages = histogram(
-            "mvs_stage_seconds", "Where that time goes: encode, queue, decode, stylize, return", ["stage"],
+            "mvs_stage_seconds",
+            "Where that time goes: encode, queue, decode, stylize, return",
+            ["stage"],
             buckets=STAGE_BUCKETS,
         )
         self.stage_seconds = {stage: stages.labels(stage) for stage in STAGES}
         self.look_age_seconds = histogram(
-            "mvs_key_frame_age_seconds", "Age of the key frame on show when the next one takes its place",
+            "mvs_key_frame_age_seconds",
+            "Age of the key frame on show when the next one takes its place",
             buckets=AGE_BUCKETS,
         )
         self.loop_lag_seconds = histogram(
@@ -176,8 +195,9 @@ class SupervisorMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        restarts = Counter("mvs_restarts_total", "Parts that were started again, and why", ["part", "reason"],
-                           registry=self.registry)
+        restarts = Counter(
+            "mvs_restarts_total", "Parts that were started again, and why", ["part", "reason"], registry=self.registry
+        )
         self._restarts = {(part, why): restarts.labels(part, why) for part in PARTS for why in RESTART_REASONS}
 
     def restarted(self, name: str, reason: str) -> None:

@@ -1,4 +1,5 @@
 """How a role without a port tells what it measures: counters into one shared hash, gauges for as long as it lives."""
+
 import json
 import logging
 import math

@@ -1,4 +1,5 @@
 """A gateway watches itself and its surroundings: once a second it tells its metrics, and the board, how things are."""
+
 import asyncio
 import contextlib
 import logging
@@ -6,16 +7,17 @@ import math
 import time
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Executor
+from typing import Protocol
 
 import redis
 from aiohttp import web
 from prometheus_client import Counter, Histogram
 
 from pipeline.contract.settings import Settings
-from pipeline.gateway.session import Session
 from pipeline.monitoring import metrics_push
 from pipeline.monitoring.metrics import GatewayMetrics, resident_bytes
 from pipeline.monitoring.status import TICK_S, Board, Buckets, Reading, Round, Stream, Tick
+from pipeline.monitoring.stream_stats import Tally
 from pipeline.monitoring.task_owner import keep_running
 from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.weight_snapshots import recent_globals
@@ -27,11 +29,35 @@ logger = logging.getLogger(__name__)
 LAG_PROBE_S = 0.1
 
 
+class WatchedSession(Protocol):
+    """What is asked of a session here: the gateway's sessions are such."""
+
+    tally: Tally
+    style_id: str
+
+    @property
+    def in_flight(self) -> int:
+        """Key frames that wait for their answer."""
+
+    @property
+    def picture_size(self) -> tuple[int, int]:
+        """(width, height) that the client last said it sends."""
+
+    async def count_bytes(self) -> None:
+        """Add what went over the wire since the last time to the tally."""
+
+
 class Watch:
     """Reads Redis in a thread, whether somebody looks or not. `live` is for aiohttp's cleanup contexts."""
 
-    def __init__(self, settings: Settings, metrics: GatewayMetrics, sessions: Mapping[str, Session],
-                 broker: GatewayBroker, executor: Executor) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        metrics: GatewayMetrics,
+        sessions: Mapping[str, WatchedSession],
+        broker: GatewayBroker,
+        executor: Executor,
+    ) -> None:
         """`sessions` may change at any time."""
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
         self.board, self._roles = Board(), metrics_push.Roles()
@@ -87,7 +113,8 @@ class Watch:
         with contextlib.suppress(redis.RedisError):
             rounds = [
                 Round(s.base_version, s.num_examples, s.loss_before, s.loss_after)
-                for s in recent_globals(self._cloud) if s.num_examples  # the shipped one is of no round
+                for s in recent_globals(self._cloud)
+                if s.num_examples  # the shipped one is of no round
             ]
             self._of_cloud = metrics_push.read(self._cloud) if self._has_two else metrics_push.Told(), rounds
         of_cloud, rounds = self._of_cloud
@@ -104,18 +131,30 @@ class Watch:
         metrics = self._metrics
         stages = {stage: total(child) for stage, child in metrics.stage_seconds.items()}
         return Tick(
-            at_s=now_s, reading=reading, streams=[self._stream(session, now_s) for session in self._sessions.values()],
-            frames=counted(metrics.frames), answers=counted(metrics.answers), stages=stages,
-            trips=buckets(metrics.answer_seconds), lags=buckets(metrics.loop_lag_seconds),
-            cpu_s=time.process_time(), memory_bytes=resident_bytes(),
+            at_s=now_s,
+            reading=reading,
+            streams=[self._stream(session, now_s) for session in self._sessions.values()],
+            frames=counted(metrics.frames),
+            answers=counted(metrics.answers),
+            stages=stages,
+            trips=buckets(metrics.answer_seconds),
+            lags=buckets(metrics.loop_lag_seconds),
+            cpu_s=time.process_time(),
+            memory_bytes=resident_bytes(),
         )
 
-    def _stream(self, session: Session, now_s: float) -> Stream:
+    def _stream(self, session: WatchedSession, now_s: float) -> Stream:
         tally = session.tally
         return Stream(
-            number=tally.number, style=self._style_names.get(session.style_id, "own photo"), size=session.picture_size,
-            frames=tally.frames, key_frames=tally.key_frames, answers=tally.answers, in_flight=session.in_flight,
-            drops=dict(tally.drops), age_s=now_s - tally.shown_s,
+            number=tally.number,
+            style=self._style_names.get(session.style_id, "own photo"),
+            size=session.picture_size,
+            frames=tally.frames,
+            key_frames=tally.key_frames,
+            answers=tally.answers,
+            in_flight=session.in_flight,
+            drops=dict(tally.drops),
+            age_s=now_s - tally.shown_s,
         )
 
 

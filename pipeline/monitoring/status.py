@@ -1,4 +1,5 @@
 """What operators see of a gateway: its last minutes, its streams, and what is wrong. No I/O and no clock."""
+
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -95,16 +96,18 @@ class Board:
             return {}
         now, then, minute = self._ticks[-1], self._before(RATE_TICKS), self._before(MINUTE_TICKS)
         lag_s = quantile(grown(now.lags, minute.lags), 0.99)
-        return finite({
-            "alerts": alerts(now, lag_s),
-            "figures": self._figures(now, then, minute, lag_s),
-            "stages_ms": stages_ms(now, minute),
-            "history": self._history(),
-            "streams": [self._stream(stream) for stream in now.streams],
-            "roles": [role(name, now, then) for name in ROLES],
-            "models": models(now.reading.told),
-            "rounds": [rounded(r) for r in now.reading.rounds],
-        })
+        return finite(
+            {
+                "alerts": alerts(now, lag_s),
+                "figures": self._figures(now, then, minute, lag_s),
+                "stages_ms": stages_ms(now, minute),
+                "history": self._history(),
+                "streams": [self._stream(stream) for stream in now.streams],
+                "roles": [role(name, now, then) for name in ROLES],
+                "models": models(now.reading.told),
+                "rounds": [rounded(r) for r in now.reading.rounds],
+            }
+        )
 
     def _before(self, ticks: int) -> Tick:
         return self._ticks[max(0, len(self._ticks) - 1 - ticks)]
@@ -112,16 +115,21 @@ class Board:
     def _figures(self, now: Tick, then: Tick, minute: Tick, lag_s: float | None) -> dict:
         trips = grown(now.trips, minute.trips)
         return {
-            "streams": len(now.streams), "fps": rate(now.frames - then.frames, now, then),
-            "key_frames_per_s": rate(now.answers - then.answers, now, then), "queue": now.reading.queue,
-            "oldest_s": to_digits(now.oldest_s), "round_trip_p50_ms": to_ms(quantile(trips, 0.5)),
-            "round_trip_p95_ms": to_ms(quantile(trips, 0.95)), "loop_lag_p99_ms": to_ms(lag_s),
+            "streams": len(now.streams),
+            "fps": rate(now.frames - then.frames, now, then),
+            "key_frames_per_s": rate(now.answers - then.answers, now, then),
+            "queue": now.reading.queue,
+            "oldest_s": to_digits(now.oldest_s),
+            "round_trip_p50_ms": to_ms(quantile(trips, 0.5)),
+            "round_trip_p95_ms": to_ms(quantile(trips, 0.95)),
+            "loop_lag_p99_ms": to_ms(lag_s),
         }
 
     def _history(self) -> dict:
         ticks = list(self._ticks)
         return {
-            "step_s": TICK_S, "queue": [tick.reading.queue for tick in ticks[1:]],
+            "step_s": TICK_S,
+            "queue": [tick.reading.queue for tick in ticks[1:]],
             "key_frames_per_s": [rate(b.answers - a.answers, b, a) for a, b in zip(ticks, ticks[1:])],
             "oldest_s": [to_digits(tick.oldest_s) for tick in ticks[1:]],
         }
@@ -135,9 +143,15 @@ class Board:
                 fps = rate(stream.frames - earlier.frames, now, then)
                 break
         return {
-            "number": stream.number, "style": stream.style, "size": list(stream.size), "fps": fps,
-            "age_s": to_digits(stream.age_s), "key_frames": stream.key_frames, "answers": stream.answers,
-            "in_flight": stream.in_flight, "drops": stream.drops,
+            "number": stream.number,
+            "style": stream.style,
+            "size": list(stream.size),
+            "fps": fps,
+            "age_s": to_digits(stream.age_s),
+            "key_frames": stream.key_frames,
+            "answers": stream.answers,
+            "in_flight": stream.in_flight,
+            "drops": stream.drops,
         }
 
 
@@ -180,13 +194,20 @@ def stages_ms(now: Tick, then: Tick) -> dict[str, float]:
 def role(name: str, now: Tick, then: Tick) -> dict:
     """How many processes of a role live, what they take, and what they do."""
     if name == "gateway":
-        return {"role": name, "processes": 1, "cpu": rate(now.cpu_s - then.cpu_s, now, then),
-                "memory_bytes": now.memory_bytes, "details": {}}
+        return {
+            "role": name,
+            "processes": 1,
+            "cpu": rate(now.cpu_s - then.cpu_s, now, then),
+            "memory_bytes": now.memory_bytes,
+            "details": {},
+        }
     gauges, label = now.reading.told.gauges, f'{{"role": "{name}"}}'
     return {
-        "role": name, "processes": int(gauges.get(f"mvs_processes{label}", 0)),
+        "role": name,
+        "processes": int(gauges.get(f"mvs_processes{label}", 0)),
         "cpu": grown_rate(f"mvs_process_cpu_seconds_total{label}", now, then),
-        "memory_bytes": int(gauges.get(f"mvs_process_memory_bytes{label}", 0)), "details": details(name, now, then),
+        "memory_bytes": int(gauges.get(f"mvs_process_memory_bytes{label}", 0)),
+        "details": details(name, now, then),
     }
 
 
@@ -200,8 +221,11 @@ def details(name: str, now: Tick, then: Tick) -> dict[str, float]:
         }
     if name == "train":
         return {"samples": gauges.get("mvs_training_samples", 0), "images": counts.get("mvs_training_images_total", 0)}
-    return {"round": gauges.get("mvs_round", 0), "updates": gauges.get("mvs_round_updates", 0),
-            "refused": counts.get("mvs_rounds_refused_total", 0)}
+    return {
+        "round": gauges.get("mvs_round", 0),
+        "updates": gauges.get("mvs_round_updates", 0),
+        "refused": counts.get("mvs_rounds_refused_total", 0),
+    }
 
 
 def models(told: Told) -> dict[str, int]:
@@ -212,8 +236,12 @@ def models(told: Told) -> dict[str, int]:
 
 
 def rounded(of: Round) -> dict:
-    return {"version": of.version, "images": of.images, "loss_before": round(of.loss_before, 5),
-            "loss_after": round(of.loss_after, 5)}
+    return {
+        "version": of.version,
+        "images": of.images,
+        "loss_before": round(of.loss_before, 5),
+        "loss_after": round(of.loss_after, 5),
+    }
 
 
 def grown(now: Buckets, then: Buckets) -> Buckets:

@@ -1,4 +1,5 @@
 """What operators ask a gateway: /metrics, /status and /status.json, for those who may."""
+
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
@@ -20,8 +21,9 @@ PAGE = "/status"
 class Operators:
     """Three routes that hold no state of their own."""
 
-    def __init__(self, access: Access, registry: CollectorRegistry, board: Board, *, page: bytes,
-                 executor: Executor) -> None:
+    def __init__(
+        self, access: Access, registry: CollectorRegistry, board: Board, *, page: bytes, executor: Executor
+    ) -> None:
         """`page` is the operators' HTML; the text of /metrics is made in `executor`."""
         self.access = access
         self._registry, self._board, self._html, self._executor = registry, board, page, executor

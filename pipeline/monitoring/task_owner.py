@@ -1,4 +1,5 @@
 """An owner for tasks that last as long as the process: what ends one is logged and counted, and it begins anew."""
+
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping

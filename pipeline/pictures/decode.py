@@ -2,6 +2,7 @@
 
 Even so a decoder is the best way into a process. A stranger's file is read in one of its own: see picture_process.
 """
+
 import warnings
 from dataclasses import dataclass
 from io import BytesIO

@@ -1,4 +1,5 @@
 """Strangers' pictures, read outside the gateway: one process forks a short-lived one for each (see picture_process)."""
+
 import asyncio
 import contextlib
 import logging
@@ -49,7 +50,7 @@ class PictureReader:
                 raise PictureTooHard(TOO_LONG) from None
         if not answer.startswith(decode_process.STARTED):
             raise Busy(RESTING)
-        return _parsed(answer[len(decode_process.STARTED):])
+        return _parsed(answer[len(decode_process.STARTED) :])
 
     def close(self) -> None:
         """End the process; the next picture starts another. Blocks for STOP_S at most."""
@@ -88,7 +89,9 @@ class PictureReader:
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", *self._program, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             )
 
@@ -114,7 +117,7 @@ def _parsed(reply: bytes) -> StyleFiles:
     if kind != decode_process.FILES or len(payload) < 4 or len(reply) > MAX_REPLY_BYTES:
         raise PictureTooHard(TOO_LONG)
     (length,) = struct.unpack(">I", payload[:4])
-    files = StyleFiles(payload[4:4 + length], payload[4 + length:])
+    files = StyleFiles(payload[4 : 4 + length], payload[4 + length :])
     if not (files.style and files.thumbnail and len(files.style) == length):
         raise PictureTooHard(TOO_LONG)  # killed while it wrote
     return files

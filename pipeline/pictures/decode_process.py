@@ -4,6 +4,7 @@ Whoever starts it hands over one end of a socket pair as file descriptor argv[1]
 socket along, from which a fork reads one file up to its end, and answers: STARTED, a word of REPLIES, and its payload.
 A fork that goes beyond its limits is killed by the kernel, without a word. When the pair's other end closes, all ends.
 """
+
 import contextlib
 import ctypes
 import gc
@@ -41,7 +42,7 @@ PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     prepare()
-    while (fds := socket.recv_fds(control, 1, 1)[1]):
+    while fds := socket.recv_fds(control, 1, 1)[1]:
         with contextlib.suppress(OSError):  # no process to be had: the other end sees its socket close
             if os.fork() == 0:
                 control.close()
@@ -95,8 +96,12 @@ def give_up_rights() -> None:
     """From here on: no file, socket or process more, no core dump, and only so much time and memory."""
     no_new_privileges()
     for kind, limit in {
-        resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: 0, resource.RLIMIT_FSIZE: 0, resource.RLIMIT_NPROC: 0,
-        resource.RLIMIT_AS: ADDRESS_SPACE_BYTES, resource.RLIMIT_CPU: 2,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: 0,
+        resource.RLIMIT_FSIZE: 0,
+        resource.RLIMIT_NPROC: 0,
+        resource.RLIMIT_AS: ADDRESS_SPACE_BYTES,
+        resource.RLIMIT_CPU: 2,
     }.items():
         with contextlib.suppress(ValueError, OSError):  # not every system has every limit
             resource.setrlimit(kind, (limit, limit))

@@ -1,4 +1,5 @@
 """Who is next where few may work at once: each address in turn, however many requests it has waiting."""
+
 import asyncio
 import contextlib
 from collections import OrderedDict, deque

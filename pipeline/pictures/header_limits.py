@@ -3,6 +3,7 @@
 Pure and cheap: no more parts are walked than the limits allow, nothing is inflated and no pixel is made. What is odd
 but harmless passes; whether a file is damaged is the decoder's to say.
 """
+
 import re
 import struct
 from collections.abc import Iterable, Iterator
@@ -84,7 +85,7 @@ def _check_jpeg(data: bytes, limits: Limits) -> int:
             pixels, blocks, progressive = *_frame(body), marker == 0xC2
         elif marker == _SOS:
             scans += 1
-            visits += sum(blocks.get(component, 0) for component in body[1:1 + 2 * body[0]:2]) if body else 0
+            visits += sum(blocks.get(component, 0) for component in body[1 : 1 + 2 * body[0] : 2]) if body else 0
             _check_scans(scans, visits, limits)
     if pixels > limits.plain_jpeg_pixels:
         raise too_many_pixels(limits.plain_jpeg_pixels)
@@ -103,8 +104,8 @@ def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         if marker in _ALONE:
             yield marker, b""
             continue
-        length = int.from_bytes(data[place:place + 2], "big")
-        yield marker, data[place + 2:place + length]
+        length = int.from_bytes(data[place : place + 2], "big")
+        yield marker, data[place + 2 : place + length]
         place += max(2, length)
 
 
@@ -164,16 +165,16 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
     place = 8
     while place + 8 <= len(data):
-        length = int.from_bytes(data[place:place + 4], "big")
-        yield data[place + 4:place + 8], length
+        length = int.from_bytes(data[place : place + 4], "big")
+        yield data[place + 4 : place + 8], length
         place += 12 + length
 
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
     place = 12
     while place + 8 <= len(data):
-        length = int.from_bytes(data[place + 4:place + 8], "little")
-        yield data[place:place + 4], length
+        length = int.from_bytes(data[place + 4 : place + 8], "little")
+        yield data[place : place + 4], length
         place += 8 + length + length % 2
 
 

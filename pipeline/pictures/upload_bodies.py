@@ -2,6 +2,7 @@
 
 Who hurries is never in the way: where room is short, the slowest body of the address that holds most gives way.
 """
+
 import asyncio
 import contextlib
 import time
@@ -51,8 +52,9 @@ def slowest(bodies: Collection[Body], now_s: float) -> Body | None:
     for body in bodies:
         held[body.address] += len(body.data)
     greediest = max(count, key=lambda address: (held[address], count[address]))
-    late = [body for body in bodies
-            if body.address == greediest and not body.complete and now_s - body.began_s >= GRACE_S]
+    late = [
+        body for body in bodies if body.address == greediest and not body.complete and now_s - body.began_s >= GRACE_S
+    ]
     return min(late, key=lambda body: body.bytes_a_second(now_s), default=None)
 
 

@@ -1,4 +1,5 @@
 """The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
+
 import asyncio
 import contextlib
 import logging
@@ -71,9 +72,16 @@ class GatewayBroker:
         frame = replace(frame, shared_by=name, consent=consent)
         with self._redis.pipeline() as pipe:  # RQ must come first, it opens the transaction
             self._queue.enqueue(
-                STYLIZE, frame.stream_id, frame.frame_id, job_id=_job_id(frame.stream_id, frame.frame_id),
-                description="", ttl=redis_keys.KEY_FRAME_DEADLINE_MS // 1000 + 1, result_ttl=redis_keys.JOB_TTL_S,
-                failure_ttl=redis_keys.JOB_TTL_S, job_timeout=redis_keys.JOB_TIMEOUT_S, pipeline=pipe,
+                STYLIZE,
+                frame.stream_id,
+                frame.frame_id,
+                job_id=_job_id(frame.stream_id, frame.frame_id),
+                description="",
+                ttl=redis_keys.KEY_FRAME_DEADLINE_MS // 1000 + 1,
+                result_ttl=redis_keys.JOB_TTL_S,
+                failure_ttl=redis_keys.JOB_TTL_S,
+                job_timeout=redis_keys.JOB_TIMEOUT_S,
+                pipeline=pipe,
             )
             key = redis_keys.blob(frame.stream_id, frame.frame_id)
             pipe.set(key, frame.pack(), px=redis_keys.KEY_FRAME_DEADLINE_MS)
@@ -112,8 +120,9 @@ class GatewayBroker:
         """Whether a warm worker of this edge was there in the last seconds."""
         return bool(self._redis.exists(redis_keys.worker_beacon(self._edge_id)))
 
-    async def answers(self, on_refused: Callable[[], None] = lambda: None,
-                      on_trouble: Callable[[str], None] = lambda kind: None) -> AsyncIterator[StylizedFrame]:
+    async def answers(
+        self, on_refused: Callable[[], None] = lambda: None, on_trouble: Callable[[str], None] = lambda kind: None
+    ) -> AsyncIterator[StylizedFrame]:
         """Every answer to this gateway, for ever, whatever Redis does and holds.
 
         `on_refused` hears of unreadable ones, `on_trouble` of each kind of redis_trouble.

@@ -1,4 +1,5 @@
 """What the processes without /metrics count, together: one small hash in Redis, which outlives each of them."""
+
 import math
 from collections.abc import Collection, Mapping
 

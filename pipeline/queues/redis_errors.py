@@ -1,4 +1,5 @@
 """What Redis' errors mean: a reason in a few words, and one line of log for as long as it lasts."""
+
 import logging
 import random
 import time
@@ -39,15 +40,27 @@ REASONS = {
     "error": "it answers with an error",
 }
 KINDS = (
-    (AuthenticationError, "password"), (NoPermissionError, "permission"), (OutOfMemoryError, "memory"),
-    ((ReadOnlyError, MasterDownError), "read_only"), (BusyLoadingError, "loading"),
-    ((MovedError, AskError, ClusterDownError), "cluster"), (NoScriptError, "script"),
+    (AuthenticationError, "password"),
+    (NoPermissionError, "permission"),
+    (OutOfMemoryError, "memory"),
+    ((ReadOnlyError, MasterDownError), "read_only"),
+    (BusyLoadingError, "loading"),
+    ((MovedError, AskError, ClusterDownError), "cluster"),
+    (NoScriptError, "script"),
 )
 #: What has no class of its own in redis-py, or loses it within a transaction.
 WORDS = (
-    ("CERTIFICATE_VERIFY_FAILED", "certificate"), ("NOAUTH", "password"), ("WRONGPASS", "password"),
-    ("Authentication required", "password"), ("NOPERM", "permission"), ("OOM ", "memory"), ("maxmemory", "memory"),
-    ("MISCONF", "read_only"), ("READONLY", "read_only"), ("LOADING", "loading"), ("WRONGTYPE", "type"),
+    ("CERTIFICATE_VERIFY_FAILED", "certificate"),
+    ("NOAUTH", "password"),
+    ("WRONGPASS", "password"),
+    ("Authentication required", "password"),
+    ("NOPERM", "permission"),
+    ("OOM ", "memory"),
+    ("maxmemory", "memory"),
+    ("MISCONF", "read_only"),
+    ("READONLY", "read_only"),
+    ("LOADING", "loading"),
+    ("WRONGTYPE", "type"),
     ("BUSY ", "script"),
 )
 
@@ -72,8 +85,9 @@ def reason(error: BaseException) -> str:
 class Outage:
     """Trouble with Redis from its first error to the next success: one line for each reason, and ever longer pauses."""
 
-    def __init__(self, whose: str, count: Callable[[str], None] = lambda kind: None,
-                 clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, whose: str, count: Callable[[str], None] = lambda kind: None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`count` hears the kind of each error."""
         self._whose, self._count, self._clock = whose, count, clock
         self._kind = ""
@@ -81,7 +95,7 @@ class Outage:
 
     @property
     def reason(self) -> str:
-        """"" while all is well."""
+        """ "" while all is well."""
         return REASONS.get(self._kind, "")
 
     def failed(self, error: BaseException) -> float:

@@ -1,4 +1,5 @@
 """Streams of ours in Redis, read and written so that whatever somebody else puts there stops nothing for good."""
+
 import logging
 
 import redis
@@ -40,8 +41,9 @@ def recent(connection: redis.Redis, key: str) -> list[tuple[bytes, Fields]]:
         return []
 
 
-def taken(connection: redis.Redis, key: str, group: str, consumer: str, *, again: bool, block_ms: int,
-          count: int) -> list[tuple[bytes, Fields]]:
+def taken(
+    connection: redis.Redis, key: str, group: str, consumer: str, *, again: bool, block_ms: int, count: int
+) -> list[tuple[bytes, Fields]]:
     """Entries for a group's only consumer: those that come in, or `again` those that it took and did not acknowledge.
 
     A key that cannot be read is made anew. Raises redis.RedisError.

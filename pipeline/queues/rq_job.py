@@ -3,6 +3,7 @@
 A serializer alone does not make RQ safe: a job names its function by dotted path, and any importable one would run.
 Nor is a job's record to be trusted: whoever reaches Redis may have written it, or half of it.
 """
+
 import re
 import zlib
 from collections.abc import Callable

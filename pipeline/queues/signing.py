@@ -2,6 +2,7 @@
 
 HMAC-SHA256 with one key for all of them: whoever has the key can sign, and whoever can merely write into Redis cannot.
 """
+
 import hmac
 from dataclasses import replace
 from typing import Literal

@@ -4,6 +4,7 @@ Consent is a key in Redis that is there for as long as it holds, and that only o
 kept and nothing is learned from without looking at it: a Redis that was emptied, or that came back with what it knew
 yesterday, has forgotten who agreed, and so nobody did.
 """
+
 import secrets
 import time
 from collections.abc import Collection
@@ -82,8 +83,12 @@ class Sharing:
     def add(self, sample: TrainingSample) -> None:
         """Offer a sample to the trainer; the oldest make room. Without its sender's present consent it is not kept."""
         crowded_out = self._added(sample) if of_run(sample.consent, self._run()) else -1
-        count(self._redis, samples_added=crowded_out >= 0, samples_dropped=max(0, crowded_out),
-              samples_without_consent=crowded_out < 0)
+        count(
+            self._redis,
+            samples_added=crowded_out >= 0,
+            samples_dropped=max(0, crowded_out),
+            samples_without_consent=crowded_out < 0,
+        )
 
     def withdraw(self, shared_by: str) -> None:
         """Take back all that somebody shared: once this returns, none of it is learned from again, come what may."""

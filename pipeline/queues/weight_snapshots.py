@@ -3,6 +3,7 @@
 A maker that dies in the middle leaves parts that nobody looks for, and that expire. What is not signed with the
 deployment's key is nothing, wherever it stands: it hides nothing, and what it claims is not even looked for.
 """
+
 import logging
 from hashlib import sha256
 
@@ -31,8 +32,10 @@ class Snapshots:
         self._redis, self._signer = connection, Signer(key)
         self._refused: set[bytes] = set()  # ids of the entries that were complained about
         if not key:
-            logger.warning("MVS_SNAPSHOT_KEY is not set: models are neither taken from Redis nor sent there. "
-                           "Give all processes that learn the same 32 letters or more.")
+            logger.warning(
+                "MVS_SNAPSHOT_KEY is not set: models are neither taken from Redis nor sent there. "
+                "Give all processes that learn the same 32 letters or more."
+            )
 
     @property
     def signs(self) -> bool:
@@ -83,8 +86,15 @@ class Snapshots:
 
     def take(self, *, again: bool, block_ms: int) -> list[Entry]:
         """Local entries that came in, waiting for one; or `again` those that were taken and not acknowledged."""
-        entries = taken(self._redis, redis_keys.WEIGHTS_LOCAL, GROUP, CONSUMER, again=again, block_ms=block_ms,
-                        count=redis_keys.LOCAL_MAXLEN)
+        entries = taken(
+            self._redis,
+            redis_keys.WEIGHTS_LOCAL,
+            GROUP,
+            CONSUMER,
+            again=again,
+            block_ms=block_ms,
+            count=redis_keys.LOCAL_MAXLEN,
+        )
         return [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
 
     def acknowledge(self, *entry_ids: bytes) -> None:

@@ -1,4 +1,5 @@
 """The HTTP side of styles: the gallery, its thumbnails, and photos that people bring."""
+
 import asyncio
 import contextlib
 import json

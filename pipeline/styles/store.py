@@ -1,4 +1,5 @@
 """All styles a session may choose: the shipped ones, and uploaded ones kept in Redis for a day."""
+
 import time
 from collections.abc import Callable, Collection, Sequence
 

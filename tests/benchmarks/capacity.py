@@ -8,6 +8,7 @@ Targets: 20 streams of 640x360 at 30 frames a second with no frame lost, loop la
 200 ms (p50, p95, p99), and 15 ms (p50) of one client's for everything but the model. A gateway cannot be judged by a
 run in which much of its core went elsewhere. The last line is JSON.
 """
+
 import argparse
 import json
 import os
@@ -39,8 +40,10 @@ def main() -> None:
     parts = ["redis", *(f"worker {n}" for n in range(workers))]
     pinned = {"gateway": gateway, **{part: cores - gateway for part in parts}} if gateway else {}
     os.sched_setaffinity(0, cores - gateway)  # the generator
-    with tempfile.TemporaryDirectory() as folder, Crew(Path(folder), workers=workers, stub_ms=STUB_MS,
-                                                       cores=pinned) as crew:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Crew(Path(folder), workers=workers, stub_ms=STUB_MS, cores=pinned) as crew,
+    ):
         alone = run(crew.url, recordings, 1, min(15.0, args.seconds))
         before_s = elsewhere_s(crew, gateway or cores), time.monotonic()
         together = run(crew.url, recordings, args.clients, args.seconds)

@@ -6,6 +6,7 @@ Each connects, sends video until its first look, or a second long, and leaves. C
 gateway up, and again when the last one is forgotten: file descriptors and threads (the same), memory (<= 60 MB more).
 The last line is JSON.
 """
+
 import argparse
 import asyncio
 import contextlib

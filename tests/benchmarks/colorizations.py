@@ -120,8 +120,11 @@ def main() -> None:
 def distilled_model(feed: Feed, checkpoint: Path, steps: int) -> GridModel:
     run = Run(checkpoint, GridModel(), "distil", "cpu")
     targets = Targets(feed.vgg, feed.squares("components", 48))
-    train(run, Phase("distil", steps, rate=3e-3, betas=(0.9, 0.99), clip=5.0),
-          lambda step: distil(run.model, targets, feed.squares(f"{step}", 6)))
+    train(
+        run,
+        Phase("distil", steps, rate=3e-3, betas=(0.9, 0.99), clip=5.0),
+        lambda step: distil(run.model, targets, feed.squares(f"{step}", 6)),
+    )
     return run.mean
 
 
@@ -129,8 +132,11 @@ def trained(feed: Feed, form: str, start: GridModel, checkpoint: Path, steps: in
     model = Compared(FORMS[form]) if FORMS[form] else GridModel()
     model.load_state_dict(start.state_dict())
     run = Run(checkpoint, model, "stylize", "cpu")
-    train(run, Phase("stylize", steps, rate=5e-4, betas=(0.5, 0.99), clip=0.5),
-          lambda step: stylize(run.model, feed.vgg, feed.batch(f"{step}", 4)))
+    train(
+        run,
+        Phase("stylize", steps, rate=5e-4, betas=(0.5, 0.99), clip=0.5),
+        lambda step: stylize(run.model, feed.vgg, feed.batch(f"{step}", 4)),
+    )
     return run.mean.requires_grad_(False).eval()
 
 

@@ -1,4 +1,5 @@
 """Learning curves as a picture, with no more than OpenCV."""
+
 from pathlib import Path
 
 import cv2
@@ -25,8 +26,10 @@ def draw(path: Path, curves: dict[int, Curve]) -> None:
 def panel(curves: dict[int, Curve], loss: str, *, total: bool) -> np.ndarray:
     """One loss; `total` counts the images of all edges."""
     image = np.full((PANEL[1], PANEL[0], 3), PAPER, np.uint8)
-    lines = {n: np.array([(images * (n if total else 1), np.log(losses[loss])) for images, losses in curve])
-             for n, curve in curves.items()}
+    lines = {
+        n: np.array([(images * (n if total else 1), np.log(losses[loss])) for images, losses in curve])
+        for n, curve in curves.items()
+    }
     points = np.concatenate(list(lines.values()))
     low, high = points.min(0), points.max(0)
     for n, line in lines.items():

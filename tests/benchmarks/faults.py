@@ -12,6 +12,7 @@
 
 The last line is JSON.
 """
+
 import argparse
 import asyncio
 import json
@@ -155,9 +156,11 @@ async def stop_redis(crew: Crew, clients: Clients, down_s: float) -> dict:
     crew.start("redis")
     again_s = await clients.looks_again(time.monotonic())
     return {
-        "redis_down_s": down_s, "redis_down_fps": round(fps, 1),
+        "redis_down_s": down_s,
+        "redis_down_fps": round(fps, 1),
         "redis_down_gateway_grew_mb": [round((after - before) / 1e6, 1) for before, after in pairwise(rss)],
-        "redis_back_to_looks_s": again_s, "redis_back_workers": sum(crew.alive(worker) for worker in WORKERS),
+        "redis_back_to_looks_s": again_s,
+        "redis_back_workers": sum(crew.alive(worker) for worker in WORKERS),
     }
 
 

@@ -7,6 +7,7 @@ own; every edge has photos that no other has. It starts from early weights: all 
 and what is shipped. The loss is Eq. 5 on photos that no edge has. Then two edges, one with the darkest photos and one
 with the brightest, start from the shipped weights and are judged on photos of their own kind. The last line is JSON.
 """
+
 import argparse
 import json
 import os
@@ -33,9 +34,10 @@ from edge.grid_model.model import GridModel
 from edge.grid_model.trained import is_trained
 from edge.grid_model.weights import SHIPPED, load
 from edge.training.retraining import Features, Retraining, encoder_features, squares, vgg_features
-from pipeline.contract.image_codec import encode_jpeg, read_picture
+from pipeline.contract.image_codec import encode_jpeg
 from pipeline.contract.messages import TrainingSample
 from pipeline.pictures.decode import StyleFiles
+from pipeline.pictures.own_file import read_picture
 from pipeline.queues.broker import connect
 from pipeline.queues.training_samples import Sharing
 from pipeline.styles.store import StyleStore
@@ -126,7 +128,8 @@ def figure7(photos: Photos, features: Features, args: argparse.Namespace) -> dic
     draw(args.out, curves)
     alone = [losses["total"] for _, losses in curves[1]]
     return {
-        "images_ratio_4_to_1": ratio(curves, alone[-1]), "images_ratio_4_to_1_at_best": ratio(curves, min(alone)),
+        "images_ratio_4_to_1": ratio(curves, alone[-1]),
+        "images_ratio_4_to_1_at_best": ratio(curves, min(alone)),
         "final_loss": {edges: round(curve[-1][1]["total"], 4) for edges, curve in curves.items()},
     }
 
@@ -148,8 +151,13 @@ def early_weights() -> bytes:
     return write({name: torch.lerp(fresh[name], shipped[name], share).numpy() for name, share in shares.items()})
 
 
-def federated(parts: dict[str, list[np.ndarray]], styles: list[np.ndarray], images: int, args: argparse.Namespace,
-              start: bytes | None) -> Iterator[bytes]:
+def federated(
+    parts: dict[str, list[np.ndarray]],
+    styles: list[np.ndarray],
+    images: int,
+    args: argparse.Namespace,
+    start: bytes | None,
+) -> Iterator[bytes]:
     """The globals, as they come, of a fleet whose edges learn from `parts`, so many images each."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
@@ -159,9 +167,14 @@ def federated(parts: dict[str, list[np.ndarray]], styles: list[np.ndarray], imag
         url = stack.enter_context(redis_running(folder))
         for edge_id, own in parts.items():
             share(url, edge_id, own, styles, count=max(LEAST_SAMPLES, images // IMAGES_PER_SAMPLE))
-        environment = {"MVS_SNAPSHOT_KEY": secrets.token_hex(32), "MVS_MODELS_DIR": str(folder / "edges"),
-                       "MVS_ROUND_QUORUM": str(len(parts)), "MVS_TRAIN_IMAGES": str(args.sync),
-                       **({"MVS_VGG": str(args.vgg)} if args.vgg else {}), **(EARLY if start else SHIPPED_START)}
+        environment = {
+            "MVS_SNAPSHOT_KEY": secrets.token_hex(32),
+            "MVS_MODELS_DIR": str(folder / "edges"),
+            "MVS_ROUND_QUORUM": str(len(parts)),
+            "MVS_TRAIN_IMAGES": str(args.sync),
+            **({"MVS_VGG": str(args.vgg)} if args.vgg else {}),
+            **(EARLY if start else SHIPPED_START),
+        }
         stack.enter_context(role("aggregate", "--redis", url, "--models", str(folder / "models"), **environment))
         for edge_id in parts:
             stack.enter_context(role("train", "--redis", url, "--edge", edge_id, **environment))
@@ -202,7 +215,8 @@ def redis_running(folder: Path) -> Iterator[str]:
 @contextmanager
 def role(*command: str, **environment: str) -> Iterator[None]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "workers", *command], preexec_fn=die_with_parent,
+        [sys.executable, "-m", "workers", *command],
+        preexec_fn=die_with_parent,
         env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE", **environment},
     )
     try:

@@ -6,6 +6,7 @@ Delay and loss hold each way; the outage is one second in the middle. Without --
 camera (640x360, 30 frames a second). The client's display is local: fps and longest gap say whether it ever waited.
 Round trip and age count from capture, so the age grows by an interval until the next answer. The last line is JSON.
 """
+
 import argparse
 import asyncio
 import json

@@ -32,8 +32,15 @@ def main() -> None:
         own = apply(stylizer.stylize(content, stylizer.style(content)), content, 1.0)
         identity.append(psnr(own, content))
     print(f"identity PSNR: mean {np.mean(identity):.1f} dB, worst {np.min(identity):.1f} dB")
-    print(json.dumps({"pairs": len(identity), "model": stylizer.model_version,
-                      "identity_psnr_db": {"mean": float(np.mean(identity)), "worst": float(np.min(identity))}}))
+    print(
+        json.dumps(
+            {
+                "pairs": len(identity),
+                "model": stylizer.model_version,
+                "identity_psnr_db": {"mean": float(np.mean(identity)), "worst": float(np.min(identity))},
+            }
+        )
+    )
 
 
 def read(path: Path) -> np.ndarray:

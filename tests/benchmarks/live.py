@@ -4,6 +4,7 @@
 
 Without --clip a panned public-domain photo is the camera (640x360, 30 frames a second). The last line is JSON.
 """
+
 import argparse
 import asyncio
 import json

@@ -1,7 +1,8 @@
 """What watching costs a gateway with 20 streams, in processor time.
 
-    uv run python tests/benchmarks/operators.py
+uv run python tests/benchmarks/operators.py
 """
+
 import asyncio
 import json
 import sys
@@ -15,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from prometheus_client import generate_latest
 
-from pipeline.gateway.stream_stats import Tally
 from pipeline.monitoring.status import TICKS
+from pipeline.monitoring.stream_stats import Tally
 from support.peers import Running
 from support.redis_process import RedisServer
 
@@ -57,7 +58,8 @@ async def measure(redis_url: str, web_root: Path) -> dict[str, float]:
             )
         tick = await tick_s(running, TICKS)
         return {
-            "frame_us": 1e6 * cpu_s(tally.frame, 100_000), "tick_ms": 1e3 * tick,
+            "frame_us": 1e6 * cpu_s(tally.frame, 100_000),
+            "tick_ms": 1e3 * tick,
             "metrics_ms": 1e3 * cpu_s(lambda: generate_latest(gateway.metrics.registry), 50),
             "status_json_ms": 1e3 * cpu_s(lambda: json.dumps(gateway.watch.board.state()), 50),
         }

@@ -6,6 +6,7 @@ Headless Chromium draws on the CPU (SwiftShader) at 640x360; without --clip a pa
 `off` is the grid without flow. The delay runs from the browser's time of capture of a frame that is drawn until it is
 handed to the compositor; `drawn` until it is drawn, too, which a GPU does in no time. The last line is JSON.
 """
+
 import argparse
 import asyncio
 import json

@@ -54,8 +54,12 @@ def main() -> None:
             rows = [judge(stylizer, vgg, factor, pair, args.out and args.out / f"{form}-{factor}") for pair in pairs]
             means = dict(zip(("ssim", "ssim_edge", "style", "ms"), np.mean(rows, 0).round(4).tolist(), strict=True))
             result[f"{form} {factor}"] = means
-            print("{:10} {:12} {:5} {ssim:7.3f} {ssim_edge:10.3f} {style:7.3f} {ms:7.0f}".format(
-                form, trained_for, factor, **means), flush=True)
+            print(
+                "{:10} {:12} {:5} {ssim:7.3f} {ssim_edge:10.3f} {style:7.3f} {ms:7.0f}".format(
+                    form, trained_for, factor, **means
+                ),
+                flush=True,
+            )
     print(json.dumps({"pairs": len(pairs), "forms": result}))
 
 
@@ -66,8 +70,9 @@ def by_form(forms: list[str], weights: list[Path], vgg: Path) -> dict[str, tuple
     return {form: (loaded[trained_for], trained_for) for form, trained_for in own.items()}
 
 
-def judge(stylizer: PaperStylizer, vgg: VGG, factor: float, pair: Pair, out: Path | None
-          ) -> tuple[float, float, float, float]:
+def judge(
+    stylizer: PaperStylizer, vgg: VGG, factor: float, pair: Pair, out: Path | None
+) -> tuple[float, float, float, float]:
     """Draw a pair; its ssim, ssim_edge, style and ms."""
     style = stylizer.style(pair.style, long_side=round(LONG_SIDE / factor))
     start = time.perf_counter()
@@ -83,8 +88,11 @@ def judge(stylizer: PaperStylizer, vgg: VGG, factor: float, pair: Pair, out: Pat
 def measures(vgg: VGG, pair: Pair, output: np.ndarray) -> tuple[float, float, float]:
     drawn, content = to_tensor(output), to_tensor(pair.content)
     distance = style_distance(moments(vgg, output), pair.wanted) / style_distance(pair.own, pair.wanted)
-    return (float(ssim(luma(drawn)[:, None], luma(content)[:, None])),
-            float(ssim(gradient(drawn), gradient(content))), float(distance))
+    return (
+        float(ssim(luma(drawn)[:, None], luma(content)[:, None])),
+        float(ssim(gradient(drawn), gradient(content))),
+        float(distance),
+    )
 
 
 @torch.inference_mode()
@@ -100,8 +108,10 @@ def read_pairs(folder: Path, vgg: VGG, limit: int | None) -> list[Pair]:
         content, style = cv2.imread(str(path)), cv2.imread(str(next(folder.glob(f"{name}_style.*"))))
         scale = LONG_SIDE / max(content.shape) / 16
         size = round(content.shape[1] * scale) * 16, round(content.shape[0] * scale) * 16
-        content, style = (cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
-                          for image in (content, style))
+        content, style = (
+            cv2.cvtColor(cv2.resize(image, size, interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
+            for image in (content, style)
+        )
         pairs.append(Pair(name, content, style, moments(vgg, content), moments(vgg, style)))
     return pairs
 

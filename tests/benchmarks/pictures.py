@@ -1,7 +1,8 @@
 """Make the README's pictures: every style on a public-domain photo, and the page in Chromium.
 
-    uv run python tests/benchmarks/pictures.py docs
+uv run python tests/benchmarks/pictures.py docs
 """
+
 import argparse
 import asyncio
 import os

@@ -48,8 +48,11 @@ SIZES = ["512x256", "768x384", "1024x512", "1920x1080"]
 INTERVALS = [5, 10, 20, 30]
 #: Name -> mode and flow.
 VARIANTS = {
-    "grid": ("grid", "dis"), "grid, lk": ("grid", "lk"), "grid, no flow": ("grid", "none"),
-    "residual": ("residual", "dis"), "warp": ("warp", "dis"),
+    "grid": ("grid", "dis"),
+    "grid, lk": ("grid", "lk"),
+    "grid, no flow": ("grid", "none"),
+    "residual": ("residual", "dis"),
+    "warp": ("warp", "dis"),
 }
 LATE_INTERVAL, LATE_S = 15, 1.0
 
@@ -207,8 +210,11 @@ def summed(lists: dict[str, list[float]]) -> dict[str, float]:
     out, every = (lists[f"at {video}"] + lists[f"between {video}"] for video in ("out", "every"))
     at, between = (ratio(lists[f"{at} out"], lists[f"{at} every"]) for at in ("at", "between"))
     return {
-        "ms_ssim": float(np.mean(lists["ms_ssim"])), "psnr": float(np.mean(lists["psnr"])),
-        "warping_error": float(np.mean(out)), "warping_ratio": ratio(out, every), "pulse": at / between,
+        "ms_ssim": float(np.mean(lists["ms_ssim"])),
+        "psnr": float(np.mean(lists["psnr"])),
+        "warping_error": float(np.mean(out)),
+        "warping_ratio": ratio(out, every),
+        "pulse": at / between,
     }
 
 
@@ -219,8 +225,11 @@ def ratio(out: list[float], every: list[float]) -> float:
 def live(run: Run) -> dict[str, dict[str, float]]:
     """A live client, where the answers come at once and where they come late, on the frames that both show."""
     late = round(LATE_S * run.rate)
-    names = {f"live, {flow}, {what}": run.live(flow, by) for flow in ("dis", "none")
-             for what, by in (("at once", 0), ("1 s late", late))}
+    names = {
+        f"live, {flow}, {what}": run.live(flow, by)
+        for flow in ("dis", "none")
+        for what, by in (("at once", 0), ("1 s late", late))
+    }
     scores = defaultdict(list)
     for reference, *pictures in zip(run.pictures("grid", "grid", 1), *names.values()):
         if all(picture is not None for picture in pictures):

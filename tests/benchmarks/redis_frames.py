@@ -6,6 +6,7 @@ A Redis as `up` starts it. Operations are due at fixed times, and counted from t
 blob is set, taken, and a result of the same size added to a stream of 64, in turn. The promise: p99 <= 5 ms at 200 a
 second. The last line is JSON.
 """
+
 import argparse
 import json
 import os
@@ -44,11 +45,15 @@ def measure(url: str, size: int, rate: float, seconds: float) -> dict[str, float
     times, picture = HdrHistogram(1, LONGEST_US, 3), os.urandom(size)
     key, results = redis_keys.blob("stream", 0), redis_keys.results("gateway")
     with redis.Redis.from_url(url) as connection:
-        operations = cycle((
-            lambda: connection.set(key, picture, px=redis_keys.KEY_FRAME_DEADLINE_MS),
-            lambda: connection.getdel(key),
-            lambda: connection.xadd(results, {"frame": picture}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False),
-        ))
+        operations = cycle(
+            (
+                lambda: connection.set(key, picture, px=redis_keys.KEY_FRAME_DEADLINE_MS),
+                lambda: connection.getdel(key),
+                lambda: connection.xadd(
+                    results, {"frame": picture}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False
+                ),
+            )
+        )
         started_s = time.perf_counter()
         for number in range(round(rate * seconds)):
             due_s = started_s + number / rate

@@ -14,6 +14,7 @@
 Clients of `gateway` and `overload` send few and small pictures, as frames are not what is measured there. The last
 line is JSON.
 """
+
 import argparse
 import asyncio
 import json
@@ -92,8 +93,10 @@ def speedups(title: str, rates: dict[int, float]) -> dict:
     print(f"\n{title:>10}{'answers/s':>12}{'speed-up':>12}")
     for number, rate in rates.items():
         print(f"{number:>10}{rate:>12.1f}{rate / rates[1]:>12.2f}", flush=True)
-    return {"answers_per_s": {number: round(rate, 1) for number, rate in rates.items()},
-            "speedup": [round(rates[number] / rates[1], 2) for number in WORKERS[1:]]}
+    return {
+        "answers_per_s": {number: round(rate, 1) for number, rate in rates.items()},
+        "speedup": [round(rates[number] / rates[1], 2) for number in WORKERS[1:]],
+    }
 
 
 # through a gateway
@@ -132,9 +135,13 @@ def overloaded(running: Crew, asked: Plan) -> dict[str, float]:
     longest, summary = watched(running, asked)
     memory = {f"{role}_mb": summary["roles"][role]["rss_mb"] for role in ("gateway", "redis")}
     return {
-        "clients": asked.clients, "due_per_s": asked.clients * RATE, "answers_per_s": summary["key_frames_per_s"],
+        "clients": asked.clients,
+        "due_per_s": asked.clients * RATE,
+        "answers_per_s": summary["key_frames_per_s"],
         **{f"{name}_ms": value for name, value in summary["key_frame_round_trip_ms"].items()},
-        "lost": summary["lost"], "longest_queue": longest, **memory,
+        "lost": summary["lost"],
+        "longest_queue": longest,
+        **memory,
     }
 
 

@@ -37,14 +37,26 @@ def main() -> None:
         output = apply_grid(content, stylizer.stylize(content, stylizer.style(style)))
         output_db.append(psnr(output, truth))
         content_db.append(psnr(content, truth))
-    result = {"photos": len(output_db), "model": stylizer.model_version, "content_psnr_db": float(np.mean(content_db)),
-              "psnr_db": {"mean": float(np.mean(output_db)), "median": float(np.median(output_db)),
-                          "tenth": float(np.quantile(output_db, 0.1)), "least": min(output_db)}}
+    result = {
+        "photos": len(output_db),
+        "model": stylizer.model_version,
+        "content_psnr_db": float(np.mean(content_db)),
+        "psnr_db": {
+            "mean": float(np.mean(output_db)),
+            "median": float(np.median(output_db)),
+            "tenth": float(np.quantile(output_db, 0.1)),
+            "least": min(output_db),
+        },
+    }
     print(f"{'':18} {'mean':>6} {'median':>7} {'10 %':>6} {'least':>6}")
-    print(f"{'output, dB':18} {np.mean(output_db):6.1f} {np.median(output_db):7.1f} "
-          f"{np.quantile(output_db, 0.1):6.1f} {min(output_db):6.1f}")
-    print(f"{'content, dB':18} {np.mean(content_db):6.1f} {np.median(content_db):7.1f} "
-          f"{np.quantile(content_db, 0.1):6.1f} {min(content_db):6.1f}")
+    print(
+        f"{'output, dB':18} {np.mean(output_db):6.1f} {np.median(output_db):7.1f} "
+        f"{np.quantile(output_db, 0.1):6.1f} {min(output_db):6.1f}"
+    )
+    print(
+        f"{'content, dB':18} {np.mean(content_db):6.1f} {np.median(content_db):7.1f} "
+        f"{np.quantile(content_db, 0.1):6.1f} {min(content_db):6.1f}"
+    )
     print(json.dumps(result))
 
 

@@ -5,6 +5,7 @@
 A panned public-domain photo is the camera (640x360, 30 frames a second). In the end the stylize worker is killed with
 signal 9: how long until its successor answers, with the weights of the cloud's newest global? The last line is JSON.
 """
+
 import argparse
 import asyncio
 import json
@@ -62,10 +63,13 @@ def measure(folder: Path, seconds: int) -> dict[str, float]:
     finally:
         up.stop()
     return {
-        "resting_p50_ms": resting.round_trip_p50_ms, "resting_p95_ms": resting.round_trip_p95_ms,
-        "training_p50_ms": training.round_trip_p50_ms, "training_p95_ms": training.round_trip_p95_ms,
+        "resting_p50_ms": resting.round_trip_p50_ms,
+        "resting_p95_ms": resting.round_trip_p95_ms,
+        "training_p50_ms": training.round_trip_p50_ms,
+        "training_p95_ms": training.round_trip_p95_ms,
         "p95_ratio": round(training.round_trip_p95_ms / resting.round_trip_p95_ms, 3),
-        "trainer_share_of_a_core": round(share, 3), "key_frames": training.key_frames,
+        "trainer_share_of_a_core": round(share, 3),
+        "key_frames": training.key_frames,
         "restored_after_kill_s": round(restored_s, 2),
     }
 

@@ -6,6 +6,7 @@ A gateway with a stub worker of 30 ms; a few clients stay, others come one by on
 of each part is read every few seconds; after a tenth of the time, in which all warms up, a line is fitted through it.
 The promise: no descriptor and no thread more, and at most 5 MB an hour. The last line is JSON.
 """
+
 import argparse
 import asyncio
 import json
@@ -53,7 +54,9 @@ async def soak(crew: Crew, seconds: float, clients: int, *, every_s: float) -> d
     await load
     after = await held(crew)
     return {
-        "hours": round(seconds / 3600, 3), "visits": visits, "lost": sum(report.lost for report in reports),
+        "hours": round(seconds / 3600, 3),
+        "visits": visits,
+        "lost": sum(report.lost for report in reports),
         **{f"{part}_mb_an_hour": slope for part, slope in zip(PARTS, slopes(samples), strict=True)},
         **{f"{name}_delta": after[name] - before[name] for name in before},
     }
@@ -61,7 +64,7 @@ async def soak(crew: Crew, seconds: float, clients: int, *, every_s: float) -> d
 
 def slopes(samples: list[tuple[float, ...]]) -> list[float]:
     """A unit an hour, of each column after the first, which is seconds."""
-    times_s, *columns = np.array(samples[round(WARM_UP_SHARE * len(samples)):]).T
+    times_s, *columns = np.array(samples[round(WARM_UP_SHARE * len(samples)) :]).T
     return [round(float(np.polyfit(times_s - times_s[0], column, 1)[0]) * 3600, 2) for column in columns]
 
 

@@ -51,8 +51,10 @@ def main() -> None:
             source = make_clip(Path(folder) / "source.mp4", size, args.clip, args.frames)
             seconds = measure(source, Path(folder) / "out.mp4", stylizer, size, args.rounds)
             frames = args.frames
-            row = {k: {"ours": round(seconds[1] / seconds[k], 2), "paper": round(equation_6(size, frames, k), 1)}
-                   for k in INTERVALS}
+            row = {
+                k: {"ours": round(seconds[1] / seconds[k], 2), "paper": round(equation_6(size, frames, k), 1)}
+                for k in INTERVALS
+            }
             result[f"{size[0]}x{size[1]}"] = {"every_frame_fps": round(frames / seconds[1], 1), "speedup": row}
             cells = " ".join(f"{cell['ours']:6.2f}/{cell['paper']:6.1f}" for cell in row.values())
             print(f"{f'{size[0]}x{size[1]}':>10} {frames / seconds[1]:8.1f} fps {cells}", flush=True)
@@ -70,7 +72,12 @@ def measure(source: Path, out: Path, stylizer: Stylizer, size: tuple[int, int], 
             with Clip(source) as clip:
                 answers = GridAnswers(stylizer, style_picture("dusk"), size=size, strength=1.0, rate=clip.rate)
                 stylize_video(
-                    clip, out, answers, choice=fixed(interval), mode=MODES["grid"], estimate=ESTIMATORS["dis"](),
+                    clip,
+                    out,
+                    answers,
+                    choice=fixed(interval),
+                    mode=MODES["grid"],
+                    estimate=ESTIMATORS["dis"](),
                     size=size,
                 )
             measured.append(time.process_time() - started_s)

@@ -45,9 +45,11 @@ def main() -> None:
 def measured(grid: Stylizer, paper: PaperStylizer, content: np.ndarray) -> dict[str, float]:
     grid_style, paper_style = grid.style(content[:, ::-1]), paper.style(content[:, ::-1])
     transforms = grid.stylize(content, grid_style)
-    return {"paper_s": best_s(lambda: paper.stylize(content, paper_style)),
-            "grid_s": best_s(lambda: grid.stylize(content, grid_style)),
-            "applied_s": best_s(lambda: apply_grid(content, transforms))}
+    return {
+        "paper_s": best_s(lambda: paper.stylize(content, paper_style)),
+        "grid_s": best_s(lambda: grid.stylize(content, grid_style)),
+        "applied_s": best_s(lambda: apply_grid(content, transforms)),
+    }
 
 
 def best_s(call: Callable[[], object]) -> float:

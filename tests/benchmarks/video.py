@@ -62,7 +62,12 @@ def compare(
             with Clip(source) as clip:
                 answers = GridAnswers(stylizer, style, size=size, strength=1.0, rate=clip.rate)
                 frames = stylize_video(
-                    clip, out, answers, choice=fixed(interval), mode=MODES["grid"], estimate=ESTIMATORS["dis"](),
+                    clip,
+                    out,
+                    answers,
+                    choice=fixed(interval),
+                    mode=MODES["grid"],
+                    estimate=ESTIMATORS["dis"](),
                     size=size,
                 )
             wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s

@@ -1,4 +1,5 @@
 """The page in a real browser, with a clip as its camera, against the whole system."""
+
 from collections.abc import AsyncIterator
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """The page as a user meets it, with a server that knows the styles but stylizes nothing."""
+
 from collections.abc import AsyncIterator
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """The page's optical flow, held against known motion and OpenCV's, and what it is used for."""
+
 import base64
 from pathlib import Path
 
@@ -28,12 +29,20 @@ def noise(width: int, height: int) -> np.ndarray:
 
 async def on_plane(page: Page, function: str, plane: np.ndarray, *args: int) -> np.ndarray:
     """What a function of planes.js makes of a plane."""
-    result = await run(page, """
+    result = await run(
+        page,
+        """
       const { [name]: change } = await import('/flow/planes.js');
       const plane = { width, height, pixels: new Float32Array(bytes(data).buffer) };
       const changed = change(plane, ...args);
       return { ...changed, pixels: toText(new Uint8Array(changed.pixels.buffer)) };
-    """, name=function, data=text(plane.tobytes()), width=plane.shape[1], height=plane.shape[0], args=args)
+    """,
+        name=function,
+        data=text(plane.tobytes()),
+        width=plane.shape[1],
+        height=plane.shape[0],
+        args=args,
+    )
     return numbers(result["pixels"]).reshape(result["height"], result["width"])
 
 
@@ -78,14 +87,22 @@ def known_flow(a: tuple, b: tuple) -> np.ndarray:
 
 async def flow(page: Page, a: np.ndarray, b: np.ndarray, *, for_grid: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """The page's flow from a to b in pixels [H, W, 2], and its validity [H, W]."""
-    result = await run(page, """
+    result = await run(
+        page,
+        """
       const { Estimator } = await import('/flow/estimator.js');
       const [from, to] = [a, b].map((data) => ({ width, height, pixels: bytes(data) }));
       const estimator = new Estimator(forGrid);
       estimator.addKey(1, to);
       const { width: w, height: h, normalizedFlow } = estimator.estimate(from, 1);
       return { w, h, flow: toText(new Uint8Array(normalizedFlow.buffer)) };
-    """, a=text(a.tobytes()), b=text(b.tobytes()), width=a.shape[1], height=a.shape[0], forGrid=for_grid)
+    """,
+        a=text(a.tobytes()),
+        b=text(b.tobytes()),
+        width=a.shape[1],
+        height=a.shape[0],
+        forGrid=for_grid,
+    )
     moves = numbers(result["flow"]).reshape(result["h"], result["w"], 4)
     large = cv2.resize(moves, (a.shape[1], a.shape[0]), interpolation=cv2.INTER_LINEAR)
     return large[..., :2] * [a.shape[1], a.shape[0]], large[..., 2]
@@ -202,7 +219,9 @@ def residual(now: np.ndarray, key: np.ndarray, moves: np.ndarray) -> float:
 
 
 async def test_the_size_follows_the_time_it_takes(page):
-    sides = await run(page, """
+    sides = await run(
+        page,
+        """
       const { Pace } = await import('/flow/estimator.js');
       const pace = new Pace();
       const after = (ms, flows) => {
@@ -211,7 +230,8 @@ async def test_the_size_follows_the_time_it_takes(page):
       };
       const slow = [after(30, 14), after(8, 1), after(30, 15), after(30, 150)];
       return [...slow, after(7, 150), after(3, 15), after(3, 150)];
-    """)
+    """,
+    )
 
     assert sides == [256, 224, 192, 160, 160, 192, 256]
 
@@ -250,7 +270,9 @@ async def track(page: Page, script: str, mode: str = "grid") -> object:
 
 
 async def test_the_flow_to_a_key_frame_is_there_when_its_late_answer_comes(page):
-    before, after, picture = await track(page, """
+    before, after, picture = await track(
+        page,
+        """
       for (let id = 0; id < 4; id++) see(id);
       const first = comparison();
       tracker.announce(1);
@@ -263,7 +285,8 @@ async def test_the_flow_to_a_key_frame_is_there_when_its_late_answer_comes(page)
       }
       const picture = tracker.show(1);
       return [before, { frameId: tracker.flow.frameId, move: move(tracker.flow) }, picture];
-    """)
+    """,
+    )
 
     assert before is None and picture is None
     assert after["frameId"] == 29
@@ -271,7 +294,9 @@ async def test_the_flow_to_a_key_frame_is_there_when_its_late_answer_comes(page)
 
 
 async def test_the_key_frame_on_show_and_those_on_their_way_take_turns(page):
-    turns = await track(page, """
+    turns = await track(
+        page,
+        """
       const turns = [];
       for (let id = 0; id < 3; id++) see(id);
       tracker.announce(0);
@@ -285,13 +310,16 @@ async def test_the_key_frame_on_show_and_those_on_their_way_take_turns(page):
       const shown = tracker.flow.frameId;
       const others = [1, 2].map((id) => { tracker.show(id); return tracker.flow.frameId; });
       return [shown, ...others];
-    """)
+    """,
+    )
 
     assert turns[0] >= 4 and min(turns) >= 3
 
 
 async def test_a_busy_worker_skips_frames_and_says_so(page):
-    stats, newest = await track(page, """
+    stats, newest = await track(
+        page,
+        """
       see(0);
       tracker.announce(0);
       tracker.show(0);
@@ -299,14 +327,17 @@ async def test_a_busy_worker_skips_frames_and_says_so(page):
       await comparison();
       await comparison();
       return [tracker.stats, tracker.flow.frameId];
-    """)
+    """,
+    )
 
     assert stats["flowsSkipped"] == 18 and newest == 19
     assert stats["flowMs"] > 0 and stats["flowSize"] == [256, 144]
 
 
 async def test_frames_are_remembered_for_three_seconds_and_a_bounded_number(page):
-    by_time, by_count, crowded_out = await track(page, """
+    by_time, by_count, crowded_out = await track(
+        page,
+        """
       const forgotten = () => tracker.stats.keyFramesForgotten;
       const known = (id) => { const before = forgotten(); tracker.announce(id); return forgotten() === before; };
       see(0, 0);
@@ -315,7 +346,8 @@ async def test_frames_are_remembered_for_three_seconds_and_a_bounded_number(page
       const byTime = [known(0), known(1), known(2)];
       for (let id = 10; id < 210; id++) see(id, 3500);
       return [byTime, [known(81), known(82), known(209)], tracker.stats.framesForgotten];
-    """)
+    """,
+    )
 
     assert by_time == [False, True, True]
     assert by_count == [False, True, True] and crowded_out == 2 + 200 - 128
@@ -323,7 +355,9 @@ async def test_frames_are_remembered_for_three_seconds_and_a_bounded_number(page
 
 async def test_what_is_kept_for_key_frames_is_bounded(page):
     """Answers that never come must not fill the memory: the one on show stays, the oldest of the others goes."""
-    kept, let_go = await track(page, """
+    kept, let_go = await track(
+        page,
+        """
       for (let id = 0; id < 30; id++) {
         see(id);
         tracker.announce(id);
@@ -331,25 +365,33 @@ async def test_what_is_kept_for_key_frames_is_bounded(page):
       }
       const kept = Array.from({ length: 30 }, (_, id) => id).filter((id) => tracker.show(id));
       return [kept, tracker.stats.keyFramesForgotten];
-    """, mode="residual")
+    """,
+        mode="residual",
+    )
 
     assert kept == [0, 27, 28, 29] and let_go == 26
 
 
 async def test_the_key_frames_colours_are_kept_where_they_are_needed(page):
-    size, right = await track(page, """
+    size, right = await track(
+        page,
+        """
       see(7);
       tracker.announce(7);
       const picture = tracker.show(7);
       const [shown] = picture.getContext('2d').getImageData(100, 50, 1, 1).data;
       return [[picture.width, picture.height], shown === context.getImageData(100, 50, 1, 1).data[0]];
-    """, mode="residual")
+    """,
+        mode="residual",
+    )
 
     assert size == [640, 360] and right
 
 
 async def test_a_picture_of_another_shape_begins_anew(page):
-    flow, forgotten = await track(page, """
+    flow, forgotten = await track(
+        page,
+        """
       see(0);
       tracker.announce(0);
       tracker.show(0);
@@ -357,7 +399,8 @@ async def test_a_picture_of_another_shape_begins_anew(page):
       see(1, 33, 180);
       tracker.announce(0);
       return [tracker.flow, tracker.stats.keyFramesForgotten];
-    """)
+    """,
+    )
 
     assert flow is None and forgotten == 1
 
@@ -394,9 +437,13 @@ async def test_a_look_is_carried_over_to_the_next_key_frame(page):
     """By a whole cell to the right; what comes in from outside is the edge's; what is not sure stays in place."""
     grid = make_grid((2, 3, 5))
 
-    still, moved, unsure = await carry(page, grid, """
+    still, moved, unsure = await carry(
+        page,
+        grid,
+        """
       return [carried(), carried(flow(0), flow(-0.2)), carried(flow(0), flow(-0.2, 0.25))];
-    """)
+    """,
+    )
 
     np.testing.assert_allclose(moved[:, :, :, 3:], still[:, :, :, :-3], atol=1e-5)
     np.testing.assert_allclose(moved[:, :, :, :2], still[:, :, :, [0, 0]], atol=1e-5)

@@ -40,10 +40,13 @@ async def drawn(
     page: Page, mode: str, image: np.ndarray, grid: np.ndarray, flow: np.ndarray | None, key: np.ndarray | None
 ) -> np.ndarray:
     """What the page's renderer draws."""
+
     def rgba(rgb: np.ndarray | None) -> str | None:
         return None if rgb is None else text(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]).tobytes())
 
-    url = await run(page, """
+    url = await run(
+        page,
+        """
       const { Renderer } = await import('/render/renderer.js');
       const canvasOf = (data) => {
         const pixels = new ImageData(new Uint8ClampedArray(bytes(data)), width);
@@ -63,9 +66,16 @@ async def drawn(
       const drawn = canvas.toDataURL();
       renderer.destroy();
       return drawn;
-    """, mode=mode, image=rgba(image), key=rgba(key), width=image.shape[1], size=grid.shape[1:4],
-        grid=floats(grid), flow=None if flow is None else text(flow.tobytes()),
-        cells=None if flow is None else flow.shape[:2])
+    """,
+        mode=mode,
+        image=rgba(image),
+        key=rgba(key),
+        width=image.shape[1],
+        size=grid.shape[1:4],
+        grid=floats(grid),
+        flow=None if flow is None else text(flow.tobytes()),
+        cells=None if flow is None else flow.shape[:2],
+    )
     return picture(url)
 
 

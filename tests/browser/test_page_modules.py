@@ -1,4 +1,5 @@
 """The page's JavaScript modules, run in a real browser and held against their Python twins."""
+
 import base64
 import json
 import struct
@@ -20,6 +21,7 @@ from support.in_page import floats, picture, psnr, run, text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
+
 def stylized_frame(grid: np.ndarray, frame_id: int = 7) -> StylizedFrame:
     size, packed = grid.shape[1:4], pack_grid(grid)
     return StylizedFrame("s", frame_id, "style-dusk", "edge", "model", True, size, packed, 1.0, 2.0, "")
@@ -29,11 +31,14 @@ def stylized_frame(grid: np.ndarray, frame_id: int = 7) -> StylizedFrame:
 
 
 async def test_every_frame_id_has_the_bits_that_the_gateway_reads(page):
-    words = await run(page, """
+    words = await run(
+        page,
+        """
       const { stampBits } = await import('/capture/frame_strip.js');
       const words = new Uint32Array(65536).map((_, id) => stampBits(id).reduce((word, bit) => word * 2 + bit, 0));
       return toText(new Uint8Array(words.buffer));
-    """)
+    """,
+    )
     bits = np.unpackbits(np.frombuffer(base64.b64decode(words), "<u4").astype(">u4").view(np.uint8)).reshape(-1, 32)
 
     for frame_id in range(65536):
@@ -44,14 +49,19 @@ async def test_every_frame_id_has_the_bits_that_the_gateway_reads(page):
 async def test_a_stamp_drawn_on_a_canvas_is_read_by_the_gateway(page, width):
     ids = [0, 1, 255, 256, 21845, 32767, 65535]
 
-    strips = await run(page, """
+    strips = await run(
+        page,
+        """
       const { STRIP_ROWS, drawStamp } = await import('/capture/frame_strip.js');
       const context = new OffscreenCanvas(width, STRIP_ROWS + 8).getContext('2d');
       return ids.map((id) => {
         drawStamp(context, id, width, 8);
         return toText(context.getImageData(0, 8, width, STRIP_ROWS).data);
       });
-    """, ids=ids, width=width)
+    """,
+        ids=ids,
+        width=width,
+    )
 
     rows = [np.frombuffer(base64.b64decode(strip), np.uint8).reshape(-1, width, 4)[..., 1] for strip in strips]
     assert [len(strip) for strip in rows] == [frame_strip.STRIP_ROWS] * len(ids)
@@ -61,10 +71,14 @@ async def test_a_stamp_drawn_on_a_canvas_is_read_by_the_gateway(page, width):
 async def test_a_frame_is_newer_across_the_wrap_of_the_ids(page):
     pairs = [(1, 0), (0, 1), (5, 5), (3, 65530), (65530, 3)]
 
-    newer = await run(page, """
+    newer = await run(
+        page,
+        """
       const { isNewer } = await import('/capture/frame_strip.js');
       return pairs.map(([a, b]) => isNewer(a, b));
-    """, pairs=pairs)
+    """,
+        pairs=pairs,
+    )
 
     assert newer == [True, False, False, True, False]
 
@@ -72,7 +86,9 @@ async def test_a_frame_is_newer_across_the_wrap_of_the_ids(page):
 async def test_the_sent_picture_is_small_even_stamped_and_remembered(page):
     sizes = [(1920, 1080), (1080, 1920), (641, 359), (320, 240)]
 
-    sent = await run(page, """
+    sent = await run(
+        page,
+        """
       const { SentPicture } = await import('/capture/sender.js');
       const announced = [];
       const sender = new SentPicture(true, (width, height) => announced.push([width, height]));
@@ -85,7 +101,9 @@ async def test_the_sent_picture_is_small_even_stamped_and_remembered(page):
       const tracks = sender.stream.getVideoTracks().length;
       sender.destroy();
       return { announced, times, tracks };
-    """, sizes=sizes)
+    """,
+        sizes=sizes,
+    )
 
     assert sent["announced"] == [[640, 360], [360, 640], [640, 358], [320, 240]]
     assert sent["times"] == [None, None, 1476, 3499]  # the newest 1024 of 2000
@@ -100,7 +118,9 @@ async def test_chunks_of_two_messages_join_in_any_order(page):
     chunks = [c for n, grid in enumerate(grids) for c in to_chunks(n, stylized_frame(grid, 40 + n))]
     order = np.random.default_rng(0).permutation(len(chunks))
 
-    frames = await run(page, """
+    frames = await run(
+        page,
+        """
       const { ChunkAssembler } = await import('/net/chunks.js');
       const { readStylizedFrame } = await import('/net/messages.js');
       const assembler = new ChunkAssembler();
@@ -108,7 +128,9 @@ async def test_chunks_of_two_messages_join_in_any_order(page):
       const frames = await Promise.all(payloads.map(readStylizedFrame));
       return frames.sort((a, b) => a.frameId - b.frameId).map(({ grid, ...header }) =>
         ({ ...header, size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) }));
-    """, chunks=[text(chunks[i]) for i in order])
+    """,
+        chunks=[text(chunks[i]) for i in order],
+    )
 
     for frame, grid, frame_id in zip(frames, grids, (40, 41), strict=True):
         coefficients = np.frombuffer(base64.b64decode(frame.pop("coefficients")), "<f4")
@@ -121,12 +143,20 @@ async def test_hostile_chunks_are_counted_and_change_nothing(page):
         return struct.pack(">IHH", message, index, total) + payload
 
     hostile = [
-        b"", b"short", chunk(1, 0, 1, b""), chunk(1, 1, 1), chunk(1, 0, 0), chunk(1, 0, 65), chunk(1, 0, 65535),
+        b"",
+        b"short",
+        chunk(1, 0, 1, b""),
+        chunk(1, 1, 1),
+        chunk(1, 0, 0),
+        chunk(1, 0, 65),
+        chunk(1, 0, 65535),
         chunk(1, 0, 1, bytes(CHUNK_BYTES + 1)),
     ]
     repeated = [chunk(2, 0, 2), chunk(2, 0, 2), chunk(2, 1, 3)]
 
-    result = await run(page, """
+    result = await run(
+        page,
+        """
       const { ChunkAssembler } = await import('/net/chunks.js');
       const assembler = new ChunkAssembler();
       const joined = [...chunks.map((chunk) => bytes(chunk).buffer), 'text', null].map((chunk) => assembler.add(chunk));
@@ -137,7 +167,9 @@ async def test_hostile_chunks_are_counted_and_change_nothing(page):
       function part(message) {
         return btoa(String.fromCharCode(0, 0, 0, message, 0, 0, 0, 2, 120));
       }
-    """, chunks=[text(data) for data in hostile + repeated])
+    """,
+        chunks=[text(data) for data in hostile + repeated],
+    )
 
     assert result == {"joined": 0, "malformed": len(hostile) + 2 + 2, "dropped": 2}  # ten begun, eight kept
 
@@ -158,10 +190,14 @@ async def test_a_message_that_does_not_fit_the_contract_is_no_frame(page):
     rng = np.random.default_rng(0)
     bad += [rng.bytes(int(rng.integers(0, 200))) for _ in range(200)]
 
-    read = await run(page, """
+    read = await run(
+        page,
+        """
       const { readStylizedFrame } = await import('/net/messages.js');
       return Promise.all(messages.map(async (message) => await readStylizedFrame(bytes(message)) !== null));
-    """, messages=[text(data) for data in [message(good, grid), *bad]])
+    """,
+        messages=[text(data) for data in [message(good, grid), *bad]],
+    )
 
     assert read[0] and not any(read[1:])
 
@@ -172,11 +208,16 @@ async def test_a_packed_grid_is_read_as_python_reads_it(page, size):
     for spread in (0.3, 100):
         packed = pack_grid(np.random.default_rng(1).uniform(-spread, spread, (3, *size, 4)).astype(np.float32))
 
-        read = await run(page, """
+        read = await run(
+            page,
+            """
           const { unpackGrid } = await import('/net/grid_codec.js');
           const grid = await unpackGrid(size, bytes(packed));
           return { size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) };
-        """, size=size, packed=text(packed))
+        """,
+            size=size,
+            packed=text(packed),
+        )
 
         coefficients = np.frombuffer(base64.b64decode(read["coefficients"]), "<f4").astype(np.float16)
         np.testing.assert_array_equal(coefficients, unpack_grid(packed, size).ravel())
@@ -187,14 +228,27 @@ async def test_bytes_that_are_not_one_packed_grid_of_that_size_are_none(page):
     grid = make_grid((1, 2, 3))
     packed, body = pack_grid(grid), bytes(2 * grid.size)
     bad = [
-        b"", packed[:-1], packed[:20], packed + b"x", packed + packed, packed[:-1] + b"x", body, grid.tobytes(),
-        zlib.compress(body[:-1]), zlib.compress(body + b"x"), zlib.compress(body)[2:-4],
+        b"",
+        packed[:-1],
+        packed[:20],
+        packed + b"x",
+        packed + packed,
+        packed[:-1] + b"x",
+        body,
+        grid.tobytes(),
+        zlib.compress(body[:-1]),
+        zlib.compress(body + b"x"),
+        zlib.compress(body)[2:-4],
     ]
 
-    read = await run(page, """
+    read = await run(
+        page,
+        """
       const { unpackGrid } = await import('/net/grid_codec.js');
       return Promise.all(packed.map(async (packed) => await unpackGrid([1, 2, 3], bytes(packed)) !== null));
-    """, packed=[text(data) for data in [packed, *bad]])
+    """,
+        packed=[text(data) for data in [packed, *bad]],
+    )
 
     assert read == [True] + len(bad) * [False]
 
@@ -202,7 +256,9 @@ async def test_bytes_that_are_not_one_packed_grid_of_that_size_are_none(page):
 async def test_of_what_would_fill_the_memory_only_the_beginning_is_inflated(page):
     bomb = zlib.compress(bytes(1 << 28), 9)  # 256 MB in 261 KB
 
-    read, inflated = await run(page, """
+    read, inflated = await run(
+        page,
+        """
       let inflated = 0;
       const Inflater = window.DecompressionStream;
       window.DecompressionStream = class {
@@ -218,7 +274,9 @@ async def test_of_what_would_fill_the_memory_only_the_beginning_is_inflated(page
       const grid = await unpackGrid([8, 9, 16], bytes(bomb));
       window.DecompressionStream = Inflater;
       return [grid, inflated];
-    """, bomb=text(bomb))
+    """,
+        bomb=text(bomb),
+    )
 
     assert read is None and 0 < inflated < 32 << 10
 
@@ -226,10 +284,14 @@ async def test_of_what_would_fill_the_memory_only_the_beginning_is_inflated(page
 async def test_control_messages_are_objects_with_a_type(page):
     texts = ['{"type":"dropped","frame_id":3}', "{", "[]", "null", '{"type":3}', "7", None]
 
-    read = await run(page, """
+    read = await run(
+        page,
+        """
       const { readControl } = await import('/net/messages.js');
       return texts.map((text) => readControl(text));
-    """, texts=texts)
+    """,
+        texts=texts,
+    )
 
     assert read == [{"type": "dropped", "frame_id": 3}] + [None] * 6
 
@@ -325,7 +387,9 @@ async def test_a_look_fades_as_its_python_twin_does(page):
             twin.arrive(grids[index], cut=cut)
         wanted.append(apply_grid(content, twin.step()))
 
-    shown = await run(page, """
+    shown = await run(
+        page,
+        """
       const { GridFade } = await import('/render/grid_fade.js');
       const [look, shown] = [new GridFade(), []];
       for (let step = 0; step < 36; step++) {
@@ -335,7 +399,10 @@ async def test_a_look_fades_as_its_python_twin_does(page):
         shown.push(grid && { size: grid.size, data: toText(new Uint8Array(grid.coefficients.buffer)) });
       }
       return shown;
-    """, grids=[floats(grid) for grid in grids], arrivals={str(step): v for step, v in arrivals.items()})
+    """,
+        grids=[floats(grid) for grid in grids],
+        arrivals={str(step): v for step, v in arrivals.items()},
+    )
 
     drawn_anew = [0, *range(2, 13), 20, *range(24, 32)]
     assert [step for step, grid in enumerate(shown) if grid] == drawn_anew
@@ -348,13 +415,17 @@ async def test_a_look_fades_as_its_python_twin_does(page):
 async def test_the_first_look_is_shown_at_once(page):
     grid = make_grid((2, 2, 3))
 
-    shown = await run(page, """
+    shown = await run(
+        page,
+        """
       const { GridFade } = await import('/render/grid_fade.js');
       const look = new GridFade();
       const before = look.step();
       look.arrive(gridOf([2, 2, 3], grid), false);
       return [before, look.step(), look.step()].map((grid) => grid && [...grid.coefficients]);
-    """, grid=floats(grid))
+    """,
+        grid=floats(grid),
+    )
 
     assert shown == [[1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0], [float(number) for number in grid.ravel()], None]
 
@@ -364,7 +435,9 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
     content, grid = photo(320, 180), make_grid()
     rgba = np.dstack([content, np.full((180, 320), 255, np.uint8)])
 
-    shown = await run(page, """
+    shown = await run(
+        page,
+        """
       const { Player } = await import('/render/player.js');
       const element = (name, parent) => (parent ?? document.body).appendChild(document.createElement(name));
       const [stage, dock] = [element('main'), element('footer')];
@@ -384,7 +457,12 @@ async def test_before_is_left_of_the_divider_as_it_is_seen(page, mirrored):
       stage.remove();
       dock.remove();
       return { shown, ...snapshot };
-    """, mirrored=mirrored, size=grid.shape[1:4], grid=floats(grid), rgba=text(rgba.tobytes()))
+    """,
+        mirrored=mirrored,
+        size=grid.shape[1:4],
+        grid=floats(grid),
+        rgba=text(rgba.tobytes()),
+    )
 
     before, after = np.split(picture(shown["shown"]), 2, axis=1)[:: -1 if mirrored else 1]
     source, output = picture(shown["source"]), picture(shown["output"])
@@ -398,7 +476,9 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
     content, grid = photo(320, 180), make_grid((1, 2, 2))
     rgba = np.dstack([content, np.full((180, 320), 255, np.uint8)])
 
-    pictures = await run(page, """
+    pictures = await run(
+        page,
+        """
       const { Player } = await import('/render/player.js');
       const { getParameter } = WebGL2RenderingContext.prototype;
       const drawn = [];
@@ -419,7 +499,10 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
         player.destroy();
       }
       return drawn;
-    """, grid=floats(grid), rgba=text(rgba.tobytes()))
+    """,
+        grid=floats(grid),
+        rgba=text(rgba.tobytes()),
+    )
 
     (before, after), (software, still) = pictures
     assert psnr(picture(before), apply_grid(content, grid)) >= 40 and psnr(picture(after), picture(before)) < 35
@@ -434,7 +517,9 @@ async def test_a_connection_that_was_made_is_kept_until_it_is_out_of_reach(page)
     tab = await page.context.browser.new_page()
     await tab.goto(page.url)
 
-    waiting, reason = await run(tab, """
+    waiting, reason = await run(
+        tab,
+        """
       const timers = new Map();
       window.setTimeout = (action, delay, ...values) => timers.set(timers.size + 1, { action, delay, values }).size;
       window.clearTimeout = (id) => { if (timers.has(id)) timers.set(id, {}); };
@@ -466,12 +551,12 @@ async def test_a_connection_that_was_made_is_kept_until_it_is_out_of_reach(page)
       const { action, values } = [...timers.values()].pop();
       action(...values);
       return [waiting, await connection.lost];
-    """)
+    """,
+    )
     await tab.close()
 
     assert waiting == 0
     assert reason == "The server is out of reach."
-
 
 
 async def test_answers_are_handed_on_in_their_order_and_none_once_the_session_is_over(page):
@@ -480,7 +565,9 @@ async def test_answers_are_handed_on_in_their_order_and_none_once_the_session_is
     await tab.goto(page.url)
     answers = [stylized_frame(make_grid(size), n) for n, size in enumerate([(16, 32, 32), (1, 1, 1), (1, 1, 1)])]
 
-    taken, malformed = await run(tab, """
+    taken, malformed = await run(
+        tab,
+        """
       const [taken, channels] = [[], {}];
       let [malformed, unpacked] = [0, 0];
       window.DecompressionStream = class extends DecompressionStream {
@@ -514,17 +601,22 @@ async def test_answers_are_handed_on_in_their_order_and_none_once_the_session_is
       session.destroy();
       await until(() => unpacked === 6);  // one after the other, so that the two before are done with
       return [taken, malformed];
-    """, chunks=[text(chunk) for n, answer in enumerate(answers) for chunk in to_chunks(n, answer)])
+    """,
+        chunks=[text(chunk) for n, answer in enumerate(answers) for chunk in to_chunks(n, answer)],
+    )
     await tab.close()
 
     assert taken == [0, 1, 2] and malformed == 1
 
 
 async def test_retries_come_later_and_later_and_are_spread(page):
-    delays = await run(page, """
+    delays = await run(
+        page,
+        """
       const { retryDelayMs } = await import('/net/session.js');
       return Array.from({ length: 12 }, (_, attempt) => [retryDelayMs(attempt, 0), retryDelayMs(attempt, 1)]);
-    """)
+    """,
+    )
 
     longest = [most for _, most in delays]
     assert longest[:4] == [500, 1000, 2000, 4000] and longest[-1] == 4000
@@ -532,7 +624,9 @@ async def test_retries_come_later_and_later_and_are_spread(page):
 
 
 async def test_stats_count_frames_and_the_age_of_the_look(page):
-    empty, busy, later = await run(page, """
+    empty, busy, later = await run(
+        page,
+        """
       const { Stats } = await import('/ui/stats.js');
       const stats = new Stats();
       const empty = stats.snapshot(0);
@@ -541,7 +635,8 @@ async def test_stats_count_frames_and_the_age_of_the_look(page):
       const busy = stats.snapshot(4000);
       stats.keyFrame(undefined, 4000);
       return [empty, busy, stats.snapshot(9000)];
-    """)
+    """,
+    )
 
     assert (empty["fps"], empty["keyFrames"], empty["keyFrameAgeMs"], empty["roundTripMs"]) == (0, 0, None, None)
     assert busy["fps"] == pytest.approx(30) and busy["keyFrames"] == 1

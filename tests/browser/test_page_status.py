@@ -1,4 +1,5 @@
 """The operators' page in a real browser, with a gateway that says what a test wants."""
+
 import copy
 from collections.abc import AsyncIterator
 
@@ -15,25 +16,64 @@ expect.set_options(timeout=30_000)
 STATE = {
     "alerts": [],
     "figures": {
-        "streams": 2, "fps": 59.6, "key_frames_per_s": 3.9, "queue": 1, "oldest_s": 0.44, "round_trip_p50_ms": 67.2,
-        "round_trip_p95_ms": 109.4, "loop_lag_p99_ms": 4.2,
+        "streams": 2,
+        "fps": 59.6,
+        "key_frames_per_s": 3.9,
+        "queue": 1,
+        "oldest_s": 0.44,
+        "round_trip_p50_ms": 67.2,
+        "round_trip_p95_ms": 109.4,
+        "loop_lag_p99_ms": 4.2,
     },
     "stages_ms": {"encode": 6.0, "queue": 4.0, "decode": 2.0, "stylize": 31.0, "return": 12.0},
     "history": {"step_s": 1, "queue": [0, 1, None, 4], "key_frames_per_s": [3, 4, 4, 4], "oldest_s": [0.1, 0.2, 0.3]},
     "streams": [
-        {"number": 1, "style": "Dusk", "size": [640, 360], "fps": 29.9, "age_s": 0.31, "key_frames": 412,
-         "answers": 408, "in_flight": 1, "drops": {"late": 2, "deadline": 1}},
-        {"number": 7, "style": "own photo", "size": [360, 640], "fps": 30, "age_s": 3.1, "key_frames": 9, "answers": 8,
-         "in_flight": 2, "drops": {}},
+        {
+            "number": 1,
+            "style": "Dusk",
+            "size": [640, 360],
+            "fps": 29.9,
+            "age_s": 0.31,
+            "key_frames": 412,
+            "answers": 408,
+            "in_flight": 1,
+            "drops": {"late": 2, "deadline": 1},
+        },
+        {
+            "number": 7,
+            "style": "own photo",
+            "size": [360, 640],
+            "fps": 30,
+            "age_s": 3.1,
+            "key_frames": 9,
+            "answers": 8,
+            "in_flight": 2,
+            "drops": {},
+        },
     ],
     "roles": [
         {"role": "gateway", "processes": 1, "cpu": 0.31, "memory_bytes": 141e6, "details": {}},
-        {"role": "stylize", "processes": 2, "cpu": 0.42, "memory_bytes": 1.2e9,
-         "details": {"key_frames_per_s": 3.9, "busy": 0.21}},
-        {"role": "train", "processes": 1, "cpu": 0.5, "memory_bytes": 612e6,
-         "details": {"samples": 212, "images": 18240}},
-        {"role": "aggregate", "processes": 0, "cpu": 0, "memory_bytes": 0,
-         "details": {"round": 0, "updates": 0, "refused": 0}},
+        {
+            "role": "stylize",
+            "processes": 2,
+            "cpu": 0.42,
+            "memory_bytes": 1.2e9,
+            "details": {"key_frames_per_s": 3.9, "busy": 0.21},
+        },
+        {
+            "role": "train",
+            "processes": 1,
+            "cpu": 0.5,
+            "memory_bytes": 612e6,
+            "details": {"samples": 212, "images": 18240},
+        },
+        {
+            "role": "aggregate",
+            "processes": 0,
+            "cpu": 0,
+            "memory_bytes": 0,
+            "details": {"round": 0, "updates": 0, "refused": 0},
+        },
     ],
     "models": {"3f2a91c07be4": 2},
     "rounds": [
@@ -93,10 +133,21 @@ async def test_it_follows_without_reload(page, server):
 
 
 async def test_where_there_is_nothing_it_says_so(page, server):
-    server.status_answer |= {"streams": [], "rounds": [], "stages_ms": {}, "models": {},
-                             "history": {"step_s": 1, "queue": [], "key_frames_per_s": [], "oldest_s": []}}
-    server.status_answer["figures"] |= {"streams": 0, "queue": None, "oldest_s": None, "round_trip_p50_ms": None,
-                                        "round_trip_p95_ms": None, "loop_lag_p99_ms": None}
+    server.status_answer |= {
+        "streams": [],
+        "rounds": [],
+        "stages_ms": {},
+        "models": {},
+        "history": {"step_s": 1, "queue": [], "key_frames_per_s": [], "oldest_s": []},
+    }
+    server.status_answer["figures"] |= {
+        "streams": 0,
+        "queue": None,
+        "oldest_s": None,
+        "round_trip_p50_ms": None,
+        "round_trip_p95_ms": None,
+        "loop_lag_p99_ms": None,
+    }
     await page.goto(f"{server.url}/status.html")
 
     for sentence in ("Nobody is here.", "No round yet.", "No key frame in the last minute."):
@@ -148,13 +199,16 @@ async def test_it_fits_every_screen(page, server, viewport):
 
 
 async def chart(page: Page, values: list[float | None], **options: int) -> dict:
-    return await page.evaluate("""async ([values, options]) => {
+    return await page.evaluate(
+        """async ([values, options]) => {
       const { Chart } = await import('/status/chart.js');
       const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
       const top = new Chart(svg, options).show(values);
       const [area, line] = ['area', 'line'].map((name) => svg.querySelector(`.${name}`).getAttribute('d'));
       return { top, line, area };
-    }""", [values, options])
+    }""",
+        [values, options],
+    )
 
 
 async def test_a_chart_begins_at_zero_and_ends_on_the_right(page, server):

@@ -1,4 +1,5 @@
 """The page's frame-id strip through the browser's own encoder and a real connection, as the gateway receives it."""
+
 import asyncio
 from collections.abc import AsyncIterator
 

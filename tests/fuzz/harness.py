@@ -3,6 +3,7 @@
 A target is a function of bytes that returns for good and for refused input alike, and checks what only it knows. All
 else is checked here, of each input: processor time, memory, what tasks and callbacks failed with, and what was logged.
 """
+
 import asyncio
 import contextlib
 import functools

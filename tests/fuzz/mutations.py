@@ -1,15 +1,65 @@
 """Changes to inputs that keep their grammar: trees, lines, records and numbers."""
+
 import struct
 from collections.abc import Callable
 from random import Random
 
 #: Where lengths, counters and clocks of 8 to 64 bits go wrong.
-EDGES = [0, 1, 2, 127, 128, 255, 256, 0x7FFF, 0x8000, 0xFFFF, 0x10000, 2**31 - 1, 2**31, 2**32 - 1, 2**32, 2**53, 2**63,
-         2**64 - 1]
-ODD_TEXTS = ["", "a" * 300, "\0", "é", "\u2028", "\x85", "\ud800", "-1", "1e999", "NaN", "null", "🙂", "%s{0}", "../..",
-             "0" * 5000]
-ODD_VALUES = [None, True, False, 0, -1, 1.5, float("nan"), float("inf"), -0.0, 10**400, "", b"", [], {}, [[]],
-              {"": None}]
+EDGES = [
+    0,
+    1,
+    2,
+    127,
+    128,
+    255,
+    256,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x10000,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**32,
+    2**53,
+    2**63,
+    2**64 - 1,
+]
+ODD_TEXTS = [
+    "",
+    "a" * 300,
+    "\0",
+    "é",
+    "\u2028",
+    "\x85",
+    "\ud800",
+    "-1",
+    "1e999",
+    "NaN",
+    "null",
+    "🙂",
+    "%s{0}",
+    "../..",
+    "0" * 5000,
+]
+ODD_VALUES = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    float("nan"),
+    float("inf"),
+    -0.0,
+    10**400,
+    "",
+    b"",
+    [],
+    {},
+    [[]],
+    {"": None},
+]
 
 
 def number(rng: Random) -> int:

@@ -2,6 +2,7 @@
 
 One line for each entry that is a finding, with its trace, and JSON last; the exit status is 1 where there are any.
 """
+
 import json
 import signal
 import sys

@@ -6,6 +6,7 @@ Targets take turns of a minute at most, each from the corpus and from what earli
 Each finding is written to the corpus under a name that says what it was, and is replayed by pytest from then on.
 Progress comes as one line a turn, and JSON last; the exit status is 1 where there are findings.
 """
+
 import argparse
 import json
 import os
@@ -102,8 +103,11 @@ def take_turn(target: Target, turn_s: int, args: argparse.Namespace, seed: int, 
     score.inputs[target.name] += max(map(int, re.findall(r"^#(\d+)", said, re.M)), default=0)
     score.coverage[target.name] = max(map(int, re.findall(r"cov: (\d+)", said)), default=0)
     took = f"{turn_s:3} s " if not args.runs else ""
-    print(f"{target.name:12} {took}{score.inputs[target.name]:9} inputs, {score.coverage[target.name]:5} edges, "
-          f"{len(found)} findings", flush=True)
+    print(
+        f"{target.name:12} {took}{score.inputs[target.name]:9} inputs, {score.coverage[target.name]:5} edges, "
+        f"{len(found)} findings",
+        flush=True,
+    )
     for line in {name: line for line in re.findall("^found .*", said, re.M) if (name := line.split(":")[0])}.values():
         print(line, flush=True)
 
@@ -120,13 +124,18 @@ def in_child(work: Callable[[], None], log: Path) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _fuzz_here(
-    target: Target, limit: dict[str, int], seed: int, corpus: Path, evolved: Path, folder: Path
-) -> None:
+def _fuzz_here(target: Target, limit: dict[str, int], seed: int, corpus: Path, evolved: Path, folder: Path) -> None:
     """Does not come back: libFuzzer ends the process."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
-    options = {"seed": seed % 2**31 + 1, "max_len": target.max_bytes, "timeout": HANG_S, "rss_limit_mb": 4096,
-               "artifact_prefix": f"{folder}/", "print_final_stats": 1, **limit}
+    options = {
+        "seed": seed % 2**31 + 1,
+        "max_len": target.max_bytes,
+        "timeout": HANG_S,
+        "rss_limit_mb": 4096,
+        "artifact_prefix": f"{folder}/",
+        "print_final_stats": 1,
+        **limit,
+    }
     words = [f"-{name}={value}" for name, value in options.items()]
     seen: dict[str, int] = {}
 

@@ -2,6 +2,7 @@
 
 What is random in them (keys, passwords, times) is another one each time: no need to make them again without a reason.
 """
+
 import asyncio
 import json
 import struct
@@ -100,8 +101,12 @@ async def a_session(redis_url: str, folder: Path) -> None:
     keep("rtcp", "session", joined(reports[:8]))
     for report in {report[1]: report for report in reports}.values():
         keep("rtcp", f"kind-{report[1]}", joined([report]))
-    told = {"remb": RtcpPsfbPacket(15, 3, 0, pack_remb_fci(500_000, [3, 4])), "pli": RtcpPsfbPacket(1, 3, SSRC),
-            "nack": RtcpRtpfbPacket(1, 3, SSRC, [1, 2, 40]), "bye": RtcpByePacket([SSRC])}
+    told = {
+        "remb": RtcpPsfbPacket(15, 3, 0, pack_remb_fci(500_000, [3, 4])),
+        "pli": RtcpPsfbPacket(1, 3, SSRC),
+        "nack": RtcpRtpfbPacket(1, 3, SSRC, [1, 2, 40]),
+        "bye": RtcpByePacket([SSRC]),
+    }
     for name, packet in told.items():
         keep("rtcp", name, joined([bytes(packet)]))
     keep("payload", "vp8", video[0][12:200])
@@ -132,18 +137,31 @@ def keep_offer(name: str, sdp: str) -> None:
 
 def answer(coefficients: np.ndarray, **fields: object) -> StylizedFrame:
     shape, packed = coefficients.shape[1:4], pack_grid(coefficients)
-    words = {"stream_id": "0123456789abcdef", "frame_id": 7, "style_id": "a" * 16, "edge_id": "edge",
-             "model_version": "flat", "cut": True, "grid_shape": shape, "grid": packed,
-             "decode_ms": 1.5, "stylize_ms": 20.0, "error": "", "queue_ms": 0.5}
+    words = {
+        "stream_id": "0123456789abcdef",
+        "frame_id": 7,
+        "style_id": "a" * 16,
+        "edge_id": "edge",
+        "model_version": "flat",
+        "cut": True,
+        "grid_shape": shape,
+        "grid": packed,
+        "decode_ms": 1.5,
+        "stylize_ms": 20.0,
+        "error": "",
+        "queue_ms": 0.5,
+    }
     return StylizedFrame(**words | fields)
 
 
 def messages() -> None:
     small = answer(make_grid((1, 2, 2)))
     for message in (
-        KeyFrame("gateway", "0123456789abcdef", 7, "a" * 16, False, jpeg(16), "0" * 16), small,
+        KeyFrame("gateway", "0123456789abcdef", 7, "a" * 16, False, jpeg(16), "0" * 16),
+        small,
         answer(make_grid((1, 1, 1)), error="no style", grid_shape=(), grid=b""),
-        TrainingSample("b" * 16, "a" * 16, jpeg(8)), RoleReport("stylize", b'{"mvs_model_version": 3.0}'),
+        TrainingSample("b" * 16, "a" * 16, jpeg(8)),
+        RoleReport("stylize", b'{"mvs_model_version": 3.0}'),
         WeightSnapshot.of(b"weights", edge_id="edge", base_version=3),
     ):
         name = type(message).__name__ + ("Error" if getattr(message, "error", "") else "")
@@ -167,11 +185,15 @@ def odd_answers() -> None:
     packed = pack_grid(make_grid((1, 1, 1)))
     good = b'"frame_id":7,"cut":true,"grid":[1,1,1]'
     headers = {
-        "nan": b'{"a":NaN,' + good + b"}", "bom": b"\xef\xbb\xbf{" + good + b"}",
+        "nan": b'{"a":NaN,' + good + b"}",
+        "bom": b"\xef\xbb\xbf{" + good + b"}",
         "latin": b'{"a":"\xff",' + good + b"}",
-        "utf16": ("{" + good.decode() + "}").encode("utf-16"), "twice": b'{"frame_id":8,' + good + b"}",
-        "huge": b'{"frame_id":65536,"cut":true,"grid":[1,1,1]}', "below": b'{"frame_id":-1,"cut":true,"grid":[1,1,1]}',
-        "truth": b'{"frame_id":7,"cut":1,"grid":[1,1,1]}', "long": b'{"a":"' + b"a" * 4096 + b'",' + good + b"}",
+        "utf16": ("{" + good.decode() + "}").encode("utf-16"),
+        "twice": b'{"frame_id":8,' + good + b"}",
+        "huge": b'{"frame_id":65536,"cut":true,"grid":[1,1,1]}',
+        "below": b'{"frame_id":-1,"cut":true,"grid":[1,1,1]}',
+        "truth": b'{"frame_id":7,"cut":1,"grid":[1,1,1]}',
+        "long": b'{"a":"' + b"a" * 4096 + b'",' + good + b"}",
     }
     whole = {name: struct.pack("!I", len(header)) + header + packed for name, header in headers.items()}
     for name, payload in whole.items():
@@ -210,9 +232,15 @@ OPEN = struct.Struct("!BBHIHH")
 def channels() -> None:
     labels = ((0, "control"), (0x80, "frames"))
     opened = [OPEN.pack(3, kind, 0, 0, len(label), 0) + label.encode() for kind, label in labels]
-    said = [b'{"type":"size","width":320,"height":240}', b'{"type":"key_frame","frame_id":7}', b'{"type":"key_frame"}',
-            b'{"type":"share","on":true,"by":"0123456789abcdef"}', b'{"type":"share","on":false}',
-            b'{"type":"style","style":"dusk"}', b'{"type":"style","style":"unknown"}']
+    said = [
+        b'{"type":"size","width":320,"height":240}',
+        b'{"type":"key_frame","frame_id":7}',
+        b'{"type":"key_frame"}',
+        b'{"type":"share","on":true,"by":"0123456789abcdef"}',
+        b'{"type":"share","on":false}',
+        b'{"type":"style","style":"dusk"}',
+        b'{"type":"style","style":"unknown"}',
+    ]
     chunks = [data_chunk(FIRST, 0, 50, opened[0]), data_chunk(FIRST + 1, 2, 50, opened[1])]
     chunks += [data_chunk(FIRST + 2 + n, 0, 51, text, sequence=n + 1) for n, text in enumerate(said)]
     sack = struct.pack("!BBHIIHHHH", 3, 0, 20, FIRST - 1, 131072, 1, 0, 2, 3)
@@ -221,17 +249,29 @@ def channels() -> None:
     heartbeat = struct.pack("!BBHHH", 4, 0, 12, 1, 8) + b"beat"
     keep("sctp", "conversation", b"\1" + joined(chunks))
     keep("sctp", "disorder", b"\1" + joined([chunks[0], chunks[3], chunks[2], chunks[2], sack, forward]))
-    keep("sctp", "fragments", b"\1" + joined([
-        chunks[0], data_chunk(FIRST + 1, 0, 51, said[0][:9], flags=2, sequence=1),
-        data_chunk(FIRST + 2, 0, 51, said[0][9:20], flags=0, sequence=1),
-        data_chunk(FIRST + 3, 0, 51, said[0][20:], flags=1, sequence=1),
-    ]))
+    keep(
+        "sctp",
+        "fragments",
+        b"\1"
+        + joined(
+            [
+                chunks[0],
+                data_chunk(FIRST + 1, 0, 51, said[0][:9], flags=2, sequence=1),
+                data_chunk(FIRST + 2, 0, 51, said[0][9:20], flags=0, sequence=1),
+                data_chunk(FIRST + 3, 0, 51, said[0][20:], flags=1, sequence=1),
+            ]
+        ),
+    )
     keep("sctp", "others", b"\1" + joined([chunks[0] + heartbeat, reset, sack, forward]))
     shutdown = [struct.pack("!BBHI", 7, 0, 8, FIRST), struct.pack("!BBH", 14, 0, 4)]
     keep("sctp", "end", b"\1" + joined([chunks[0], *shutdown]))
     keep("control", "all", b"\n".join(said))
-    heard = [b'{"type":"key_frame","frame_id":7,"reason":"first"}', b'{"type":"alive"}',
-             b'{"type":"dropped","frame_id":7,"reason":"deadline"}', b'{"type":"error","error":"no"}']
+    heard = [
+        b'{"type":"key_frame","frame_id":7,"reason":"first"}',
+        b'{"type":"alive"}',
+        b'{"type":"dropped","frame_id":7,"reason":"deadline"}',
+        b'{"type":"error","error":"no"}',
+    ]
     keep("words", "all", b"\n".join(heard))
     for number, text in enumerate(said):
         keep("control", f"line-{number}", text)
@@ -262,15 +302,26 @@ def jobs() -> None:
     keep("job", "plain", b"0123456789abcdef-7\n" + data)
     keep("job", "deflated", b"0123456789abcdef-7\n" + zlib.compress(data))
     times = {name: "2026-01-01T00:00:00.000000Z" for name in ("created_at", "enqueued_at", "started_at", "ended_at")}
-    others = {"status": "failed", "origin": "stylize.edge", "timeout": "10", "result_ttl": "60", "meta": b"\x80",
-              "exc_info": zlib.compress(b"Traceback"), "description": "a job", "last_heartbeat": "", "worker_name": "w"}
+    others = {
+        "status": "failed",
+        "origin": "stylize.edge",
+        "timeout": "10",
+        "result_ttl": "60",
+        "meta": b"\x80",
+        "exc_info": zlib.compress(b"Traceback"),
+        "description": "a job",
+        "last_heartbeat": "",
+        "worker_name": "w",
+    }
     keep("record", "failed", msgpack.packb(times | others | {"data": zlib.compress(data)}))
 
 
 def heads() -> None:
     get = b"GET /styles?name=dusk HTTP/1.1\r\nHost: localhost:8080\r\nAccept: */*\r\nX-Forwarded-For: 203.0.113.7"
-    post = b"POST /offer HTTP/1.1\r\nHost: gateway.example.org\r\nOrigin: https://gateway.example.org\r\n" \
+    post = (
+        b"POST /offer HTTP/1.1\r\nHost: gateway.example.org\r\nOrigin: https://gateway.example.org\r\n"
         b"Content-Type: application/json\r\nContent-Length: 300\r\nSec-Fetch-Site: same-origin"
+    )
     keep("head", "get", get)
     keep("head", "post", post)
 

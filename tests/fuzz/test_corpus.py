@@ -1,4 +1,5 @@
 """The corpus, seeds and past findings alike, replayed in a process of its own."""
+
 import json
 import subprocess
 import sys

@@ -1,4 +1,5 @@
 """The harness notices what it is there for."""
+
 import asyncio
 import logging
 import time
@@ -44,15 +45,18 @@ def names_the_peer(data: bytes) -> None:
     logger.info("refused %s", PEER[0])
 
 
-@pytest.mark.parametrize("run, said", [
-    (busy, "of processor time"),
-    (lambda data: np.ones(2 * harness.MOST_BYTES, np.uint8)[0], "MB"),
-    (in_loop(forgetful), "leaves behind"),
-    (in_loop(unheard), "nobody heard"),
-    (warns, "logged WARNING"),
-    (names_the_peer, "logged INFO"),
-    (len, ""),
-])
+@pytest.mark.parametrize(
+    "run, said",
+    [
+        (busy, "of processor time"),
+        (lambda data: np.ones(2 * harness.MOST_BYTES, np.uint8)[0], "MB"),
+        (in_loop(forgetful), "leaves behind"),
+        (in_loop(unheard), "nobody heard"),
+        (warns, "logged WARNING"),
+        (names_the_peer, "logged INFO"),
+        (len, ""),
+    ],
+)
 def test_what_none_may_do_is_a_finding(run, said):
     assert said in verdict(run)
     assert bool(said) == bool(verdict(run))

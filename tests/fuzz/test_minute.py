@@ -1,4 +1,5 @@
 """The fuzz minute: all targets, guided by coverage. MVS_FUZZ_SECONDS is its length; more of it with run.py."""
+
 import json
 import os
 import secrets

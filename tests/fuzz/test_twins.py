@@ -1,4 +1,5 @@
 """The page's readers, under Node, and their Python twins: they say the same of the corpus, and of changes to it."""
+
 import json
 import shutil
 import subprocess
@@ -12,11 +13,10 @@ import pytest
 
 import clients
 from mutations import flipped, split
-from pipeline.contract import frame_strip
+from pipeline.contract import control, frame_strip
 from pipeline.contract.chunks import ChunkJoiner
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import unpack_grid
-from pipeline.gateway import control_budget
 from replay import CORPUS
 from targets import TARGETS
 from targets.grids import shape_and_body
@@ -46,8 +46,9 @@ def answers(data: bytes) -> list[list]:
         try:
             if joined := joiner.add(chunk):
                 header, body = joined
-                found.append([header["frame_id"], header.get("cut") is True,
-                              coefficients(unpack_grid(body, header.get("grid")))])
+                found.append(
+                    [header["frame_id"], header.get("cut") is True, coefficients(unpack_grid(body, header.get("grid")))]
+                )
         except BadMessage:
             continue
     return found
@@ -57,7 +58,7 @@ def words(data: bytes) -> list[str | None]:
     kinds = []
     for line in data.split(b"\n")[:32]:
         try:
-            kinds.append(control_budget.parse(line.decode(errors="replace"))["type"])
+            kinds.append(control.parse(line.decode(errors="replace"))["type"])
         except ValueError:
             kinds.append(None)
     return kinds
@@ -103,8 +104,9 @@ def test_the_page_reads_what_python_reads_and_refuses_the_rest(name):
     data = inputs(name)
     asked = json.dumps([(name, b64encode(one).decode()) for one in data])
 
-    run = subprocess.run([node(), Path(__file__).with_name("twins.mjs"), PAGE], input=asked, capture_output=True,
-                         text=True, timeout=120)
+    run = subprocess.run(
+        [node(), Path(__file__).with_name("twins.mjs"), PAGE], input=asked, capture_output=True, text=True, timeout=120
+    )
 
     assert run.returncode == 0, run.stderr
     for one, theirs in zip(data, json.loads(run.stdout), strict=True):

@@ -1,4 +1,5 @@
 """Several gateways behind one address, as compose brings them."""
+
 import asyncio
 import contextlib
 import re
@@ -71,7 +72,8 @@ async def test_two_gateways_behind_one_address_are_one(redis_url, edge, tmp_path
     style = tmp_path / "style.jpg"
     style.write_bytes(encode_jpeg(np.random.default_rng(0).integers(0, 255, (900, 900, 3), np.uint8)))
     async with (
-        Running(redis_url, tmp_path, max_sessions=1) as first, Running(redis_url, tmp_path, max_sessions=1) as second,
+        Running(redis_url, tmp_path, max_sessions=1) as first,
+        Running(redis_url, tmp_path, max_sessions=1) as second,
         balancer(tmp_path, [first, second]) as url,
     ):
         one, other, third = clients = [Client(url) for _ in range(3)]

@@ -2,6 +2,7 @@
 
 Figures are taken by hand, on a machine that does nothing else.
 """
+
 import asyncio
 import sys
 from pathlib import Path

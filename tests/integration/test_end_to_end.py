@@ -1,4 +1,5 @@
 """The whole system, started as a user starts it, on real parts."""
+
 import contextlib
 import json
 import os
@@ -30,6 +31,7 @@ up.wait_ready()
 print(up.process.pid, flush=True)
 time.sleep(600)
 """
+
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory) -> Path:
@@ -138,8 +140,9 @@ def test_stopping_leaves_no_child_and_no_file(tmp_path, number):
 def test_nothing_is_left_behind_by_a_kill(tmp_path, killed):
     """Whoever is killed: `up`, or the tests that started it."""
     (tmp_path / "up").mkdir()
-    tests = subprocess.Popen([sys.executable, "-c", START_UP, str(tmp_path / "up")], stdout=subprocess.PIPE,
-                             cwd=Path(__file__).parent)
+    tests = subprocess.Popen(
+        [sys.executable, "-c", START_UP, str(tmp_path / "up")], stdout=subprocess.PIPE, cwd=Path(__file__).parent
+    )
     up = psutil.Process(int(tests.stdout.readline()))
     parts = [up, *up.children(recursive=True)]
 

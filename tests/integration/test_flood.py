@@ -1,11 +1,13 @@
 """Floods of offers beside people who connect, through a real gateway."""
+
 import asyncio
 import json
 
 import pytest
 
+from pipeline.contract.settings import networks
 from pipeline.gateway import admission
-from pipeline.http.client_address import ClientAddresses, networks
+from pipeline.http.client_address import ClientAddresses
 from pipeline.http.rate_limits import Buckets, Rate, RateLimit
 from pipeline.styles.catalog import shipped
 from support.paths import OFFERS
@@ -49,8 +51,12 @@ async def test_people_connect_while_offers_without_video_hold_all_places(redis_u
     async with Running(redis_url, web_root, max_sessions=4) as running:
         assert {(await offered(running))[0] for _ in range(4)} == {200}
         client = Client(running.url)
-        await until(lambda: running.gateway._sessions and min(
-            asyncio.get_running_loop().time() - s.began_s for s in running.gateway._sessions.values()) > 0.1)
+        await until(
+            lambda: (
+                running.gateway._sessions
+                and min(asyncio.get_running_loop().time() - s.began_s for s in running.gateway._sessions.values()) > 0.1
+            )
+        )
 
         await client.open()
         await until(lambda: running.count("mvs_frames_received_total") > 3)

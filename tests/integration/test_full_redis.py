@@ -1,4 +1,5 @@
 """Promise 10: what a Redis without room costs, with stub workers."""
+
 import asyncio
 import json
 import secrets

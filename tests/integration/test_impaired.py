@@ -1,4 +1,5 @@
 """Live over a bad network: 200 ms there and back, 3 % of datagrams lost each way, and a second without any."""
+
 import asyncio
 import threading
 
@@ -22,8 +23,10 @@ def installed(monkeypatch):
     monkeypatch.setattr(rtcrtpreceiver, "get_decoder", get_decoder)
     monkeypatch.setattr(RTCSctpTransport, "_cwnd", None, raising=False)
     for owner, name in (
-        (RTCSctpTransport, "_transmit"), (RTCSctpTransport, "_receive_sack_chunk"),
-        (rtcsctptransport, "SCTP_RTO_MIN"), (rtcsctptransport, "SCTP_RTO_INITIAL"),
+        (RTCSctpTransport, "_transmit"),
+        (RTCSctpTransport, "_receive_sack_chunk"),
+        (rtcsctptransport, "SCTP_RTO_MIN"),
+        (rtcsctptransport, "SCTP_RTO_INITIAL"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     assert jitter_buffer.install() and sctp_window.install()

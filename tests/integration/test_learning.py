@@ -1,4 +1,5 @@
 """The whole circle on real parts: shared key frames, a trainer, a round, and workers that answer with its model."""
+
 import json
 import os
 

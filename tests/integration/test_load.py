@@ -1,4 +1,5 @@
 """The load generator on a real gateway, and what it says."""
+
 import argparse
 import json
 import subprocess
@@ -18,8 +19,12 @@ def test_a_load_test_from_two_processes(up, tmp_path):
     report = tmp_path / "load.html"
     options = ["--clients", "3", "--seconds", "3", "--ramp", "0", "--processes", "2", "--size", "192x108"]
 
-    done = subprocess.run([sys.executable, "-m", "workers", "load", up.url, *options, "--report", str(report)],
-                          capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-m", "workers", "load", up.url, *options, "--report", str(report)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
 
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
@@ -66,8 +71,11 @@ def test_a_report_is_one_well_formed_page_without_scripts():
     page = write_report(summary, seconds, histogram)
 
     assert "<script" not in page and "&lt;&amp;&gt;" in page
-    drawings = [ElementTree.fromstring(part + "</svg>") for part in page.split("</svg>")[:-1]
-                for part in [part[part.index("<svg"):]]]
+    drawings = [
+        ElementTree.fromstring(part + "</svg>")
+        for part in page.split("</svg>")[:-1]
+        for part in [part[part.index("<svg") :]]
+    ]
     assert len(drawings) == 2 and all(drawing.findall("polyline") for drawing in drawings)
 
 

@@ -1,4 +1,5 @@
 """Promises of reliability that no other test keeps: a network that is away, and a model without memory."""
+
 import asyncio
 import time
 from contextlib import aclosing
@@ -55,7 +56,9 @@ async def test_looks_come_back_in_their_style_after_a_gap_of_the_network(running
         camera = ColourCamera((90, 120, 150), (320, 240))
         client = LastingConnection(
             lambda: Connection(path.url, on_grid=lambda header, _: headers.append(header), on_control=lambda _: None),
-            camera, size=camera.size, style=wanted,
+            camera,
+            size=camera.size,
+            style=wanted,
         )
         await client.open()
         await until(lambda: len(headers) >= 2)
@@ -94,8 +97,12 @@ def edge_worker(redis_url, monkeypatch):
     served = Edge(settings, Hungry())
     monkeypatch.setattr(stylize, "EDGE", served)
     with connect(redis_url, timeout_s=10) as connection:
-        worker = EdgeWorker([stylize_queue(connection, "edge")], connection=connection, job_class=AllowListedJob,
-                            serializer=MsgpackSerializer)
+        worker = EdgeWorker(
+            [stylize_queue(connection, "edge")],
+            connection=connection,
+            job_class=AllowListedJob,
+            serializer=MsgpackSerializer,
+        )
         worker.beacon, worker.model_version = redis_keys.worker_beacon("edge"), lambda: "hungry"
         yield lambda: worker.work(burst=True, logging_level="CRITICAL"), served
 

@@ -1,4 +1,5 @@
 """What `mvstylizer up` tells operators, and how it keeps secrets; that it starts everything is test_end_to_end.py's."""
+
 import argparse
 import os
 import shlex

@@ -1,4 +1,5 @@
 """A running `up` whose parts are stopped, whose Redis others look for, and that is started in odd places."""
+
 import contextlib
 import os
 import re

@@ -9,6 +9,7 @@ usual, no look was lost, every newcomer got in, the gateway grew by 64 MB at mos
 wait as long while nobody attacks, the machine has too much else to do: then *held* says nothing of waits, and has a ?.
 Nothing leaves this machine. The last line is JSON.
 """
+
 import argparse
 import asyncio
 import json
@@ -62,27 +63,64 @@ class Attack:
 
 
 STOPS = (
-    offers.mid_outside_bundle, media.many_sources, media.huge_vp8, media.huge_h264, media.changing_vp8,
-    web.progressive_bomb, web.webp_bomb, web.png_bomb, offers.line_separators, offers.quadratic_lines, offers.deep_json,
-    media.sequence_jumps, media.small_jumps, media.short_send_time, media.empty_and_garbage,
+    offers.mid_outside_bundle,
+    media.many_sources,
+    media.huge_vp8,
+    media.huge_h264,
+    media.changing_vp8,
+    web.progressive_bomb,
+    web.webp_bomb,
+    web.png_bomb,
+    offers.line_separators,
+    offers.quadratic_lines,
+    offers.deep_json,
+    media.sequence_jumps,
+    media.small_jumps,
+    media.short_send_time,
+    media.empty_and_garbage,
 )
 WAITS = (
-    offers.ten_a_second, offers.thousand_a_second, web.thumbnails, web.tiny_uploads, web.gzip_bombs,
-    web.half_open_requests, web.unfinished_uploads, web.rebound_host, web.bare_errors,
-    channels.share_flood, channels.one_byte_chunks, channels.gaps_in_chunks, channels.control_flood,
-    channels.many_channels, offers.many_candidates, paths.late_ipv4,
+    offers.ten_a_second,
+    offers.thousand_a_second,
+    web.thumbnails,
+    web.tiny_uploads,
+    web.gzip_bombs,
+    web.half_open_requests,
+    web.unfinished_uploads,
+    web.rebound_host,
+    web.bare_errors,
+    channels.share_flood,
+    channels.one_byte_chunks,
+    channels.gaps_in_chunks,
+    channels.control_flood,
+    channels.many_channels,
+    offers.many_candidates,
+    paths.late_ipv4,
 )
 WITH_REDIS = (queues.nan_timings, queues.unsigned_global, queues.script_in_a_job)
-BREAKS_REDIS = (queues.malformed_jobs, queues.wrong_kinds, queues.result_of_the_future, queues.memory_full,
-                queues.stopped_worker, queues.stopped_gateway)
+BREAKS_REDIS = (
+    queues.malformed_jobs,
+    queues.wrong_kinds,
+    queues.result_of_the_future,
+    queues.memory_full,
+    queues.stopped_worker,
+    queues.stopped_gateway,
+)
 APART = (
-    machine.other_user_reads_redis, machine.passwords_shown, machine.credential_in_error, machine.hung_up,
-    machine.killed, machine.full_temporary_folder, machine.withdrawal_before_a_crash,
+    machine.other_user_reads_redis,
+    machine.passwords_shown,
+    machine.credential_in_error,
+    machine.hung_up,
+    machine.killed,
+    machine.full_temporary_folder,
+    machine.withdrawal_before_a_crash,
     machine.default_proxy,
 )
 ATTACKS = (
-    Attack(calm), *(Attack(act) for act in (*STOPS, *WAITS, *WITH_REDIS)),
-    *(Attack(act, looks_go_on=False) for act in BREAKS_REDIS), *(Attack(act, apart=True) for act in APART),
+    Attack(calm),
+    *(Attack(act) for act in (*STOPS, *WAITS, *WITH_REDIS)),
+    *(Attack(act, looks_go_on=False) for act in BREAKS_REDIS),
+    *(Attack(act, apart=True) for act in APART),
 )
 
 
@@ -102,12 +140,13 @@ class Row:
             return f"{self.attack:24}{verdict:8}{'':>46}  {self.broken}"
         cost, felt = self.cost, self.felt
         new = f"{felt.newcomers - felt.turned_away}/{felt.newcomers}"
-        return (f"{self.attack:24}{verdict:8}{cost.cpu_s:>7.1f}{cost.grew_mb:>7.0f}{cost.fds:>6}{cost.log_lines:>6}"
-                f"{self.worst_wait_s:>8.2f}{felt.lost:>5}{new:>7}  {self.broken}")
+        return (
+            f"{self.attack:24}{verdict:8}{cost.cpu_s:>7.1f}{cost.grew_mb:>7.0f}{cost.fds:>6}{cost.log_lines:>6}"
+            f"{self.worst_wait_s:>8.2f}{felt.lost:>5}{new:>7}  {self.broken}"
+        )
 
 
-HEAD = (f"{'attack':24}{'verdict':8}{'CPU s':>7}{'+MB':>7}{'+fds':>6}{'log':>6}{'wait s':>8}{'lost':>5}{'new':>7}"
-        "  why")
+HEAD = f"{'attack':24}{'verdict':8}{'CPU s':>7}{'+MB':>7}{'+fds':>6}{'log':>6}{'wait s':>8}{'lost':>5}{'new':>7}  why"
 
 
 def main() -> None:
@@ -126,7 +165,11 @@ def main() -> None:
 
 
 def assault(
-    attacks: list[Attack], patience_s: float, on_row: Callable[[Row], None], *, calm_s: float = CALM_S,
+    attacks: list[Attack],
+    patience_s: float,
+    on_row: Callable[[Row], None],
+    *,
+    calm_s: float = CALM_S,
     after_s: float = AFTER_S,
 ) -> list[Row]:
     """One after the other; a system that something broke is followed by a fresh one. `on_row` hears of each.
@@ -194,7 +237,8 @@ def complaints(felt: Felt, usual: Felt, patience_s: float) -> list[str]:
     """What an innocent client would complain of."""
     wait_s = felt.worst_wait_s(usual.look_p50_s)
     found = {
-        f"{felt.lost} looks lost": felt.lost, f"waited {wait_s:.2f} s": wait_s > patience_s,
+        f"{felt.lost} looks lost": felt.lost,
+        f"waited {wait_s:.2f} s": wait_s > patience_s,
         f"{felt.turned_away} of {felt.newcomers} newcomers turned away": felt.turned_away,
         f"{felt.visits_failed} visits failed": felt.visits_failed,
     }

@@ -1,4 +1,5 @@
 """What a peer can do with data channels."""
+
 import asyncio
 import json
 import time
@@ -51,8 +52,14 @@ async def gaps_in_chunks(target: Target) -> str:
 
 async def control_flood(target: Target) -> str:
     """A thousand control messages a second: garbage, long ones, and styles that nobody knows."""
-    words = ("{", "[" * 4000, "x" * 5000, json.dumps({"type": "style", "style": "unknown"}),
-             json.dumps({"type": "key_frame"}), json.dumps({"type": "size", "width": 4096, "height": 4096}))
+    words = (
+        "{",
+        "[" * 4000,
+        "x" * 5000,
+        json.dumps({"type": "style", "style": "unknown"}),
+        json.dumps({"type": "key_frame"}),
+        json.dumps({"type": "size", "width": 4096, "height": 4096}),
+    )
     async with connected(target) as peer:
         await control_open(peer)
         end_s, number = time.monotonic() + 4, 0
@@ -69,8 +76,12 @@ def fill_samples(target: Target, edge: str = "edge") -> None:
     with redis.Redis.from_url(target.redis_url) as connection, connection.pipeline() as pipe:
         for number in range(redis_keys.SAMPLES_MAXLEN):
             sample = TrainingSample("c" * 16, "0" * 16, picture(number % 16, (100, 100)))
-            pipe.xadd(redis_keys.samples(edge), {"by": sample.shared_by, "sample": sample.pack()},
-                      maxlen=redis_keys.SAMPLES_MAXLEN, approximate=False)
+            pipe.xadd(
+                redis_keys.samples(edge),
+                {"by": sample.shared_by, "sample": sample.pack()},
+                maxlen=redis_keys.SAMPLES_MAXLEN,
+                approximate=False,
+            )
         pipe.execute()
 
 

@@ -1,4 +1,5 @@
 """The system under attack, `mvstylizer up` on a Redis of ours, and what an attack cost it."""
+
 import contextlib
 import os
 import threading
@@ -118,9 +119,12 @@ class Watched:
             log.seek(self._log)
             written = log.read()
         self.cost = Cost(
-            cpu_s=round(self._spent_s() - self._cpu_s, 2), grew_mb=round(rss / 1e6, 1),
-            all_grew_mb=round(all_rss / 1e6, 1), fds=fds,
-            log_lines=written.count("\n"), traces=written.count("Traceback"),
+            cpu_s=round(self._spent_s() - self._cpu_s, 2),
+            grew_mb=round(rss / 1e6, 1),
+            all_grew_mb=round(all_rss / 1e6, 1),
+            fds=fds,
+            log_lines=written.count("\n"),
+            traces=written.count("Traceback"),
             seconds=round(time.monotonic() - self._began_s, 1),
         )
 

@@ -3,6 +3,7 @@
 Two keep a session each and ask for two looks a second in open loop, one of them with an uploaded photo as its style.
 Others come one after the other and want their first look; a visitor asks for /healthz ten times a second.
 """
+
 import asyncio
 import contextlib
 import http.client

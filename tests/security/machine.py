@@ -1,4 +1,5 @@
 """What somebody else on the same machine can read, and what is left behind. Each starts an `up` of its own."""
+
 import asyncio
 import contextlib
 import json
@@ -47,13 +48,21 @@ def another_up(*options: str, **settings: str) -> Iterator[Up]:
 
 def as_nobody(code: str) -> str:
     """What a Python program prints that another user runs; it imports nothing of ours."""
+
     def drop() -> None:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
-    done = subprocess.run(["/usr/bin/env", "python3", "-c", code], preexec_fn=drop, capture_output=True, text=True,
-                          timeout=30, cwd="/", env={"PATH": "/usr/bin:/bin"})
+    done = subprocess.run(
+        ["/usr/bin/env", "python3", "-c", code],
+        preexec_fn=drop,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd="/",
+        env={"PATH": "/usr/bin:/bin"},
+    )
     return done.stdout
 
 
@@ -146,8 +155,14 @@ def _passwords() -> str:
 
 def said_by(*command: str, seconds: float = 6, **settings: str) -> str:
     """What a role prints until it ends, or is ended."""
-    process = subprocess.Popen([sys.executable, "-m", "workers", *command], text=True, env={**os.environ, **settings},
-                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "workers", *command],
+        text=True,
+        env={**os.environ, **settings},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
     try:
         return process.communicate(timeout=seconds)[0]
     except subprocess.TimeoutExpired:
@@ -164,8 +179,10 @@ async def credential_in_error(target: Target) -> str:
     """Settings that make no sense are named without what is secret in them."""
     wrong = {
         "MVS_ICE_SERVERS": f'[{{"urls": "turn:x", "username": "u", "credential": "{SECRET}"',
-        "MVS_OPERATOR_TOKEN": f"{SECRET} with a space", "MVS_REDIS_URL": f"http://u:{SECRET}@x/",
-        "MVS_CLOUD_REDIS_URL": f"foo://u:{SECRET}@x/", "MVS_SNAPSHOT_KEY": f"{SECRET} with a space",
+        "MVS_OPERATOR_TOKEN": f"{SECRET} with a space",
+        "MVS_REDIS_URL": f"http://u:{SECRET}@x/",
+        "MVS_CLOUD_REDIS_URL": f"foo://u:{SECRET}@x/",
+        "MVS_SNAPSHOT_KEY": f"{SECRET} with a space",
     }
     shown = []
     for name, value in wrong.items():

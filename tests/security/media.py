@@ -1,4 +1,5 @@
 """What a peer can do with RTP once it has a session."""
+
 import asyncio
 import random
 import struct
@@ -75,7 +76,7 @@ class Bits:
 def h264_key_frame(width: int, height: int) -> list[bytes]:
     """SPS, PPS and the beginning of an IDR slice of such a picture, baseline profile."""
     sps = Bits().raw(f"{66:08b}{0xC0:08b}{62:08b}").ue(0, 0, 2, 1).raw("0").ue(width // 16 - 1, height // 16 - 1)
-    sps.raw("1" "0" "0" "0")
+    sps.raw("1000")
     pps = Bits().ue(0, 0).raw("00").ue(0, 0, 0).raw("000").ue(0, 0, 0).raw("000")
     idr = Bits().ue(0, 7, 0).raw("0000").ue(0).raw("00").ue(0, 0).raw("1" * 64)
     return [sps.nal(0x67), pps.nal(0x68), idr.nal(0x65)]

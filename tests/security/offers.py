@@ -1,4 +1,5 @@
 """What can be done to a gateway with offers alone. Nobody of these ever connects, unless its text says so."""
+
 import asyncio
 import contextlib
 import json
@@ -64,7 +65,7 @@ def sessions(target: Target) -> int:
 
 
 async def kept(target: Target) -> str:
-    """"" once the places are back; else how many are not. Newcomers come and go: the least counts."""
+    """ "" once the places are back; else how many are not. Newcomers come and go: the least counts."""
     left = []
     for _ in range(round(4 * PLACE_S) + 8):
         await asyncio.sleep(0.25)
@@ -127,8 +128,10 @@ async def many_candidates(target: Target) -> str:
         victim.setblocking(False)
     sdp = re.sub(r"a=(candidate|end-of-candidates).*\r\n", "", sdp)
     sections = re.split(r"(?m)^(?=m=)", sdp)
-    lines = "".join(f"a=candidate:{i} 1 udp {2130706431 - i} {address} {v.getsockname()[1]} typ host\r\n"
-                    for i, v in enumerate(victims))
+    lines = "".join(
+        f"a=candidate:{i} 1 udp {2130706431 - i} {address} {v.getsockname()[1]} typ host\r\n"
+        for i, v in enumerate(victims)
+    )
     hostile = sections[0] + sections[1] + lines + "a=end-of-candidates\r\n" + "".join(sections[2:])
     async with session() as http:
         status = await post(http, target, hostile)

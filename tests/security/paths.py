@@ -1,4 +1,5 @@
 """Honest clients on paths that the filter against strangers must not take for strangers."""
+
 import asyncio
 import re
 
@@ -28,7 +29,8 @@ class Way(asyncio.DatagramProtocol):
     def datagram_received(self, data: bytes, address: tuple) -> None:
         out = self.out
         asyncio.get_running_loop().call_later(
-            LATE_S, lambda: out.transport.is_closing() or out.transport.sendto(data, out.target))
+            LATE_S, lambda: out.transport.is_closing() or out.transport.sendto(data, out.target)
+        )
 
 
 class Late(ConnectionFrom):

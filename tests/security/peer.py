@@ -1,4 +1,5 @@
 """An attacker with a session: what it puts on the wire is its own affair."""
+
 import asyncio
 import contextlib
 import struct
@@ -43,8 +44,17 @@ class Peer(ConnectionFrom):
     def extension_id(self, uri: str = SENT_AT) -> int:
         return next(e.id for e in self.video._headerExtensions if e.uri == uri)
 
-    def rtp(self, payload: bytes, *, sequence: int | None = None, ssrc: int | None = None, marker: bool = True,
-            extension: bytes = b"", kind: str = "video/VP8", at_s: float | None = None) -> None:
+    def rtp(
+        self,
+        payload: bytes,
+        *,
+        sequence: int | None = None,
+        ssrc: int | None = None,
+        marker: bool = True,
+        extension: bytes = b"",
+        kind: str = "video/VP8",
+        at_s: float | None = None,
+    ) -> None:
         """One packet of video, of a frame of `at_s` by time.monotonic().
 
         `extension` is all of a header extension, with its own header, or nothing.
@@ -53,8 +63,13 @@ class Peer(ConnectionFrom):
             self.sequence = sequence = (self.sequence + 1) % 65536
         first = 0x90 if extension else 0x80
         ssrc = self.video.sender._ssrc if ssrc is None else ssrc
-        header = _HEADER.pack(first, marker << 7 | self.payload_type(kind), sequence,
-                              int((at_s or time.monotonic()) * 90_000) % 2**32, ssrc)
+        header = _HEADER.pack(
+            first,
+            marker << 7 | self.payload_type(kind),
+            sequence,
+            int((at_s or time.monotonic()) * 90_000) % 2**32,
+            ssrc,
+        )
         leave(self.dtls.transport._connection, self.dtls._tx_srtp.protect(header + extension + payload))
 
 

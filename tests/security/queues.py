@@ -1,4 +1,5 @@
 """What can be done by who reaches a deployment's Redis: somebody on its network, or an edge that was taken over."""
+
 import asyncio
 import contextlib
 import json
@@ -170,9 +171,10 @@ async def nan_timings(target: Target) -> str:
                             EdgeBroker(connection).answer(gateway, lie(frame, value))
                         given += 1
         _, _, body = await asyncio.to_thread(ask, target, "/status.json", here=True)
-        report = json.dumps({"mvs_made_up": math.nan, 'mvs_worker_styles': math.inf})
+        report = json.dumps({"mvs_made_up": math.nan, "mvs_worker_styles": math.inf})
         with contextlib.suppress(Exception):
             from pipeline.contract.messages import RoleReport
+
             connection.sadd(redis_keys.ROLES, "stylize.liar")
             connection.set(redis_keys.role("stylize.liar"), RoleReport("stylize", report.encode()).pack(), ex=5)
             await asyncio.sleep(3)
@@ -193,8 +195,17 @@ def lie(frame: KeyFrame, value: float) -> StylizedFrame:
     """A good answer but for its timings."""
     grid = lifelike_grid()
     answer = StylizedFrame(
-        stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id="edge", cut=False,
-        model_version="liar", grid_shape=grid.shape[1:4], grid=pack_grid(grid), decode_ms=1.0, stylize_ms=1.0, error="",
+        stream_id=frame.stream_id,
+        frame_id=frame.frame_id,
+        style_id=frame.style_id,
+        edge_id="edge",
+        cut=False,
+        model_version="liar",
+        grid_shape=grid.shape[1:4],
+        grid=pack_grid(grid),
+        decode_ms=1.0,
+        stylize_ms=1.0,
+        error="",
     )
     return replace(answer, decode_ms=value, stylize_ms=value, queue_ms=value)
 
@@ -205,8 +216,13 @@ async def stopped_worker(target: Target) -> str:
     with redis.Redis.from_url(target.redis_url) as connection:
         worker.suspend()
         try:
-            gone = await until(lambda: not psutil.pid_exists(target.worker) or
-                               psutil.Process(target.worker).status() != psutil.STATUS_STOPPED, 30)
+            gone = await until(
+                lambda: (
+                    not psutil.pid_exists(target.worker)
+                    or psutil.Process(target.worker).status() != psutil.STATUS_STOPPED
+                ),
+                30,
+            )
             back = gone and await until(lambda: worker_there(connection), BACK_S)
         finally:
             with contextlib.suppress(psutil.Error):
@@ -235,13 +251,22 @@ async def script_in_a_job(target: Target) -> str:
     port = free_port()
     with redis.Redis.from_url(target.redis_url) as connection:
         for number, script in enumerate(SCRIPTS):
-            fields = {"created_at": "2026-01-01T00:00:00.000000Z", "description": script, "exc_info": script,
-                      "status": "failed", "origin": script, "data": msgpack.packb([script, None, [], {}])}
+            fields = {
+                "created_at": "2026-01-01T00:00:00.000000Z",
+                "description": script,
+                "exc_info": script,
+                "status": "failed",
+                "origin": script,
+                "data": msgpack.packb([script, None, [], {}]),
+            }
             connection.hset(f"rq:job:script-{number}", mapping=fields)
             connection.zadd("rq:failed:stylize.edge", {f"script-{number}": time.time() + 600})
-        process = subprocess.Popen([sys.executable, "-m", "workers", "dashboard", "--port", str(port), "--redis",
-                                    target.redis_url], preexec_fn=die_with_parent, stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "workers", "dashboard", "--port", str(port), "--redis", target.redis_url],
+            preexec_fn=die_with_parent,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         shown = Target(f"http://127.0.0.1:{port}", "", "", target.log, 0, 0)
         try:
             found = await _pages(shown, process)

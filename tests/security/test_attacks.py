@@ -2,6 +2,7 @@
 
 How long anybody waited is not judged here: that needs a machine that does nothing else.
 """
+
 import pytest
 
 from security.attacks import ATTACKS, MAX_GROWTH_MB, assault

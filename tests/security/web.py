@@ -1,4 +1,5 @@
 """What can be done to a gateway over HTTP, without an offer."""
+
 import asyncio
 import contextlib
 import gzip
@@ -50,7 +51,7 @@ def progressive_jpeg() -> bytes:
     data = io.BytesIO()
     Image.new("L", (6000, 6000), 90).save(data, "JPEG", progressive=True)
     whole = data.getvalue()
-    scan = whole[whole.rindex(b"\xff\xda"):-2]
+    scan = whole[whole.rindex(b"\xff\xda") : -2]
     return whole[:-2] + scan * ((230_000 - len(whole)) // len(scan)) + b"\xff\xd9"
 
 
@@ -172,8 +173,10 @@ async def half_open_requests(target: Target) -> str:
 
 
 def _unfinished_uploads(target: Target) -> str:
-    head = (f"POST /styles HTTP/1.1\r\nHost: {target.address[0]}:{target.address[1]}\r\nContent-Type: image/png\r\n"
-            "Content-Length: 9900000\r\n\r\n").encode()
+    head = (
+        f"POST /styles HTTP/1.1\r\nHost: {target.address[0]}:{target.address[1]}\r\nContent-Type: image/png\r\n"
+        "Content-Length: 9900000\r\n\r\n"
+    ).encode()
     with unfinished(target, 60, head + picture(1) + bytes(8_500_000)) as sockets:
         time.sleep(20)
         held = still_open(sockets)
@@ -199,8 +202,15 @@ async def rebound_host(target: Target) -> str:
 async def bare_errors(target: Target) -> str:
     """Answers of every kind carry the headers that keep a page from being misused."""
     wanted = ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy")
-    requests = (("GET", "/nothing"), ("POST", "/"), ("GET", "/styles/0.jpg"), ("POST", "/offer"), ("PUT", "/styles"),
-                ("GET", "/%00"), ("GET", "/..%2f..%2fetc/passwd"))
+    requests = (
+        ("GET", "/nothing"),
+        ("POST", "/"),
+        ("GET", "/styles/0.jpg"),
+        ("POST", "/offer"),
+        ("PUT", "/styles"),
+        ("GET", "/%00"),
+        ("GET", "/..%2f..%2fetc/passwd"),
+    )
     bare = []
     for method, path in requests:
         status, headers, _ = await asyncio.to_thread(ask, target, path, method=method)

@@ -1,4 +1,5 @@
 """Pictures that cost far more to read than to send: small files whose makers mean harm."""
+
 import struct
 import zlib
 from io import BytesIO
@@ -49,8 +50,11 @@ def flooded_jpeg(marker: int, body: bytes, count: int) -> bytes:
 def empty_jpeg(width: int, height: int, components: int = 3) -> bytes:
     """Baseline: pixels are claimed, and none of them is there."""
     tables = segment(0xC4, ONE_DC_CODE) + segment(0xC4, PLAIN_AC_CODE)
-    return jpeg_head(width, height, progressive=False, components=components) + tables + (
-        scan_header(components) + b"\x00" * 64 + b"\xff\xd9")
+    return (
+        jpeg_head(width, height, progressive=False, components=components)
+        + tables
+        + (scan_header(components) + b"\x00" * 64 + b"\xff\xd9")
+    )
 
 
 def webp(side: int) -> bytes:
@@ -73,8 +77,16 @@ def chunk(name: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
 
-def png(width: int, height: int, *, depth: int = 8, colour: int = 2, interlaced: bool = False,
-        extra: bytes = b"", pixels: bytes | None = None) -> bytes:
+def png(
+    width: int,
+    height: int,
+    *,
+    depth: int = 8,
+    colour: int = 2,
+    interlaced: bool = False,
+    extra: bytes = b"",
+    pixels: bytes | None = None,
+) -> bytes:
     """A black PNG; `extra` chunks stand before its pixels, `pixels` may be inflated bytes of any other length."""
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     if pixels is None:

@@ -1,4 +1,5 @@
 """Headless Chromium for tests of the page, with a clip as its camera. Skipped where there is none, failed under CI."""
+
 import asyncio
 import base64
 import os

@@ -98,8 +98,13 @@ def convert(source: Path, out: Path, stylizer: object = None, **options: object)
             stylizer or Brightener(), STYLE, size=size, strength=options.get("strength", 1.0), rate=clip.rate
         )
         return stylize_video(
-            clip, out, answers, choice=options.get("choice", fixed(options.get("interval", 5))),
-            mode=options.get("mode", MODES["grid"]), estimate=options.get("estimate", Dis()), size=size,
+            clip,
+            out,
+            answers,
+            choice=options.get("choice", fixed(options.get("interval", 5))),
+            mode=options.get("mode", MODES["grid"]),
+            estimate=options.get("estimate", Dis()),
+            size=size,
         )
 
 

@@ -21,5 +21,3 @@ class Counter:
     def follow(self, content: np.ndarray, style: None, state: int | None, *, elapsed_s: float):
         self.states.append((state or 0) + 1)
         return np.zeros((3, 1, 1, 1, 4), np.float16), self.states[-1]
-
-

@@ -1,4 +1,5 @@
 """A system for load: Redis, a gateway and stub workers, each a process of its own, ended with the one that began it."""
+
 import contextlib
 import os
 import subprocess
@@ -26,7 +27,12 @@ class Crew:
     """To be used with `with`. Parts can be killed and started again by name: redis, gateway, worker 0, ..."""
 
     def __init__(
-        self, folder: Path, *, workers: int = 1, stub_ms: float | None = 30, cores: Mapping[str, set[int]] = {},
+        self,
+        folder: Path,
+        *,
+        workers: int = 1,
+        stub_ms: float | None = 30,
+        cores: Mapping[str, set[int]] = {},
         **settings: str,
     ) -> None:
         """`stub_ms`: None for the shipped model. `cores`: which ones a part may use. `settings` are MVS_* variables."""
@@ -72,7 +78,9 @@ class Crew:
 
     def start(self, name: str) -> None:
         self._parts[name] = subprocess.Popen(
-            self._commands[name], env=self._environment, stdout=subprocess.DEVNULL,
+            self._commands[name],
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
             preexec_fn=lambda: self._prepare(self._cores.get(name)),
         )
 

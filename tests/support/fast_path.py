@@ -1,4 +1,5 @@
 """The fast path of received video without a network, and its patches for as long as a test runs."""
+
 import queue
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -38,11 +39,11 @@ def installed(monkeypatch):
 
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
 RTX = RTCRtpCodecParameters(mimeType="video/rtx", clockRate=90_000, payloadType=98, parameters={"apt": 97})
-SENT_AT = RTCRtpHeaderExtensionParameters(
-    id=3, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-)
+SENT_AT = RTCRtpHeaderExtensionParameters(id=3, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time")
 PARAMETERS = RTCRtpReceiveParameters(
-    codecs=[VP8, RTX], headerExtensions=[SENT_AT], muxId="0",
+    codecs=[VP8, RTX],
+    headerExtensions=[SENT_AT],
+    muxId="0",
     encodings=[RTCRtpDecodingParameters(ssrc=1, payloadType=97, rtx=RTCRtpRtxParameters(ssrc=2))],
 )
 
@@ -76,5 +77,3 @@ def queued(made: rtcrtpreceiver.RTCRtpReceiver) -> list[tuple]:
     waiting = made._RTCRtpReceiver__decoder_queue
     tasks = [waiting.get() for _ in range(waiting.qsize())]
     return [(part.data, task[1].timestamp) for task in tasks for part in getattr(task[1], "frames", [task[1]])]
-
-

@@ -1,4 +1,5 @@
 """Grids for tests. Float16 [3, D, R, C, 4] of whole 1024ths below 2: packing keeps them exactly."""
+
 import numpy as np
 
 from pipeline.contract.grid_codec import STEPS

@@ -3,6 +3,7 @@
 The client talks to `Impaired.url` as to the gateway. Offers and answers pass through it, their ICE candidates replaced
 by its own sockets, so that every STUN, DTLS, RTP and SCTP datagram takes the emulated path, in both directions.
 """
+
 import asyncio
 import random
 import re

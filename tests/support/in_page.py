@@ -1,4 +1,5 @@
 """Runs scripts in the page, and turns pictures and bytes into what travels there and back."""
+
 import base64
 
 import numpy as np

@@ -1,4 +1,5 @@
 """What a test needs and this machine lacks."""
+
 import os
 
 import pytest

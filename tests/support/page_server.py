@@ -1,4 +1,5 @@
 """Serves the page's files as the gateway does, with just enough of a gateway that the page can show itself."""
+
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 

@@ -1,4 +1,5 @@
 """Where things are."""
+
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent

@@ -1,4 +1,5 @@
 """A gateway and both its ends, for tests: a camera of one colour, and an edge that answers without a network."""
+
 import asyncio
 import fractions
 import threading
@@ -43,10 +44,15 @@ NOTHING = np.zeros((3, 1, 1, 1, 4), np.float16)
 def restored_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `guards.install` replaces, for a test that calls it."""
     for owner, name in (
-        (ice, "StunProtocol"), (rtcicetransport, "Connection"), (mdns, "MDnsProtocol"),
-        (rtcpeerconnection, "RTCSctpTransport"), (rtcsctptransport, "LOCAL_MAX_MESSAGE_SIZE"),
-        (RTCCertificate, "_create_ssl_context"), (RTCDtlsTransport, "_send_data"),
-        (RTCPeerConnection, "_RTCPeerConnection__connect"), (rtcsctptransport, "decode_params"),
+        (ice, "StunProtocol"),
+        (rtcicetransport, "Connection"),
+        (mdns, "MDnsProtocol"),
+        (rtcpeerconnection, "RTCSctpTransport"),
+        (rtcsctptransport, "LOCAL_MAX_MESSAGE_SIZE"),
+        (RTCCertificate, "_create_ssl_context"),
+        (RTCDtlsTransport, "_send_data"),
+        (RTCPeerConnection, "_RTCPeerConnection__connect"),
+        (rtcsctptransport, "decode_params"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
 
@@ -118,9 +124,17 @@ def flat_answer(frame: KeyFrame, under: np.ndarray = NOTHING) -> StylizedFrame:
     grid = under.copy()
     grid[..., 3] += colour[:, None, None, None]
     return StylizedFrame(
-        stream_id=frame.stream_id, frame_id=frame.frame_id, style_id=frame.style_id, edge_id="edge",
-        model_version="flat", cut=frame.cut, grid_shape=grid.shape[1:4], grid=pack_grid(grid),
-        decode_ms=0.0, stylize_ms=0.0, error="",
+        stream_id=frame.stream_id,
+        frame_id=frame.frame_id,
+        style_id=frame.style_id,
+        edge_id="edge",
+        model_version="flat",
+        cut=frame.cut,
+        grid_shape=grid.shape[1:4],
+        grid=pack_grid(grid),
+        decode_ms=0.0,
+        stylize_ms=0.0,
+        error="",
     )
 
 

@@ -1,4 +1,5 @@
 """HTTP by hand: requests as no library would send them."""
+
 import asyncio
 
 from support.peers import Running
@@ -46,5 +47,3 @@ class Socket:
         except ConnectionError:
             pass
         return True
-
-

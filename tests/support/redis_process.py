@@ -1,4 +1,5 @@
 """A redis-server of a test's own."""
+
 import subprocess
 import time
 from pathlib import Path

@@ -5,6 +5,7 @@
 All the rest of it, queue, Redis, decoding and packing, is the real worker's. For benchmarks and tests of everything
 but the model.
 """
+
 import argparse
 import time
 

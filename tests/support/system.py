@@ -1,4 +1,5 @@
 """The whole system as a user starts it: `mvstylizer up` in a process of its own."""
+
 import json
 import signal
 import subprocess
@@ -19,18 +20,30 @@ READY_S = 90
 class Up:
     """`mvstylizer up`, started on a free port; its temporary files are in `folder`."""
 
-    def __init__(self, folder: Path, *options: str, environment: dict[str, str],
-                 command: Sequence[str] = (sys.executable, "-m", "workers", "up"), cwd: Path | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        environment: dict[str, str],
+        command: Sequence[str] = (sys.executable, "-m", "workers", "up"),
+        cwd: Path | None = None,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder.with_suffix(".log")
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *options], cwd=cwd,
-                stdout=log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent,
+                [*command, "--port", str(self.port), *options],
+                cwd=cwd,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
                 env={
-                    "MVS_OPERATOR_OPEN": "on", **environment, "TMPDIR": str(folder),
+                    "MVS_OPERATOR_OPEN": "on",
+                    **environment,
+                    "TMPDIR": str(folder),
                     "MVS_MODELS_DIR": str(folder.with_suffix(".models")),
                 },
             )

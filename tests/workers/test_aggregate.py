@@ -1,4 +1,5 @@
 """The aggregator over a real Redis: what makes a global, what is refused, and what a crash changes (nothing)."""
+
 import json
 import logging
 import os
@@ -79,8 +80,13 @@ def trained(seed: int, size: float = 0.01) -> Weights:
 def send(connection, edge_id: str, weights: Weights | bytes, *, base_version: int = 0, num_examples: int = 100) -> None:
     file = weights if isinstance(weights, bytes) else write(weights)
     published = {known.base_version: known.published for known in recent_globals(connection)}
-    snapshot = WeightSnapshot.of(file, edge_id=edge_id, base_version=base_version, num_examples=num_examples,
-                                 published=published.get(base_version, 0))
+    snapshot = WeightSnapshot.of(
+        file,
+        edge_id=edge_id,
+        base_version=base_version,
+        num_examples=num_examples,
+        published=published.get(base_version, 0),
+    )
     Snapshots(connection, KEY).publish_local(snapshot, file)
 
 
@@ -343,8 +349,9 @@ def aggregate_in_a_process(redis_url: str, folder: Path, shipped: Path, die_at: 
     return int(done.stdout or 0)
 
 
-def test_killed_at_ten_points_it_makes_the_same_global_and_counts_nothing_twice(redis_url, connection, tmp_path,
-                                                                                  shipped):
+def test_killed_at_ten_points_it_makes_the_same_global_and_counts_nothing_twice(
+    redis_url, connection, tmp_path, shipped
+):
     def send_a_round() -> None:
         connection.flushall()
         for edge_id, seed, examples in (("a", 1, 50), ("a", 2, 100), ("b", 3, 120)):
@@ -390,8 +397,16 @@ def test_a_redis_that_is_killed_in_the_middle_of_a_round_loses_nothing(tmp_path,
 
 def test_only_one_aggregator_works_on_a_folder(tmp_path, registry, settings):
     with registry.alone():
-        command = [sys.executable, "-m", "workers", "aggregate", "--redis", settings.redis_url, "--models",
-                   str(tmp_path / "models")]
+        command = [
+            sys.executable,
+            "-m",
+            "workers",
+            "aggregate",
+            "--redis",
+            settings.redis_url,
+            "--models",
+            str(tmp_path / "models"),
+        ]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
 
     assert done.returncode == 2
@@ -408,11 +423,15 @@ def test_records_are_for_people_too(aggregator, connection, tmp_path):
     assert record["examples"] == {"a": 100, "b": 100}
 
 
-@pytest.mark.parametrize("forge", [
-    lambda snapshot: replace(snapshot, signature=b""),
-    lambda snapshot: replace(snapshot, num_examples=10**6),
-    lambda snapshot: replace(snapshot, edge_id="somebody"),
-], ids=["unsigned", "more examples", "another edge"])
+@pytest.mark.parametrize(
+    "forge",
+    [
+        lambda snapshot: replace(snapshot, signature=b""),
+        lambda snapshot: replace(snapshot, num_examples=10**6),
+        lambda snapshot: replace(snapshot, edge_id="somebody"),
+    ],
+    ids=["unsigned", "more examples", "another edge"],
+)
 def test_weights_that_no_edge_of_ours_signed_do_not_count(aggregator, connection, registry, caplog, forge):
     send(connection, "a", trained(1))
     ((entry_id, fields),) = connection.xrange(redis_keys.WEIGHTS_LOCAL)

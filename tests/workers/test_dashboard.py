@@ -1,4 +1,5 @@
 """rq-dashboard over real queues: all of it can be looked at, nothing changed, and only operators get in."""
+
 import base64
 import re
 import threading
@@ -21,12 +22,28 @@ from workers.dashboard import QuietHandler, application
 from workers.stylize import EdgeWorker
 
 TOKEN = "a-token-of-operators"
-PAGES = ["/", "/0/view/workers", "/0/view/jobs", "/0/view/jobs/stylize.edge/queued/8/asc/1",
-         "/0/view/jobs/stylize.edge/failed/8/dsc/1", "/0/view/jobs/stylize.edge/finished/8/asc/1"]
-DATA = ["/0/data/queues.json", "/0/data/workers.json", "/0/data/jobs/stylize.edge/queued/8/asc/1.json",
-        "/0/data/jobs/stylize.edge/finished/8/asc/1.json", "/0/data/jobs/stylize.edge/failed/8/asc/1.json"]
-CHANGES = ["/job/waiting-2/delete", "/job/waiting-2/requeue", "/requeue/stylize.edge",
-           "/queue/stylize.edge/queued/empty", "/queue/stylize.edge/compact"]
+PAGES = [
+    "/",
+    "/0/view/workers",
+    "/0/view/jobs",
+    "/0/view/jobs/stylize.edge/queued/8/asc/1",
+    "/0/view/jobs/stylize.edge/failed/8/dsc/1",
+    "/0/view/jobs/stylize.edge/finished/8/asc/1",
+]
+DATA = [
+    "/0/data/queues.json",
+    "/0/data/workers.json",
+    "/0/data/jobs/stylize.edge/queued/8/asc/1.json",
+    "/0/data/jobs/stylize.edge/finished/8/asc/1.json",
+    "/0/data/jobs/stylize.edge/failed/8/asc/1.json",
+]
+CHANGES = [
+    "/job/waiting-2/delete",
+    "/job/waiting-2/requeue",
+    "/requeue/stylize.edge",
+    "/queue/stylize.edge/queued/empty",
+    "/queue/stylize.edge/compact",
+]
 
 
 class Fails:
@@ -155,8 +172,15 @@ def test_every_asset_of_every_page_is_there(client):
                 assert answer.status_code == 200, asset
 
 
-BROKEN = {"created_at": "never", "enqueued_at": b"\xff", "status": b"\xff\xfe", "timeout": "soon", "data": b"rubbish",
-          "origin": b"\xc3", "description": b"\xff"}
+BROKEN = {
+    "created_at": "never",
+    "enqueued_at": b"\xff",
+    "status": b"\xff\xfe",
+    "timeout": "soon",
+    "data": b"rubbish",
+    "origin": b"\xc3",
+    "description": b"\xff",
+}
 
 
 @pytest.mark.parametrize("field", BROKEN)
@@ -178,8 +202,16 @@ def test_a_worker_that_cannot_be_read_hides_no_other(client, connection):
     assert len(client.get("/0/data/workers.json").json["workers"]) == 1
 
 
-@pytest.mark.parametrize("path", ["/9/data/queues.json", "/0/data/jobs/q/nothing/8/asc/1.json", "/0/view/job/nowhere",
-                                  "/0/data/jobs/q/queued/x/asc/1.json", "/0/data/jobs/q/failed/0/asc/0.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/9/data/queues.json",
+        "/0/data/jobs/q/nothing/8/asc/1.json",
+        "/0/view/job/nowhere",
+        "/0/data/jobs/q/queued/x/asc/1.json",
+        "/0/data/jobs/q/failed/0/asc/0.json",
+    ],
+)
 def test_what_is_not_there_is_said_in_a_sentence(client, path, caplog):
     answer = client.get(path)
 
@@ -201,8 +233,10 @@ def hostile(queues, connection) -> str:
     """Everything that can say something of itself says something that would run as markup."""
     connection.hset(Job.key_for("waiting-0"), "description", EVIL)
     connection.hset(Job.key_for("waiting-2"), "description", EVIL)
-    connection.xadd("rq:results:waiting-1", {"type": "2", "created_at": "1", "exc_string":
-                    base64.b64encode(zlib.compress(EVIL.encode())).decode()})
+    connection.xadd(
+        "rq:results:waiting-1",
+        {"type": "2", "created_at": "1", "exc_string": base64.b64encode(zlib.compress(EVIL.encode())).decode()},
+    )
     connection.sadd("rq:queues", f"rq:queue:{EVIL}")
     (worker,) = connection.smembers("rq:workers")
     name = worker.removeprefix(b"rq:worker:")
@@ -216,8 +250,9 @@ def hostile(queues, connection) -> str:
 
 @pytest.fixture
 def served(hostile) -> Iterator[str]:
-    server = make_server("127.0.0.1", 0, application(hostile, Access(TOKEN, local=False)), threaded=True,
-                         request_handler=QuietHandler)
+    server = make_server(
+        "127.0.0.1", 0, application(hostile, Access(TOKEN, local=False)), threaded=True, request_handler=QuietHandler
+    )
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield f"http://127.0.0.1:{server.port}"
@@ -228,13 +263,17 @@ def served(hostile) -> Iterator[str]:
 
 # A browser that closes amid a file leaves it to the collector: werkzeug's server does not close it then.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize(("path", "row", "told"), [
-    ("/", "#queues tr[data-role=queue]", "stylize.edge"),
-    ("/0/view/workers", "#workers tr[data-role=worker]", "stylize_key_frame"),
-    ("/0/view/jobs/stylize.edge/queued/8/asc/1", "#jobs tr[data-role=job]", "waiting-2"),
-    ("/0/view/jobs/stylize.edge/failed/8/asc/1", "#jobs tr[data-role=job] pre", "<img src=x"),
-    ("/0/view/job/waiting-0", "#job-data .description", "<img src=x"),
-], ids=["queues", "workers", "jobs", "failed jobs", "a job"])
+@pytest.mark.parametrize(
+    ("path", "row", "told"),
+    [
+        ("/", "#queues tr[data-role=queue]", "stylize.edge"),
+        ("/0/view/workers", "#workers tr[data-role=worker]", "stylize_key_frame"),
+        ("/0/view/jobs/stylize.edge/queued/8/asc/1", "#jobs tr[data-role=job]", "waiting-2"),
+        ("/0/view/jobs/stylize.edge/failed/8/asc/1", "#jobs tr[data-role=job] pre", "<img src=x"),
+        ("/0/view/job/waiting-0", "#job-data .description", "<img src=x"),
+    ],
+    ids=["queues", "workers", "jobs", "failed jobs", "a job"],
+)
 async def test_in_a_browser_the_tables_fill_and_nothing_that_is_told_runs(served, path, row, told, tmp_path):
     answers, complaints = {}, []
     async with chromium() as browser:

@@ -1,4 +1,5 @@
 """The command that shows global models and goes back to one."""
+
 import json
 from argparse import Namespace
 from dataclasses import replace
@@ -14,8 +15,12 @@ def registry(tmp_path) -> Registry:
     registry = Registry(tmp_path)
     for version in (1, 2):
         latest = registry.latest()
-        registry.add(replace(latest, version=version, origin="round", examples={"a": 300, "b": 100}, loss_before=0.5,
-                             loss_after=0.4), b"%d" % version)
+        registry.add(
+            replace(
+                latest, version=version, origin="round", examples={"a": 300, "b": 100}, loss_before=0.5, loss_after=0.4
+            ),
+            b"%d" % version,
+        )
     return registry
 
 

@@ -1,4 +1,5 @@
 """The trainer over a real Redis, with a learner that counts: what it learns from, when, and when it does not."""
+
 import time
 from dataclasses import replace
 
@@ -59,8 +60,14 @@ def connection(redis_url):
 
 @pytest.fixture
 def settings(redis_url, tmp_path) -> Settings:
-    return replace(Settings(), redis_url=redis_url, train_images=IMAGES, round_deadline_s=60.0, snapshot_key=KEY,
-                   models_dir=tmp_path)
+    return replace(
+        Settings(),
+        redis_url=redis_url,
+        train_images=IMAGES,
+        round_deadline_s=60.0,
+        snapshot_key=KEY,
+        models_dir=tmp_path,
+    )
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.contract.errors import BadSetting, MVStylizerError
-from pipeline.contract.image_codec import decode_image, read_picture
+from pipeline.contract.image_codec import decode_image
+from pipeline.pictures.own_file import read_picture
 from pipeline.styles.catalog import find_shipped, shipped
 
 MAX_SIDE_PX = 16_000  # of an output; JPEG and WebP end near it

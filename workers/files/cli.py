@@ -61,16 +61,19 @@ def add_video_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("out", type=Path, metavar="OUT", help="video to write, or a folder for lossless PNG frames")
     parser.add_argument("--style", required=True, metavar="STYLE", help="a photo, or the name of a shipped style")
     parser.add_argument(
-        "--key-frames", choices=list(CHOICES), default="fixed",
+        "--key-frames",
+        choices=list(CHOICES),
+        default="fixed",
         help="fixed: one in K (default); content: where the picture changes, and one in K at least; "
-             "codec: the file's own intra frames",
+        "codec: the file's own intra frames",
     )
     parser.add_argument("--interval", type=int, default=10, metavar="K", help="frames from key frame to key frame (10)")
     parser.add_argument("--every-frame", action="store_true", help="make each frame a key frame: slower")
     parser.add_argument(
-        "--mode", choices=list(MODES),
+        "--mode",
+        choices=list(MODES),
         help="other frames: grid, the key frames' colour transforms along the flow (default); residual, their pixels "
-             "and the change since (default of model paper); warp, their pixels alone, as in the paper",
+        "and the change since (default of model paper); warp, their pixels alone, as in the paper",
     )
     parser.add_argument(
         "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
@@ -93,8 +96,13 @@ def run_video(args: argparse.Namespace) -> None:
     started_s = time.monotonic()
     with Clip(args.input) as clip:
         count = stylize_video(
-            clip, args.out, _answers(args, clip, style, size), choice=CHOICES[choose](interval),
-            mode=MODES[args.mode or _default_mode(args)], estimate=ESTIMATORS[args.flow](), size=size,
+            clip,
+            args.out,
+            _answers(args, clip, style, size),
+            choice=CHOICES[choose](interval),
+            mode=MODES[args.mode or _default_mode(args)],
+            estimate=ESTIMATORS[args.flow](),
+            size=size,
         )
     print(f"{args.out}: {count} frames, {count / (time.monotonic() - started_s):.1f} a second.")
 
@@ -146,8 +154,14 @@ def paint_pixels(
 
 
 def stylize_image(
-    content: np.ndarray, out: Path, stylizer: "Stylizer | PaperStylizer", style: np.ndarray, *, size: tuple[int, int],
-    strength: float, paint: Callable[..., np.ndarray] = paint_grid,
+    content: np.ndarray,
+    out: Path,
+    stylizer: "Stylizer | PaperStylizer",
+    style: np.ndarray,
+    *,
+    size: tuple[int, int],
+    strength: float,
+    paint: Callable[..., np.ndarray] = paint_grid,
 ) -> None:
     """Write content (RGB uint8 H W 3) in the style of the picture style, at size (width, height)."""
     painted = paint(content, stylizer, style, size, strength)

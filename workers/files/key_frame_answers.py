@@ -48,9 +48,7 @@ class GridAnswers:
 class PaperAnswers:
     """Model paper, which knows no grids: one is fitted to what it draws."""
 
-    def __init__(
-        self, stylizer: "PaperStylizer", style: np.ndarray, *, size: tuple[int, int], strength: float
-    ) -> None:
+    def __init__(self, stylizer: "PaperStylizer", style: np.ndarray, *, size: tuple[int, int], strength: float) -> None:
         self._stylizer, self._style = stylizer, stylizer.style(style)
         self._size, self._strength = size, strength
 

@@ -63,7 +63,13 @@ MODES = {"grid": Mode(paint_grid), "residual": Mode(paint_residual), "warp": Mod
 
 
 def stylize_video(
-    clip: Clip, out: Path, answer: Callable[[Marked], Answer], *, choice: Choice, mode: Mode, estimate: Estimate,
+    clip: Clip,
+    out: Path,
+    answer: Callable[[Marked], Answer],
+    *,
+    choice: Choice,
+    mode: Mode,
+    estimate: Estimate,
     size: tuple[int, int],
 ) -> int:
     """Write clip, stylized, at size (width, height), which is also the answers'; returns the number of frames."""

@@ -2,6 +2,7 @@
 
 They travel over a datagram socket in the words of systemd's sd_notify(3), to our own supervisor and to systemd's alike.
 """
+
 import contextlib
 import os
 import socket

@@ -1,4 +1,5 @@
 """Pre-fork: a process that has imported everything forks the one that works, and another when that one is killed."""
+
 import gc
 import logging
 import os

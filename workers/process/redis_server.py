@@ -1,4 +1,5 @@
 """A Redis of our own: which server binary, and how it is told to keep to itself."""
+
 import hashlib
 import os
 import secrets
@@ -76,7 +77,11 @@ def quoted(value: bytes) -> bytes:
 
 #: Nothing on disk, bounded memory: frames are worth nothing after a restart.
 OPTIONS = {
-    "save": "", "appendonly": "no", "daemonize": "no", "loglevel": "warning", "maxmemory": MAX_MEMORY,
+    "save": "",
+    "appendonly": "no",
+    "daemonize": "no",
+    "loglevel": "warning",
+    "maxmemory": MAX_MEMORY,
     "maxmemory-policy": "volatile-ttl",
 }
 

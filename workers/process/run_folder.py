@@ -1,4 +1,5 @@
 """A run's private folder: gone when the run ends, and when it was killed, at the next start."""
+
 import contextlib
 import fcntl
 import logging

@@ -1,4 +1,5 @@
 """What every role does first: log to stderr, and die with the process that started it."""
+
 import contextlib
 import ctypes
 import logging

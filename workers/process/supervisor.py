@@ -1,4 +1,5 @@
 """Child processes that are started, restarted when they crash or hang, and stopped in order."""
+
 import asyncio
 import logging
 import os
@@ -33,9 +34,17 @@ class Child:
     it, and a service that comes back by itself is worth more than one that ends.
     """
 
-    def __init__(self, name: str, command: Sequence[str], *, quiet: bool = False, stdin: bytes = b"",
-                 environment: Mapping[str, str] = {}, silence_s: float | None = None,
-                 on_restart: Callable[[str, str], None] = lambda name, reason: None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        quiet: bool = False,
+        stdin: bytes = b"",
+        environment: Mapping[str, str] = {},
+        silence_s: float | None = None,
+        on_restart: Callable[[str, str], None] = lambda name, reason: None,
+    ) -> None:
         """`quiet`: what it prints to stdout is not shown. `environment` is added to ours.
 
         `silence_s`: it is killed after so long without a sign of life (workers.process.liveness); None where it gives
@@ -76,10 +85,13 @@ class Child:
         try:
             # A session of its own: Ctrl-C reaches only us, and we stop the parts in order.
             self._process = await asyncio.create_subprocess_exec(
-                *self._command, env={**environment, **ENVIRONMENT, **SAFE_PATH, **self._environment,
-                                     VARIABLE: str(teller.fileno())},
-                stdin=asyncio.subprocess.PIPE, stdout=self._stdout, pass_fds=[teller.fileno()],
-                start_new_session=True, preexec_fn=die_with_parent,
+                *self._command,
+                env={**environment, **ENVIRONMENT, **SAFE_PATH, **self._environment, VARIABLE: str(teller.fileno())},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=self._stdout,
+                pass_fds=[teller.fileno()],
+                start_new_session=True,
+                preexec_fn=die_with_parent,
             )
             self._process.stdin.write(self._stdin)
             self._process.stdin.close()

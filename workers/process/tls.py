@@ -1,4 +1,5 @@
 """https on the spot: browsers give the camera to secure pages only, and a phone's page is not on localhost."""
+
 import asyncio
 import contextlib
 import datetime
@@ -79,8 +80,12 @@ class SelfSigned:
 
 def names(host: str, also: Sequence[str] = ()) -> list[x509.GeneralName]:
     """All by which a browser may ask for us: loopback, what is listened on, and every address where that is all."""
-    own = [address.address for addresses in psutil.net_if_addrs().values() for address in addresses
-           if address.family in (socket.AF_INET, socket.AF_INET6)]
+    own = [
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family in (socket.AF_INET, socket.AF_INET6)
+    ]
     asked = [local_address(), socket.gethostname(), *own] if host in EVERYWHERE else [host, local_address()]
     found = [general_name(text) for text in ("localhost", "127.0.0.1", "::1", *also, *asked)]
     return list(dict.fromkeys(name for name in found if name))[:MOST_NAMES]
@@ -103,8 +108,13 @@ def certificate(subject_names: Sequence[x509.GeneralName], now: datetime.datetim
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "MVStylizer")])
     made = (
-        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number()).not_valid_before(now - EARLY).not_valid_after(now + LIFETIME)
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - EARLY)
+        .not_valid_after(now + LIFETIME)
         .add_extension(x509.SubjectAlternativeName(subject_names), critical=False)
         .sign(key, hashes.SHA256())
     )

@@ -1,4 +1,5 @@
 """What a trainer does with torch; imported when there is something to learn, since it takes seconds and 300 MB."""
+
 import logging
 import random
 from collections.abc import Sequence

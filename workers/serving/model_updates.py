@@ -1,4 +1,5 @@
 """The cloud's newest weights, as they come: what an edge's processes swap to, and never back from."""
+
 import logging
 import os
 import time

@@ -1,4 +1,5 @@
 """The RQ worker of an edge: takes jobs one by one, and goes on whatever Redis holds or answers."""
+
 import contextlib
 import logging
 import os
@@ -182,8 +183,9 @@ class EdgeWorker(SimpleWorker):
         with contextlib.suppress(redis.RedisError), self.connection.pipeline(transaction=False) as pipe:
             for key in wanted:
                 pipe.type(key)
-            wrong = [key for key, found in zip(wanted, pipe.execute(), strict=True)
-                     if found not in (b"none", wanted[key])]
+            wrong = [
+                key for key, found in zip(wanted, pipe.execute(), strict=True) if found not in (b"none", wanted[key])
+            ]
             if wrong:
                 logger.warning("these keys held something else and are dropped: %s", ", ".join(wrong))
                 self.connection.unlink(*wrong)
@@ -202,6 +204,9 @@ def worker_sets(queue: Queue) -> tuple[str, str]:
 def types(queue: Queue) -> dict[str, bytes]:
     """What the shared keys that a worker writes must hold, if anything."""
     return {
-        queue.key: b"list", Queue.redis_queues_keys: b"set", queue.intermediate_queue_key: b"list",
-        **dict.fromkeys(registries(queue), b"zset"), **dict.fromkeys(worker_sets(queue), b"set"),
+        queue.key: b"list",
+        Queue.redis_queues_keys: b"set",
+        queue.intermediate_queue_key: b"list",
+        **dict.fromkeys(registries(queue), b"zset"),
+        **dict.fromkeys(worker_sets(queue), b"set"),
     }

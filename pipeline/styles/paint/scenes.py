@@ -234,9 +234,7 @@ def shaded(albedo: np.ndarray, view: terrain.View, land: terrain.Land, *, sun: C
     return albedo * (light + view.of(land.occlusion)[..., None] * np.asarray(ambient, np.float32))
 
 
-def hazed(
-    ground: np.ndarray, view: terrain.View, sky: np.ndarray, *, haze: np.ndarray, visible_m: float
-) -> np.ndarray:
+def hazed(ground: np.ndarray, view: terrain.View, sky: np.ndarray, *, haze: np.ndarray, visible_m: float) -> np.ndarray:
     """Ground fading into the haze with distance, and the sky behind it."""
     fog = 1 - np.exp(-np.where(view.ground, view.distance, 0) / visible_m)
     return np.where(view.ground[..., None], mix(ground, haze, fog), sky).astype(np.float32)

@@ -5,6 +5,7 @@ With one a stream, the event loop, when it wanted to go on, waited for twenty of
 What peers send ends here, so nothing reaches a decoder that means something else to it, or asks for more than a stream
 may have: FFmpeg takes an empty frame for the end of all, and makes room for whatever a header says.
 """
+
 import asyncio
 import contextlib
 import logging
@@ -355,8 +356,12 @@ class Beginning:
 class Handover:
     """In the place of a track's queue: nobody waits for frames, each is taken at once, on the event loop."""
 
-    def __init__(self, take: Callable[[av.VideoFrame | None], None], most_pixels: Callable[[], int],
-                 refuse: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        take: Callable[[av.VideoFrame | None], None],
+        most_pixels: Callable[[], int],
+        refuse: Callable[[str], None],
+    ) -> None:
         """As `hand_over`."""
         self.put_nowait, self.most_pixels, self.refuse = take, most_pixels, refuse
 
@@ -365,8 +370,13 @@ class Handover:
         self.put_nowait(frame)
 
 
-def hand_over(track: MediaStreamTrack, take: Callable[[av.VideoFrame | None], None], *,
-              most_pixels: Callable[[], int], refuse: Callable[[str], None]) -> None:
+def hand_over(
+    track: MediaStreamTrack,
+    take: Callable[[av.VideoFrame | None], None],
+    *,
+    most_pixels: Callable[[], int],
+    refuse: Callable[[str], None],
+) -> None:
     """Have `take` called with each frame of a track that is just announced, and with None at its end.
 
     Frames of more than `most_pixels()`, which any thread may ask, are not decoded; `refuse` is told why, in one

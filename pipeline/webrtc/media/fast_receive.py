@@ -3,6 +3,7 @@
 aiortc 1.16 takes one datagram a turn of the event loop, parses it as STUN first, queues it, wakes a task, and estimates
 the path's bit rate with each packet.
 """
+
 import asyncio
 import importlib.metadata
 import logging

@@ -6,6 +6,7 @@ frame a packet at most, so that what piled up behind a lost packet stays piled u
 500 others have come, eight seconds at 60 a second. Then it goes on with frames that refer to a picture never decoded:
 these show old parts, of their strip too, and are held back here until a whole picture comes.
 """
+
 import importlib.metadata
 import logging
 import re
@@ -132,8 +133,11 @@ class MarkerJitterBuffer(JitterBuffer):
         held = self._held
         numbers = sorted(held, key=lambda number: (number - self._origin) & 0xFFFF)
         numbers = numbers[: numbers.index(newest) + 1]
-        begins = (number for before, number in pairwise(numbers)
-                  if (number - before) & 0xFFFF == 1 and held[before].timestamp != held[number].timestamp)
+        begins = (
+            number
+            for before, number in pairwise(numbers)
+            if (number - before) & 0xFFFF == 1 and held[before].timestamp != held[number].timestamp
+        )
         start = next(begins, None)
         self._headless, self._origin, self._seen = start is None, newest if start is None else start, 0
         for number in numbers[: numbers.index(self._origin)]:

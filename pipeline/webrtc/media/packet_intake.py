@@ -3,6 +3,7 @@
 A sequence number that jumps is walked in Python, number by number; each SSRC is remembered for ever, until a report of
 them all no longer packs and its task dies; and what cannot be read is written to the log with a trace.
 """
+
 import logging
 import time
 from struct import error as StructError

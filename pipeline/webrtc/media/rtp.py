@@ -1,4 +1,5 @@
 """An RTP packet of video, read as far as it is needed, and no further: aiortc makes four objects of each."""
+
 import struct
 from dataclasses import dataclass
 from typing import Self

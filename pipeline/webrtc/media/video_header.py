@@ -2,6 +2,7 @@
 
 What this module cannot read, or FFmpeg could read otherwise, is an error: it must reach no decoder.
 """
+
 from dataclasses import dataclass
 from typing import Self
 

@@ -2,6 +2,7 @@
 
 A decoder makes room for what a frame's header says: 159 bytes may ask for 6.7 GB.
 """
+
 import threading
 import weakref
 from collections.abc import MutableMapping

@@ -2,6 +2,7 @@
 
 An offer whose sections do not share one transport leaves objects without theirs; a task that died is waited for.
 """
+
 import asyncio
 import contextlib
 import logging

@@ -1,5 +1,6 @@
 """Holes in aiortc 1.16 and aioice 0.13, closed from outside until upstream does: what peers and strangers can reach,
 and tasks that nobody awaits."""
+
 from struct import unpack_from
 
 from aiortc import InvalidStateError, RTCCertificate, RTCDtlsTransport, RTCPeerConnection, rtcsctptransport

@@ -3,6 +3,7 @@
 aioice 0.13 parses what anybody sends, answers it, logs its address, and asks each candidate of an offer up to seven
 times from each of our addresses. It also hands every datagram that is no STUN to DTLS, whoever sent it.
 """
+
 import contextlib
 import hmac
 import ipaddress

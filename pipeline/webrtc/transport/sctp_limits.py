@@ -4,6 +4,7 @@ aiortc 1.16 walks gap blocks, missing numbers and waiting parts in Python as far
 of 290 parameters of a packet, keeps all that never becomes a message, and opens 65,535 channels. Here a peer that sends
 more than it may loses its own session, and what makes no sense is dropped.
 """
+
 import logging
 import time
 from collections.abc import Callable

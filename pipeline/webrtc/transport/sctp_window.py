@@ -8,6 +8,7 @@ does it leave more than 4 packets before it has heard of one; a whole picture of
 One answer in four misses a packet then, and waits a round trip for it, or a second for its last one. Where packets get
 lost, each is therefore sent twice. A receiver of SCTP knows them by their numbers, so this needs nothing of a client.
 """
+
 import importlib.metadata
 import logging
 from itertools import islice

@@ -1,4 +1,5 @@
 """What leaves through the short way out, read by aiortc, and by a gateway."""
+
 import asyncio
 import socket
 import time

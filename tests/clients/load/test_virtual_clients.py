@@ -1,4 +1,5 @@
 """Clients of a load test on a real gateway, in this process."""
+
 import asyncio
 import time
 

@@ -1,4 +1,5 @@
 """Answers that come through the short way, from a real peer of aiortc's own."""
+
 import asyncio
 import random
 from types import SimpleNamespace
@@ -183,7 +184,10 @@ def packed(chunk: DataChunk, tag: int = TAG) -> bytes:
 def arriving(chunk: DataChunk, fate: str) -> list[bytes]:
     packet = packed(chunk)
     return {
-        "comes": [packet], "lost": [], "doubled": [packet, packet], "strange": [packed(chunk, TAG - 1)],
+        "comes": [packet],
+        "lost": [],
+        "doubled": [packet, packet],
+        "strange": [packed(chunk, TAG - 1)],
         "damaged": [packet[:-1] + bytes([packet[-1] ^ 1])],
         "bundled": [serialize_packet(5000, 5000, TAG, bytes(chunk) + bytes(far_ahead(chunk)))],
     }[fate]

@@ -1,4 +1,5 @@
 """A client whose gateway goes away and comes back, on real connections."""
+
 import asyncio
 
 import pytest

@@ -1,4 +1,5 @@
 """The page before a gateway that is full, in Chromium."""
+
 import pytest
 from playwright.async_api import expect
 

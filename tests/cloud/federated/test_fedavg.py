@@ -1,4 +1,5 @@
 """The average of what edges have learned: equal to Flower's, and bounded whatever comes in."""
+
 import warnings
 
 import numpy as np

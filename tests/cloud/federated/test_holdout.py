@@ -1,4 +1,5 @@
 """The gate: fixed pictures, the same loss every time, and worse models cost more."""
+
 import numpy as np
 import pytest
 

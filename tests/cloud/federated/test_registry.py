@@ -1,4 +1,5 @@
 """Global models on disk: whole or not there, newest five kept, and a way back."""
+
 import os
 import subprocess
 import sys
@@ -141,8 +142,10 @@ def test_killed_at_any_point_of_writing_the_version_is_there_or_not(registry, tm
     for i in range(1, KEPT + 1):
         add(registry, f"{i}".encode())
 
-    subprocess.run([sys.executable, "-c", CRASH, str(tmp_path / "models"), str(shipped), str(calls)],
-                   cwd=SHIPPED.parent.parent.parent)
+    subprocess.run(
+        [sys.executable, "-c", CRASH, str(tmp_path / "models"), str(shipped), str(calls)],
+        cwd=SHIPPED.parent.parent.parent,
+    )
 
     again = Registry(tmp_path / "models", shipped)
     latest = again.latest()
@@ -238,8 +241,17 @@ def test_only_its_owner_may_see_the_folder(registry, tmp_path):
     assert (tmp_path / "models").stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", '{"version": 2, "sha256": "", "shipped": ""}', "[" * 100_000, "\0",
-                                  '{"version": 1, "sha256": "", "shipped": "", "published": "9"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "[]",
+        '{"version": 2, "sha256": "", "shipped": ""}',
+        "[" * 100_000,
+        "\0",
+        '{"version": 1, "sha256": "", "shipped": "", "published": "9"}',
+    ],
+)
 def test_a_record_that_is_none_is_left_out(registry, tmp_path, text):
     add(registry, b"one")
     (tmp_path / "models" / "000001.json").write_text(text)

@@ -1,4 +1,5 @@
 """Which updates count, and when a round closes."""
+
 from dataclasses import replace
 
 import pytest

@@ -61,8 +61,10 @@ def test_the_command_trains_a_form_and_leaves_the_encoder_as_it_was(data, monkey
 
 def test_a_checkpoint_of_another_model_is_refused(data):
     photos, vgg, folder = data
-    torch.save({"phase": "distil", "step": 1, "model": {"a": torch.ones(1)}, "mean": {}, "optimizer": None},
-               folder / "paper.checkpoint")
+    torch.save(
+        {"phase": "distil", "step": 1, "model": {"a": torch.ones(1)}, "mean": {}, "optimizer": None},
+        folder / "paper.checkpoint",
+    )
 
     with pytest.raises(ValueError, match="paper.checkpoint is a checkpoint of another model"):
         pretrain_paper(photos, vgg, folder / "paper.safetensors", steps=1, device="cpu")

@@ -36,9 +36,18 @@ def test_slicing_matches_the_slow_reference():
     assert np.allclose(sliced[0].permute(1, 2, 0).numpy(), slow_slice(grid, image), atol=1e-5)
 
 
-@pytest.mark.parametrize("height, width, expected", [
-    (360, 640, (9, 16)), (640, 360, (16, 9)), (1080, 1920, (9, 16)), (480, 640, (12, 16)), (500, 500, (16, 16)),
-    (1, 1, (16, 16)), (1, 4000, (1, 16)), (4000, 1, (16, 1)),
-])
+@pytest.mark.parametrize(
+    "height, width, expected",
+    [
+        (360, 640, (9, 16)),
+        (640, 360, (16, 9)),
+        (1080, 1920, (9, 16)),
+        (480, 640, (12, 16)),
+        (500, 500, (16, 16)),
+        (1, 1, (16, 16)),
+        (1, 4000, (1, 16)),
+        (4000, 1, (16, 1)),
+    ],
+)
 def test_cells_follow_the_shape_of_the_picture(height, width, expected):
     assert cells(height, width) == expected

@@ -126,10 +126,17 @@ def test_a_turned_phone_begins_anew(stylizer):
     assert np.array_equal(grid, stylizer.stylize(upright, style))
 
 
-@pytest.mark.parametrize("image", [
-    np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8),
-    np.zeros((0, 8, 3), np.uint8), [[1, 2, 3]], None,
-])
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((0, 8, 3), np.uint8),
+        [[1, 2, 3]],
+        None,
+    ],
+)
 def test_what_is_no_picture_is_refused(stylizer, image):
     with pytest.raises(ValueError, match="a picture must"):
         stylizer.style(image)

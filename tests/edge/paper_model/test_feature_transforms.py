@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from edge.paper_model.feature_transforms import ALPHA, FORMS, adain, attention, deviation, literal, mean, residual, wct
+from edge.features import deviation, mean
+from edge.paper_model.feature_transforms import ALPHA, FORMS, adain, attention, literal, residual, wct
 
 
 def features(seed, channels=6, height=20, width=28):

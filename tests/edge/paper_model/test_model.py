@@ -167,21 +167,33 @@ def test_flat_pictures_do_no_harm(stylizer, value):
         assert stylizer.stylize(content, stylizer.style(style, long_side=64), factor=1).shape == (36, 64, 3)
 
 
-@pytest.mark.parametrize("image", [
-    np.zeros((8, 8, 3), np.float32), np.zeros((8, 8), np.uint8), np.zeros((8, 8, 4), np.uint8),
-    np.zeros((0, 8, 3), np.uint8), None,
-])
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((8, 8, 3), np.float32),
+        np.zeros((8, 8), np.uint8),
+        np.zeros((8, 8, 4), np.uint8),
+        np.zeros((0, 8, 3), np.uint8),
+        None,
+    ],
+)
 def test_what_is_no_picture_is_refused(stylizer, image):
     for call in (stylizer.style, lambda image: stylizer.stylize(image, None)):
         with pytest.raises(ValueError, match="a picture must"):
             call(image)
 
 
-@pytest.mark.parametrize("wrong, sentence", [
-    ({"factor": 0}, "factor r must be a number above 0"), ({"factor": float("nan")}, "factor r must be"),
-    ({"factor": 1e-5}, "too small"), ({"factor": 1e-300}, "too small"),
-    ({"size": (0, 5)}, "1 to 16777216 pixels"), ({"size": (9000, 9000)}, "1 to 16777216 pixels"),
-])
+@pytest.mark.parametrize(
+    "wrong, sentence",
+    [
+        ({"factor": 0}, "factor r must be a number above 0"),
+        ({"factor": float("nan")}, "factor r must be"),
+        ({"factor": 1e-5}, "too small"),
+        ({"factor": 1e-300}, "too small"),
+        ({"size": (0, 5)}, "1 to 16777216 pixels"),
+        ({"size": (9000, 9000)}, "1 to 16777216 pixels"),
+    ],
+)
 def test_sizes_and_factors_that_cannot_be_are_refused(stylizer, wrong, sentence):
     image = picture(36, 64)
 

@@ -1,4 +1,5 @@
 """Our Adam steps as torch's does, and brings nothing along."""
+
 import subprocess
 import sys
 

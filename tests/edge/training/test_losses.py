@@ -72,8 +72,15 @@ def test_ssim_is_the_one_of_wang_2004():
     a, b = torch.rand(1, 1, 40, 50), torch.rand(1, 1, 40, 50)
     mixed = 0.7 * a + 0.3 * b
 
-    _, everywhere = structural_similarity(a[0, 0].numpy(), mixed[0, 0].numpy(), data_range=1, gaussian_weights=True,
-                                          sigma=1.5, use_sample_covariance=False, full=True)
+    _, everywhere = structural_similarity(
+        a[0, 0].numpy(),
+        mixed[0, 0].numpy(),
+        data_range=1,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )
 
     assert abs(ssim(a, mixed) - everywhere[5:-5, 5:-5].mean()) < 1e-4
     assert ssim(a, a) == 1

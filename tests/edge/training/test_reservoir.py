@@ -1,4 +1,5 @@
 """The trainer's memory: bounded, even, and able to forget."""
+
 from collections import Counter
 
 from hypothesis import given

@@ -1,4 +1,5 @@
 """Eq. 5 on an edge: it learns, the encoder does not move, and what comes out can be averaged."""
+
 import random
 
 import numpy as np

@@ -33,8 +33,9 @@ def test_places_are_those_of_torchvisions_network(monkeypatch):
     """Its own layers, untrained, come through its own door."""
     with torch.device("meta"):
         shapes = {name: tensor.shape for name, tensor in vgg19().state_dict().items() if name.startswith("features")}
-    monkeypatch.setattr(VGG19_Weights, "get_state_dict",
-                        lambda *_, **__: {name: torch.ones(shape) for name, shape in shapes.items()})
+    monkeypatch.setattr(
+        VGG19_Weights, "get_state_dict", lambda *_, **__: {name: torch.ones(shape) for name, shape in shapes.items()}
+    )
 
     weights = read(None)
 
@@ -68,8 +69,14 @@ def test_too_few_layers_and_other_shapes_are_refused(tmp_path):
     with pytest.raises(ValueError, match="convolution 3_4 is missing"):
         VGG(write_vgg(tmp_path / "short.npz", "3_3"))
 
-    torch.save({f"features.{place}.{kind}": torch.zeros(8, 3, 3, 3) for place in PLACES.values()
-                for kind in ("weight", "bias")}, tmp_path / "narrow.pth")
+    torch.save(
+        {
+            f"features.{place}.{kind}": torch.zeros(8, 3, 3, 3)
+            for place in PLACES.values()
+            for kind in ("weight", "bias")
+        },
+        tmp_path / "narrow.pth",
+    )
     with pytest.raises(ValueError, match=r"narrow.pth holds .*: convolution 1_1 has shape \(8, 3, 3, 3\)"):
         VGG(tmp_path / "narrow.pth")
 

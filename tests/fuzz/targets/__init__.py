@@ -1,4 +1,5 @@
 """What is fuzzed, by name; each module holds the targets of one protocol."""
+
 from harness import Target
 from targets.channels import CONTROL, SCTP
 from targets.grids import ANSWERS, CHUNKS, GRID, WORDS
@@ -13,7 +14,27 @@ from targets.stun import MDNS, STUN
 TARGETS: dict[str, Target] = {
     target.name: target
     for target in (
-        HEAD, OFFER, SDP, STUN, MDNS, RTP, RTCP, PAYLOAD, VIDEO, SCTP, CONTROL, FRAME, STRIP, UPLOAD, MESSAGES, REPORT,
-        JOB, RECORD, GRID, CHUNKS, ANSWERS, WORDS,
+        HEAD,
+        OFFER,
+        SDP,
+        STUN,
+        MDNS,
+        RTP,
+        RTCP,
+        PAYLOAD,
+        VIDEO,
+        SCTP,
+        CONTROL,
+        FRAME,
+        STRIP,
+        UPLOAD,
+        MESSAGES,
+        REPORT,
+        JOB,
+        RECORD,
+        GRID,
+        CHUNKS,
+        ANSWERS,
+        WORDS,
     )
 }

@@ -1,4 +1,5 @@
 """What comes out of DTLS: SCTP, the channels a peer opens in it, and what it says on them."""
+
 import asyncio
 import json
 import struct

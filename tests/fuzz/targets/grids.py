@@ -1,4 +1,5 @@
 """What a gateway sends a client: chunks, their headers, packed grids."""
+
 import json
 import struct
 import zlib

@@ -1,4 +1,5 @@
 """Jobs' records in Redis, which whoever reaches it may have written."""
+
 import zlib
 from random import Random
 from types import SimpleNamespace

@@ -1,4 +1,5 @@
 """Video on its way to a decoder: RTP, RTCP, what packets carry, and what decoders get."""
+
 import asyncio
 import queue
 import struct
@@ -75,7 +76,10 @@ async def _receiver() -> tuple[Dtls, packet_intake.Receiver]:
     receiver._track = SimpleNamespace(_queue=asyncio.Queue())
     receiver._set_rtcp_ssrc(3)
     parameters = RTCRtpReceiveParameters(
-        codecs=[VP8, RTX, H264], headerExtensions=[SENT_AT], muxId="0", rtcp=RTCRtcpParameters(cname="peer", mux=True),
+        codecs=[VP8, RTX, H264],
+        headerExtensions=[SENT_AT],
+        muxId="0",
+        rtcp=RTCRtcpParameters(cname="peer", mux=True),
         encodings=[RTCRtpDecodingParameters(ssrc=SSRC, payloadType=97)],
     )
     own = "_RTCRtpReceiver__"
@@ -199,6 +203,8 @@ RTP = Target("rtp", in_loop(rtp), of_records(_packet), max_bytes=32 * 1024)
 RTCP = Target("rtcp", in_loop(rtcp), of_records(_reports))
 PAYLOAD = Target("payload", payload)
 VIDEO = Target(
-    "video", in_loop(video), lambda data, rng: data[:1] + joined(records(split(data[1:]), rng, _frame)),
+    "video",
+    in_loop(video),
+    lambda data, rng: data[:1] + joined(records(split(data[1:]), rng, _frame)),
     max_bytes=32 * 1024,
 )

@@ -1,4 +1,5 @@
 """What comes from Redis: msgpack messages, reports of roles."""
+
 import json
 import math
 from random import Random

@@ -1,4 +1,5 @@
 """Offers: the HTTP body, and the SDP in it, answered as far as a machine without a network can."""
+
 import json
 from random import Random
 

@@ -1,4 +1,5 @@
 """A gateway's end of a connection without a network, Redis or threads: what the targets of a peer's bytes stand on."""
+
 import functools
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -12,8 +13,8 @@ from OpenSSL import SSL
 
 from pipeline.contract.settings import Settings
 from pipeline.gateway.session import Session
-from pipeline.gateway.stream_stats import Tally
 from pipeline.monitoring.metrics import GatewayMetrics
+from pipeline.monitoring.stream_stats import Tally
 from pipeline.webrtc.media import fast_receive, jitter_buffer, packet_intake
 from pipeline.webrtc.media.decoder_pool import Counters
 from pipeline.webrtc.transport import hardening, sctp_window
@@ -80,8 +81,13 @@ class Broker:
 def session(closed: list[Session] | None = None) -> Session:
     """Of a client that sends 320x240; `closed` gets it when it ends."""
     return Session(
-        stream_id="0123456789abcdef", style_id="a" * 16, picture_size=(320, 240), settings=replace(Settings()),
-        broker=Broker(), executor=Inline(), tally=Tally(METRICS, number=1, shown_s=0.0),
+        stream_id="0123456789abcdef",
+        style_id="a" * 16,
+        picture_size=(320, 240),
+        settings=replace(Settings()),
+        broker=Broker(),
+        executor=Inline(),
+        tally=Tally(METRICS, number=1, shown_s=0.0),
         find_style=lambda wanted: wanted if wanted == "dusk" else None,
         on_closed=(closed if closed is not None else []).append,
     )

@@ -1,4 +1,5 @@
 """Pictures and frames: the strip with a frame's id, and uploads."""
+
 import struct
 from fractions import Fraction
 

@@ -1,4 +1,5 @@
 """HTTP requests' heads, as our own strict reader and the server behind it read them."""
+
 import asyncio
 from random import Random
 from unittest.mock import Mock
@@ -8,7 +9,8 @@ from aiohttp.http_parser import HttpRequestParser
 
 from harness import Finding, Target, in_loop
 from mutations import lines
-from pipeline.http.client_address import ClientAddresses, networks
+from pipeline.contract.settings import networks
+from pipeline.http.client_address import ClientAddresses
 from pipeline.http.head import Head, Refused
 from pipeline.http.hosts import Hosts
 from pipeline.http.request_check import RequestCheck

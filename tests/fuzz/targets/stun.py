@@ -1,4 +1,5 @@
 """Datagrams to a port of ours, from anybody."""
+
 import asyncio
 import hmac
 import ipaddress
@@ -94,11 +95,16 @@ def _message(data: bytes, rng: Random) -> bytes:
         kind, length = struct.unpack_from("!HH", data, at)
         attributes.append((kind, data[at + 4 : at + 4 + length]))
         at += 4 + length + -length % 4
-    kept = [struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
-            for kind, value in attributes if kind not in (8, 0x8028)]
+    kept = [
+        struct.pack("!HH", kind, len(value)) + value + bytes(-len(value) % 4)
+        for kind, value in attributes
+        if kind not in (8, 0x8028)
+    ]
     if rng.random() < 0.3:
-        kept.append(struct.pack("!HH", rng.choice((1, 6, 9, 0x20, 0x24, 0x25, 0x8029, 0x802A, number(rng) % 65536)), 8)
-                    + rng.randbytes(8))
+        kept.append(
+            struct.pack("!HH", rng.choice((1, 6, 9, 0x20, 0x24, 0x25, 0x8029, 0x802A, number(rng) % 65536)), 8)
+            + rng.randbytes(8)
+        )
     if rng.random() < 0.3:
         head = struct.pack("!H", rng.choice((1, 0x11, 0x101, 0x111, 3, 4, number(rng) % 65536))) + head[2:]
     changed = head + b"".join(records(kept, rng))

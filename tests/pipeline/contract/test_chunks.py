@@ -74,11 +74,22 @@ def framed(header: bytes) -> bytes:
     return b"\0\0\0\x63\0\0\0\1" + len(header).to_bytes(4) + header
 
 
-@pytest.mark.parametrize("header", [
-    b"{}", b'{"frame_id":"7"}', b'{"frame_id":-1}', b'{"frame_id":65536}', b'{"frame_id":true}', b'{"frame_id":NaN}',
-    b'{"frame_id":7,"a":Infinity}', '{"frame_id":7}'.encode("utf-16"), b'\xef\xbb\xbf{"frame_id":7}',
-    b'{"frame_id":7,"a":"\xff"}', b'{"frame_id":7,"a":"' + bytes(MAX_HEADER_BYTES) + b'"}',
-])
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{}",
+        b'{"frame_id":"7"}',
+        b'{"frame_id":-1}',
+        b'{"frame_id":65536}',
+        b'{"frame_id":true}',
+        b'{"frame_id":NaN}',
+        b'{"frame_id":7,"a":Infinity}',
+        '{"frame_id":7}'.encode("utf-16"),
+        b'\xef\xbb\xbf{"frame_id":7}',
+        b'{"frame_id":7,"a":"\xff"}',
+        b'{"frame_id":7,"a":"' + bytes(MAX_HEADER_BYTES) + b'"}',
+    ],
+)
 def test_a_header_that_names_no_frame_of_ours_is_refused(header):
     with pytest.raises(BadMessage):
         ChunkJoiner().add(framed(header))

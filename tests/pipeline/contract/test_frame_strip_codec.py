@@ -1,4 +1,5 @@
 """The strip through a call's own VP8 at 150 kbit/s: scaled down, and with RTP packets lost inside its frames."""
+
 import random
 from collections.abc import Callable, Iterator
 from fractions import Fraction

@@ -14,8 +14,11 @@ from support.stub import FixedTime
 
 SIZES = st.tuples(*3 * [st.integers(1, 5)]) | st.sampled_from([(8, 9, 16), (8, 16, 9), (1, 1, MAX_SIDE)])
 #: All that a shape may be once JSON is read, and more.
-JUNK = st.none() | st.booleans() | st.text() | st.lists(
-    st.integers(-1, 70) | st.floats() | st.booleans() | st.lists(st.integers())
+JUNK = (
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.lists(st.integers(-1, 70) | st.floats() | st.booleans() | st.lists(st.integers()))
 )
 
 

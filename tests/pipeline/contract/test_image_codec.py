@@ -3,7 +3,8 @@ import pytest
 from PIL import Image
 
 from pipeline.contract.errors import BadImage
-from pipeline.contract.image_codec import decode_image, encode_jpeg, read_picture
+from pipeline.contract.image_codec import decode_image, encode_jpeg
+from pipeline.pictures.own_file import read_picture
 from support.bombs import encoded
 
 

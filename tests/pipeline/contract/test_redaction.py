@@ -1,4 +1,5 @@
 """Passwords are never shown: not by settings, not by errors, not by logs, not in any child's command."""
+
 import json
 import logging
 import subprocess
@@ -20,9 +21,17 @@ ICE = json.dumps([{"urls": "turn:host", "username": "u", "credential": SECRET}])
 
 @pytest.mark.parametrize(
     "text",
-    [f"redis://:{SECRET}@host:6379/0", f"rediss://user:{SECRET}@host", f"Error in redis://u:p@{SECRET}@host, again",
-     f"unix:///a/socket?db=0&password={SECRET}", f"http://host/status?token={SECRET}", ICE,
-     f"{{'credential': '{SECRET}'}}", f"redis://:a#{SECRET}@host", f"redis://:a/{SECRET}@host"],
+    [
+        f"redis://:{SECRET}@host:6379/0",
+        f"rediss://user:{SECRET}@host",
+        f"Error in redis://u:p@{SECRET}@host, again",
+        f"unix:///a/socket?db=0&password={SECRET}",
+        f"http://host/status?token={SECRET}",
+        ICE,
+        f"{{'credential': '{SECRET}'}}",
+        f"redis://:a#{SECRET}@host",
+        f"redis://:a/{SECRET}@host",
+    ],
 )
 def test_what_looks_like_a_password_is_hidden(text):
     assert SECRET not in redact(text)
@@ -48,8 +57,12 @@ def test_where_an_address_and_ice_servers_hold_their_secrets():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("MVS_ICE_SERVERS", ICE[:-1]), ("MVS_ICE_SERVERS", json.dumps({"credential": SECRET})),
-     ("MVS_ICE_SERVERS", f'[{{"credential": "{SECRET}"}}]'), ("MVS_OPERATOR_TOKEN", SECRET)],
+    [
+        ("MVS_ICE_SERVERS", ICE[:-1]),
+        ("MVS_ICE_SERVERS", json.dumps({"credential": SECRET})),
+        ("MVS_ICE_SERVERS", f'[{{"credential": "{SECRET}"}}]'),
+        ("MVS_OPERATOR_TOKEN", SECRET),
+    ],
 )
 def test_a_wrong_secret_is_named_and_not_shown(name, value):
     with pytest.raises(BadSetting, match=name) as caught:
@@ -59,8 +72,12 @@ def test_a_wrong_secret_is_named_and_not_shown(name, value):
 
 
 def test_settings_do_not_show_their_secrets():
-    environ = {"MVS_REDIS_URL": f"redis://:{SECRET}@host", "MVS_CLOUD_REDIS_URL": f"redis://:{SECRET}@cloud",
-               "MVS_OPERATOR_TOKEN": f"{SECRET}-and-eight-more", "MVS_ICE_SERVERS": ICE}
+    environ = {
+        "MVS_REDIS_URL": f"redis://:{SECRET}@host",
+        "MVS_CLOUD_REDIS_URL": f"redis://:{SECRET}@cloud",
+        "MVS_OPERATOR_TOKEN": f"{SECRET}-and-eight-more",
+        "MVS_ICE_SERVERS": ICE,
+    }
     settings = Settings.from_environment(environ)
 
     assert SECRET not in repr(settings) and SECRET not in f"{settings}"
@@ -69,8 +86,16 @@ def test_settings_do_not_show_their_secrets():
 
 
 @pytest.mark.parametrize(
-    "url", [f"redis://:a#{SECRET}@host", f"redis://:a/{SECRET}@host", f"http://{SECRET}@host", SECRET,
-            f"redis://host/0?{SECRET}={SECRET}", f"redis://host:{SECRET}/0", f"redis://host/0?socket_timeout={SECRET}"],
+    "url",
+    [
+        f"redis://:a#{SECRET}@host",
+        f"redis://:a/{SECRET}@host",
+        f"http://{SECRET}@host",
+        SECRET,
+        f"redis://host/0?{SECRET}={SECRET}",
+        f"redis://host:{SECRET}/0",
+        f"redis://host/0?socket_timeout={SECRET}",
+    ],
 )
 def test_a_redis_url_that_is_none_is_said_without_it(url):
     with pytest.raises(BadSetting, match="Redis URL") as caught:
@@ -83,8 +108,15 @@ def test_logs_hold_no_secret_and_neither_do_traces():
     try:
         raise redis.ConnectionError(f"redis://:{SECRET}@host and {SECRET}")
     except redis.ConnectionError as error:
-        record = logging.LogRecord("a", 40, __file__, 1, "cannot reach %s", (f"redis://:{SECRET}@h",),
-                                   (type(error), error, error.__traceback__))
+        record = logging.LogRecord(
+            "a",
+            40,
+            __file__,
+            1,
+            "cannot reach %s",
+            (f"redis://:{SECRET}@h",),
+            (type(error), error, error.__traceback__),
+        )
 
     text = RedactedFormatter([SECRET]).format(record)
 
@@ -95,9 +127,18 @@ def test_logs_hold_no_secret_and_neither_do_traces():
 def test_no_role_shows_a_password_when_it_is_started_wrongly(role):
     wrong = f"redis://:a#{SECRET}@127.0.0.1:1/0"
     done = subprocess.run(
-        [sys.executable, "-m", "workers", "-v", role], capture_output=True, text=True, timeout=120,
-        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "MVS_REDIS_URL": wrong, "MVS_CLOUD_REDIS_URL": wrong,
-             "MVS_MODELS_DIR": "/proc/nowhere", "MVS_PORT": "0" if role == "dashboard" else "18923"},
+        [sys.executable, "-m", "workers", "-v", role],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "HOME": "/nonexistent",
+            "MVS_REDIS_URL": wrong,
+            "MVS_CLOUD_REDIS_URL": wrong,
+            "MVS_MODELS_DIR": "/proc/nowhere",
+            "MVS_PORT": "0" if role == "dashboard" else "18923",
+        },
     )
 
     assert done.returncode != 0

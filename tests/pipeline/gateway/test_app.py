@@ -1,4 +1,5 @@
 """The gateway from outside: HTTP, and real WebRTC peers through a real Redis."""
+
 import asyncio
 import threading
 from io import BytesIO

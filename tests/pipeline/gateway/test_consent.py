@@ -1,4 +1,5 @@
 """From a client's word to the edge's samples and back: nothing is learned from who did not agree, or no longer does."""
+
 import asyncio
 import json
 import logging
@@ -71,9 +72,14 @@ async def test_key_frames_are_shared_from_the_clients_word_on_and_only_its_own(r
 
 def everything(connection) -> bytes:
     """All that Redis holds: queues, jobs that failed and jobs that did not, streams and strings."""
-    readers = {b"string": connection.get, b"hash": connection.hgetall, b"stream": connection.xrange,
-               b"list": lambda key: connection.lrange(key, 0, -1), b"set": connection.smembers,
-               b"zset": lambda key: connection.zrange(key, 0, -1)}
+    readers = {
+        b"string": connection.get,
+        b"hash": connection.hgetall,
+        b"stream": connection.xrange,
+        b"list": lambda key: connection.lrange(key, 0, -1),
+        b"set": connection.smembers,
+        b"zset": lambda key: connection.zrange(key, 0, -1),
+    }
     return b"".join(flat(readers[connection.type(key)](key)) for key in connection.scan_iter())
 
 
@@ -176,6 +182,7 @@ async def test_only_a_clear_word_counts(running, edge, word):
 async def test_a_redis_that_is_away_is_asked_again_until_it_forgets(running, edge, monkeypatch):
     client, tries = Client(running.url), []
     await client.open()
+
     def share(shared_by: str, on: bool) -> None:
         tries.append(on)
         if len(tries) < 3:

@@ -1,4 +1,5 @@
 """Offers that browsers make pass; those that would cost more than any browser's are refused before they are parsed."""
+
 import asyncio
 import json
 import time

@@ -1,4 +1,5 @@
 """The HTTP server over real sockets, asked as no browser asks."""
+
 import asyncio
 import gzip
 import json

@@ -1,4 +1,5 @@
 """Prometheus and Grafana as compose brings them: every metric that a panel names is one that a role exports."""
+
 import json
 import re
 
@@ -7,9 +8,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.contract.messages import StylizedFrame
-from pipeline.gateway.stream_stats import Tally
 from pipeline.monitoring.metrics import AggregatorMetrics, GatewayMetrics, TrainerMetrics, WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
+from pipeline.monitoring.stream_stats import Tally
 from pipeline.queues.broker import connect
 from support.paths import ROOT
 from support.peers import Running

@@ -1,4 +1,5 @@
 """What roles tell through Redis, and what a gateway shows of it."""
+
 import json
 
 import pytest
@@ -81,10 +82,13 @@ def test_all_a_role_has_is_shown_before_anything_happened(connection):
 
 def test_what_is_no_metric_of_ours_is_not_shown(connection):
     count(connection, rounds=2)
-    for name in ("mvs_secret_total", 'mvs_rounds_total{"a b": "x"}', 'mvs_rounds_total{', "mvs_rounds_total{[1]"):
+    for name in ("mvs_secret_total", 'mvs_rounds_total{"a b": "x"}', "mvs_rounds_total{", "mvs_rounds_total{[1]"):
         connection.hset(redis_keys.COUNTS, name, 5)
-    for name, report in {"a": b"no report", "b": RoleReport("train", b"[]").pack(),
-                         "c": RoleReport("train", b'{"mvs_training_samples": "9"}').pack()}.items():
+    for name, report in {
+        "a": b"no report",
+        "b": RoleReport("train", b"[]").pack(),
+        "c": RoleReport("train", b'{"mvs_training_samples": "9"}').pack(),
+    }.items():
         connection.set(redis_keys.role(name), report)
         connection.sadd(redis_keys.ROLES, name)
 
@@ -139,13 +143,23 @@ def test_what_a_role_itself_took_for_no_number_is_not_told(connection):
     assert shown(connection)["mvs_training_samples"] == 0
 
 
-@pytest.mark.parametrize("gauges", [
-    b'{"mvs_training_samples": NaN}', b'{"mvs_training_samples": Infinity}', b'{"mvs_training_samples": 1e999}',
-    b'{"mvs_training_samples": %s}' % (b"9" * 400), b'{"mvs_training_samples": true}',
-    b'{"mvs_training_samples": -1e300}', b"[" * 9000, b"\xff",
-    json.dumps({f"mvs_{i}": 1 for i in range(50_000)}).encode(),
-    json.dumps({f"g{i}": 1 for i in range(300)}).encode(), json.dumps({"x" * 5000: 1}).encode(),
-], ids=lambda gauges: repr(gauges[:40]))
+@pytest.mark.parametrize(
+    "gauges",
+    [
+        b'{"mvs_training_samples": NaN}',
+        b'{"mvs_training_samples": Infinity}',
+        b'{"mvs_training_samples": 1e999}',
+        b'{"mvs_training_samples": %s}' % (b"9" * 400),
+        b'{"mvs_training_samples": true}',
+        b'{"mvs_training_samples": -1e300}',
+        b"[" * 9000,
+        b"\xff",
+        json.dumps({f"mvs_{i}": 1 for i in range(50_000)}).encode(),
+        json.dumps({f"g{i}": 1 for i in range(300)}).encode(),
+        json.dumps({"x" * 5000: 1}).encode(),
+    ],
+    ids=lambda gauges: repr(gauges[:40]),
+)
 def test_a_report_beyond_what_roles_have_is_refused(connection, gauges):
     with pytest.raises(BadMessage):
         RoleReport.unpack(RoleReport("train", gauges[:MAX_BYTES]).pack())
@@ -172,20 +186,33 @@ def test_gauges_and_models_that_nobody_knows_are_left_out(connection):
     assert sum(name.startswith("mvs_model_info") for name in told.gauges) == MOST_MODELS
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda c: c.set(redis_keys.ROLES, "x"),
-    lambda c: c.set(redis_keys.COUNTS, "x"),
-    lambda c: c.lpush(redis_keys.COUNTS, "x"),
-    lambda c: [
-        c.sadd(redis_keys.ROLES, *(f"train.{i:032x}" for i in range(n, n + 5000))) for n in range(0, 40000, 5000)
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda c: c.set(redis_keys.ROLES, "x"),
+        lambda c: c.set(redis_keys.COUNTS, "x"),
+        lambda c: c.lpush(redis_keys.COUNTS, "x"),
+        lambda c: [
+            c.sadd(redis_keys.ROLES, *(f"train.{i:032x}" for i in range(n, n + 5000))) for n in range(0, 40000, 5000)
+        ],
+        lambda c: c.sadd(redis_keys.ROLES, b"\xff" * 70_000),
+        lambda c: c.hset(redis_keys.COUNTS, mapping={f"mvs_{i}": "x" * 1000 for i in range(9000)}),
+        lambda c: c.hset(redis_keys.COUNTS, "mvs_training_images_total", "9" * 9_000_000),
+        lambda c: (c.sadd(redis_keys.ROLES, "big"), c.set(redis_keys.role("big"), bytes(20_000_000))),
+        lambda c: (c.sadd(redis_keys.ROLES, "list"), c.lpush(redis_keys.role("list"), "x")),
     ],
-    lambda c: c.sadd(redis_keys.ROLES, b"\xff" * 70_000),
-    lambda c: c.hset(redis_keys.COUNTS, mapping={f"mvs_{i}": "x" * 1000 for i in range(9000)}),
-    lambda c: c.hset(redis_keys.COUNTS, "mvs_training_images_total", "9" * 9_000_000),
-    lambda c: (c.sadd(redis_keys.ROLES, "big"), c.set(redis_keys.role("big"), bytes(20_000_000))),
-    lambda c: (c.sadd(redis_keys.ROLES, "list"), c.lpush(redis_keys.role("list"), "x")),
-], ids=["roles a string", "counts a string", "counts a list", "many roles", "a long name", "many fields",
-        "a long number", "a long report", "a report that is a list"])
+    ids=[
+        "roles a string",
+        "counts a string",
+        "counts a list",
+        "many roles",
+        "a long name",
+        "many fields",
+        "a long number",
+        "a long report",
+        "a report that is a list",
+    ],
+)
 def test_whatever_stands_in_redis_costs_little_and_what_is_told_comes_through(connection, spoil):
     spoil(connection)
     sent = connection.info("stats")["total_net_output_bytes"]
@@ -212,8 +239,10 @@ def test_a_report_expires_and_names_do_not_pile_up(connection):
         assert 0 < connection.ttl(redis_keys.role(name.decode())) <= redis_keys.ROLE_TTL_S
 
 
-@given(st.from_regex("[a-z_]{1,9}", fullmatch=True),
-       st.dictionaries(st.from_regex("[a-z_]{1,9}", fullmatch=True), st.text(max_size=9), max_size=3))
+@given(
+    st.from_regex("[a-z_]{1,9}", fullmatch=True),
+    st.dictionaries(st.from_regex("[a-z_]{1,9}", fullmatch=True), st.text(max_size=9), max_size=3),
+)
 def test_a_sample_is_read_as_it_was_written(name, labels):
     assert parsed(key(Sample(name, labels, 1.5)), 1.5)[:3] == (name, labels, 1.5)
 

@@ -1,4 +1,5 @@
 """That what a real gateway tells operators is true."""
+
 import asyncio
 import re
 from collections.abc import Callable
@@ -38,8 +39,9 @@ async def test_a_stream_is_told_with_its_look_and_without_its_name(running, redi
     edge, client = FlatEdge(redis_url), Client(running.url)
     stream_id = await client.open(shipped()[0].id)
 
-    found = await reached(running, lambda s: s["streams"] and s["streams"][0]["answers"] > 3 and s["stages_ms"]
-                          and s["streams"][0]["fps"])
+    found = await reached(
+        running, lambda s: s["streams"] and s["streams"][0]["answers"] > 3 and s["stages_ms"] and s["streams"][0]["fps"]
+    )
     async with running.http.get("/metrics") as response:
         text = await response.text()
     await client.close()
@@ -65,8 +67,14 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
         Reporter(connection, "aggregate", aggregator.registry).tell()
         for version in (0, 3, 4, 4):
             weights = b"%d" % version
-            snapshot = WeightSnapshot.of(weights, edge_id="cloud", base_version=version, num_examples=80 * version,
-                                         loss_before=0.5, loss_after=0.4)
+            snapshot = WeightSnapshot.of(
+                weights,
+                edge_id="cloud",
+                base_version=version,
+                num_examples=80 * version,
+                loss_before=0.5,
+                loss_after=0.4,
+            )
             Snapshots(connection).publish_global(snapshot, weights)
 
     found = await reached(running, lambda s: s["models"])
@@ -74,7 +82,10 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
     assert found["models"] == {"abcdef": 1}
     assert [r["version"] for r in found["rounds"]] == [3, 4] and found["rounds"][0]["images"] == 240
     assert {role["role"]: role["processes"] for role in found["roles"]} == {
-        "gateway": 1, "stylize": 1, "train": 0, "aggregate": 1
+        "gateway": 1,
+        "stylize": 1,
+        "train": 0,
+        "aggregate": 1,
     }
     assert "No edge worker is warm: no look is renewed." in found["alerts"]  # metrics are no sign of warmth
 

@@ -1,4 +1,5 @@
 """What the operators' page is told, of ticks made by hand."""
+
 import json
 import math
 from dataclasses import replace
@@ -20,8 +21,17 @@ FINE = Reading(answers=True, ready=True, queue=0)
 
 def tick(at_s: float = 0.0, **values: object) -> Tick:
     empty = {1.0: 0, math.inf: 0}
-    plain = dict(reading=FINE, streams=[], frames=0, answers=0, stages=NO_STAGES, trips=empty, lags=empty, cpu_s=0.0,
-                 memory_bytes=0)
+    plain = dict(
+        reading=FINE,
+        streams=[],
+        frames=0,
+        answers=0,
+        stages=NO_STAGES,
+        trips=empty,
+        lags=empty,
+        cpu_s=0.0,
+        memory_bytes=0,
+    )
     return Tick(at_s=at_s, **(plain | values))
 
 
@@ -86,8 +96,12 @@ def test_the_history_has_an_end():
 
 def test_roles_show_what_they_told():
     label = '{"role": "stylize"}'
-    gauges = {f"mvs_processes{label}": 2, f"mvs_process_memory_bytes{label}": 9e8, 'mvs_model_info{"version": "ab"}': 2,
-              "mvs_round": 7}
+    gauges = {
+        f"mvs_processes{label}": 2,
+        f"mvs_process_memory_bytes{label}": 9e8,
+        'mvs_model_info{"version": "ab"}': 2,
+        "mvs_round": 7,
+    }
     answered = 'mvs_edge_key_frames_total{"outcome": "answered"}'
     ticks = [tick(i, reading=told({answered: 6 * i, "mvs_edge_busy_seconds_total": 0.2 * i}, gauges)) for i in range(9)]
 
@@ -145,5 +159,3 @@ def test_a_quantile_is_in_the_bucket_of_the_value_that_it_estimates(values, shar
 def test_there_is_no_quantile_of_nothing():
     assert quantile({}, 0.5) is None and quantile({1.0: 0, math.inf: 0}, 0.5) is None
     assert quantile({1.0: 0, math.inf: 4}, 0.5) == 1.0
-
-

@@ -1,4 +1,5 @@
 """Who may see /metrics, /status and /status.json of a real gateway."""
+
 import pytest
 
 from pipeline.contract.settings import Settings

@@ -1,4 +1,5 @@
 """Long-lived tasks have an owner."""
+
 import asyncio
 
 from prometheus_client import CollectorRegistry, Counter

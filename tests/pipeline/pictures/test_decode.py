@@ -1,4 +1,5 @@
 """What becomes of other people's pictures; what they may not be is in test_picture_limits."""
+
 import os
 from io import BytesIO
 from pathlib import Path

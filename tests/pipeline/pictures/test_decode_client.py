@@ -1,4 +1,5 @@
 """Real processes: what reads strangers' pictures may hang, crash or be taken over, and the gateway does not notice."""
+
 import asyncio
 import os
 import signal
@@ -62,8 +63,13 @@ async def test_every_kind_is_read_without_opening_a_file(reader, kind, turned):
 
 @pytest.mark.parametrize(
     ("size", "kind", "options"),
-    [((8064, 6048), "JPEG", {}), ((8064, 6048), "JPEG", {"progressive": True}), ((30_000, 2000), "JPEG", {}),
-     ((4032, 3024), "WEBP", {"method": 0}), ((3840, 2160), "PNG", {"compress_level": 1})],
+    [
+        ((8064, 6048), "JPEG", {}),
+        ((8064, 6048), "JPEG", {"progressive": True}),
+        ((30_000, 2000), "JPEG", {}),
+        ((4032, 3024), "WEBP", {"method": 0}),
+        ((3840, 2160), "PNG", {"compress_level": 1}),
+    ],
     ids=["48 MP JPEG", "48 MP progressive JPEG", "60 MP panorama", "12 MP WebP", "4K PNG"],
 )
 async def test_an_honest_photo_fits_into_the_limits(reader, size, kind, options):
@@ -88,8 +94,13 @@ async def test_large_bodies_pass_without_a_thread(reader, body):
 
 @pytest.mark.parametrize(
     "attack",
-    ["while True: pass", "[bytearray(1 << 20) for _ in range(2000)]", "import os; os.kill(os.getpid(), 11)",
-     "import time; time.sleep(60)", "import os; os._exit(0)"],
+    [
+        "while True: pass",
+        "[bytearray(1 << 20) for _ in range(2000)]",
+        "import os; os.kill(os.getpid(), 11)",
+        "import time; time.sleep(60)",
+        "import os; os._exit(0)",
+    ],
 )
 async def test_a_decoder_that_runs_away_is_stopped_and_the_next_picture_is_read(reader, attack, monkeypatch):
     monkeypatch.setattr("pipeline.pictures.decode_client.WALL_S", 3.0)
@@ -102,8 +113,13 @@ async def test_a_decoder_that_runs_away_is_stopped_and_the_next_picture_is_read(
 
 @pytest.mark.parametrize(
     "attack",
-    ["open('/proc/self/environ').read()", "import socket; socket.socket()", "import os; os.fork()",
-     "import subprocess; subprocess.run(['true'])", "open('/dev/null', 'w')"],
+    [
+        "open('/proc/self/environ').read()",
+        "import socket; socket.socket()",
+        "import os; os.fork()",
+        "import subprocess; subprocess.run(['true'])",
+        "open('/dev/null', 'w')",
+    ],
 )
 async def test_a_decoder_that_is_taken_over_gets_hold_of_nothing(reader, attack):
     """If one worked, the sentence would be another: that this is no picture."""
@@ -111,14 +127,17 @@ async def test_a_decoder_that_is_taken_over_gets_hold_of_nothing(reader, attack)
         pytest.skip("root may fork, and this container does not let it become nobody")
 
     with pytest.raises(BadImage, match="no attack"):
-        await reader.read(f"run:try: {attack}\n"
-                          "except OSError as error: raise picture_process.BadImage('no attack.') from error".encode())
+        await reader.read(
+            f"run:try: {attack}\n"
+            "except OSError as error: raise picture_process.BadImage('no attack.') from error".encode()
+        )
 
 
 async def test_secrets_of_the_environment_stay_in_the_gateway(monkeypatch):
     monkeypatch.setenv("MVS_REDIS_URL", "redis://:secret@redis/0")
-    program = TAKEN_OVER.replace("picture_process.main()", "import os\nif not [n for n in os.environ if 'MVS' in n]: "
-                                                           "picture_process.main()")
+    program = TAKEN_OVER.replace(
+        "picture_process.main()", "import os\nif not [n for n in os.environ if 'MVS' in n]: picture_process.main()"
+    )
     reader = PictureReader(["-c", program])
 
     assert (await reader.read(PHOTO)).style

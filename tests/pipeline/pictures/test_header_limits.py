@@ -1,4 +1,5 @@
 """What is refused by its headers. No test here makes a pixel: where a limit failed, reading would show it."""
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,7 +49,7 @@ def head_only(picture: bytes, width: int, height: int) -> bytes:
     """The same JPEG, claiming another size."""
     for marker in (b"\xff\xc0", b"\xff\xc2"):
         if (at := picture.find(marker)) > 0:
-            return picture[:at + 5] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + picture[at + 9:]
+            return picture[: at + 5] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + picture[at + 9 :]
     raise AssertionError("no frame header")
 
 

@@ -1,4 +1,5 @@
 """Bodies on their way in: bounded in bytes, in number and in time, and the slow give way to the quick."""
+
 import asyncio
 
 import pytest

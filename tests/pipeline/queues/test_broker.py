@@ -1,4 +1,5 @@
 """Key frames to the edge and answers back, over a real Redis."""
+
 import asyncio
 from contextlib import aclosing
 

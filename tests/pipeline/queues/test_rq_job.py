@@ -1,4 +1,5 @@
 """Nothing but the allow-listed function runs through the queue."""
+
 import os
 import pickle
 import subprocess

@@ -1,4 +1,5 @@
 """Shared key frames over a real Redis: bounded, kept only by consent, and gone when their sender takes them back."""
+
 import time
 from dataclasses import replace
 
@@ -179,11 +180,15 @@ def test_rubbish_among_the_samples_is_taken_out_and_counted(sharing, connection)
     assert counted(connection)["mvs_samples_refused_total"] == 2
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda c, key, s: c.xadd(key, {"sample": s}, id=LAST_ID),
-    lambda c, key, s: c.xadd(key, {"sample": s}, id=f"{int(time.time() * 1000) + 10**7}-0"),
-    lambda c, key, s: c.set(key, b"no stream"),
-], ids=["the last id there is", "an id from the future", "another type"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda c, key, s: c.xadd(key, {"sample": s}, id=LAST_ID),
+        lambda c, key, s: c.xadd(key, {"sample": s}, id=f"{int(time.time() * 1000) + 10**7}-0"),
+        lambda c, key, s: c.set(key, b"no stream"),
+    ],
+    ids=["the last id there is", "an id from the future", "another type"],
+)
 def test_a_stream_that_was_spoilt_takes_samples_again(sharing, connection, spoil):
     """One from the future would never be a day old, and nothing that comes after it either."""
     spoil(connection, redis_keys.samples("edge"), sample(sharing).pack())

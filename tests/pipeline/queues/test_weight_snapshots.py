@@ -1,4 +1,5 @@
 """Weights through a real Redis: whole or not at all, and kept until they are acknowledged."""
+
 import os
 import signal
 import subprocess
@@ -30,8 +31,9 @@ def snapshots(connection):
 
 
 def snapshot(weights: bytes = WEIGHTS, edge_id: str = "edge", base_version: int = 3) -> WeightSnapshot:
-    return WeightSnapshot.of(weights, edge_id=edge_id, base_version=base_version, num_examples=400, loss_before=0.5,
-                             loss_after=0.4)
+    return WeightSnapshot.of(
+        weights, edge_id=edge_id, base_version=base_version, num_examples=400, loss_before=0.5, loss_after=0.4
+    )
 
 
 def arrived(snapshots: Snapshots, *, again: bool = False) -> list[WeightSnapshot | None]:
@@ -118,16 +120,24 @@ def test_incomplete_or_damaged_weights_are_refused(snapshots, connection, damage
 
 @pytest.mark.parametrize(
     "fields",
-    [{"size_bytes": 0}, {"size_bytes": -1}, {"size_bytes": 1 << 40}, {"sha256": "a"}, {"sha256": "/" * 64},
-     {"base_version": -1}],
+    [
+        {"size_bytes": 0},
+        {"size_bytes": -1},
+        {"size_bytes": 1 << 40},
+        {"sha256": "a"},
+        {"sha256": "/" * 64},
+        {"base_version": -1},
+    ],
 )
 def test_a_snapshot_that_cannot_be_is_refused(fields):
     with pytest.raises(BadMessage):
         WeightSnapshot.unpack(replace(snapshot(), **fields).pack())
 
 
-@pytest.mark.parametrize("fields", [{"edge_id": "other"}, {"base_version": 4}, {"num_examples": 9999},
-                                    {"sha256": "0" * 64}, {"published": 1}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"edge_id": "other"}, {"base_version": 4}, {"num_examples": 9999}, {"sha256": "0" * 64}, {"published": 1}],
+)
 def test_an_edges_weights_are_believed_as_they_were_signed_and_no_other_way(snapshots, connection, fields):
     snapshots.take(again=False, block_ms=1)
     snapshots.publish_local(snapshot(), WEIGHTS)
@@ -158,11 +168,15 @@ def test_parts_that_are_larger_than_parts_are_not_read_whole(snapshots, connecti
 LAST_ID = "18446744073709551615-18446744073709551615"
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda c: c.xadd(redis_keys.WEIGHTS_LOCAL, {"snapshot": b""}, id=LAST_ID),
-    lambda c: c.set(redis_keys.WEIGHTS_LOCAL, b"no stream"),
-    lambda c: c.xadd(redis_keys.WEIGHTS_LOCAL, {"snapshot": bytes(2 * MAX_BYTES)}),
-], ids=["the last id there is", "another type", "megabytes"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda c: c.xadd(redis_keys.WEIGHTS_LOCAL, {"snapshot": b""}, id=LAST_ID),
+        lambda c: c.set(redis_keys.WEIGHTS_LOCAL, b"no stream"),
+        lambda c: c.xadd(redis_keys.WEIGHTS_LOCAL, {"snapshot": bytes(2 * MAX_BYTES)}),
+    ],
+    ids=["the last id there is", "another type", "megabytes"],
+)
 def test_a_stream_that_was_spoilt_takes_weights_again(snapshots, connection, spoil):
     spoil(connection)
     arrived(snapshots)
@@ -206,8 +220,7 @@ def test_a_trainer_killed_at_any_point_of_publishing_leaves_all_or_nothing(snaps
     for sends in range(12):
         connection.flushall()
         snapshots.take(again=False, block_ms=1)
-        done = subprocess.run([sys.executable, "-c", PUBLISH, connection_url(connection), str(sends)],
-                              cwd=ROOT)
+        done = subprocess.run([sys.executable, "-c", PUBLISH, connection_url(connection), str(sends)], cwd=ROOT)
         ends.append(done.returncode)
         found = arrived(snapshots)
         assert (found == []) == (done.returncode == -signal.SIGKILL)

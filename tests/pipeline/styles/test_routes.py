@@ -1,4 +1,5 @@
 """Uploads and thumbnails from outside: a gateway, its process that reads pictures, and a real Redis."""
+
 import asyncio
 from io import BytesIO
 
@@ -46,8 +47,9 @@ async def test_a_bomb_gets_one_sentence_and_costs_the_gateway_nothing(running, b
     status, answer = await upload(running, data)
 
     assert (status, set(answer)) == (400, {"error"}) and answer["error"].endswith(".")
-    assert running.count("mvs_uploads_total", outcome="limit") + running.count(
-        "mvs_uploads_total", outcome="picture") == 1
+    assert (
+        running.count("mvs_uploads_total", outcome="limit") + running.count("mvs_uploads_total", outcome="picture") == 1
+    )
     assert resident_bytes() - memory < 64_000_000
     assert psutil.Process().cpu_times().user - cpu.user < 2
 
@@ -61,7 +63,11 @@ async def test_what_became_of_uploads_is_counted(running):
         assert response.status == 413
 
     assert [running.count("mvs_uploads_total", outcome=outcome) for outcome in ("kept", "picture", "type", "size")] == [
-        1, 1, 1, 1]
+        1,
+        1,
+        1,
+        1,
+    ]
 
 
 async def test_a_sender_who_leaves_or_stands_still_is_counted_and_nothing_is_held(running, monkeypatch):

@@ -1,4 +1,5 @@
 """Uploaded styles in a real Redis, which several gateways share."""
+
 import pytest
 import redis
 
@@ -42,7 +43,10 @@ def test_a_style_is_kept_with_its_thumbnail(store):
     style_id = store.add(files(1))
 
     assert (store.find(style_id), store.jpeg(style_id), store.thumbnail(style_id)) == (
-        style_id, b"style 1", b"thumbnail 1")
+        style_id,
+        b"style 1",
+        b"thumbnail 1",
+    )
 
 
 @pytest.mark.parametrize("style_id", ["0123456789abcdef", "", "../../etc/passwd", "0123456789ABCDEF", "x" * 1000])

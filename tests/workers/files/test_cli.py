@@ -10,7 +10,8 @@ from edge.paper_model.model import PaperModel
 from edge.paper_model.weights import save
 from edge.vgg.vgg import VGG
 from pipeline.contract.errors import BadSetting
-from pipeline.contract.image_codec import encode_jpeg, read_picture
+from pipeline.contract.image_codec import encode_jpeg
+from pipeline.pictures.own_file import read_picture
 from support.clips import STYLE, Brightener, make_clip, picture
 from support.teacher import write_vgg
 from workers.__main__ import main
@@ -147,9 +148,7 @@ def test_whole_commands_with_the_shipped_model(folder: Path, monkeypatch: pytest
     np.full((40, 60, 4), (10, 200, 90, 128), np.uint8), np.full((40, 60, 4), 0, np.uint8),
     picture(0, (4000, 1)), picture(0, (1, 4000)), np.full((1, 1, 3), 200, np.uint8), np.zeros((40, 60, 3), np.uint8),
 ], ids=["16-bit", "grey", "alpha", "transparent", "4000x1", "1x4000", "one-pixel", "black"])  # fmt: skip
-def test_odd_photos_and_styles_are_painted(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, photo: np.ndarray
-):
+def test_odd_photos_and_styles_are_painted(folder: Path, monkeypatch: pytest.MonkeyPatch, photo: np.ndarray):
     monkeypatch.chdir(folder)
     (folder / "odd.png").write_bytes(cv2.imencode(".png", photo)[1])
     stylizer = Stylizer.load(device="cpu")
@@ -172,8 +171,9 @@ def test_a_video_by_model_paper(folder: Path, monkeypatch: pytest.MonkeyPatch, m
     main(command.format("every", mode, "--every-frame").split())
     main(command.format("out", mode, "--interval 3 --key-frames codec").split())
 
-    first, last = ([read_picture((folder / f"{out}/{index:06}.png").read_bytes()) for out in ("every", "out")]
-                   for index in (0, 5))
+    first, last = (
+        [read_picture((folder / f"{out}/{index:06}.png").read_bytes()) for out in ("every", "out")] for index in (0, 5)
+    )
     np.testing.assert_array_equal(*first)
     assert last[0].shape == last[1].shape == (48, 64, 3)
 

@@ -1,4 +1,5 @@
 """A forked worker is followed by another when it is killed, and is never left behind."""
+
 import os
 import signal
 import subprocess
@@ -33,7 +34,10 @@ class Preforked:
     def __init__(self, work: str, *, short_life_s: float = 0, leave_s: float = 20, start_s: float = 60) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", WORKER, str(short_life_s), str(leave_s), work, str(start_s)],
-            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=ROOT,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
 
     def __enter__(self) -> "Preforked":

@@ -74,9 +74,23 @@ def private(request, server, tmp_path) -> redis_server.PrivateRedis:
 
 
 FORBIDDEN = (
-    "CONFIG GET dir", "CONFIG SET dir /tmp", "MODULE LIST", "DEBUG SLEEP 0", "REPLICAOF 127.0.0.1 1", "SAVE", "BGSAVE",
-    "SLAVEOF 127.0.0.1 1", "BGREWRITEAOF", "SHUTDOWN NOSAVE", "ACL LIST", "MONITOR", "FLUSHALL", "MIGRATE h 1 k 0 1",
-    "RESTORE k 0 x", "SWAPDB 0 1", "SYNC",
+    "CONFIG GET dir",
+    "CONFIG SET dir /tmp",
+    "MODULE LIST",
+    "DEBUG SLEEP 0",
+    "REPLICAOF 127.0.0.1 1",
+    "SAVE",
+    "BGSAVE",
+    "SLAVEOF 127.0.0.1 1",
+    "BGREWRITEAOF",
+    "SHUTDOWN NOSAVE",
+    "ACL LIST",
+    "MONITOR",
+    "FLUSHALL",
+    "MIGRATE h 1 k 0 1",
+    "RESTORE k 0 x",
+    "SWAPDB 0 1",
+    "SYNC",
 )
 
 
@@ -111,8 +125,9 @@ except OSError as error:
 """
     where = private.url.rpartition(":")[2].removesuffix("/0") if "@" in private.url else unquote(private.url[7:])
     with started(private):
-        done = subprocess.run([sys.executable, "-S", "-c", attack, where], capture_output=True, text=True, timeout=60,
-                              cwd="/")
+        done = subprocess.run(
+            [sys.executable, "-S", "-c", attack, where], capture_output=True, text=True, timeout=60, cwd="/"
+        )
 
     lines = done.stdout.splitlines()
     assert lines and all(re.search("Permission denied|NOAUTH|WRONGPASS", line) for line in lines), (lines, done.stderr)

@@ -1,4 +1,5 @@
 """A run's folder is ours alone, gone with the run, and cleared away by the next one where that was killed."""
+
 import os
 import stat
 import subprocess
@@ -36,8 +37,10 @@ def test_it_is_private_and_gone_afterwards(tmp_path):
 
 
 def test_what_a_killed_run_left_is_removed_and_what_a_living_one_has_is_not(tmp_path):
-    runs = [subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True,
-                             cwd=ROOT) for _ in range(2)]
+    runs = [
+        subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for _ in range(2)
+    ]
     try:
         killed, living = (Path(run.stdout.readline().strip()) for run in runs)
         runs[0].kill()

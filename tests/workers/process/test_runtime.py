@@ -1,4 +1,5 @@
 """Who gives way is asked last for the processor, and only in a session of its own speaks for the session."""
+
 import subprocess
 import sys
 from pathlib import Path
@@ -21,8 +22,14 @@ give_way()
 
 
 def run(code: str, *, own_session: bool) -> str:
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True,
-                          text=True, timeout=60, start_new_session=own_session)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        start_new_session=own_session,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 

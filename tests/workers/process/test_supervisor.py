@@ -1,4 +1,5 @@
 """Child processes: started again after a crash, given up on when that does not help, stopped without a trace."""
+
 import asyncio
 import os
 import signal
@@ -96,8 +97,9 @@ async def test_a_part_that_is_stopped_is_killed_and_comes_back():
 async def test_a_part_that_never_says_that_it_lives_is_started_again(monkeypatch):
     monkeypatch.setattr(supervisor, "START_S", 1.0)
     restarts: list[tuple[str, str]] = []
-    child = Child("part", python("import time; time.sleep(60)"), silence_s=60.0,
-                  on_restart=lambda *of: restarts.append(of))
+    child = Child(
+        "part", python("import time; time.sleep(60)"), silence_s=60.0, on_restart=lambda *of: restarts.append(of)
+    )
     life = asyncio.create_task(child.keep_alive())
 
     await until(lambda: restarts, timeout_s=30)

@@ -1,4 +1,5 @@
 """The certificate made on the spot: for whatever name is asked, and never at its end."""
+
 import asyncio
 import datetime
 import ipaddress
@@ -50,14 +51,27 @@ async def test_a_browser_gets_a_certificate_for_the_name_that_is_listened_on(hos
 async def test_who_listens_everywhere_has_all_of_the_machines_addresses(host):
     found = names_of(await seen(SelfSigned(host, ["proxy.example", "*.example.org"]).context))
 
-    own = {str(ipaddress.ip_address(address.address.partition("%")[0])) for addresses in psutil.net_if_addrs().values()
-           for address in addresses if address.family in (tls.socket.AF_INET, tls.socket.AF_INET6)}
+    own = {
+        str(ipaddress.ip_address(address.address.partition("%")[0]))
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family in (tls.socket.AF_INET, tls.socket.AF_INET6)
+    }
     assert own | {local_address(), "proxy.example", "*.example.org"} <= found
     assert "0.0.0.0" not in found and "::" not in found
 
 
-@pytest.mark.parametrize(("host", "name"), [("münchen.example", "xn--mnchen-3ya.example"), ("fe80::1%eth0", "fe80::1"),
-                                            ("LAPTOP", "laptop"), ("a" * 64, None), ("", None), ("a..b", None)])
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("münchen.example", "xn--mnchen-3ya.example"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("LAPTOP", "laptop"),
+        ("a" * 64, None),
+        ("", None),
+        ("a..b", None),
+    ],
+)
 def test_names_are_written_as_certificates_have_them(host, name):
     found = general_name(host)
 

@@ -1,4 +1,5 @@
 """A trainer's learner with the real model: it begins with a global, learns at the rate it is told, and sends a file."""
+
 from dataclasses import replace
 
 import numpy as np

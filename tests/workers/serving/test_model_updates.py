@@ -1,4 +1,5 @@
 """What an edge makes of the cloud's newest weights: it takes what is genuine and new, and survives all the rest."""
+
 import threading
 from dataclasses import replace
 
@@ -85,8 +86,18 @@ def test_only_what_this_deployment_signed_is_adopted(newest, connection, key):
     assert counts(connection, ["mvs_globals_refused_total"]) == {"mvs_globals_refused_total": 1}  # once
 
 
-@pytest.mark.parametrize("change", [{"sha256": "0" * 64}, {"base_version": 9}, {"published": 99}, {"edge_id": "edge"},
-                                    {"size_bytes": 4}, {"num_examples": 5}, {"loss_after": 0.5}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sha256": "0" * 64},
+        {"base_version": 9},
+        {"published": 99},
+        {"edge_id": "edge"},
+        {"size_bytes": 4},
+        {"num_examples": 5},
+        {"loss_after": 0.5},
+    ],
+)
 def test_no_field_of_a_signed_global_can_be_changed(newest, connection, change):
     publish(connection, b"one")
     genuine = WeightSnapshot.unpack(entry(connection))
@@ -173,12 +184,16 @@ def test_rubbish_at_the_head_hides_nothing(newest, connection, rubbish):
     assert newest.fetch() == b"one"
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda c: c.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": b""}, id=LAST_ID),
-    lambda c: c.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": b""}, id="9999999999999-0"),
-    lambda c: c.set(redis_keys.WEIGHTS_GLOBAL, b"no stream"),
-    lambda c: [c.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": bytes(500_000)}) for _ in range(4)],
-], ids=["the last id there is", "an id from the future", "another type", "megabytes"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda c: c.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": b""}, id=LAST_ID),
+        lambda c: c.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": b""}, id="9999999999999-0"),
+        lambda c: c.set(redis_keys.WEIGHTS_GLOBAL, b"no stream"),
+        lambda c: [c.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": bytes(500_000)}) for _ in range(4)],
+    ],
+    ids=["the last id there is", "an id from the future", "another type", "megabytes"],
+)
 def test_a_stream_that_was_spoilt_recovers_with_the_next_global(newest, connection, spoil):
     spoil(connection)
     assert newest.fetch() is None

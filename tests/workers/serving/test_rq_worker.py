@@ -1,4 +1,5 @@
 """A worker goes on whatever Redis holds or says: records that are none, rubbish, wrong types, no memory."""
+
 import threading
 import time
 import zlib

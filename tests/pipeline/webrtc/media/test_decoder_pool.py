@@ -383,8 +383,11 @@ def test_a_decoder_is_given_back_at_the_end(installed):
     assert codec() is None and track.shown[-1] is None
 
 
-@pytest.mark.parametrize("codec, packets", [(VP8, lambda: record(None, (192, 112), frames=6).packets),
-                                            (H264, lambda: x264((192, 112), 6))], ids=["VP8", "H264"])
+@pytest.mark.parametrize(
+    "codec, packets",
+    [(VP8, lambda: record(None, (192, 112), frames=6).packets), (H264, lambda: x264((192, 112), 6))],
+    ids=["VP8", "H264"],
+)
 def test_empty_frames_reach_no_decoder(installed, codec, packets):
     """They are what padding makes; FFmpeg takes one for the end of all."""
     packets, track = packets(), Track(installed)

@@ -1,4 +1,5 @@
 """Real peers whose video means harm, at a gateway with all that a running one has."""
+
 import asyncio
 import fractions
 import itertools
@@ -114,8 +115,9 @@ async def test_numbers_that_jump_make_nobody_wait(fort):
             lag.append(time.monotonic() - began_s)
 
     task = asyncio.create_task(probe())
-    await send(client, (RtpPacket(97, 0, n * 32_767 % 65536, n * 90_000 % 2**32, ssrc, b"\x10\x11\0\0")
-                        for n in range(2000)))
+    await send(
+        client, (RtpPacket(97, 0, n * 32_767 % 65536, n * 90_000 % 2**32, ssrc, b"\x10\x11\0\0") for n in range(2000))
+    )
     task.cancel()
     await client.close()
 

@@ -1,4 +1,5 @@
 """No packet of a peer costs much, leaves more than its limit behind, or is written to the log."""
+
 import asyncio
 import itertools
 import logging
@@ -89,6 +90,7 @@ AHEAD = [number * 511 % 65536 for number in range(2000)]
 @pytest.mark.parametrize("tick", [0, 3000, 90_000, 2**31 + 7])
 def test_a_packet_costs_the_same_whatever_its_number_and_time(order, tick):
     """30 times what one in order costs, where aiortc takes thousands; so a busy machine does not matter."""
+
     def parts():
         nacks, buffer = BoundedNackGenerator(), MarkerJitterBuffer(512, is_video=True)
         statistics = BoundedStatistics(90_000)
@@ -116,8 +118,9 @@ def test_a_report_of_any_packets_packs(arriving):
 
     for number, timestamp in arriving:
         statistics.add(packet(number, timestamp))
-        report = RtcpReceiverInfo(1, statistics.fraction_lost, statistics.packets_lost, statistics.max_seq,
-                                  statistics.jitter, 0, 0)
+        report = RtcpReceiverInfo(
+            1, statistics.fraction_lost, statistics.packets_lost, statistics.max_seq, statistics.jitter, 0, 0
+        )
         assert len(bytes(RtcpRrPacket(1, [report] * MOST_SOURCES))) == 8 + 24 * MOST_SOURCES
 
 
@@ -173,8 +176,10 @@ def test_an_estimator_that_divides_by_nothing_begins_anew(monkeypatch):
 
 # whole packets, on both ways
 
-WAYS = {"short": lambda dtls, short: lambda data: short.data_received(data, 1),
-        "aiortc": lambda dtls, short: lambda data: fast_receive.finish(dtls._handle_rtp_data(data, arrival_time_ms=0))}
+WAYS = {
+    "short": lambda dtls, short: lambda data: short.data_received(data, 1),
+    "aiortc": lambda dtls, short: lambda data: fast_receive.finish(dtls._handle_rtp_data(data, arrival_time_ms=0)),
+}
 
 
 @pytest.fixture(params=WAYS)
@@ -190,12 +195,20 @@ async def way(request, refused, caplog):
 
 def header(ssrc: int = 1, number: int = 0, extension: bytes = b"", payload_type: int = 97) -> bytes:
     profile = b"\xbe\xde" + (len(extension) // 4).to_bytes(2, "big") + extension if extension else b""
-    return bytes([0x90 if extension else 0x80, 0x80 | payload_type]) + number.to_bytes(2, "big") + bytes(4) + \
-        ssrc.to_bytes(4, "big") + profile
+    return (
+        bytes([0x90 if extension else 0x80, 0x80 | payload_type])
+        + number.to_bytes(2, "big")
+        + bytes(4)
+        + ssrc.to_bytes(4, "big")
+        + profile
+    )
 
 
-@pytest.mark.parametrize("extension", [b"\x30\1\0\0", b"\x31\1\2\0", b"\x3f\1\2\3", b"\x33" + bytes(7),
-                                       b"\x32\1\2\3" * 60], ids=["1", "2", "16 cut", "4", "long"])
+@pytest.mark.parametrize(
+    "extension",
+    [b"\x30\1\0\0", b"\x31\1\2\0", b"\x3f\1\2\3", b"\x33" + bytes(7), b"\x32\1\2\3" * 60],
+    ids=["1", "2", "16 cut", "4", "long"],
+)
 async def test_a_malformed_extension_is_dropped_and_counted_without_a_line(way, refused, extension):
     handle, _, made = way
 
@@ -223,9 +236,17 @@ async def test_two_hundred_sources_leave_reports_that_pack_and_a_receiver_that_s
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.one_of(
-    st.binary(max_size=60), st.tuples(st.integers(0, 300), numbers, st.binary(max_size=24), st.binary(max_size=20))
-    .map(lambda part: header(part[0], part[1], part[2][: len(part[2]) // 4 * 4]) + part[3])), max_size=20))
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=60),
+            st.tuples(st.integers(0, 300), numbers, st.binary(max_size=24), st.binary(max_size=20)).map(
+                lambda part: header(part[0], part[1], part[2][: len(part[2]) // 4 * 4]) + part[3]
+            ),
+        ),
+        max_size=20,
+    )
+)
 def test_any_packets_are_handled_or_dropped(arriving):
     async def run() -> None:
         dtls, made = await receiver()
@@ -277,8 +298,9 @@ REPORT = RtcpSrPacket(1, RtcpSenderInfo(1, 2, 3, 4))
 def test_only_what_concerns_a_receiver_is_kept_of_rtcp():
     others = b"\x81\xce\0\2" + bytes(8) + b"\x81\xcd\0\3" + bytes(12)
 
-    assert sender_reports(others + bytes(REPORT) + others + bytes(RtcpByePacket([1]))) == \
-        bytes(REPORT) + bytes(RtcpByePacket([1]))
+    assert sender_reports(others + bytes(REPORT) + others + bytes(RtcpByePacket([1]))) == bytes(REPORT) + bytes(
+        RtcpByePacket([1])
+    )
 
 
 def test_rtcp_of_too_many_parts_is_an_error():
@@ -290,8 +312,19 @@ def test_rtcp_of_too_many_parts_is_an_error():
 SHORT_REMB = b"\x8f\xce\0\4" + bytes(8) + b"REMB" + b"\xff\0\0\0"
 
 
-@pytest.mark.parametrize("data", [SHORT_REMB, b"\x80\xc8\0\0", b"\x9f\xc8\0\6" + bytes(24), b"\x9f\xcb\0\0",
-                                  b"\xa0\xcb\0\0", b"\x81\xcb\xff\xff", b"\x81", b"\0\xc8\0\0"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        SHORT_REMB,
+        b"\x80\xc8\0\0",
+        b"\x9f\xc8\0\6" + bytes(24),
+        b"\x9f\xcb\0\0",
+        b"\xa0\xcb\0\0",
+        b"\x81\xcb\xff\xff",
+        b"\x81",
+        b"\0\xc8\0\0",
+    ],
+)
 async def test_malformed_rtcp_is_dropped_without_a_line(refused, caplog, data):
     caplog.set_level(logging.INFO)
     dtls, made = await receiver()

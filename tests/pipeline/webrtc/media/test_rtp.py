@@ -11,8 +11,11 @@ from pipeline.webrtc.media.rtp import Packet, vp8_data
 def packets(draw) -> bytes:
     """What senders may send, as aiortc writes it, with an extension and padding that it would not write."""
     packet = RtpPacket(
-        payload_type=draw(st.integers(0, 127)), marker=draw(st.integers(0, 1)), ssrc=draw(st.integers(0, 2**32 - 1)),
-        sequence_number=draw(st.integers(0, 65535)), timestamp=draw(st.integers(0, 2**32 - 1)),
+        payload_type=draw(st.integers(0, 127)),
+        marker=draw(st.integers(0, 1)),
+        ssrc=draw(st.integers(0, 2**32 - 1)),
+        sequence_number=draw(st.integers(0, 65535)),
+        timestamp=draw(st.integers(0, 2**32 - 1)),
         payload=draw(st.binary(max_size=40)),
     )
     packet.csrc = draw(st.lists(st.integers(0, 2**32 - 1), max_size=15))

@@ -1,4 +1,5 @@
 """What a header says is what FFmpeg makes room for, or it is an error."""
+
 from fractions import Fraction
 
 import av
@@ -17,8 +18,9 @@ def encoded(codec: str, size: tuple[int, int], **options: str) -> bytes:
     encoder.width, encoder.height, encoder.time_base = width, height, Fraction(1, 30)
     encoder.pix_fmt, encoder.options = options.pop("pix_fmt", "yuv420p"), options
     frame = av.VideoFrame.from_ndarray(np.zeros((height, width, 3), np.uint8), format="rgb24")
-    return b"".join(bytes(packet) for packet in [*encoder.encode(frame.reformat(format=encoder.pix_fmt)),
-                                                 *encoder.encode(None)])
+    return b"".join(
+        bytes(packet) for packet in [*encoder.encode(frame.reformat(format=encoder.pix_fmt)), *encoder.encode(None)]
+    )
 
 
 even = st.integers(8, 200).map(lambda half: 2 * half)
@@ -89,8 +91,19 @@ def escape(raw: bytes) -> bytes:
     return bytes(out)
 
 
-def sps(width: int, height: int, *, profile: int = 66, order: int = 2, frames_only: int = 1, references: int = 1,
-        chroma: int = 1, depth: int = 0, lists: bool = False, crop: tuple = ()) -> Writer:
+def sps(
+    width: int,
+    height: int,
+    *,
+    profile: int = 66,
+    order: int = 2,
+    frames_only: int = 1,
+    references: int = 1,
+    chroma: int = 1,
+    depth: int = 0,
+    lists: bool = False,
+    crop: tuple = (),
+) -> Writer:
     """Sides in macroblocks."""
     w = Writer().put(profile, 8).put(0, 8).put(40, 8).code(0)
     if profile in (100, 110, 118, 122, 128, 244):
@@ -98,7 +111,7 @@ def sps(width: int, height: int, *, profile: int = 66, order: int = 2, frames_on
         if chroma == 3:
             w.put(0, 1)
         w.code(depth, depth).put(0, 1).put(int(lists), 1)
-        for size in ((16,) * 6 + (64,) * 2 if lists else ()):
+        for size in (16,) * 6 + (64,) * 2 if lists else ():
             w.put(1, 1).code(*(0,) * size)
     w.code(0, order)
     if order == 0:
@@ -119,12 +132,26 @@ START = b"\0\0\0\1"
 
 @settings(max_examples=150)
 @given(
-    st.integers(1, 600), st.integers(1, 300).map(lambda half: 2 * half), st.sampled_from([66, 77, 88, 100, 110, 244]),
-    st.integers(0, 2), st.integers(0, 1), st.integers(0, 16), st.booleans(), st.sampled_from([(), (1, 2, 3, 4)]),
+    st.integers(1, 600),
+    st.integers(1, 300).map(lambda half: 2 * half),
+    st.sampled_from([66, 77, 88, 100, 110, 244]),
+    st.integers(0, 2),
+    st.integers(0, 1),
+    st.integers(0, 16),
+    st.booleans(),
+    st.sampled_from([(), (1, 2, 3, 4)]),
 )
 def test_every_form_of_a_parameter_set_is_read(width, height, profile, order, frames_only, references, lists, crop):
-    unit = sps(width, height, profile=profile, order=order, frames_only=frames_only, references=references,
-               lists=lists, crop=crop).unit()
+    unit = sps(
+        width,
+        height,
+        profile=profile,
+        order=order,
+        frames_only=frames_only,
+        references=references,
+        lists=lists,
+        crop=crop,
+    ).unit()
 
     assert demands("H264", START + unit) == [Demand(16 * width, 16 * height, references)]
 
@@ -147,10 +174,20 @@ def test_what_is_not_8_bits_in_420_is_an_error(options):
         demands("H264", START + sps(10, 10, profile=244, **options).unit())
 
 
-@pytest.mark.parametrize("unit", [
-    sps(10, 10, profile=144).unit(), sps(10, 10, profile=139).unit(), sps(10, 10, references=17).unit(),
-    sps(10, 10).unit()[:5], b"\x67", b"\x67" + bytes(40), b"\x67" + b"\xff" * 600, b"\x67\x42\0\0\2" + b"\xff" * 20,
-], ids=["old profile", "other profile", "references", "cut short", "empty", "zeros", "long", "not escaped"])
+@pytest.mark.parametrize(
+    "unit",
+    [
+        sps(10, 10, profile=144).unit(),
+        sps(10, 10, profile=139).unit(),
+        sps(10, 10, references=17).unit(),
+        sps(10, 10).unit()[:5],
+        b"\x67",
+        b"\x67" + bytes(40),
+        b"\x67" + b"\xff" * 600,
+        b"\x67\x42\0\0\2" + b"\xff" * 20,
+    ],
+    ids=["old profile", "other profile", "references", "cut short", "empty", "zeros", "long", "not escaped"],
+)
 def test_a_parameter_set_that_another_might_read_otherwise_is_an_error(unit):
     with pytest.raises(ValueError):
         demands("H264", START + unit)
@@ -173,8 +210,17 @@ def test_a_frame_of_nothing_but_start_codes_costs_nothing():
         demands("H264", (START + sps(10, 10).unit()) * 50)
 
 
-@pytest.mark.parametrize("data", [b"", b"\0", b"\x10\0\0", b"\x10\0\0" + b"\x9d\1\x2b" + bytes(4),
-                                  b"\x10\0\0" + VP8_START_CODE + bytes(4), b"\x10\0\0" + VP8_START_CODE + b"\1"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0",
+        b"\x10\0\0",
+        b"\x10\0\0" + b"\x9d\1\x2b" + bytes(4),
+        b"\x10\0\0" + VP8_START_CODE + bytes(4),
+        b"\x10\0\0" + VP8_START_CODE + b"\1",
+    ],
+)
 def test_vp8_that_is_cut_short_is_an_error(data):
     with pytest.raises(ValueError):
         demands("VP8", data)
@@ -226,5 +272,3 @@ def test_limits_follow_what_was_said():
 @pytest.mark.parametrize("size", [(1920, 1096), (1080, 1936), (1280, 736)])
 def test_what_browsers_send_needs_nothing_of_what_is_shared(size):
     assert needed_bytes(Demand.of(*size, references=4)) <= OWN_BYTES
-
-

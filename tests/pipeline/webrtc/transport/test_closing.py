@@ -1,4 +1,5 @@
 """Whatever a peer does to its session, the session's place, sockets and tasks come back."""
+
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
@@ -108,8 +109,19 @@ def no_mids(sdp: str) -> str:
     return re.sub(r"a=mid:.*\r\n", "", sdp)
 
 
-HOSTILE = [outside_the_group, two_groups, without_group, foreign_group, twice_in_the_group, data_only, video_only,
-           rejected_video, two_videos, one_mid_for_both, no_mids]
+HOSTILE = [
+    outside_the_group,
+    two_groups,
+    without_group,
+    foreign_group,
+    twice_in_the_group,
+    data_only,
+    video_only,
+    rejected_video,
+    two_videos,
+    one_mid_for_both,
+    no_mids,
+]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE, ids=lambda change: change.__name__)
@@ -168,9 +180,12 @@ async def test_gathering_that_hangs_leaves_no_socket(running, offered, monkeypat
 
 
 PARTS = {
-    "receiver": lambda peer: (peer.getReceivers()[0], "stop"), "sctp": lambda peer: (peer.sctp, "stop"),
-    "dtls": lambda peer: (peer.sctp.transport, "stop"), "ice": lambda peer: (peer.sctp.transport.transport, "stop"),
-    "aioice": lambda peer: (peer.sctp.transport.transport._connection, "close"), "peer": lambda peer: (peer, "close"),
+    "receiver": lambda peer: (peer.getReceivers()[0], "stop"),
+    "sctp": lambda peer: (peer.sctp, "stop"),
+    "dtls": lambda peer: (peer.sctp.transport, "stop"),
+    "ice": lambda peer: (peer.sctp.transport.transport, "stop"),
+    "aioice": lambda peer: (peer.sctp.transport.transport._connection, "close"),
+    "peer": lambda peer: (peer, "close"),
 }
 
 

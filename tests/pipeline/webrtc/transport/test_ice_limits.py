@@ -1,4 +1,5 @@
 """Whom ICE listens to and whom it sends to, between real sockets on loopback."""
+
 import asyncio
 import binascii
 import contextlib
@@ -227,10 +228,23 @@ def candidate(host: str, port: int = 5000, **other: object) -> Candidate:
 
 @pytest.mark.parametrize(
     ("host", "other"),
-    [("224.0.0.1", {}), ("ff02::1", {}), ("0.0.0.0", {}), ("::", {}), ("255.255.255.255", {}), ("240.0.0.1", {}),
-     ("::ffff:10.0.0.1", {}), ("127.0.0.1", {}), ("::1", {}), ("192.0.2.1", {"transport": "tcp"}), ("example.com", {}),
-     ("192.0.2.1", {"component": 2}), ("192.0.2.1", {"port": 53}), ("192.0.2.1", {"port": 70000}),
-     ("192.0.2.1", {"priority": 10**30})],
+    [
+        ("224.0.0.1", {}),
+        ("ff02::1", {}),
+        ("0.0.0.0", {}),
+        ("::", {}),
+        ("255.255.255.255", {}),
+        ("240.0.0.1", {}),
+        ("::ffff:10.0.0.1", {}),
+        ("127.0.0.1", {}),
+        ("::1", {}),
+        ("192.0.2.1", {"transport": "tcp"}),
+        ("example.com", {}),
+        ("192.0.2.1", {"component": 2}),
+        ("192.0.2.1", {"port": 53}),
+        ("192.0.2.1", {"port": 70000}),
+        ("192.0.2.1", {"priority": 10**30}),
+    ],
 )
 async def test_no_checks_go_where_no_peer_can_be(refused, host, other):
     end = rtcicetransport.Connection(ice_controlling=False)

@@ -1,4 +1,5 @@
 """Packets that a client of ours never sends: alone, and to a gateway that serves another one meanwhile."""
+
 import asyncio
 import time
 from types import SimpleNamespace
@@ -254,7 +255,8 @@ async def test_all_records_of_a_datagram_are_read(monkeypatch):
         handled.append(plain)
 
     dtls = SimpleNamespace(
-        _RTCDtlsTransport__rx_bytes=0, _RTCDtlsTransport__rx_packets=0,
+        _RTCDtlsTransport__rx_bytes=0,
+        _RTCDtlsTransport__rx_packets=0,
         _data_receiver=SimpleNamespace(_handle_data=handle),
         _ssl=SimpleNamespace(bio_write=lambda data: None, recv=recv),
     )

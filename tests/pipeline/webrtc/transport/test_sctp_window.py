@@ -14,8 +14,10 @@ from pipeline.webrtc.transport import sctp_window
 def transport(monkeypatch):
     monkeypatch.setattr(RTCSctpTransport, "_cwnd", None, raising=False)  # the class has none of its own; undone after
     for owner, name in (
-        (RTCSctpTransport, "_transmit"), (RTCSctpTransport, "_receive_sack_chunk"),
-        (rtcsctptransport, "SCTP_RTO_MIN"), (rtcsctptransport, "SCTP_RTO_INITIAL"),
+        (RTCSctpTransport, "_transmit"),
+        (RTCSctpTransport, "_receive_sack_chunk"),
+        (rtcsctptransport, "SCTP_RTO_MIN"),
+        (rtcsctptransport, "SCTP_RTO_INITIAL"),
     ):
         monkeypatch.setattr(owner, name, getattr(owner, name))
     assert sctp_window.install() is True

@@ -1,8 +1,8 @@
 import pytest
 
 from pipeline.contract.messages import StylizedFrame
-from pipeline.gateway.stream_stats import ENCODINGS, Tally
 from pipeline.monitoring.metrics import STAGES, GatewayMetrics
+from pipeline.monitoring.stream_stats import ENCODINGS, Tally
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.gateway import control_budget
-from pipeline.gateway.control_budget import ControlInbox
+from pipeline.contract import control
+from pipeline.contract.control import ControlInbox
 from pipeline.gateway.session import MAX_BUFFERED_BYTES
 from pipeline.styles.catalog import shipped
 from support.peers import Client, until
@@ -22,7 +22,7 @@ def test_a_flood_of_words_is_dropped_and_the_last_one_of_each_lasting_kind_count
     taken += [inbox.take(said("share", on=bool(n % 2)), 0.0) for n in range(1000)]
     taken += [inbox.take(said("key_frame"), 0.0) for n in range(1000)]
 
-    assert len(list(filter(None, taken))) == control_budget.BURST
+    assert len(list(filter(None, taken))) == control.BURST
     assert inbox.due(0.0) == []
     assert inbox.due(1.0) == [{"type": "style", "style": "999"}, {"type": "share", "on": True}]
     assert inbox.due(2.0) == []
@@ -30,7 +30,7 @@ def test_a_flood_of_words_is_dropped_and_the_last_one_of_each_lasting_kind_count
 
 def test_a_word_that_is_taken_takes_the_place_of_an_older_one_that_waits():
     inbox = ControlInbox(0.0)
-    for number in range(control_budget.BURST + 1):
+    for number in range(control.BURST + 1):
         inbox.take(said("size", width=number), 0.0)
 
     assert inbox.take(said("size", width=7), 1.0) == {"type": "size", "width": 7}
@@ -40,14 +40,14 @@ def test_a_word_that_is_taken_takes_the_place_of_an_older_one_that_waits():
 def test_a_client_that_says_little_is_always_heard():
     inbox = ControlInbox(0.0)
 
-    assert all(inbox.take(said("key_frame"), number / control_budget.PER_S) for number in range(1000))
+    assert all(inbox.take(said("key_frame"), number / control.PER_S) for number in range(1000))
 
 
 @pytest.mark.parametrize("text", [b"{}", "[]", "{}", '{"type": 1}', "[" * 4096, "x", '"' * 5000, "1" * 4000])
 def test_what_is_no_message_is_one_error_and_nothing_once_there_is_too_much(text):
     inbox = ControlInbox(0.0)
 
-    for _ in range(control_budget.BURST):
+    for _ in range(control.BURST):
         with pytest.raises(ValueError):
             inbox.take(text, 0.0)
     assert inbox.take(text, 0.0) is None
@@ -74,7 +74,7 @@ async def test_a_clients_last_words_count_and_few_of_them_cost_a_look_up(running
     client.connection.control.send(said("style", style=shipped()[2].id))
 
     await until(lambda: session.style_id == shipped()[2].id)
-    assert len(looked_up) <= control_budget.BURST + control_budget.PER_S
+    assert len(looked_up) <= control.BURST + control.PER_S
     assert running.count("mvs_control_dropped_total", reason="rate") >= 300
     await client.close()
 

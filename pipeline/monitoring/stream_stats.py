@@ -1,4 +1,5 @@
 """What one stream has done: counted for itself, for the operators' page, and in its gateway's metrics."""
+
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -62,8 +63,10 @@ class Tally:
     def _observe_stages(self, answer: StylizedFrame, seconds: float) -> None:
         """Each stage by the clock of who did it; the way back is what remains."""
         stages = {
-            "encode": self._encodings_s.pop(answer.frame_id, 0.0), "queue": answer.queue_ms / 1000,
-            "decode": answer.decode_ms / 1000, "stylize": answer.stylize_ms / 1000,
+            "encode": self._encodings_s.pop(answer.frame_id, 0.0),
+            "queue": answer.queue_ms / 1000,
+            "decode": answer.decode_ms / 1000,
+            "stylize": answer.stylize_ms / 1000,
         }
         stages["return"] = max(0.0, seconds - sum(stages.values()))
         for stage, value in stages.items():

@@ -2,6 +2,7 @@
 
 A word too many is dropped; but the last one of its kind counts in the end, where it says how things shall be.
 """
+
 import json
 
 from pipeline.contract.token_bucket import TokenBucket
