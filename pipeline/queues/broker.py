@@ -132,6 +132,7 @@ class GatewayBroker:
         client = redis.asyncio.Redis.from_url(self._url, socket_timeout=READ_TIMEOUT_S, retry=None)
         try:
             while True:
+                _end_if_cancelled()
                 try:
                     entries = await client.xread({key: last}, block=READ_BLOCK_MS, count=redis_keys.RESULTS_MAXLEN)
                     if not entries and await beyond(client, key, last):
@@ -153,6 +154,13 @@ class GatewayBroker:
 
     def close(self) -> None:
         self._redis.close()
+
+
+def _end_if_cancelled() -> None:
+    """redis-py makes an error of its own of a cancellation that comes while it connects, and it would be lost."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 class Consents:

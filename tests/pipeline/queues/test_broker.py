@@ -110,3 +110,20 @@ async def test_answers_go_on_after_redis_comes_back(tmp_path):
         assert (first.frame_id, (await waiting).frame_id) == (1, 2)
     gateway.close()
     server.stop()
+
+
+async def test_a_reader_that_is_cancelled_while_it_connects_ends(redis_url):
+    """redis-py loses a cancellation then, and whoever waited for the reader waited for ever."""
+
+    async def read() -> None:
+        async for _ in GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway").answers():
+            pass
+
+    for turns in range(20):
+        reader = asyncio.create_task(read())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        reader.cancel()
+        done, _ = await asyncio.wait({reader}, timeout=5)
+
+        assert done, f"cancelled after {turns} turns of the loop"
