@@ -98,6 +98,7 @@ class HttpServer:
             else:
                 self._closed("full")
                 accepted.close()
+            await asyncio.sleep(0)  # else a burst is accepted in one turn of the loop, and counted when it is over
 
     async def _open(self, accepted: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
         connection = Connection(self, address, self._make_inner)

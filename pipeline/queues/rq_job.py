@@ -117,8 +117,8 @@ def inflated(data: bytes) -> bytes:
     inflater = zlib.decompressobj()
     try:
         found = inflater.decompress(data, MAX_INFLATED_BYTES)
-    except zlib.error:
-        found = data
+    except zlib.error:  # not deflated; what is left of the attempt says nothing
+        inflater, found = zlib.decompressobj(), data
     if inflater.unconsumed_tail or len(found) > MAX_INFLATED_BYTES:
         raise BadJob(f"Its data has more than {MAX_INFLATED_BYTES} bytes.")
     return found

@@ -6,7 +6,9 @@ import json
 import logging
 import ssl
 import zlib
+from socket import create_connection
 
+import psutil
 import pytest
 
 from pipeline.contract.settings import Settings
@@ -123,6 +125,26 @@ async def test_connections_of_one_address_leave_room_for_others(running, monkeyp
     assert await waiting[0].is_closed()
     for socket in waiting:
         await socket.__aexit__()
+
+
+async def test_a_burst_of_connections_is_counted_while_it_comes(running, monkeypatch):
+    """All that waited in the backlog was accepted in one turn of the loop."""
+    monkeypatch.setattr("pipeline.http.server.MAX_OF_THIS_MACHINE", 8)
+    held, make_room, process = [], running.server._make_room, psutil.Process()
+    burst = [create_connection(("127.0.0.1", int(running.url.rpartition(":")[2]))) for _ in range(200)]
+    before = process.num_fds()
+
+    def counted(address):
+        held.append(process.num_fds() - before)
+        return make_room(address)
+
+    monkeypatch.setattr(running.server, "_make_room", counted)
+
+    await until(lambda: len(held) == 200)
+
+    assert max(held) <= 8 + 4  # what is closed goes in the loop's next turn
+    for one in burst:
+        one.close()
 
 
 async def test_handshakes_that_never_end_make_room_too(redis_url, web_root, monkeypatch):
