@@ -1,0 +1,106 @@
+"""The documents say what is so: commands parse, files exist, generated pages and the HTTP API are as the code is."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.contract.settings import Settings
+from pipeline.gateway.app import Gateway
+from support.paths import ROOT, WEB
+from workers.__main__ import COMMANDS, _parser
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+#: Lines of shell blocks, with the page that shows them.
+SHOWN = [
+    (page.relative_to(ROOT).as_posix(), line.strip())
+    for page in PAGES
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.S | re.M)
+    for line in block.splitlines()
+    if line.strip()
+]
+#: A path of ours as prose names it: `folder/.../file.ext`, with no placeholder in it.
+NAMED = re.compile(r"`((?:pipeline|clients|workers|edge|cloud|tests|docs)/[\w./-]+\.\w+)[` ]")
+LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#]+)(?:#[^)]*)?\)")
+
+
+@pytest.fixture(scope="module")
+def generated():
+    path = ROOT / "docs" / "reference" / "generate.py"
+    spec = importlib.util.spec_from_file_location("generate", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.pages()
+
+
+@pytest.mark.parametrize(("page", "line"), SHOWN)
+def test_each_command_that_is_shown_can_be_given(page, line):
+    words = [word for word in shlex.split(line, comments=True) if not re.fullmatch(r"[A-Z_]+=\S*", word)]
+    if words[:2] == ["uv", "run"]:
+        words = words[2:]
+        while words[0] == "--with":
+            words = words[2:]
+    match words:
+        case ["mvstylizer", *rest]:
+            parses(rest)
+        case ["python", script, *_] if script.endswith(".py"):
+            assert (ROOT / script).is_file()
+        case ["python", "-m", module, *_]:
+            assert importlib.util.find_spec(module)
+        case ["docker", "compose", *rest]:
+            assert rest[-1] == "up" or "--scale" in rest
+            assert (ROOT / "compose.yaml").is_file()
+        case ["pytest", *targets]:
+            assert all(target.startswith("-") or (ROOT / target).exists() for target in targets)
+        case ["pip", "install", "uv"] | ["npm", "install"] | ["npm", "run", "check"] | ["ruff" | "mypy", *_]:
+            pass
+        case _:
+            pytest.fail(f"nobody knows what this command of {page} does: {line}")
+
+
+def parses(arguments: list[str]) -> None:
+    chosen = next((word for word in arguments if not word.startswith("-")), None)
+    if chosen is None:
+        assert arguments == ["--help"]
+        return
+    assert chosen in COMMANDS
+    _parser(chosen).parse_args(arguments)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_files_and_links_that_a_page_names_exist(page):
+    text = page.read_text()
+    for path in NAMED.findall(text):
+        assert (ROOT / path).exists(), path
+    for target in LINK.findall(text):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", ["command-line.md", "settings.md", "metrics.md"])
+def test_generated_pages_are_as_the_code_has_them(generated, name):
+    """Else run docs/reference/generate.py."""
+    assert (ROOT / "docs" / "reference" / name).read_text() == generated[name]
+
+
+def test_the_readme_is_for_users():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_every_command_is_named_by_the_reference():
+    text = (ROOT / "docs" / "reference" / "command-line.md").read_text()
+
+    assert all(f"## `mvstylizer {name}`" in text for name in COMMANDS)
+    assert Path(ROOT / "docs" / "README.md").is_file()
+
+
+async def test_the_http_api_names_every_route():
+    routes = Gateway(Settings(), WEB).application().router.routes()
+    served = {(route.method, route.resource.canonical) for route in routes if route.method != "HEAD"}
+
+    api = yaml.safe_load((ROOT / "docs" / "reference" / "http-api.yaml").read_text())
+    stated = {(method.upper(), path) for path, methods in api["paths"].items() for method in methods}
+
+    assert served - {("GET", "/{name}")} == stated
