@@ -84,7 +84,7 @@ class Reporter:
 class Told:
     """What all roles together told, by sample: counters since Redis began, gauges summed over live processes."""
 
-    counters: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
 
 

@@ -1,6 +1,6 @@
 """Other people's JPEG, PNG and WebP files as upright RGB pictures: Pillow, within limits. No OpenCV, and no numpy.
 
-Even so a decoder is the best way into a process. A stranger's file is read in one of its own: see picture_process.
+Even so a decoder is the best way into a process. A stranger's file is read in one of its own: see decode_process.
 """
 
 import warnings

@@ -1,4 +1,4 @@
-"""Strangers' pictures, read outside the gateway: one process forks a short-lived one for each (see picture_process)."""
+"""Strangers' pictures, read outside the gateway: one process forks a short-lived one for each (see decode_process)."""
 
 import asyncio
 import contextlib

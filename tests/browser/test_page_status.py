@@ -103,7 +103,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 async def test_all_is_told_in_words_and_numbers(page, server):
-    await page.goto(f"{server.url}/status.html")
+    await page.goto(f"{server.url}/status")
 
     await expect(page.get_by_role("heading", name="All is well.")).to_be_visible()
     await expect(page.locator("#alerts")).to_have_text("The oldest look is 0.4 s old. A key frame is back in 67 ms.")
@@ -118,7 +118,7 @@ async def test_all_is_told_in_words_and_numbers(page, server):
 
 
 async def test_it_follows_without_reload(page, server):
-    await page.goto(f"{server.url}/status.html")
+    await page.goto(f"{server.url}/status")
     await expect(page.locator("#queue")).to_have_text("1")
 
     server.status_answer["figures"]["queue"] = 14
@@ -148,7 +148,7 @@ async def test_where_there_is_nothing_it_says_so(page, server):
         "round_trip_p95_ms": None,
         "loop_lag_p99_ms": None,
     }
-    await page.goto(f"{server.url}/status.html")
+    await page.goto(f"{server.url}/status")
 
     for sentence in ("Nobody is here.", "No round yet.", "No key frame in the last minute."):
         await expect(page.get_by_text(sentence).last).to_be_visible()
@@ -156,7 +156,7 @@ async def test_where_there_is_nothing_it_says_so(page, server):
 
 
 async def test_a_gateway_that_falls_silent_is_noticed_and_found_again(page, server):
-    await page.goto(f"{server.url}/status.html")
+    await page.goto(f"{server.url}/status")
     await expect(page.locator("#pulse")).to_have_text("Live")
 
     await page.route("**/status.json", lambda route: route.abort())
@@ -168,24 +168,24 @@ async def test_a_gateway_that_falls_silent_is_noticed_and_found_again(page, serv
 
 async def test_without_the_token_it_says_where_to_get_it(page, server):
     server.status_answer = None
-    await page.goto(f"{server.url}/status.html")
+    await page.goto(f"{server.url}/status")
 
     await expect(page.locator("#alerts")).to_contain_text("Open the address with the token")
 
 
 async def test_the_token_leaves_the_address(page, server):
-    await page.goto(f"{server.url}/status.html?token=secret&x=1")
+    await page.goto(f"{server.url}/status?token=secret&x=1")
 
     await until(page, "!location.href.includes('secret')")
 
-    assert page.url.endswith("/status.html?x=1")
+    assert page.url.endswith("/status?x=1")
 
 
 @pytest.mark.parametrize("viewport", [PHONE, {"width": 768, "height": 1000}, {"width": 1280, "height": 800}])
 async def test_it_fits_every_screen(page, server, viewport):
     server.status_answer["streams"][0]["drops"] = dict.fromkeys(["late", "deadline", "style", "slow", "error"], 1234)
     await page.set_viewport_size(viewport)
-    await page.goto(f"{server.url}/status.html")
+    await page.goto(f"{server.url}/status")
     await expect(page.locator("#stream-rows tr")).to_have_count(2)
 
     wide = await page.evaluate("""[...document.querySelectorAll('main *')]

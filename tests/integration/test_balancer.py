@@ -18,7 +18,7 @@ from support.paths import ROOT
 from support.peers import Client, Running, until
 from workers.process.redis_server import free_port
 
-NGINX = ROOT / "pipeline" / "nginx.conf"
+NGINX = ROOT / "pipeline" / "gateway" / "nginx.conf"
 
 
 def test_the_balancer_asks_the_gateways_where_they_listen():
@@ -31,7 +31,7 @@ def test_the_balancer_asks_the_gateways_where_they_listen():
 
     assert asked == [first, str(second["MVS_PORT"])]
     assert second["MVS_REDIS_URL"] == services["gateway"]["environment"]["MVS_REDIS_URL"]
-    assert services["balancer"]["volumes"] == ["./pipeline/nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
+    assert services["balancer"]["volumes"] == ["./pipeline/gateway/nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
 
 
 @contextlib.asynccontextmanager

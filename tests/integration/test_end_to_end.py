@@ -17,6 +17,7 @@ from clients.net.connection import Connection
 from pipeline.contract.image_codec import decode_image
 from pipeline.styles.catalog import find_shipped, shipped
 from support.chromium import write_panned_photo
+from support.paths import ROOT
 from support.peers import ColourCamera, until
 from support.system import Up
 from workers.process.supervisor import MAX_CRASHES
@@ -25,7 +26,7 @@ from workers.process.supervisor import MAX_CRASHES
 START_UP = """
 import os, sys, time
 from pathlib import Path
-from system import Up
+from support.system import Up
 up = Up(Path(sys.argv[1]), environment=dict(os.environ))
 up.wait_ready()
 print(up.process.pid, flush=True)
@@ -141,7 +142,7 @@ def test_nothing_is_left_behind_by_a_kill(tmp_path, killed):
     """Whoever is killed: `up`, or the tests that started it."""
     (tmp_path / "up").mkdir()
     tests = subprocess.Popen(
-        [sys.executable, "-c", START_UP, str(tmp_path / "up")], stdout=subprocess.PIPE, cwd=Path(__file__).parent
+        [sys.executable, "-c", START_UP, str(tmp_path / "up")], stdout=subprocess.PIPE, cwd=ROOT / "tests"
     )
     up = psutil.Process(int(tests.stdout.readline()))
     parts = [up, *up.children(recursive=True)]

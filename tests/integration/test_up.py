@@ -89,4 +89,4 @@ def test_a_password_stays_out_of_the_printed_command(monkeypatch):
 
 
 def test_the_printed_command_runs_from_any_folder(tmp_path):
-    assert f"--project {Path(__file__).parent.parent}" in dashboard_command("unix:///x/redis", cwd=tmp_path)
+    assert f"--project {ROOT}" in dashboard_command("unix:///x/redis", cwd=tmp_path)

@@ -64,7 +64,11 @@ def test_the_printed_dashboard_command_runs_as_it_is(up):
     dashboard = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
     try:
         url = re.search(r"http://\S+", dashboard.stdout.readline())[0]
-        with urllib.request.urlopen(url.replace("/?", "/0/data/queues.json?"), timeout=20) as response:
+        browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())  # the token becomes a cookie
+        with (
+            browser.open(url, timeout=20),
+            browser.open("http://127.0.0.1:19181/0/data/queues.json", timeout=20) as response,
+        ):
             assert response.status == 200
     finally:
         os.killpg(dashboard.pid, signal.SIGKILL)

@@ -32,6 +32,7 @@ class PageServer:
         app.router.add_post("/offer", self._offer)
         app.router.add_get("/status.json", self._status)
         app.router.add_get("/photo.jpg", self._thumbnail)
+        app.router.add_get("/status", self._status_page)
         app.router.add_get("/", self._file)
         app.router.add_get("/{name:.+}", self._file)
         app.on_response_prepare.append(self._secure)
@@ -73,6 +74,9 @@ class PageServer:
 
     async def _status(self, request: web.Request) -> web.Response:
         return web.json_response(self.status_answer, status=401 if self.status_answer is None else 200)
+
+    async def _status_page(self, request: web.Request) -> web.FileResponse:
+        return web.FileResponse(WEB / "status" / "status.html")
 
     async def _thumbnail(self, request: web.Request) -> web.Response:
         return web.Response(body=encode_jpeg(photo(96, 96)), content_type="image/jpeg")

@@ -7,12 +7,16 @@ but the model.
 """
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 import workers.stylize
-from support.grids import lifelike_grid
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from support.grids import lifelike_grid  # noqa: E402 (it lies beside this script, which runs by itself)
 
 
 class FixedTime:

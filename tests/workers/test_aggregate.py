@@ -315,8 +315,8 @@ import os, sys
 from dataclasses import replace
 from pathlib import Path
 import redis
-from cloud.registry import Registry
-from pipeline.settings import Settings
+from cloud.federated.registry import Registry
+from pipeline.contract.settings import Settings
 from workers import aggregate
 url, folder, shipped, calls_left = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
 calls = 0

@@ -170,7 +170,7 @@ def lose_some_packets(monkeypatch) -> None:
     def sometimes(outlet: Outlet, packets: list[bytes]) -> None:
         numbers = [int.from_bytes(packet[2:4]) for packet in packets]
         lost = {number for number in numbers if number % 10 == 5 and number not in seen}
-        leave(fast_rtp_sender, [packet for number, packet in zip(numbers, packets, strict=True) if number not in lost])
+        leave(outlet, [packet for number, packet in zip(numbers, packets, strict=True) if number not in lost])
         seen.update(numbers)
 
     monkeypatch.setattr(Outlet, "_leave", sometimes)

@@ -120,7 +120,7 @@ CRASH = """
 import os, sys
 from dataclasses import replace
 from pathlib import Path
-from cloud.registry import Registry
+from cloud.federated.registry import Registry
 folder, shipped, calls_left = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 def dying(function):
     def call(*args, **kwargs):

@@ -39,8 +39,8 @@ def test_gradients_are_dropped_between_steps():
 
 STEP = """
 import sys, torch
-from edge.model import GridModel
-from edge.retraining import Retraining, encoder_features
+from edge.grid_model.model import GridModel
+from edge.training.retraining import Retraining, encoder_features
 picture = torch.rand(1, 3, 32, 32)
 Retraining(GridModel(), encoder_features()).step(picture, picture)
 print(*(name for name in ("torch._dynamo", "sympy") if name in sys.modules))

@@ -36,12 +36,12 @@ def test_early_and_late_samples_have_the_same_chance():
     assert all(850 < chosen[quarter] < 1150 for quarter in range(4))
 
 
-def test_a_stream_is_forgotten_and_its_place_is_free_again():
+def test_what_nobody_agrees_to_any_more_goes_and_its_place_is_free_again():
     reservoir = Reservoir(4)
     for number in range(4):
         reservoir.add(sample(number, "ab"[number % 2]))
 
-    reservoir.forget("a")
+    reservoir.keep_standing({("b", "")})
     assert {one.shared_by for one in kept(reservoir)} == {"b"}
     reservoir.add(sample(9))
 

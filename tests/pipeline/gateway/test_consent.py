@@ -27,7 +27,7 @@ def edge(redis_url, monkeypatch):
                 Sharing(client, "edge").add(sample)
         return flat_answer(frame, *shape)
 
-    monkeypatch.setattr("peers.flat_answer", answer)
+    monkeypatch.setattr("support.peers.flat_answer", answer)
     edge = FlatEdge(redis_url)
     yield edge
     edge.close()

@@ -21,14 +21,14 @@ from support.peers import until
 PHOTO = bombs.encoded(Image.new("RGB", (1500, 1000), "teal"), "JPEG")
 #: The real program, but what a file begins with is run where its decoder would be.
 TAKEN_OVER = """
-from pipeline import picture_process
-honest = picture_process.pictures.style_files
+from pipeline.pictures import decode_process
+honest = decode_process.decode.style_files
 def style_files(data):
     if data.startswith(b"run:"):
         exec(data[4:].decode())
     return honest(data)
-picture_process.pictures.style_files = style_files
-picture_process.main()
+decode_process.decode.style_files = style_files
+decode_process.main()
 """
 
 
@@ -129,14 +129,14 @@ async def test_a_decoder_that_is_taken_over_gets_hold_of_nothing(reader, attack)
     with pytest.raises(BadImage, match="no attack"):
         await reader.read(
             f"run:try: {attack}\n"
-            "except OSError as error: raise picture_process.BadImage('no attack.') from error".encode()
+            "except OSError as error: raise decode_process.BadImage('no attack.') from error".encode()
         )
 
 
 async def test_secrets_of_the_environment_stay_in_the_gateway(monkeypatch):
     monkeypatch.setenv("MVS_REDIS_URL", "redis://:secret@redis/0")
     program = TAKEN_OVER.replace(
-        "picture_process.main()", "import os\nif not [n for n in os.environ if 'MVS' in n]: picture_process.main()"
+        "decode_process.main()", "import os\nif not [n for n in os.environ if 'MVS' in n]: decode_process.main()"
     )
     reader = PictureReader(["-c", program])
 
@@ -198,7 +198,7 @@ async def test_no_process_and_no_socket_is_left_behind(reader):
 async def test_the_process_ends_with_a_gateway_that_is_killed():
     parent = f"""
 import asyncio, sys
-from pipeline.picture_reader import PictureReader
+from pipeline.pictures.decode_client import PictureReader
 reader = PictureReader()
 asyncio.run(reader.read({bombs.encoded(Image.new("RGB", (8, 8)), "JPEG")!r}))
 print(reader._process.pid, flush=True)

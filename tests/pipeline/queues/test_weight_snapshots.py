@@ -197,9 +197,9 @@ def test_rubbish_in_the_stream_is_nothing(snapshots, connection):
 PUBLISH = """
 import os, sys
 import redis
-from pipeline.broker import connect
-from pipeline.messages import WeightSnapshot
-from pipeline.snapshots import Snapshots
+from pipeline.queues.broker import connect
+from pipeline.contract.messages import WeightSnapshot
+from pipeline.queues.weight_snapshots import Snapshots
 sends_left = int(sys.argv[2])
 class Dying(redis.Connection):
     def send_packed_command(self, command, check_health=True):

@@ -23,8 +23,8 @@ Anonymous:             0 kB
 
 STYLIZE_ON_A_DIET = """
 import numpy as np, psutil
-from edge.stylizer import Stylizer
-from workers.lean import forget_gpu_libraries
+from edge.grid_model.stylizer import Stylizer
+from workers.process.gpu_pages import forget_gpu_libraries
 
 stylizer, picture = Stylizer.load(device="cpu"), np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3)
 before, full = stylizer.stylize(picture, stylizer.style(picture)), psutil.Process().memory_info().rss

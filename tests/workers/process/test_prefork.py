@@ -13,7 +13,7 @@ from support.paths import ROOT
 #: Says once that it has imported, then of each worker its process id; a worker does what its first line of input says.
 WORKER = """
 import os, signal, sys, time
-import workers.prefork
+import workers.process.prefork
 workers.process.prefork.SHORT_LIFE_S, workers.process.prefork.LEAVE_S = float(sys.argv[1]), float(sys.argv[2])
 workers.process.prefork.SILENCE_S, workers.process.prefork.START_S = 2.0, float(sys.argv[4])
 print("imported", flush=True)

@@ -15,7 +15,7 @@ from workers.process.run_folder import PREFIX, run_folder
 HOLD = """
 import sys, tempfile, time
 tempfile.tempdir = sys.argv[1]
-from workers.run_folder import run_folder
+from workers.process.run_folder import run_folder
 with run_folder() as folder:
     (folder / "file").write_text("x")
     print(folder, flush=True)

@@ -16,7 +16,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="priorities of Linux"
 GIVE_WAY = """
 import os
 from pathlib import Path
-from workers.runtime import give_way
+from workers.process.runtime import give_way
 give_way()
 """
 

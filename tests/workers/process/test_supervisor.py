@@ -71,7 +71,7 @@ async def test_a_part_that_does_not_listen_is_killed():
 
 BEATING = """
 import time
-from workers.liveness import Pulse
+from workers.process.liveness import Pulse
 pulse = Pulse.of_environment()
 while True:
     pulse.beat()
@@ -137,7 +137,7 @@ def test_silence_counts_only_while_somebody_listens():
 def test_parts_die_with_the_process_that_started_them(tmp_path):
     code = """
 import asyncio, sys
-from workers.supervisor import Child
+from workers.process.supervisor import Child
 async def main():
     child = Child("part", [sys.executable, "-S", "-c", "import time; time.sleep(60)"])
     life = asyncio.create_task(child.keep_alive())
