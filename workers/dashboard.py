@@ -24,7 +24,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from pipeline.contract.settings import Settings
 from pipeline.gateway.app import own_names
-from pipeline.http.head import Refused
+from pipeline.http.head import RequestRefused
 from pipeline.http.hosts import Hosts
 from pipeline.monitoring.auth import COOKIE, SENTENCE, Access
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
@@ -153,7 +153,7 @@ def guard(access: Access, hosts: Hosts) -> Response | None:
     """Why a request is not let in, if it is not; who brings the token is sent on without it in the address."""
     try:
         hosts.check_host({"host": request.headers.get("Host", "")})
-    except Refused as refused:
+    except RequestRefused as refused:
         return Response(refused.sentence, refused.status, mimetype="text/plain")
     cookie, query = request.cookies.get(COOKIE, ""), request.args.get("token", "")
     if not access.granted(request.headers, cookie=cookie, query=query):

@@ -29,7 +29,7 @@ from workers.gateway import check_port_free
 from workers.process import redis_server
 from workers.process.liveness import CHECK_S, Pulse
 from workers.process.run_folder import run_folder
-from workers.process.supervisor import Child
+from workers.process.supervisor import SupervisedProcess
 from workers.process.tls import local_address
 
 READY_TIMEOUT_S = 120.0
@@ -73,10 +73,10 @@ async def serve(args: argparse.Namespace, settings: Settings, host: str, port: i
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with run_folder() as folder:
-        await Everything(args, settings, host, port, folder).run(stop)
+        await LocalStack(args, settings, host, port, folder).run(stop)
 
 
-class Everything:
+class LocalStack:
     """The parts in starting order; they stop in the opposite order."""
 
     def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int, folder: Path | None) -> None:
@@ -87,14 +87,14 @@ class Everything:
         if not settings.snapshot_key and not settings.cloud_redis_url:  # a cloud elsewhere has a key that we lack
             self._secrets["MVS_SNAPSHOT_KEY"] = secrets.token_hex(32)
         self._started_s = time.monotonic()
-        self._parts: list[Child] = []
+        self._parts: list[SupervisedProcess] = []
         self._lives: list[asyncio.Task[str]] = []
         self._pulse, self.metrics = Pulse.of_environment(), SupervisorMetrics()
         self._redis_url, self._redis_child = args.redis or os.environ.get("MVS_REDIS_URL", ""), None
         if not self._redis_url:
             server = redis_server.private(redis_server.find_server(), folder)
             self._redis_url = server.url
-            self._redis_child = Child(
+            self._redis_child = SupervisedProcess(
                 "redis", server.command, stdin=server.config, quiet=True, on_restart=self.metrics.restarted
             )
         listen = ["--host", host, "--port", str(port), *(["--tls"] if args.tls else [])]
@@ -104,10 +104,10 @@ class Everything:
         if not settings.cloud_redis_url:  # else the cloud is somewhere else
             self._learners.append(self._role("aggregator", "aggregate", silence_s=LEARNERS_SILENCE_S))
 
-    def _role(self, name: str, *words: str, silence_s: float = SILENCE_S) -> Child:
+    def _role(self, name: str, *words: str, silence_s: float = SILENCE_S) -> SupervisedProcess:
         """Its secrets go by the environment, since everybody on this machine sees a command."""
         environment = {"MVS_REDIS_URL": self._redis_url, **self._secrets}
-        return Child(
+        return SupervisedProcess(
             name, [*ROLE, *words], environment=environment, silence_s=silence_s, on_restart=self.metrics.restarted
         )
 
@@ -138,11 +138,11 @@ class Everything:
             await self._ready("gateway", lambda: self._answers(http, "/healthz"))
             await self._ready("edge worker" + "s" * (len(self._workers) > 1), lambda: self._answers(http, "/readyz"))
 
-    def _launch(self, child: Child, life: Awaitable[str] | None = None) -> None:
+    def _launch(self, child: SupervisedProcess, life: Awaitable[str] | None = None) -> None:
         self._parts.append(child)
         self._lives.append(asyncio.ensure_future(life or child.keep_alive()))
 
-    async def _learn(self, child: Child) -> str:
+    async def _learn(self, child: SupervisedProcess) -> str:
         """Serving goes on without those who learn."""
         print(f"{await child.keep_alive()} Everything else goes on.", file=sys.stderr, flush=True)
         return await asyncio.Event().wait()

@@ -13,7 +13,7 @@ from aiortc import RTCDataChannel
 from clients.headless.camera import CameraFrame, FileCamera
 from clients.headless.video_writer import Painter
 from clients.net.connection import Connection
-from clients.net.reconnecting import LastingConnection
+from clients.net.reconnecting import ReconnectingClient
 from clients.reassembly.flow import ESTIMATORS, flow_between
 from clients.reassembly.grid import IDENTITY, apply_grid, carry_grid
 from pipeline.contract.errors import BadSetting, MVStylizerError
@@ -82,7 +82,7 @@ async def stream(
     viewer = Viewer()
     camera = FileCamera(source, viewer.show)
     viewer.painter = painter = Painter(output, camera.size, camera.rate, ESTIMATORS[flow]())
-    connection = LastingConnection(
+    connection = ReconnectingClient(
         lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear),
         camera,
         size=camera.sent_size,
@@ -118,8 +118,8 @@ def allow_learning(control: RTCDataChannel) -> None:
 def compile_all() -> None:
     """Once a machine, before the camera starts: it takes seconds."""
     still = np.zeros((32, 32), np.uint8)
-    moves = flow_between(still, still, ESTIMATORS["none"]()).lookup_moves
-    apply_grid(np.zeros((2, 2, 3), np.uint8), carry_grid(IDENTITY, moves))
+    normalized_flow = flow_between(still, still, ESTIMATORS["none"]()).lookup_flow
+    apply_grid(np.zeros((2, 2, 3), np.uint8), carry_grid(IDENTITY, normalized_flow))
 
 
 class Viewer:

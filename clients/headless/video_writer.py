@@ -14,7 +14,7 @@ import numpy as np
 from clients.headless.camera import CameraFrame
 from clients.reassembly.flow import Estimate, small_luma
 from clients.reassembly.grid import STILL, apply_grid
-from clients.reassembly.grid_fade import Look
+from clients.reassembly.grid_fade import GridFade
 from clients.reassembly.tracker import Tracker
 from pipeline.contract.errors import BadSetting
 
@@ -35,7 +35,7 @@ class Painter:
             self._container.start_encoding()
         except (av.FFmpegError, OSError, ValueError) as error:
             raise BadSetting(f"{path} cannot be written ({error}).") from None
-        self._look, self._tracker, self._on_show = Look(), Tracker(estimate), -1
+        self._fade, self._tracker, self._on_show = GridFade(), Tracker(estimate), -1
         self._position = 0
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="painter")
@@ -69,14 +69,14 @@ class Painter:
             task()
 
     def _switch(self, frame_id: int, grid: np.ndarray, cut: bool) -> None:
-        self._look.arrive(grid, cut=cut)
+        self._fade.arrive(grid, cut=cut)
         self._tracker.show(frame_id)
         self._on_show = frame_id
 
     def _paint(self, frame: CameraFrame, position: int) -> None:
         self._tracker.see(frame.frame_id, small_luma(cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)), frame.captured_s)
         flow = self._tracker.flow(self._on_show)
-        grid = self._look.step(flow.lookup_moves if flow else STILL)
+        grid = self._fade.step(flow.lookup_flow if flow else STILL)
         self._write(frame.rgb if grid is None else apply_grid(frame.rgb, grid), position)
 
     def _write(self, picture: np.ndarray, position: int) -> None:

@@ -21,7 +21,7 @@ from clients.load.process_usage import Meter, Usage
 from clients.load.prometheus import Exposition
 from clients.load.recording import record
 from clients.load.report import write_report
-from clients.load.virtual_clients import LONGEST_US, Plan, Tally
+from clients.load.virtual_clients import LONGEST_US, LoadCounters, Plan
 from pipeline.contract.errors import BadSetting, MVStylizerError
 from pipeline.styles.catalog import shipped
 
@@ -49,7 +49,7 @@ class Outcome:
     live: int = 0
     most_live: int = 0
 
-    def add(self, reports: list[Tally]) -> dict:
+    def add(self, reports: list[LoadCounters]) -> dict:
         """Count what the processes reported in this second; returns what that second was like."""
         second = {name: sum(getattr(report, name) for report in reports) for name in self.totals}
         for name, count in second.items():
@@ -157,8 +157,8 @@ def started(plan: Plan, processes: int) -> list[Pipe]:
     context, pipes = multiprocessing.get_context("spawn"), []
     for number in range(processes):
         mine, theirs = context.Pipe()
-        members = range(number, plan.clients, processes)
-        context.Process(target=virtual_clients.run, args=(plan, members, theirs), daemon=True).start()
+        clients = range(number, plan.clients, processes)
+        context.Process(target=virtual_clients.run, args=(plan, clients, theirs), daemon=True).start()
         theirs.close()
         pipes.append(mine)
     for pipe in pipes:
@@ -166,7 +166,7 @@ def started(plan: Plan, processes: int) -> list[Pipe]:
     return pipes
 
 
-def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[Tally]]:
+def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[LoadCounters]]:
     """Have all processes start, then their reports, second by second, until they hang up."""
     for pipe in pipes:
         pipe.send(start_s)

@@ -54,9 +54,9 @@ def _sent(bound: socket.socket, datagrams: list[bytes], address: tuple[str, int]
 class Outlet:
     """Of one connected transceiver."""
 
-    def __init__(self, transceiver: RTCRtpTransceiver, on_whole_picture_asked: Callable[[], None]) -> None:
+    def __init__(self, transceiver: RTCRtpTransceiver, on_intra_frame_asked: Callable[[], None]) -> None:
         self._stock = transceiver.sender
-        self._stock._send_keyframe, self._stock._retransmit = on_whole_picture_asked, self._retransmit
+        self._stock._send_keyframe, self._stock._retransmit = on_intra_frame_asked, self._retransmit
         self._dtls = self._stock.transport
         self._ice = self._dtls.transport._connection
         self._payload_type = transceiver._codecs[0].payloadType

@@ -8,7 +8,7 @@ PATIENCE_S = 2.0
 
 
 @dataclass(slots=True)
-class Demand:
+class OpenLoopSchedule:
     """Looks are due at times that nobody can put off: neither a slow answer nor a slow sender moves the next one.
 
     An answer serves every look that is due and that it is new enough for. So a key frame that is never picked, or

@@ -14,7 +14,7 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class StageTimes:
     """How long something took; percentiles are interpolated between a histogram's bounds."""
 
     name: str
@@ -43,7 +43,7 @@ class Exposition:
         values = [value for (sample, _), value in self.samples.items() if sample == name]
         return sum(values) if values else math.nan
 
-    def stages(self) -> Iterator[Stage]:
+    def stages(self) -> Iterator[StageTimes]:
         """Every histogram of seconds that counted anything, by its name and labels."""
         buckets: dict[Key, dict[float, float]] = defaultdict(dict)
         for (name, labels), value in self.samples.items():
@@ -56,10 +56,10 @@ class Exposition:
                 yield _stage(name, labels, counts, self.samples[f"{name}_sum", labels])
 
 
-def _stage(name: str, labels: tuple, counts: dict[float, float], total_s: float) -> Stage:
+def _stage(name: str, labels: tuple, counts: dict[float, float], total_s: float) -> StageTimes:
     title = " ".join([name.removeprefix("mvs_").removesuffix("_seconds").replace("_", " "), *(v for _, v in labels)])
     p50, p95, p99 = (round(1e3 * _percentile(counts, share), 1) for share in (0.5, 0.95, 0.99))
-    return Stage(title, int(counts[math.inf]), round(1e3 * total_s / counts[math.inf], 1), p50, p95, p99)
+    return StageTimes(title, int(counts[math.inf]), round(1e3 * total_s / counts[math.inf], 1), p50, p95, p99)
 
 
 def _percentile(counts: dict[float, float], share: float) -> float:

@@ -17,7 +17,7 @@ from pipeline.styles.catalog import shipped
 
 #: Frames of a recording, a prime: key frames at any even distance visit all its frames before they repeat one.
 FRAMES = 449
-#: A whole picture every three seconds, to begin again from when one is asked for.
+#: An intra frame every three seconds, to begin again from when one is asked for.
 WHOLE_EVERY = 90
 #: What browsers send after their first seconds of 640x360, and at most of anything.
 BITS_PER_PIXEL, MOST_BITS_PER_S = 0.13, 2_500_000

@@ -38,7 +38,7 @@ class Replay(MediaStreamTrack):
 
     def play(self, transceiver: RTCRtpTransceiver) -> None:
         """Begin to send over what is connected."""
-        self._outlet = Outlet(transceiver, on_whole_picture_asked=self._begin_whole)
+        self._outlet = Outlet(transceiver, on_intra_frame_asked=self._begin_whole)
         self._loop = asyncio.get_running_loop()
         grid = PHASES * self._recording.fps
         self._started_s = math.ceil(self._loop.time() * grid) / grid  # of time.monotonic(), too
@@ -46,7 +46,7 @@ class Replay(MediaStreamTrack):
 
     @property
     def next_id(self) -> int:
-        """Of the frame after the one that leaves, unless a whole picture is asked for."""
+        """Of the frame after the one that leaves, unless an intra frame is asked for."""
         return self._recording.frame_id(self._index + self._skipped + 1)
 
     def stop(self) -> None:
@@ -68,7 +68,7 @@ class Replay(MediaStreamTrack):
         return self._started_s + self._index / self._recording.fps
 
     def _begin_whole(self) -> None:
-        """Go on with the recording's next whole picture, as an encoder does that is asked for one."""
+        """Go on with the recording's next intra frame, as an encoder does that is asked for one."""
         position = (self._index + self._skipped) % len(self._recording.packets)
         whole = min(-(-position // WHOLE_EVERY) * WHOLE_EVERY, len(self._recording.packets))
         self._skipped += whole - position

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 
-from clients.load.open_loop import PATIENCE_S, Demand
+from clients.load.open_loop import PATIENCE_S, OpenLoopSchedule
 from clients.load.recording import Recording
 from clients.load.replay import Replay
 from clients.net.connection import Connection
@@ -54,7 +54,7 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Tally:
+class LoadCounters:
     """What happened since the last report."""
 
     live: int = 0  # clients with a session, right now
@@ -76,12 +76,12 @@ class Tally:
         self.latencies_us += [LONGEST_US] * looks
 
 
-class Member:
+class VirtualClient:
     """One client. It asks for a key frame when a look is due, and comes back when it is refused or cut off."""
 
-    def __init__(self, plan: Plan, recording: Recording, tally: Callable[[], Tally]) -> None:
-        """`tally` gives the one to write to at the moment."""
-        self._plan, self._recording, self._tally = plan, recording, tally
+    def __init__(self, plan: Plan, recording: Recording, counters: Callable[[], LoadCounters]) -> None:
+        """`counters` gives the one to write to at the moment."""
+        self._plan, self._recording, self._counters = plan, recording, counters
         self._every = max(1, round(recording.fps / plan.key_frames_per_s))
         self.answers = 0
 
@@ -91,44 +91,44 @@ class Member:
             try:
                 await self._session()
             except Busy as refusal:
-                self._tally().refused += 1
+                self._counters().refused += 1
                 await asyncio.sleep(refusal.retry_after_s * (1 + random.random()))
             except MVStylizerError:
-                self._tally().failed += 1
+                self._counters().failed += 1
                 await asyncio.sleep(RETRY_S * (1 + random.random()))
 
     async def _session(self) -> None:
-        self._demand, self._captured_s, self._sent = Demand(), {}, 0
+        self._schedule, self._captured_s, self._sent = OpenLoopSchedule(), {}, 0
         self._replay = Replay(self._recording, self._on_frame)
         self._connection = Connection(
             self._plan.url, on_grid=self._on_grid, on_control=lambda _: None, unpack=lambda packed, shape: None
         )
         try:
             await self._connection.open(self._replay, size=self._recording.size, style=self._plan.style)
-            self._tally().live += 1
+            self._counters().live += 1
             self._replay.play(self._connection.video)
             try:
                 await self._connection.lost.wait()
             finally:
-                self._tally().live -= 1
+                self._counters().live -= 1
         finally:
-            self._tally().lose(self._demand.abandon())
+            self._counters().lose(self._schedule.abandon())
             self._replay.stop()
             await self._connection.close()
 
     def _on_frame(self, frame_id: int, due_s: float) -> None:
-        tally = self._tally()
+        counters = self._counters()
         self._captured_s[frame_id] = due_s
         if len(self._captured_s) > REMEMBERED:
             del self._captured_s[next(iter(self._captured_s))]
-        tally.frames += self._plan.counts(due_s)
-        tally.late_frames += self._replay.is_late
+        counters.frames += self._plan.counts(due_s)
+        counters.late_frames += self._replay.is_late
         if self._sent % self._every == 0 and self._plan.counts(due_s):
-            self._demand.due(due_s)
+            self._schedule.due(due_s)
         self._sent += 1
         if self._sent % self._every == 0:
             self._ask(self._replay.next_id)
-        tally.lose(self._demand.expire(time.monotonic()))
+        counters.lose(self._schedule.expire(time.monotonic()))
 
     def _ask(self, frame_id: int) -> None:
         if self._connection.control.readyState == "open":
@@ -139,24 +139,26 @@ class Member:
         if captured_s is None:
             return
         if self._plan.counts(captured_s):
-            self._tally().answers += 1
+            self._counters().answers += 1
             self.answers += 1
-        for seconds in self._demand.answered(captured_s, time.monotonic()):
-            self._tally().serve(seconds)
+        for seconds in self._schedule.answered(captured_s, time.monotonic()):
+            self._counters().serve(seconds)
 
 
-class Crowd:
-    """Members that write to one tally, which is taken away at each report."""
+class VirtualClients:
+    """Virtual clients that write to one counters, which is taken away at each report."""
 
-    def __init__(self, plan: Plan, members: Sequence[int]) -> None:
-        """`members` are the numbers of this process's clients."""
-        self._plan, self._tally = plan, Tally()
+    def __init__(self, plan: Plan, clients: Sequence[int]) -> None:
+        """`clients` are the numbers of this process's clients."""
+        self._plan, self._counters = plan, LoadCounters()
         recordings = plan.recordings
-        self.members = {i: Member(plan, recordings[i % len(recordings)], lambda: self._tally) for i in members}
+        self.clients = {
+            i: VirtualClient(plan, recordings[i % len(recordings)], lambda: self._counters) for i in clients
+        }
 
-    async def run(self, on_report: Callable[[Tally], None]) -> None:
+    async def run(self, on_report: Callable[[LoadCounters], None]) -> None:
         """Until the plan ends, and the last looks are answered or lost."""
-        tasks = [asyncio.create_task(self._live(number)) for number in self.members]
+        tasks = [asyncio.create_task(self._live(number)) for number in self.clients]
         while time.monotonic() < self._plan.end_s + PATIENCE_S:
             await asyncio.sleep(REPORT_S)
             on_report(self._take())
@@ -167,15 +169,15 @@ class Crowd:
 
     async def _live(self, number: int) -> None:
         await asyncio.sleep(max(0.0, self._plan.begins_s(number) - time.monotonic()))
-        await self.members[number].live()
+        await self.clients[number].live()
 
-    def _take(self) -> Tally:
-        taken, self._tally = self._tally, Tally(live=self._tally.live)
+    def _take(self) -> LoadCounters:
+        taken, self._counters = self._counters, LoadCounters(live=self._counters.live)
         return taken
 
 
-def run(plan: Plan, members: Sequence[int], parent: Pipe) -> None:
+def run(plan: Plan, clients: Sequence[int], parent: Pipe) -> None:
     """A process's main: says that it is ready, hears when to start, sends a report a second, and hangs up."""
     parent.send("ready")
-    asyncio.run(Crowd(replace(plan, start_s=parent.recv()), members).run(parent.send))
+    asyncio.run(VirtualClients(replace(plan, start_s=parent.recv()), clients).run(parent.send))
     parent.close()

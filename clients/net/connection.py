@@ -94,7 +94,7 @@ class Connection:
             await asyncio.wait_for(connected.wait(), CONNECT_TIMEOUT_S)
         except TimeoutError:
             raise MVStylizerError(f"No video path to {self._url} within {CONNECT_TIMEOUT_S:.0f} s.") from None
-        fast_data_channel.shorten(peer.sctp)
+        fast_data_channel.attach(peer.sctp)
         self._heard()
         return answer["stream_id"]
 

@@ -23,9 +23,9 @@ from pipeline.webrtc.media.fast_receive import DATAGRAM_BYTES, deliver, is_dtls,
 _BEGINNING, _CHUNK_AT, _BODY_AT, _DATA_AT = struct.Struct("!4xL4xBBHL"), 12, 16, 28
 
 
-def shorten(sctp: RTCSctpTransport) -> None:
+def attach(sctp: RTCSctpTransport) -> None:
     """To be called once it is connected."""
-    sctp._handle_data = ShortWay(sctp).take
+    sctp._handle_data = FastDataChannel(sctp).take
     ice = sctp.transport.transport._connection
     otherwise = ice.data_received
     ice.data_received = lambda data, component: (
@@ -34,7 +34,7 @@ def shorten(sctp: RTCSctpTransport) -> None:
     read_at_once(ice)
 
 
-class ShortWay:
+class FastDataChannel:
     """For the next part of a message while nothing is missing; aiortc, whose state this is, gets all else.
 
     Every other part is acknowledged and each message's last, RFC 9260 section 6.2; aiortc acknowledges all it gets.

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 4.0
 
 
-class LastingConnection:
+class ReconnectingClient:
     """Sends a camera's frames through one connection after the other; frames in between are shown, and not sent."""
 
     def __init__(

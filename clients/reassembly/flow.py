@@ -76,23 +76,23 @@ class Flow:
     forth: np.ndarray
 
     @property
-    def moves(self) -> np.ndarray:
+    def normalized(self) -> np.ndarray:
         """Float32 h w 3: dx / width, dy / height, and 1 where the key frame shows the place, 0 where it does not.
 
         A frame's place (u, v), 0..1, was at (u + dx, v + dy), clamped at the edges. To be sampled like a texture.
         """
-        moves = self._confirmed.copy()
-        moves[..., 2] = _blurred(moves[..., 2], EDGE_SIGMA)
-        return moves
+        normalized_flow = self._confirmed.copy()
+        normalized_flow[..., 2] = _blurred(normalized_flow[..., 2], EDGE_SIGMA)
+        return normalized_flow
 
     @property
-    def lookup_moves(self) -> np.ndarray:
-        """`moves` as smooth as a grid that is looked up along them, in a quarter of the size."""
-        moves = _weighted(self._confirmed)
-        size = [max(1, side // LOOKUP_SHRINK) for side in moves.shape[1::-1]]
-        moves = _blurred(cv2.resize(moves, size, interpolation=cv2.INTER_AREA), LOOKUP_SIGMA)
-        moves[..., :2] /= moves[..., 2:] + 1e-6
-        return moves
+    def lookup_flow(self) -> np.ndarray:
+        """`normalized_flow` as smooth as a grid that is looked up along them, in a quarter of the size."""
+        normalized_flow = _weighted(self._confirmed)
+        size = [max(1, side // LOOKUP_SHRINK) for side in normalized_flow.shape[1::-1]]
+        normalized_flow = _blurred(cv2.resize(normalized_flow, size, interpolation=cv2.INTER_AREA), LOOKUP_SIGMA)
+        normalized_flow[..., :2] /= normalized_flow[..., 2:] + 1e-6
+        return normalized_flow
 
     @cached_property
     def _confirmed(self) -> np.ndarray:
@@ -119,13 +119,13 @@ def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
 
 
 @compiled
-def _weighted(moves: np.ndarray) -> np.ndarray:
+def _weighted(normalized_flow: np.ndarray) -> np.ndarray:
     """Moves times their validity; in NumPy it takes half as long as the flow."""
-    weighted = np.empty_like(moves)
-    for y in range(moves.shape[0]):
-        for x in range(moves.shape[1]):
-            share = moves[y, x, 2]
-            weighted[y, x, 0], weighted[y, x, 1] = moves[y, x, 0] * share, moves[y, x, 1] * share
+    weighted = np.empty_like(normalized_flow)
+    for y in range(normalized_flow.shape[0]):
+        for x in range(normalized_flow.shape[1]):
+            share = normalized_flow[y, x, 2]
+            weighted[y, x, 0], weighted[y, x, 1] = normalized_flow[y, x, 0] * share, normalized_flow[y, x, 1] * share
             weighted[y, x, 2] = share
     return weighted
 
@@ -134,7 +134,7 @@ def _weighted(moves: np.ndarray) -> np.ndarray:
 def _confirmed(back: np.ndarray, forth: np.ndarray) -> np.ndarray:
     """Moves; valid is where the flow there and back ends where it began (Sundaram 2010, Ruder 2016)."""
     height, width = back.shape[:2]
-    moves = np.empty((height, width, 3), np.float32)
+    normalized_flow = np.empty((height, width, 3), np.float32)
     for y in range(height):
         for x in range(width):
             dx, dy = back[y, x, 0], back[y, x, 1]
@@ -142,6 +142,6 @@ def _confirmed(back: np.ndarray, forth: np.ndarray) -> np.ndarray:
             from_x, from_y = sample(forth, v, u, 0), sample(forth, v, u, 1)
             gap = (dx + from_x) ** 2 + (dy + from_y) ** 2
             length = dx**2 + dy**2 + from_x**2 + from_y**2
-            moves[y, x, 0], moves[y, x, 1] = dx / width, dy / height
-            moves[y, x, 2] = 1.0 if gap <= 0.01 * length + 0.5 else 0.0
-    return moves
+            normalized_flow[y, x, 0], normalized_flow[y, x, 1] = dx / width, dy / height
+            normalized_flow[y, x, 2] = 1.0 if gap <= 0.01 * length + 0.5 else 0.0
+    return normalized_flow

@@ -10,7 +10,7 @@ from clients.reassembly.bilinear import around, sample
 from clients.reassembly.jit import compiled
 
 IDENTITY = np.eye(3, 4, dtype=np.float16).reshape(3, 1, 1, 1, 4)  # the grid that changes nothing, at any size
-STILL = np.zeros((1, 1, 3), np.float32)  # the moves of a frame of whose motion nothing is known
+STILL = np.zeros((1, 1, 3), np.float32)  # the flow of a frame of whose motion nothing is known
 #: Cells of a carried grid for each one of the grid, each way. Odd, so that their centres coincide where nothing moves.
 FINER = 3
 
@@ -37,17 +37,17 @@ def blend_grids(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
     return (a + np.float32(t) * (b.astype(np.float32) - a)).astype(np.float16)
 
 
-def carry_grid(grid: np.ndarray, moves: np.ndarray) -> np.ndarray:
+def carry_grid(grid: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
     """A key frame's grid as it lies in another frame, in cells FINER times as fine.
 
-    `moves` (float32 h w 3, see `clients.reassembly.flow.Flow.moves`) lead from that frame to the key frame; where that
-    does not show a place, the grid is taken in place. Applied, it is a lookup along the moves, but for what bends
-    within a cell: 55 to 60 dB on real clips, at the cost of an ordinary grid. A lookup at each pixel costs three times
-    as much.
+    `normalized_flow` (float32 h w 3, see `clients.reassembly.flow.Flow.normalized`) leads from that frame to the key
+    frame; where that does not show a place, the grid is taken in place. Applied, it is a lookup along the flow,
+    but for what bends within a cell: 55 to 60 dB on real clips, at the cost of an ordinary grid. A lookup at each pixel
+    costs three times as much.
     """
     cells = _cells_first(grid)
     carried = np.empty((FINER * cells.shape[0], FINER * cells.shape[1], *cells.shape[2:]), np.float32)
-    _carry(cells.reshape(*cells.shape[:2], -1), moves, carried.reshape(*carried.shape[:2], -1))
+    _carry(cells.reshape(*cells.shape[:2], -1), normalized_flow, carried.reshape(*carried.shape[:2], -1))
     carried = carried.reshape(*carried.shape[:3], 3, 4).transpose(3, 2, 0, 1, 4)
     return np.ascontiguousarray(carried, np.float16)
 
@@ -59,14 +59,14 @@ def _cells_first(grid: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _carry(cells: np.ndarray, moves: np.ndarray, carried: np.ndarray) -> None:
+def _carry(cells: np.ndarray, normalized_flow: np.ndarray, carried: np.ndarray) -> None:
     """Fill carried (rows columns n) from cells (R C n), both seen as pictures."""
     for y in range(carried.shape[0]):
         v = (y + 0.5) / carried.shape[0]
         for x in range(carried.shape[1]):
             u = (x + 0.5) / carried.shape[1]
-            was_v, was_u = v + sample(moves, v, u, 1), u + sample(moves, v, u, 0)
-            share = sample(moves, v, u, 2)
+            was_v, was_u = v + sample(normalized_flow, v, u, 1), u + sample(normalized_flow, v, u, 0)
+            share = sample(normalized_flow, v, u, 2)
             for k in range(cells.shape[2]):
                 here = sample(cells, v, u, k)
                 carried[y, x, k] = here + share * (sample(cells, was_v, was_u, k) - here)

@@ -11,7 +11,7 @@ from clients.reassembly.grid import STILL, blend_grids, carry_grid
 FADE_FRAMES = 8
 
 
-class Look:
+class GridFade:
     """One stream's state: what was shown last, the newest answer, how far the fade from one to the other is."""
 
     def __init__(self) -> None:
@@ -26,15 +26,16 @@ class Look:
         self._from, self._to = self._shown, grid
         self._faded = 0 if fades else FADE_FRAMES
 
-    def step(self, moves: np.ndarray = STILL) -> np.ndarray | None:
+    def step(self, normalized_flow: np.ndarray = STILL) -> np.ndarray | None:
         """Go on by one displayed frame: the grid to draw it with, None before the first answer.
 
-        `moves` lead from the frame to the newest answer's key frame. What fades out stays where it was last shown.
+        `normalized_flow` leads from the frame to the newest answer's key frame. What fades out stays where it was
+        last shown.
         """
         self._faded = min(self._faded + 1, FADE_FRAMES)
         if self._to is None:
             return None
-        shown = carry_grid(self._to, moves)
+        shown = carry_grid(self._to, normalized_flow)
         if self._from is not None and self._faded < FADE_FRAMES:
             shown = blend_grids(self._from, shown, self._faded / FADE_FRAMES)
         self._shown = shown

@@ -12,7 +12,7 @@ from clients.reassembly.warp import warp
 
 #: Cells along the longer side, and luma layers, of a fitted grid.
 LONG_CELLS, DEPTH = 16, 8
-#: Weight of the whole picture's transform in a cell, and of the identity in that, of the mean number of pixels in one.
+#: Weight of the intra frame's transform in a cell, and of the identity in that, of the mean number of pixels in one.
 WHOLE, IDENTITY = 1e-2, 1e-3
 #: A stylized picture is fitted from every so many pixels, each way, at 512 pixels on the longer side.
 FITTED_SIDE = 256
@@ -21,7 +21,7 @@ FITTED_SIDE = 256
 def fit_grid(key: np.ndarray, stylized: np.ndarray) -> np.ndarray:
     """The grid (float16 3 D R C 4) that comes nearest to turning one RGB uint8 H W 3 into the other: least squares.
 
-    A cell with few pixels borrows from the whole picture's transform, and that from the identity.
+    A cell with few pixels borrows from the intra frame's transform, and that from the identity.
     """
     step = max(1, max(key.shape[:2]) // FITTED_SIDE)
     x, y = (picture[step // 2 :: step, step // 2 :: step] / np.float32(255) for picture in (key, stylized))
@@ -45,17 +45,22 @@ def _spread(sums: np.ndarray) -> np.ndarray:
 
 
 def reassemble_residual(
-    now: np.ndarray, key: np.ndarray, stylized: np.ndarray, grid: np.ndarray, moves: np.ndarray, lookup: np.ndarray
+    now: np.ndarray,
+    key: np.ndarray,
+    stylized: np.ndarray,
+    grid: np.ndarray,
+    normalized_flow: np.ndarray,
+    lookup: np.ndarray,
 ) -> np.ndarray:
     """Frame `now` as the key frame was stylized, all RGB uint8 H W 3 of one size.
 
-    `moves` and `lookup` are the flow to the key frame (see `clients.reassembly.flow.Flow`). Where that does not show a
-    place, the grid in place transforms it.
+    `normalized_flow` and `lookup` are the flow to the key frame (see `clients.reassembly.flow.Flow`). Where that does
+    not show a place, the grid in place transforms it.
     """
-    out = warp(stylized, moves)
+    out = warp(stylized, normalized_flow)
     slopes = np.ascontiguousarray(carry_grid(grid, lookup).transpose(2, 3, 1, 0, 4), np.float32)  # R C D 3 4
     filled = apply_grid(now, grid)
-    _add_change(now, warp(key, moves), slopes, np.ascontiguousarray(moves[..., 2:]), filled, out)
+    _add_change(now, warp(key, normalized_flow), slopes, np.ascontiguousarray(normalized_flow[..., 2:]), filled, out)
     return out
 
 

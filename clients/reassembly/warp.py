@@ -6,13 +6,15 @@ import cv2
 import numpy as np
 
 
-def warp(picture: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Eq. 1: the picture (H W C) at the places that the moves (float32 h w 3, of any size) lead to, bilinear.
+def warp(picture: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
+    """Eq. 1: the picture (H W C) at the places that the normalized_flow (float32 h w 3, of any size) lead to, bilinear.
 
     Beyond an edge lies the edge. What the picture does not show is wrong, as the paper leaves it.
     """
     height, width = picture.shape[:2]
-    moved: np.ndarray = np.asarray(cv2.resize(moves[..., :2], (width, height))) * np.array([width, height], np.float32)
+    moved: np.ndarray = np.asarray(cv2.resize(normalized_flow[..., :2], (width, height))) * np.array(
+        [width, height], np.float32
+    )
     moved[..., 0] += np.arange(width, dtype=np.float32)
     moved[..., 1] += np.arange(height, dtype=np.float32)[:, None]
     return cv2.remap(picture, moved[..., 0], moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)

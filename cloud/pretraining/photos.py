@@ -1,4 +1,4 @@
-"""Photos as training data: crops, whole pictures, and grades whose right answer is known."""
+"""Photos as training data: crops, intra frames, and grades whose right answer is known."""
 
 import math
 import random

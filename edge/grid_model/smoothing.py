@@ -53,7 +53,7 @@ class MetaSmoothing(nn.Module):
     """Fits colour transforms in closed form: differentiable, and its few parameters are trained with the network.
 
     A cell collects the pixels that psi would spread it to. Where it saw too few, it borrows from its luma's layer, then
-    from the whole picture, then from the identity. Cells of like colour share what they have: what is one surface in
+    from the intra frame, then from the identity. Cells of like colour share what they have: what is one surface in
     the content becomes one surface, without halos round what stands before it.
     """
 

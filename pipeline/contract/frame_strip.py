@@ -5,7 +5,8 @@ Gray code: a block that the encoder blurs between two ids is wrong by one id at 
 The page's twin is clients/web/capture/frame_strip.js.
 
 A decoder that misses a packet mixes old strips with new ones: one in 400 such mixtures passes a CRC of 8 bits, and some
-show an earlier strip whole. So blocks must also be clearly dark or bright, and ids must go forward (`ForwardIds`).
+show an earlier strip whole. So blocks must also be clearly dark or bright, and ids must go forward
+(`MonotonicIdFilter`).
 """
 
 from dataclasses import dataclass
@@ -90,14 +91,14 @@ def is_reached(frame_id: int, now: int) -> bool:
 
 
 @dataclass(slots=True)
-class ForwardIds:
+class MonotonicIdFilter:
     """Believes the ids of one stream as long as they go forward: a strip that stands still is an old one."""
 
     _last: int | None = None
     _doubted: int | None = None
     _in_a_row: int = 0
 
-    def believe(self, frame_id: int) -> bool:
+    def accept(self, frame_id: int) -> bool:
         if self._last is not None and not _ahead(self._last, frame_id) and not self._convinced(frame_id):
             return False
         self._last, self._doubted = frame_id, None

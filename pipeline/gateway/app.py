@@ -29,7 +29,7 @@ from pipeline.monitoring.auth import Access, is_loopback
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import Watch
 from pipeline.monitoring.status_routes import Operators
-from pipeline.monitoring.stream_stats import Tally
+from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.monitoring.task_owner import keep_running
 from pipeline.pictures.header_limits import MAX_STYLE_BYTES
 from pipeline.queues.broker import GatewayBroker, connect
@@ -156,7 +156,7 @@ class Gateway:
             settings=self._settings,
             broker=self._broker,
             executor=self._executor,
-            tally=Tally(self.metrics, number=next(self._numbers), shown_s=time.monotonic()),
+            stats=StreamStats(self.metrics, number=next(self._numbers), shown_s=time.monotonic()),
             find_style=self._styles.find,
             on_closed=self._forget,
         )
@@ -167,7 +167,7 @@ class Gateway:
     def _make_place(self, client: str) -> None:
         """Raises Busy before anything is made for a session that there is no place for."""
         now_s, sessions = time.monotonic(), list(self._sessions.values())
-        holders = [Holder(self._clients[s.stream_id], now_s - s.began_s, s.tally.frames > 0) for s in sessions]
+        holders = [Holder(self._clients[s.stream_id], now_s - s.began_s, s.stats.frames > 0) for s in sessions]
         gone = self._admission.admit(holders, client, self._cpu.cores)
         if gone is not None:
             self.metrics.sessions_cut.labels("pending").inc()

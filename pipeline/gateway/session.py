@@ -30,7 +30,7 @@ from pipeline.contract.settings import Settings
 from pipeline.gateway.offers import picture_size
 from pipeline.key_frames.picker import KeyFramePicker, Picked
 from pipeline.key_frames.selector import KeyFrameSelector
-from pipeline.monitoring.stream_stats import Tally
+from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import GatewayBroker
 from pipeline.webrtc.media import decoder_pool, fast_receive, video_limits
 from pipeline.webrtc.transport import closing
@@ -66,14 +66,14 @@ class Session:
         settings: Settings,
         broker: GatewayBroker,
         executor: Executor,
-        tally: Tally,
+        stats: StreamStats,
         find_style: Callable[[str], str | None],
         on_closed: Callable[["Session"], None],
     ) -> None:
         """`find_style` turns a style's id or name into its id, and may block."""
-        self.stream_id, self.style_id, self.tally = stream_id, style_id, tally
+        self.stream_id, self.style_id, self.stats = stream_id, style_id, stats
         self._gateway_id = settings.gateway_id
-        self._broker, self._executor, self._metrics = broker, executor, tally.metrics
+        self._broker, self._executor, self._metrics = broker, executor, stats.metrics
         self._find_style, self._on_closed = find_style, on_closed
         selector = KeyFrameSelector(max_interval=settings.key_frame_interval_s)
         self._picture_size, self._picker = picture_size, KeyFramePicker(picture_size[1], selector)
@@ -124,17 +124,17 @@ class Session:
         now_s = time.monotonic()
         seconds = self._picker.answered(answer.frame_id, now_s)
         if seconds is None:
-            self.tally.lost("late")
+            self.stats.lost("late")
             return
         if answer.error:
             self._drop(answer.frame_id, "error")
             self._send({"type": "error", "error": answer.error})
             return
         if answer.style_id != self.style_id:
-            self.tally.lost("style")
+            self.stats.lost("style")
             return
         if self._send_frame(answer):
-            self.tally.answered(answer, seconds, now_s)
+            self.stats.answered(answer, seconds, now_s)
 
     @property
     def in_flight(self) -> int:
@@ -147,12 +147,12 @@ class Session:
         return self._picture_size
 
     async def count_bytes(self) -> None:
-        """Add what went over the wire since the last time to the tally."""
+        """Add what went over the wire since the last time to the stats."""
         if self._peer.connectionState != "connected":
             return  # a hostile offer's parts may have no transport
         for report in (await self._peer.getStats()).values():
             if report.type == "transport":
-                self.tally.network(report.bytesReceived, report.bytesSent)
+                self.stats.network(report.bytesReceived, report.bytesSent)
 
     async def close(self) -> None:
         """Returns once place, sockets and tasks are given back, whatever has happened; any number of calls may wait."""
@@ -199,24 +199,24 @@ class Session:
             logger.info("stream %s: no more video", self.stream_id)
             self._end()
         elif self._closing is None:
-            self.tally.frame()
+            self.stats.frame()
             self._heard_s = time.monotonic()
             try:
-                self._look(frame, self._heard_s)
+                self._inspect(frame, self._heard_s)
             except Exception:  # each frame would raise it again, into the event loop's own log
                 logger.exception("stream %s: a frame could not be looked at", self.stream_id)
                 self._end()
 
-    def _look(self, frame: av.VideoFrame, now_s: float) -> None:
+    def _inspect(self, frame: av.VideoFrame, now_s: float) -> None:
         unreadable = self._picker.unreadable
         for frame_id in self._picker.expired(now_s):
             self._drop(frame_id, "deadline")
             self._spawn(self._withdraw(frame_id))
-        picked = self._picker.look(frame, now_s, can_send=self._can_send())
+        picked = self._picker.inspect(frame, now_s, can_send=self._can_send())
         if self._picker.unreadable > unreadable:
             self._metrics.frames_dropped.labels("strip").inc()
         if picked:
-            self.tally.picked(picked.reason)
+            self.stats.picked(picked.reason)
             self._send({"type": "key_frame", "frame_id": picked.frame_id, "reason": picked.reason})
             self._spawn(self._submit(picked, self.style_id, now_s))
 
@@ -224,7 +224,7 @@ class Session:
         self._submitting += 1
         try:
             await asyncio.get_running_loop().run_in_executor(self._executor, self._encode_and_submit, picked, style_id)
-            self.tally.encoded(picked.frame_id, time.monotonic() - picked_s)
+            self.stats.encoded(picked.frame_id, time.monotonic() - picked_s)
             self._ask_again()
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s not queued: %s", self.stream_id, picked.frame_id, error)
@@ -247,7 +247,7 @@ class Session:
             )
 
     def _drop(self, frame_id: int, reason: str) -> None:
-        self.tally.dropped(reason)
+        self.stats.dropped(reason)
         self._send({"type": "dropped", "frame_id": frame_id, "reason": reason})
 
     # channels
@@ -371,10 +371,10 @@ class Session:
     def _send_frame(self, answer: StylizedFrame) -> bool:
         """Whether the way to the client was free."""
         if self._frames is None or self._frames.readyState != "open":
-            self.tally.lost("channel")
+            self.stats.lost("channel")
             return False
         if self._frames.bufferedAmount > MAX_BUFFERED_BYTES:
-            self.tally.lost("slow")
+            self.stats.lost("slow")
             return False
         self._messages_sent += 1
         for chunk in to_chunks(self._messages_sent, answer):
@@ -386,7 +386,7 @@ class Session:
     def _on_connection_state(self) -> None:
         logger.info("stream %s: %s", self.stream_id, self._peer.connectionState)
         if self._peer.connectionState == "connected" and self._closing is None:
-            fast_receive.shorten(self._peer.sctp.transport, self._peer.getReceivers()[0])
+            fast_receive.attach(self._peer.sctp.transport, self._peer.getReceivers()[0])
         elif self._peer.connectionState in ("failed", "closed"):
             self._end()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.http.client_address import UNKNOWN
-from pipeline.http.head import MAX_HEAD_BYTES, Head, Refused
+from pipeline.http.head import MAX_HEAD_BYTES, Head, RequestRefused
 from pipeline.http.responses import refusal_bytes
 
 END = b"\r\n\r\n"
@@ -38,26 +38,26 @@ class State(enum.Enum):
 class Owner(Protocol):
     """What a connection asks of its server."""
 
-    def admit(self, head: Head, connection: "Connection") -> None:
-        """Sets its client; raises Refused."""
+    def admit(self, head: Head, connection: "HttpConnection") -> None:
+        """Sets its client; raises RequestRefused."""
 
-    def refused(self, refused: Refused) -> None:
+    def refused(self, refused: RequestRefused) -> None:
         """What was sent got this answer."""
 
-    def left(self, connection: "Connection", reason: str) -> None:
+    def left(self, connection: "HttpConnection", reason: str) -> None:
         """It is over; `reason` is "" where the client or aiohttp closed it."""
 
-    def answered(self, connection: "Connection") -> None:
+    def answered(self, connection: "HttpConnection") -> None:
         """Its request is over."""
 
     def spent(self, cpu_s: float) -> None:
         """So much of the thread's time was HTTP's."""
 
 
-class Connection(asyncio.Protocol):
+class HttpConnection(asyncio.Protocol):
     """aiohttp's protocol sees only requests that were admitted, the next one only when it has answered the last."""
 
-    def __init__(self, owner: Owner, peer: str, inner: Callable[["Connection"], asyncio.Protocol]) -> None:
+    def __init__(self, owner: Owner, peer: str, inner: Callable[["HttpConnection"], asyncio.Protocol]) -> None:
         """`inner` makes aiohttp's protocol, once there is a request for it."""
         self.peer, self.client, self.state = peer, UNKNOWN, State.IDLE
         self._owner, self._make_inner = owner, inner
@@ -171,10 +171,10 @@ class Connection(asyncio.Protocol):
         request = None
         try:
             if end < 0:
-                raise Refused(431, "This request's headers are longer than any browser's.", "head")
+                raise RequestRefused(431, "This request's headers are longer than any browser's.", "head")
             request = Head.parse(head)
             self._owner.admit(request, self)
-        except Refused as refused:
+        except RequestRefused as refused:
             self._buffer.clear()
             self._refuse(refused, request, rest)
         else:
@@ -189,7 +189,7 @@ class Connection(asyncio.Protocol):
             self.inner.connection_made(self._transport)
         self.inner.data_received(head + body)
 
-    def _refuse(self, refused: Refused, request: Head | None, rest: bytes) -> None:
+    def _refuse(self, refused: RequestRefused, request: Head | None, rest: bytes) -> None:
         """Goes on only where what follows is sure, and short. Whoever sends more before the answer is hung up on."""
         goes_on = request is not None and request.method != "HEAD" and len(rest) <= request.length <= MAX_SKIPPED_BYTES
         self._owner.refused(refused)

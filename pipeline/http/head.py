@@ -28,7 +28,7 @@ _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _TARGET = re.compile(rb"/[0-9A-Za-z._~/-]*(\?[!-\"$-~]*)?")
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """A request that gets `status` and one sentence; `reason` is what it is counted under."""
 
     def __init__(self, status: int, sentence: str, reason: str, retry_after_s: float = 0.0) -> None:
@@ -47,16 +47,16 @@ class Head:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Of everything before the empty line. Raises Refused."""
+        """Of everything before the empty line. Raises RequestRefused."""
         first, *lines = data.split(b"\r\n")
         method, path = _request_line(first)
         if len(lines) > MAX_HEADERS:
-            raise Refused(431, "This request has more headers than any browser's.", "head")
+            raise RequestRefused(431, "This request has more headers than any browser's.", "head")
         headers: dict[str, str] = {}
         for line in lines:
             name, value = _header(line)
             if name in headers and name in ONCE:
-                raise Refused(400, "This request has a header twice that may be there once.", "head")
+                raise RequestRefused(400, "This request has a header twice that may be there once.", "head")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
         return cls(method, path, headers, _length(headers))
 
@@ -64,36 +64,36 @@ class Head:
 def _request_line(line: bytes) -> tuple[str, str]:
     words = line.split(b" ")
     if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
-        raise Refused(400, "This is not an HTTP/1.1 request.", "head")
+        raise RequestRefused(400, "This is not an HTTP/1.1 request.", "head")
     if (method := words[0].decode()) not in METHODS:
-        raise Refused(405, "There is only GET, HEAD and POST here.", "method")
+        raise RequestRefused(405, "There is only GET, HEAD and POST here.", "method")
     if len(words[1]) > MAX_TARGET_LENGTH:
-        raise Refused(414, "This address is too long.", "head")
+        raise RequestRefused(414, "This address is too long.", "head")
     if not _TARGET.fullmatch(words[1]):
-        raise Refused(400, "A request's target is a path.", "head")
+        raise RequestRefused(400, "A request's target is a path.", "head")
     return method, words[1].partition(b"?")[0].decode()
 
 
 def _header(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
     if not colon or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise Refused(400, "This request has a header that is none.", "head")
+        raise RequestRefused(400, "This request has a header that is none.", "head")
     return name.decode().lower(), value.strip(b" \t").decode("latin-1")
 
 
 def _length(headers: Mapping[str, str]) -> int:
     """Of the body. Encodings are refused before anything is decoded: inflating would be done on the event loop."""
     if "host" not in headers:
-        raise Refused(400, "A request names its host.", "head")
+        raise RequestRefused(400, "A request names its host.", "head")
     if "transfer-encoding" in headers:
-        raise Refused(411, "Say with Content-Length how long the body is.", "encoding")
+        raise RequestRefused(411, "Say with Content-Length how long the body is.", "encoding")
     if headers.get("content-encoding", "identity").lower() != "identity":
-        raise Refused(415, "Send the body as it is, without Content-Encoding.", "encoding")
+        raise RequestRefused(415, "Send the body as it is, without Content-Encoding.", "encoding")
     if "upgrade" in headers:
-        raise Refused(400, "There is no other protocol here.", "head")
+        raise RequestRefused(400, "There is no other protocol here.", "head")
     if headers.get("expect", "100-continue").lower() != "100-continue":
-        raise Refused(417, "There is only 100-continue to expect here.", "head")
+        raise RequestRefused(417, "There is only 100-continue to expect here.", "head")
     text = headers.get("content-length", "0")
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_LENGTH_DIGITS):
-        raise Refused(400, "This Content-Length is no number.", "head")
+        raise RequestRefused(400, "This Content-Length is no number.", "head")
     return int(text)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pipeline.http.head import Refused
+from pipeline.http.head import RequestRefused
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 WRONG_HOST = "This gateway is not known by that name; MVS_ALLOWED_HOSTS is where its operator adds names."
@@ -24,22 +24,22 @@ class Hosts:
     allowed: Sequence[str] = ()
 
     def check_host(self, headers: Mapping[str, str]) -> None:
-        """Raises Refused."""
+        """Raises RequestRefused."""
         name, _ = host_of(headers["host"])
         if not (is_address(name) or name in self.own or name.endswith(".localhost") or self.is_allowed(name)):
-            raise Refused(421, WRONG_HOST, "host")
+            raise RequestRefused(421, WRONG_HOST, "host")
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
-        """That no other site's page asks. Who is no browser says nothing of this. Raises Refused."""
+        """That no other site's page asks. Who is no browser says nothing of this. Raises RequestRefused."""
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise Refused(403, WRONG_ORIGIN, "origin")
+            raise RequestRefused(403, WRONG_ORIGIN, "origin")
         if (origin := headers.get("origin")) is None:
             return
         scheme, _, authority = origin.partition("://")
         port = DEFAULT_PORTS.get(scheme)
         ours, theirs = host_of(headers["host"], port), host_of(authority, port)
         if port is None or not theirs[0] or theirs != ours and not self.is_allowed(theirs[0]):
-            raise Refused(403, WRONG_ORIGIN, "origin")
+            raise RequestRefused(403, WRONG_ORIGIN, "origin")
 
     def is_allowed(self, name: str) -> bool:
         return any(name == host or host.startswith("*.") and name.endswith(host[1:]) for host in self.allowed)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pipeline.http.client_address import ClientAddresses, is_local
-from pipeline.http.head import Head, Refused
+from pipeline.http.head import Head, RequestRefused
 from pipeline.http.hosts import Hosts
 from pipeline.http.rate_limits import Rate, RateLimit
 
@@ -34,19 +34,19 @@ class RequestCheck:
         self._uploads, self._pictures, self._reads = RateLimit(*UPLOADS), RateLimit(*PICTURES), RateLimit(*READS)
 
     def admit(self, head: Head, peer: str, now_s: float) -> str:
-        """Whose request it is; raises Refused. Only what could be answered counts against a budget."""
+        """Whose request it is; raises RequestRefused. Only what could be answered counts against a budget."""
         self._hosts.check_host(head.headers)
         if head.method == "POST" and head.path not in self._bodies:
-            raise Refused(405, "There is nothing to send here.", "method")
+            raise RequestRefused(405, "There is nothing to send here.", "method")
         limit = self._bodies[head.path] if head.method == "POST" else 0
         if head.length > limit:
-            raise Refused(413, f"That is more than the {limit:,} bytes that are taken here.", "length")
+            raise RequestRefused(413, f"That is more than the {limit:,} bytes that are taken here.", "length")
         if head.method == "POST" or head.path == "/config":
             self._hosts.check_origin(head.headers)
         client = self.client(head, peer)
         wait_s = self._limit(head).wait_s(client, now_s, factor=LOCAL_FACTOR if is_local(client) else 1.0)
         if wait_s:
-            raise Refused(429, TOO_MANY, "rate", wait_s)
+            raise RequestRefused(429, TOO_MANY, "rate", wait_s)
         return client
 
     def client(self, head: Head, peer: str) -> str:

@@ -10,7 +10,7 @@ import redis
 from aiohttp import web
 
 from pipeline.contract.errors import BadImage, BadOffer, Busy
-from pipeline.http.head import METHODS, Refused
+from pipeline.http.head import METHODS, RequestRefused
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ async def add_security_headers(request: web.Request, response: web.StreamRespons
     response.headers.update(SECURITY_HEADERS | {k: v for k, v in response.headers.items() if k == "Cache-Control"})
 
 
-def refusal_bytes(refused: Refused, *, keep_alive: bool) -> bytes:
+def refusal_bytes(refused: RequestRefused, *, keep_alive: bool) -> bytes:
     """The whole answer to a request that aiohttp never sees."""
     body = json.dumps({"error": refused.sentence}).encode()
     headers = {

@@ -11,8 +11,8 @@ from typing import Any
 from aiohttp import web
 
 from pipeline.http.client_address import UNKNOWN, ClientAddresses, is_local, parsed
-from pipeline.http.connection import HEAD_S, Connection
-from pipeline.http.head import Head, Refused
+from pipeline.http.connection import HEAD_S, HttpConnection
+from pipeline.http.head import Head, RequestRefused
 from pipeline.http.request_check import RequestCheck
 from pipeline.http.responses import CLIENT, Handler
 from pipeline.monitoring.metrics import GatewayMetrics
@@ -55,8 +55,8 @@ class HttpServer:
         self.cpu_s = 0.0  # of this thread's time, what HTTP took
         self._tasks: set[asyncio.Task] = set()
         self._listeners: list[socket.socket] = []
-        self._of: dict[str, dict[Connection, None]] = {}  # by address; in each the one that was busy last is last
-        self._inner: dict[asyncio.Protocol, Connection] = {}
+        self._of: dict[str, dict[HttpConnection, None]] = {}  # by address; in each the one that was busy last is last
+        self._inner: dict[asyncio.Protocol, HttpConnection] = {}
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
         """Returns the port. Raises OSError where nothing can listen."""
@@ -101,7 +101,7 @@ class HttpServer:
             await asyncio.sleep(0)  # else a burst is accepted in one turn of the loop, and counted when it is over
 
     async def _open(self, accepted: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
-        connection = Connection(self, address, self._make_inner)
+        connection = HttpConnection(self, address, self._make_inner)
         self._of.setdefault(address, {})[connection] = None
         handshake = {"ssl": tls, "ssl_handshake_timeout": HEAD_S} if tls else {}
         connection.opening = asyncio.current_task()
@@ -126,7 +126,7 @@ class HttpServer:
             return True
         return any(self._evict_from(theirs) for theirs in sorted(self._of.values(), key=len, reverse=True))
 
-    def _evict_from(self, connections: Mapping[Connection, None]) -> bool:
+    def _evict_from(self, connections: Mapping[HttpConnection, None]) -> bool:
         waiting = next((connection for connection in connections if connection.is_waiting), None)
         if waiting is None:
             return False
@@ -143,10 +143,10 @@ class HttpServer:
                     connection.abort(reason)
             self._metrics.connections.set(len(self._all()))
 
-    def _all(self) -> list[Connection]:
+    def _all(self) -> list[HttpConnection]:
         return [connection for connections in self._of.values() for connection in connections]
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: HttpConnection) -> None:
         connections = self._of.get(connection.peer, {})
         connections.pop(connection, None)
         if not connections:
@@ -167,17 +167,17 @@ class HttpServer:
 
     # what connections ask of their owner
 
-    def admit(self, head: Head, connection: Connection) -> None:
+    def admit(self, head: Head, connection: HttpConnection) -> None:
         connection.client = self._check.admit(head, connection.peer, time.monotonic())
 
-    def refused(self, refused: Refused) -> None:
+    def refused(self, refused: RequestRefused) -> None:
         self._metrics.requests_refused.labels(refused.reason).inc()
 
-    def answered(self, connection: Connection) -> None:
+    def answered(self, connection: HttpConnection) -> None:
         if (connections := self._of.get(connection.peer)) and connection in connections:
             connections[connection] = connections.pop(connection)  # the last one now
 
-    def left(self, connection: Connection, reason: str) -> None:
+    def left(self, connection: HttpConnection, reason: str) -> None:
         self._forget(connection)
         self._inner.pop(connection.inner, None)
         if reason:
@@ -188,7 +188,7 @@ class HttpServer:
 
     # aiohttp
 
-    def _make_inner(self, connection: Connection) -> asyncio.Protocol:
+    def _make_inner(self, connection: HttpConnection) -> asyncio.Protocol:
         inner = self._runner.server()
         self._inner[inner] = connection
         return inner

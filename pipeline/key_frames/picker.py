@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.contract import frame_strip, redis_keys
 from pipeline.contract.image_codec import encode_jpeg
-from pipeline.key_frames.selector import Glance, KeyFrameSelector, Reason
+from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reason
 
 #: The network sees 256 px; twice that leaves training a choice of crops, at 40 KB.
 KEY_FRAME_SIDE_PX = 512
@@ -67,7 +67,7 @@ class KeyFramePicker:
     selector: KeyFrameSelector = field(default_factory=KeyFrameSelector)
     #: Frames whose strip did not pass its checks.
     unreadable: int = 0
-    _ids: frame_strip.ForwardIds = field(default_factory=frame_strip.ForwardIds)
+    _ids: frame_strip.MonotonicIdFilter = field(default_factory=frame_strip.MonotonicIdFilter)
     #: The frame that was asked for and has not come yet.
     _asked_id: int | None = None
     _picked_at_s: dict[int, float] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class KeyFramePicker:
             self.selector.ask("asked")
         self._asked_id = frame_id
 
-    def look(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
+    def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
         """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
 
         Nor is one for whose answer the way to the client is not free (`can_send`), nor one that newer ones follow at
@@ -89,15 +89,17 @@ class KeyFramePicker:
         luma, u, v = planes(frame)
         rows = frame_strip.strip_rows(frame.height, self.picture_height)
         frame_id = frame_strip.read(luma[-rows:]) if frame.height - rows >= LEAST_ROWS else None
-        if frame_id is None or not self._ids.believe(frame_id):
+        if frame_id is None or not self._ids.accept(frame_id):
             self.unreadable += 1
             return None
         if self._asked_id is not None and frame_strip.is_reached(self._asked_id, frame_id):
             self.ask()
-        glance = Glance.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
+        thumbnail = FrameThumbnail.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
         in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
         is_asked_ahead = self._asked_id is not None
-        reason = self.selector.decide(now=now_s, glance=glance, in_flight=in_flight, is_asked_ahead=is_asked_ahead)
+        reason = self.selector.decide(
+            now=now_s, thumbnail=thumbnail, in_flight=in_flight, is_asked_ahead=is_asked_ahead
+        )
         if reason is None:
             return None
         self._picked_at_s[frame_id] = now_s
@@ -140,10 +142,10 @@ def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
     return rgb if scale >= 1 else cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
 
 
-def glance_at(frame: av.VideoFrame) -> Glance:
+def thumbnail_of(frame: av.VideoFrame) -> FrameThumbnail:
     """Of a whole frame in any pixel format."""
     planar = frame.format.name in ("yuv420p", "yuvj420p")
-    return Glance.at(*planes(frame if planar else frame.reformat(format="yuv420p")))
+    return FrameThumbnail.at(*planes(frame if planar else frame.reformat(format="yuv420p")))
 
 
 def planes(frame: av.VideoFrame) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 import cv2
 import numpy as np
 
-Reason = Literal["first", "cut", "style", "asked", "interval", "unseen"]
+Reason = Literal["first", "cut", "style", "asked", "interval", "uncovered"]
 
 #: Long side of the picture that is looked at: 4x4 pixels for each of the grid's cells.
 LOOK_SIDE_PX = 64
@@ -19,14 +19,14 @@ CUT_SHARE = 0.3
 #: And pixels by so many of 256 levels on average, which a coder's noise never does, not even in a flat picture. Cuts
 #: between two of these clips do both, all but 2 of 1000.
 CUT_LEVELS = 8
-#: So many levels of a coder's noise move no pixel into an unseen cell.
+#: So many levels of a coder's noise move no pixel into an uncovered cell.
 NOISE_LEVELS = 4
 #: Share of pixels, 0..1, whose cell of the grid was empty in the key frame.
-UNSEEN_SHARE = 0.08
+UNCOVERED_FRACTION = 0.08
 
 
 @dataclass(frozen=True)
-class Glance:
+class FrameThumbnail:
     """As much of a frame as the decision needs."""
 
     luma: np.ndarray  # uint8 [H, W], long side LOOK_SIDE_PX
@@ -87,7 +87,7 @@ def _first_layers(height: int, width: int) -> np.ndarray:
     return (y * (x[0, -1] + 1) + x) * LUMA_LAYERS
 
 
-def is_cut(before: Glance, after: Glance) -> bool:
+def is_cut(before: FrameThumbnail, after: FrameThumbnail) -> bool:
     """Whether two consecutive frames belong to different scenes, by brightness or by colours."""
     if not _changed(before, after):
         return False
@@ -97,13 +97,13 @@ def is_cut(before: Glance, after: Glance) -> bool:
     return bool(((share > CUT_SHARE) & (levels > CUT_LEVELS)).any())
 
 
-def _changed(before: Glance, after: Glance) -> bool:
+def _changed(before: FrameThumbnail, after: FrameThumbnail) -> bool:
     """Whether the pixels of any plane moved by CUT_LEVELS on average: no histogram moves further than its pixels."""
     planes = (before.luma, after.luma), (before.u, after.u), (before.v, after.v)
     return any(a.shape != b.shape or cv2.norm(a, b, cv2.NORM_L1) > CUT_LEVELS * a.size for a, b in planes)
 
 
-def unseen_share(key: Glance, now: Glance) -> float:
+def uncovered_fraction(key: FrameThumbnail, now: FrameThumbnail) -> float:
     """Share of `now`'s pixels, 0..1, in cells of the grid where `key` had no pixel: the grid only guesses there."""
     if key.luma.shape != now.luma.shape:
         return 1.0
@@ -118,14 +118,14 @@ class KeyFrameSelector:
     """
 
     max_interval: float = 0.5
-    #: Requests and unseen cells come sooner than the interval, but never faster than this.
+    #: Requests and uncovered cells come sooner than the interval, but never faster than this.
     min_interval: float = 0.125
     #: Cuts come sooner still: within two frames, even of 60 a second.
     cut_interval: float = 0.05
     max_in_flight: int = 2
     _last_key: float | None = None
-    _key: Glance | None = None
-    _previous: Glance | None = None
+    _key: FrameThumbnail | None = None
+    _previous: FrameThumbnail | None = None
     #: What waits for the rate cap or a free slot; the newest frame then gets it.
     _pending: Reason | None = None
 
@@ -138,20 +138,22 @@ class KeyFrameSelector:
         """The next frame that may be a key frame shall be one."""
         self._pending = self._pending or reason
 
-    def decide(self, *, now: float, glance: Glance, in_flight: int = 0, is_asked_ahead: bool = False) -> Reason | None:
+    def decide(
+        self, *, now: float, thumbnail: FrameThumbnail, in_flight: int = 0, is_asked_ahead: bool = False
+    ) -> Reason | None:
         """Why this frame is a key frame, or None. Call once a frame; `in_flight` counts unanswered key frames.
 
         `is_asked_ahead`: a frame still to come was asked for. An interval waits for it, once as long as it is.
         """
-        if self._previous is not None and is_cut(self._previous, glance):
+        if self._previous is not None and is_cut(self._previous, thumbnail):
             self._pending = "cut"
-        self._previous = glance
-        reason = self._due(now, glance, in_flight, self.max_interval * (1 + is_asked_ahead))
+        self._previous = thumbnail
+        reason = self._due(now, thumbnail, in_flight, self.max_interval * (1 + is_asked_ahead))
         if reason is not None:
-            self._last_key, self._key, self._pending = now, glance, None
+            self._last_key, self._key, self._pending = now, thumbnail, None
         return reason
 
-    def _due(self, now: float, glance: Glance, in_flight: int, interval: float) -> Reason | None:
+    def _due(self, now: float, thumbnail: FrameThumbnail, in_flight: int, interval: float) -> Reason | None:
         if in_flight >= self.max_in_flight:
             return None
         if self._key is None or self._last_key is None:
@@ -160,9 +162,9 @@ class KeyFrameSelector:
         if waited < (self.cut_interval if self._pending == "cut" else self.min_interval):
             return None
         if self._pending is None and waited < interval:
-            return self._unseen(self._key, glance, in_flight)
+            return self._uncovered(self._key, thumbnail, in_flight)
         return self._pending or "interval"
 
-    def _unseen(self, key: Glance, glance: Glance, in_flight: int) -> Reason | None:
+    def _uncovered(self, key: FrameThumbnail, thumbnail: FrameThumbnail, in_flight: int) -> Reason | None:
         """An answer under way may already cover what the last one did not."""
-        return "unseen" if not in_flight and unseen_share(key, glance) > UNSEEN_SHARE else None
+        return "uncovered" if not in_flight and uncovered_fraction(key, thumbnail) > UNCOVERED_FRACTION else None

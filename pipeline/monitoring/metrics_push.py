@@ -40,7 +40,7 @@ MODEL = re.compile(r'mvs_model_info\{"version": "[0-9a-zA-Z]{1,12}"\}')
 MOST_MODELS = 8
 #: A hundred and fifty processes' names, and what a report may have.
 MAX_ROLES_BYTES, MAX_REPORT_BYTES = 32 << 10, 40 << 10
-#: Families whose samples only grow: every process adds what it counted since it last told.
+#: Families whose samples only grow: every process adds what it counted since it last pushed.
 GROWING = ("counter", "histogram", "summary")
 
 
@@ -50,7 +50,7 @@ class Reporter:
     def __init__(self, connection: redis.Redis, role: str, registry: CollectorRegistry) -> None:
         self._redis, self._role, self._registry = connection, role, registry
         self._name = f"{role}.{uuid.uuid4().hex}"
-        self._told: dict[str, float] = {}
+        self._pushed: dict[str, float] = {}
 
     def start(self) -> None:
         threading.Thread(target=self._follow, name="reporter", daemon=True).start()
@@ -58,18 +58,18 @@ class Reporter:
     def _follow(self) -> None:
         while True:
             try:
-                self.tell()
+                self.push()
             except redis.RedisError as error:
                 logger.info("Redis does not answer (%s), telling later", error)
             except Exception:  # operators lack a second; a thread that ends would look like a role that is gone
                 logger.exception("a report could not be made")
             time.sleep(TELL_S)
 
-    def tell(self) -> None:
+    def push(self) -> None:
         """Raises redis.RedisError; what was not told then is told the next time, and what was is not told again."""
         counted, gauges = values(self._registry)
-        counters.add(self._redis, {name: value - self._told.get(name, 0.0) for name, value in counted.items()})
-        self._told = counted
+        counters.add(self._redis, {name: value - self._pushed.get(name, 0.0) for name, value in counted.items()})
+        self._pushed = counted
         report = RoleReport(self._role, json.dumps(gauges, allow_nan=False).encode())
         with self._redis.pipeline() as pipe:
             pipe.set(redis_keys.role(self._name), report.pack(), ex=redis_keys.ROLE_TTL_S)
@@ -81,14 +81,14 @@ class Reporter:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What all roles together told, by sample: counters since Redis began, gauges summed over live processes."""
+class PushedMetrics:
+    """What all roles together pushed, by sample: counters since Redis began, gauges summed over live processes."""
 
     counts: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
 
 
-def read(connection: redis.Redis) -> Told:
+def read(connection: redis.Redis) -> PushedMetrics:
     """Raises redis.RedisError. What is none of ours is left out, and costs no more than what is."""
     found = [(name, _report(text)) for name, text in _reports(connection) if text]
     if refused := [name for name, report in found if report is None]:
@@ -100,7 +100,7 @@ def read(connection: redis.Redis) -> Told:
         for name, value in values.items():
             if is_known(name, gauges):
                 gauges[name] += value
-    return Told(counters.counts(connection, known_samples()), dict(gauges))
+    return PushedMetrics(counters.counts(connection, known_samples()), dict(gauges))
 
 
 def _reports(connection: redis.Redis) -> list[tuple[bytes, bytes]]:
@@ -138,14 +138,14 @@ ENDINGS = {
 }
 
 
-def together(parts: Iterable[Told]) -> Told:
+def together(parts: Iterable[PushedMetrics]) -> PushedMetrics:
     """What the Redis of an edge and that of the cloud hold, as one."""
     counted, gauges = defaultdict(float), defaultdict(float)
     for part in parts:
         for total, own in ((counted, part.counts), (gauges, part.gauges)):
             for name, value in own.items():
                 total[name] += value
-    return Told(dict(counted), dict(gauges))
+    return PushedMetrics(dict(counted), dict(gauges))
 
 
 @cache
@@ -172,24 +172,24 @@ def is_known(name: str, beside: Collection[str]) -> bool:
     return name in beside or sum(map(bool, map(MODEL.fullmatch, beside))) < MOST_MODELS
 
 
-class Roles:
+class RoleCollector:
     """The collector by which a gateway's /metrics shows what other roles told; what nobody told is zero.
 
     Families and their types are those of pipeline.monitoring.metrics: whatever else is found in Redis is not shown.
     """
 
     def __init__(self) -> None:
-        self.told = Told()
+        self.pushed = PushedMetrics()
         self._known = known_families()
 
     def collect(self) -> Iterator[Metric]:
-        told = defaultdict(list)
-        for name, value in chain(self.told.counts.items(), self.told.gauges.items()):
+        pushed = defaultdict(list)
+        for name, value in chain(self.pushed.counts.items(), self.pushed.gauges.items()):
             if sample := parsed(name, value):
-                told[sample.name].append(sample)
+                pushed[sample.name].append(sample)
         for known in self._known.values():
             family = Metric(known.name, known.documentation, known.type)
-            found = [s for ending in ENDINGS.get(known.type, ("",)) for s in told[known.name + ending]]
+            found = [s for ending in ENDINGS.get(known.type, ("",)) for s in pushed[known.name + ending]]
             family.samples = list({key(sample): sample for sample in (*known.samples, *found)}.values())
             yield family
 

@@ -16,8 +16,8 @@ from prometheus_client import Counter, Histogram
 from pipeline.contract.settings import Settings
 from pipeline.monitoring import metrics_push
 from pipeline.monitoring.metrics import GatewayMetrics, resident_bytes
-from pipeline.monitoring.status import TICK_S, Board, Buckets, Reading, Round, Stream, Tick
-from pipeline.monitoring.stream_stats import Tally
+from pipeline.monitoring.status import SAMPLE_S, Board, Buckets, GlobalModel, RedisState, Sample, StreamState
+from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.monitoring.task_owner import keep_running
 from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.weight_snapshots import recent_globals
@@ -32,7 +32,7 @@ LAG_PROBE_S = 0.1
 class WatchedSession(Protocol):
     """What is asked of a session here: the gateway's sessions are such."""
 
-    tally: Tally
+    stats: StreamStats
     style_id: str
 
     @property
@@ -44,7 +44,7 @@ class WatchedSession(Protocol):
         """(width, height) that the client last said it sends."""
 
     async def count_bytes(self) -> None:
-        """Add what went over the wire since the last time to the tally."""
+        """Add what went over the wire since the last time to the stats."""
 
 
 class Watch:
@@ -60,11 +60,11 @@ class Watch:
     ) -> None:
         """`sessions` may change at any time."""
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
-        self.board, self._roles = Board(), metrics_push.Roles()
+        self.board, self._roles = Board(), metrics_push.RoleCollector()
         metrics.registry.register(self._roles)
         self._edge, self._cloud = connect(settings.redis_url), connect(settings.weights_url)
         self._has_two = settings.weights_url != settings.redis_url
-        self._of_cloud: tuple[metrics_push.Told, list[Round]] = metrics_push.Told(), []
+        self._of_cloud: tuple[metrics_push.PushedMetrics, list[GlobalModel]] = metrics_push.PushedMetrics(), []
         self._style_names = {style.id: style.name for style in shipped()}
 
     async def live(self, app: web.Application) -> AsyncIterator[None]:
@@ -85,41 +85,41 @@ class Watch:
     async def _watch(self) -> None:
         while True:
             try:
-                await self.tick()
+                await self.sample()
             except Exception:  # a page that stands still is worse than one that lacks a second
                 logger.exception("operators lack a second")
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(SAMPLE_S)
 
-    async def tick(self) -> None:
-        reading = Reading()
+    async def sample(self) -> None:
+        redis_state = RedisState()
         try:
-            reading = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
-            self._roles.told = reading.told  # else the last stays: counters never fall
+            redis_state = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
+            self._roles.pushed = redis_state.pushed  # else the last stays: counters never fall
         except redis.RedisError:
             pass  # the page says so
         except Exception:  # what Redis holds is of no use: all that the gateway knows itself is still shown
             logger.exception("what Redis holds cannot be shown")
         await asyncio.gather(*(session.count_bytes() for session in self._sessions.values()))
-        tick = self._now(reading, time.monotonic())
-        self.board.add(tick)
-        self._metrics.in_flight.set(sum(stream.in_flight for stream in tick.streams))
-        self._metrics.oldest_look.set(tick.oldest_s or 0.0)
-        self._metrics.worker_ready.set(reading.ready)
-        self._metrics.queue_depth.set(math.nan if reading.queue is None else reading.queue)
+        sample = self._now(redis_state, time.monotonic())
+        self.board.add(sample)
+        self._metrics.in_flight.set(sum(stream.in_flight for stream in sample.streams))
+        self._metrics.oldest_look.set(sample.oldest_s or 0.0)
+        self._metrics.worker_ready.set(redis_state.ready)
+        self._metrics.queue_depth.set(math.nan if redis_state.queue is None else redis_state.queue)
 
-    def _read(self) -> Reading:
+    def _read(self) -> RedisState:
         """Blocks for a few round trips. Raises redis.RedisError; a cloud that is away is as it was last."""
-        told = metrics_push.read(self._edge)
+        pushed = metrics_push.read(self._edge)
         with contextlib.suppress(redis.RedisError):
             rounds = [
-                Round(s.base_version, s.num_examples, s.loss_before, s.loss_after)
+                GlobalModel(s.base_version, s.num_examples, s.loss_before, s.loss_after)
                 for s in recent_globals(self._cloud)
                 if s.num_examples  # the shipped one is of no round
             ]
-            self._of_cloud = metrics_push.read(self._cloud) if self._has_two else metrics_push.Told(), rounds
+            self._of_cloud = metrics_push.read(self._cloud) if self._has_two else metrics_push.PushedMetrics(), rounds
         of_cloud, rounds = self._of_cloud
-        told = metrics_push.together([told, of_cloud])
-        return Reading(True, self._broker.worker_ready(), self._queue(), told, rounds)
+        pushed = metrics_push.together([pushed, of_cloud])
+        return RedisState(True, self._broker.worker_ready(), self._queue(), pushed, rounds)
 
     def _queue(self) -> int | None:
         """None where something else stands in its place."""
@@ -127,12 +127,12 @@ class Watch:
             return self._broker.queue_depth()
         return None
 
-    def _now(self, reading: Reading, now_s: float) -> Tick:
+    def _now(self, redis_state: RedisState, now_s: float) -> Sample:
         metrics = self._metrics
         stages = {stage: total(child) for stage, child in metrics.stage_seconds.items()}
-        return Tick(
+        return Sample(
             at_s=now_s,
-            reading=reading,
+            redis_state=redis_state,
             streams=[self._stream(session, now_s) for session in self._sessions.values()],
             frames=counted(metrics.frames),
             answers=counted(metrics.answers),
@@ -143,18 +143,18 @@ class Watch:
             memory_bytes=resident_bytes(),
         )
 
-    def _stream(self, session: WatchedSession, now_s: float) -> Stream:
-        tally = session.tally
-        return Stream(
-            number=tally.number,
+    def _stream(self, session: WatchedSession, now_s: float) -> StreamState:
+        stats = session.stats
+        return StreamState(
+            number=stats.number,
             style=self._style_names.get(session.style_id, "own photo"),
             size=session.picture_size,
-            frames=tally.frames,
-            key_frames=tally.key_frames,
-            answers=tally.answers,
+            frames=stats.frames,
+            key_frames=stats.key_frames,
+            answers=stats.answers,
             in_flight=session.in_flight,
-            drops=dict(tally.drops),
-            age_s=now_s - tally.shown_s,
+            drops=dict(stats.drops),
+            age_s=now_s - stats.shown_s,
         )
 
 

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.monitoring.metrics import STAGES
-from pipeline.monitoring.metrics_push import Told
+from pipeline.monitoring.metrics_push import PushedMetrics
 
-#: A tick a second, five minutes of them: 40 KB with twenty streams.
-TICK_S = 1.0
-TICKS = 300
+#: A sample a second, five minutes of them: 40 KB with twenty streams.
+SAMPLE_S = 1.0
+SAMPLES = 300
 #: Rates are of the last seconds; stages and percentiles of the last minute, which holds a hundred key frames a stream.
-RATE_TICKS = 5
-MINUTE_TICKS = 60
+RATE_SAMPLES = 5
+MINUTE_SAMPLES = 60
 #: A look is four times as old as key frames come apart: something holds them up.
 OLD_LOOK_S = 2.5
 #: More key frames than this in the queue are half a second of one worker.
@@ -26,7 +26,7 @@ ROLES = ("gateway", "stylize", "train", "aggregate")
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class StreamState:
     """One stream at one moment; counters are since its beginning."""
 
     number: int
@@ -41,7 +41,7 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
-class Round:
+class GlobalModel:
     """A global model: its version, what it was made of, and its loss."""
 
     version: int
@@ -51,23 +51,23 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RedisState:
     """What Redis knows; nothing where it does not answer."""
 
     answers: bool = False
     ready: bool = False
     queue: int | None = None
-    told: Told = field(default_factory=Told)
-    rounds: Sequence[Round] = ()
+    pushed: PushedMetrics = field(default_factory=PushedMetrics)
+    rounds: Sequence[GlobalModel] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class Sample:
     """Everything at one moment; `frames`, `answers`, `stages`, `trips`, `lags` and `cpu_s` only grow."""
 
     at_s: float
-    reading: Reading
-    streams: Sequence[Stream]
+    redis_state: RedisState
+    streams: Sequence[StreamState]
     frames: float
     answers: float
     stages: Mapping[str, tuple[float, float]]  # seconds, and key frames
@@ -82,19 +82,19 @@ class Tick:
 
 
 class Board:
-    """The ticks of the last minutes."""
+    """The samples of the last minutes."""
 
     def __init__(self) -> None:
-        self._ticks: deque[Tick] = deque(maxlen=TICKS + 1)
+        self._samples: deque[Sample] = deque(maxlen=SAMPLES + 1)
 
-    def add(self, tick: Tick) -> None:
-        self._ticks.append(tick)
+    def add(self, sample: Sample) -> None:
+        self._samples.append(sample)
 
     def state(self) -> dict:
-        """As JSON for the page; {} before the first tick."""
-        if not self._ticks:
+        """As JSON for the page; {} before the first sample."""
+        if not self._samples:
             return {}
-        now, then, minute = self._ticks[-1], self._before(RATE_TICKS), self._before(MINUTE_TICKS)
+        now, then, minute = self._samples[-1], self._before(RATE_SAMPLES), self._before(MINUTE_SAMPLES)
         lag_s = quantile(grown(now.lags, minute.lags), 0.99)
         return finite(
             {
@@ -104,21 +104,21 @@ class Board:
                 "history": self._history(),
                 "streams": [self._stream(stream) for stream in now.streams],
                 "roles": [role(name, now, then) for name in ROLES],
-                "models": models(now.reading.told),
-                "rounds": [rounded(r) for r in now.reading.rounds],
+                "models": models(now.redis_state.pushed),
+                "rounds": [rounded(r) for r in now.redis_state.rounds],
             }
         )
 
-    def _before(self, ticks: int) -> Tick:
-        return self._ticks[max(0, len(self._ticks) - 1 - ticks)]
+    def _before(self, samples: int) -> Sample:
+        return self._samples[max(0, len(self._samples) - 1 - samples)]
 
-    def _figures(self, now: Tick, then: Tick, minute: Tick, lag_s: float | None) -> dict:
+    def _figures(self, now: Sample, then: Sample, minute: Sample, lag_s: float | None) -> dict:
         trips = grown(now.trips, minute.trips)
         return {
             "streams": len(now.streams),
             "fps": rate(now.frames - then.frames, now, then),
             "key_frames_per_s": rate(now.answers - then.answers, now, then),
-            "queue": now.reading.queue,
+            "queue": now.redis_state.queue,
             "oldest_s": to_digits(now.oldest_s),
             "round_trip_p50_ms": to_ms(quantile(trips, 0.5)),
             "round_trip_p95_ms": to_ms(quantile(trips, 0.95)),
@@ -126,19 +126,19 @@ class Board:
         }
 
     def _history(self) -> dict:
-        ticks = list(self._ticks)
+        samples = list(self._samples)
         return {
-            "step_s": TICK_S,
-            "queue": [tick.reading.queue for tick in ticks[1:]],
-            "key_frames_per_s": [rate(b.answers - a.answers, b, a) for a, b in zip(ticks, ticks[1:])],
-            "oldest_s": [to_digits(tick.oldest_s) for tick in ticks[1:]],
+            "step_s": SAMPLE_S,
+            "queue": [sample.redis_state.queue for sample in samples[1:]],
+            "key_frames_per_s": [rate(b.answers - a.answers, b, a) for a, b in zip(samples, samples[1:])],
+            "oldest_s": [to_digits(sample.oldest_s) for sample in samples[1:]],
         }
 
-    def _stream(self, stream: Stream) -> dict:
-        """Its frames a second since the oldest of the last ticks that knew it."""
-        now = self._ticks[-1]
+    def _stream(self, stream: StreamState) -> dict:
+        """Its frames a second since the oldest of the last samples that knew it."""
+        now = self._samples[-1]
         fps = 0.0
-        for then in list(self._ticks)[-1 - RATE_TICKS : -1]:
+        for then in list(self._samples)[-1 - RATE_SAMPLES : -1]:
             if earlier := next((s for s in then.streams if s.number == stream.number), None):
                 fps = rate(stream.frames - earlier.frames, now, then)
                 break
@@ -164,13 +164,14 @@ def finite(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def alerts(now: Tick, lag_s: float | None) -> list[str]:
+def alerts(now: Sample, lag_s: float | None) -> list[str]:
     """One sentence each, the worst first; none where all is well."""
-    reading, waiting = now.reading, [stream for stream in now.streams if stream.age_s > OLD_LOOK_S]
+    redis_state, waiting = now.redis_state, [stream for stream in now.streams if stream.age_s > OLD_LOOK_S]
     found = {
-        "Redis does not answer: looks stay as they are.": not reading.answers,
-        "No edge worker is warm: no look is renewed.": reading.answers and not reading.ready,
-        f"{reading.queue} key frames wait in the queue: the workers do not keep up.": (reading.queue or 0) > LONG_QUEUE,
+        "Redis does not answer: looks stay as they are.": not redis_state.answers,
+        "No edge worker is warm: no look is renewed.": redis_state.answers and not redis_state.ready,
+        f"{redis_state.queue} key frames wait in the queue: the workers do not keep up.": (redis_state.queue or 0)
+        > LONG_QUEUE,
         f"{streams_wait(len(waiting))} for more than {OLD_LOOK_S:g} s for a look.": bool(waiting),
         f"The gateway is short of processor: its timers are {to_ms(lag_s or 0):g} ms late.": (lag_s or 0) > SLOW_LOOP_S,
     }
@@ -181,7 +182,7 @@ def streams_wait(number: int) -> str:
     return "One stream waits" if number == 1 else f"{number} streams wait"
 
 
-def stages_ms(now: Tick, then: Tick) -> dict[str, float]:
+def stages_ms(now: Sample, then: Sample) -> dict[str, float]:
     """Mean milliseconds of a key frame's stages in between; {} where there was none."""
     means = {}
     for stage in STAGES:
@@ -191,7 +192,7 @@ def stages_ms(now: Tick, then: Tick) -> dict[str, float]:
     return means
 
 
-def role(name: str, now: Tick, then: Tick) -> dict:
+def role(name: str, now: Sample, then: Sample) -> dict:
     """How many processes of a role live, what they take, and what they do."""
     if name == "gateway":
         return {
@@ -201,7 +202,7 @@ def role(name: str, now: Tick, then: Tick) -> dict:
             "memory_bytes": now.memory_bytes,
             "details": {},
         }
-    gauges, label = now.reading.told.gauges, f'{{"role": "{name}"}}'
+    gauges, label = now.redis_state.pushed.gauges, f'{{"role": "{name}"}}'
     return {
         "role": name,
         "processes": int(gauges.get(f"mvs_processes{label}", 0)),
@@ -211,8 +212,8 @@ def role(name: str, now: Tick, then: Tick) -> dict:
     }
 
 
-def details(name: str, now: Tick, then: Tick) -> dict[str, float]:
-    gauges, counts = now.reading.told.gauges, now.reading.told.counts
+def details(name: str, now: Sample, then: Sample) -> dict[str, float]:
+    gauges, counts = now.redis_state.pushed.gauges, now.redis_state.pushed.counts
     if name == "stylize":
         workers = max(1.0, gauges.get('mvs_processes{"role": "stylize"}', 0))
         return {
@@ -228,14 +229,14 @@ def details(name: str, now: Tick, then: Tick) -> dict[str, float]:
     }
 
 
-def models(told: Told) -> dict[str, int]:
+def models(pushed: PushedMetrics) -> dict[str, int]:
     """Versions in use, and how many workers have each."""
     begin, end = 'mvs_model_info{"version": "', '"}'
-    found = {name: value for name, value in told.gauges.items() if name.startswith(begin)}
+    found = {name: value for name, value in pushed.gauges.items() if name.startswith(begin)}
     return {name.removeprefix(begin).removesuffix(end): int(value) for name, value in found.items()}
 
 
-def rounded(of: Round) -> dict:
+def rounded(of: GlobalModel) -> dict:
     return {
         "version": of.version,
         "images": of.images,
@@ -260,13 +261,13 @@ def quantile(buckets: Buckets, share: float) -> float | None:
     raise AssertionError("the last bucket holds all")
 
 
-def grown_rate(counter: str, now: Tick, then: Tick) -> float:
+def grown_rate(counter: str, now: Sample, then: Sample) -> float:
     """A counter's growth a second; a Redis that began anew in between says nothing."""
-    grown_by = now.reading.told.counts.get(counter, 0) - then.reading.told.counts.get(counter, 0)
+    grown_by = now.redis_state.pushed.counts.get(counter, 0) - then.redis_state.pushed.counts.get(counter, 0)
     return rate(max(0.0, grown_by), now, then)
 
 
-def rate(grown_by: float, now: Tick, then: Tick) -> float:
+def rate(grown_by: float, now: Sample, then: Sample) -> float:
     return round(grown_by / (now.at_s - then.at_s), 3) if now.at_s > then.at_s else 0.0
 
 

@@ -11,7 +11,7 @@ ENCODINGS = 4
 
 
 @dataclass(slots=True)
-class Tally:
+class StreamStats:
     """One stream's. Times are seconds of one monotonic clock; `frame` is called for each frame, so it does little."""
 
     metrics: GatewayMetrics

@@ -29,10 +29,10 @@ import psutil
 import redis
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from clients.load import virtual_clients as crowds  # noqa: E402
+from clients.load import virtual_clients  # noqa: E402
 from clients.load.cli import scrape  # noqa: E402
 from clients.load.recording import record  # noqa: E402
-from clients.load.virtual_clients import Crowd, Plan, Tally  # noqa: E402
+from clients.load.virtual_clients import LoadCounters, Plan, VirtualClients  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.crew import Crew  # noqa: E402
 
@@ -45,7 +45,7 @@ AFTER_S = 3.0
 START_S = 60.0
 
 
-class Watched(Tally):
+class Watched(LoadCounters):
     """Remembers when each look came, and how late it was."""
 
     def __init__(self) -> None:
@@ -66,18 +66,18 @@ class Watched(Tally):
 
 
 class Clients:
-    """Eight clients in this process, each with a tally of its own; their looks are due one after the other."""
+    """Eight clients in this process, each with counters of its own; their looks are due one after the other."""
 
     def __init__(self, url: str, recording) -> None:
         plan = Plan(url, shipped()[0].id, (recording,), RATE, CLIENTS, 1 / RATE, 1e6, start_s=time.monotonic())
-        self.tallies = [Watched() for _ in range(CLIENTS)]
-        self._crowd = Crowd(plan, range(CLIENTS))
-        for member, tally in zip(self._crowd.members.values(), self.tallies):
-            member._tally = lambda tally=tally: tally
+        self.all_counters = [Watched() for _ in range(CLIENTS)]
+        self._clients = VirtualClients(plan, range(CLIENTS))
+        for client, counters in zip(self._clients.clients.values(), self.all_counters):
+            client._counters = lambda counters=counters: counters
 
     async def __aenter__(self) -> "Clients":
-        self._tasks = [asyncio.create_task(self._crowd._live(number)) for number in range(CLIENTS)]
-        await until(lambda: all(len(tally.looks) > 4 for tally in self.tallies), 60)
+        self._tasks = [asyncio.create_task(self._clients._live(number)) for number in range(CLIENTS)]
+        await until(lambda: all(len(counters.looks) > 4 for counters in self.all_counters), 60)
         self.forget()
         return self
 
@@ -88,13 +88,13 @@ class Clients:
 
     def forget(self) -> None:
         """What was lost so far."""
-        for tally in self.tallies:
-            tally.lost = 0
+        for counters in self.all_counters:
+            counters.lost = 0
 
     async def looks_again(self, since_s: float, limit_s: float = 60) -> float:
         """Seconds until the last client had a look that was due since then."""
-        await until(lambda: all(tally.first_after(since_s) is not None for tally in self.tallies), limit_s)
-        return round(max(tally.first_after(since_s) for tally in self.tallies), 2)
+        await until(lambda: all(counters.first_after(since_s) is not None for counters in self.all_counters), limit_s)
+        return round(max(counters.first_after(since_s) for counters in self.all_counters), 2)
 
 
 def main() -> None:
@@ -127,7 +127,7 @@ async def kill_worker(crew: Crew, clients: Clients) -> dict:
         await asyncio.to_thread(crew.kill, WORKERS[0])
         amid += state(crew, victim) == b"busy"  # it told nobody that it was done
         await asyncio.sleep(AFTER_S)
-        missed.append(max(tally.missed(since_s) for tally in clients.tallies))
+        missed.append(max(counters.missed(since_s) for counters in clients.all_counters))
         await until(lambda: state(crew, crew.process(WORKERS[0])) is not None, START_S)
         clients.forget()
     return {"worker_killed_amid_a_key_frame": amid, "worker_killed_most_looks_missed_by_one": missed}
@@ -175,7 +175,9 @@ def vanished(crew: Crew, recording) -> dict:
     """Kill a process with clients in it."""
     plan = Plan(crew.url, shipped()[0].id, (recording,), RATE, CLIENTS, 1.0, 1e6)
     mine, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=crowds.run, args=(plan, range(CLIENTS), theirs))
+    process = multiprocessing.get_context("spawn").Process(
+        target=virtual_clients.run, args=(plan, range(CLIENTS), theirs)
+    )
     process.start()
     mine.recv()
     mine.send(time.monotonic())

@@ -1,4 +1,4 @@
-"""What key frames chosen by unseen cells are worth: uv run python tests/benchmarks/key_frames.py CLIPS [--style dusk]
+"""What key frames chosen by uncovered cells gain: uv run python tests/benchmarks/key_frames.py CLIPS [--style dusk]
 
 CLIPS is a folder of videos, played as live streams whose answers come --delay frames late. Per clip and choice: key
 frames a second, how many of them early, and MS-SSIM (mean and worst frame) of a frame under the newest answer to the
@@ -23,8 +23,8 @@ import torch
 from clients.headless.camera import sent_size
 from clients.reassembly.grid import apply_grid
 from edge.grid_model.stylizer import Stylizer
-from pipeline.key_frames.picker import glance_at
-from pipeline.key_frames.selector import Glance, KeyFrameSelector, Reason
+from pipeline.key_frames.picker import thumbnail_of
+from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reason
 from workers.files.arguments import style_picture
 from workers.files.media import Clip, upright
 
@@ -39,7 +39,7 @@ class Played:
     """A clip with the grid of every frame, as a stream sends it."""
 
     def __init__(self, path: Path, stylizer: Stylizer, style: object, most: int) -> None:
-        self.glances: list[Glance] = []
+        self.thumbnails: list[FrameThumbnail] = []
         self.grids: list[np.ndarray] = []
         self._pictures: list[np.ndarray] = []
         self._scores: dict[tuple[int, int], float] = {}
@@ -49,7 +49,7 @@ class Played:
             for rgb in pictures(clip, most):
                 grid, state = stylizer.follow(rgb, style, state, elapsed_s=1 / self.rate)
                 self.grids.append(grid)
-                self.glances.append(glance_at(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+                self.thumbnails.append(thumbnail_of(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
                 scale = SHORT_SIDE / min(rgb.shape[:2])
                 self._pictures.append(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
@@ -110,9 +110,9 @@ def fixed(interval_s: float) -> KeyFrameSelector:
 
 def chosen(played: Played, selector: KeyFrameSelector, delay: int) -> dict[int, Reason]:
     keys: dict[int, Reason] = {}
-    for index, glance in enumerate(played.glances):
+    for index, thumbnail in enumerate(played.thumbnails):
         in_flight = sum(index - key < delay for key in keys)
-        if reason := selector.decide(now=index / played.rate, glance=glance, in_flight=in_flight):
+        if reason := selector.decide(now=index / played.rate, thumbnail=thumbnail, in_flight=in_flight):
             keys[index] = reason
     return keys
 
@@ -122,7 +122,7 @@ def judged(played: Played, keys: dict[int, Reason], delay: int) -> dict[str, flo
     scores = [played.score(max(key for key in keys if key <= frame - delay), frame) for frame in frames]
     return {
         "a_second": round(len(keys) * played.rate / len(played.grids), 2),
-        "early": sum(reason == "unseen" for reason in keys.values()),
+        "early": sum(reason == "uncovered" for reason in keys.values()),
         "ms_ssim": round(float(np.mean(scores)), 5),
         "worst": round(min(scores), 5),
     }
@@ -135,7 +135,7 @@ def decision_us() -> float:
     for _ in range(5):
         start_s = time.process_time()
         for now in range(200):
-            selector.decide(now=now, glance=Glance.at(y, u, u))
+            selector.decide(now=now, thumbnail=FrameThumbnail.at(y, u, u))
         runs.append((time.process_time() - start_s) / 200)
     return round(1e6 * min(runs), 1)
 

@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from prometheus_client import generate_latest
 
-from pipeline.monitoring.status import TICKS
-from pipeline.monitoring.stream_stats import Tally
+from pipeline.monitoring.status import SAMPLES
+from pipeline.monitoring.stream_stats import StreamStats
 from support.peers import Running
 from support.redis_process import RedisServer
 
@@ -29,7 +29,7 @@ class Silent(SimpleNamespace):
     """A session as far as operators see one."""
 
     async def count_bytes(self) -> None:
-        self.tally.network(0, 0)
+        self.stats.network(0, 0)
 
 
 def cpu_s(work: Callable[[], object], times: int) -> float:
@@ -40,11 +40,11 @@ def cpu_s(work: Callable[[], object], times: int) -> float:
     return (time.process_time() - start_s) / times
 
 
-async def tick_s(running: Running, times: int) -> float:
-    """Processor seconds of one tick, its thread's included."""
+async def sample_s(running: Running, times: int) -> float:
+    """Processor seconds of one sample, its thread's included."""
     start_s = time.process_time()
     for _ in range(times):
-        await running.gateway.watch.tick()
+        await running.gateway.watch.sample()
     return (time.process_time() - start_s) / times
 
 
@@ -52,14 +52,14 @@ async def measure(redis_url: str, web_root: Path) -> dict[str, float]:
     async with Running(redis_url, web_root) as running:
         gateway = running.gateway
         for number in range(STREAMS):
-            tally = Tally(gateway.metrics, number=number, shown_s=time.monotonic())
+            stats = StreamStats(gateway.metrics, number=number, shown_s=time.monotonic())
             gateway._sessions[f"{number}"] = Silent(
-                tally=tally, style_id="", picture_size=(640, 360), in_flight=0, close=lambda: asyncio.sleep(0)
+                stats=stats, style_id="", picture_size=(640, 360), in_flight=0, close=lambda: asyncio.sleep(0)
             )
-        tick = await tick_s(running, TICKS)
+        sample = await sample_s(running, SAMPLES)
         return {
-            "frame_us": 1e6 * cpu_s(tally.frame, 100_000),
-            "tick_ms": 1e3 * tick,
+            "frame_us": 1e6 * cpu_s(stats.frame, 100_000),
+            "tick_ms": 1e3 * sample,
             "metrics_ms": 1e3 * cpu_s(lambda: generate_latest(gateway.metrics.registry), 50),
             "status_json_ms": 1e3 * cpu_s(lambda: json.dumps(gateway.watch.board.state()), 50),
         }
@@ -74,7 +74,7 @@ def main() -> None:
         finally:
             server.stop()
     result["share_of_a_core"] = (FPS * STREAMS * result["frame_us"] / 1e3 + result["tick_ms"]) / 1e3
-    print("a frame counted    {frame_us:6.2f} µs\na tick, one a second {tick_ms:6.2f} ms".format(**result))
+    print("a frame counted    {frame_us:6.2f} µs\na sample, one a second {tick_ms:6.2f} ms".format(**result))
     print("/metrics           {metrics_ms:6.2f} ms\n/status.json       {status_json_ms:6.2f} ms".format(**result))
     print(json.dumps({name: round(value, 5) for name, value in result.items()}))
 

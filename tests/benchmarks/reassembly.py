@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from clients.reassembly.flow import ESTIMATORS, flow_between, small_luma
 from clients.reassembly.grid import STILL, apply_grid
-from clients.reassembly.grid_fade import Look
+from clients.reassembly.grid_fade import GridFade
 from clients.reassembly.residual import fit_grid
 from clients.reassembly.tracker import Tracker
 from support.metrics import WarpingError, ms_ssim, psnr
@@ -116,7 +116,7 @@ class Run:
 
     def live(self, flow: str, late: int) -> Iterator[np.ndarray | None]:
         """What a live client shows whose answers come `late` frames after their key frames; None before the first."""
-        look, tracker, answers, due, on_show = Look(), Tracker(ESTIMATORS[flow]()), self.answers("grid"), {}, -1
+        look, tracker, answers, due, on_show = GridFade(), Tracker(ESTIMATORS[flow]()), self.answers("grid"), {}, -1
         for now in self.camera():
             picture, luma = resized(upright(now.frame), self.size), small_luma(upright_luma(now.frame))
             tracker.see(now.index, luma, float(now.index / self.rate))
@@ -135,12 +135,12 @@ class Run:
 def shifted(interval: int, phase: int) -> Choice:
     """Every so many frames, from `phase` on; the first frame is one anyway."""
     indices = count()
-    return lambda frame, glance, since: next(indices) % interval == phase % interval
+    return lambda frame, thumbnail, since: next(indices) % interval == phase % interval
 
 
 def moves(tracker: Tracker, key: int) -> np.ndarray:
     flow = tracker.flow(key)
-    return flow.lookup_moves if flow else STILL
+    return flow.lookup_flow if flow else STILL
 
 
 def main() -> None:

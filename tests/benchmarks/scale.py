@@ -33,7 +33,7 @@ from throughput import GATEWAY, IGNORED, answered  # noqa: E402
 
 from clients.load.cli import Outcome, measure  # noqa: E402
 from clients.load.recording import Recording, record  # noqa: E402
-from clients.load.virtual_clients import Crowd, Member, Plan  # noqa: E402
+from clients.load.virtual_clients import Plan, VirtualClient, VirtualClients  # noqa: E402
 from pipeline.contract import redis_keys  # noqa: E402
 from pipeline.queues.broker import GatewayBroker  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
@@ -178,10 +178,10 @@ async def beside(url: str, seconds: float) -> list[int]:
     greedy, normal = record(None, GREEDY, fps=60, frames=120), record(None, NORMAL)
     plan = Plan(url, shipped()[0].id, (normal,), 2, 7, RAMP_S, seconds, start_s=time.monotonic())
     begging = Plan(url, shipped()[0].id, (greedy,), 8, 1, RAMP_S, seconds, start_s=plan.start_s)
-    crowds, outcome = [Crowd(begging, [0]), Crowd(plan, range(7))], Outcome()
-    await asyncio.gather(*(crowd.run(lambda report: outcome.add([report])) for crowd in crowds))
-    members: list[Member] = [member for crowd in crowds for member in crowd.members.values()]
-    return [member.answers for member in members]
+    groups, outcome = [VirtualClients(begging, [0]), VirtualClients(plan, range(7))], Outcome()
+    await asyncio.gather(*(group.run(lambda report: outcome.add([report])) for group in groups))
+    clients: list[VirtualClient] = [client for group in groups for client in group.clients.values()]
+    return [client.answers for client in clients]
 
 
 def jain(shares: list[int]) -> float:

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from churn import sessions, visit  # noqa: E402
 
 from clients.load.recording import record  # noqa: E402
-from clients.load.virtual_clients import Crowd, Plan  # noqa: E402
+from clients.load.virtual_clients import Plan, VirtualClients  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.crew import Crew  # noqa: E402
 
@@ -44,8 +44,8 @@ async def soak(crew: Crew, seconds: float, clients: int, *, every_s: float) -> d
     await visit(crew.url, recording)
     before = await held(crew)
     plan = Plan(crew.url, shipped()[0].id, (recording,), 2, clients, 1.0, seconds, start_s=time.monotonic())
-    crowd, reports, samples, visits = Crowd(plan, range(clients)), [], [], 0
-    load = asyncio.create_task(crowd.run(reports.append))
+    group, reports, samples, visits = VirtualClients(plan, range(clients)), [], [], 0
+    load = asyncio.create_task(group.run(reports.append))
     started_s = time.monotonic()
     while time.monotonic() - started_s < seconds:
         visits += await visit(crew.url, recording)

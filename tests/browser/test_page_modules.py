@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page
 
 from clients.reassembly.grid import apply_grid
-from clients.reassembly.grid_fade import Look
+from clients.reassembly.grid_fade import GridFade
 from pipeline.contract import frame_strip
 from pipeline.contract.chunks import CHUNK_BYTES, to_chunks
 from pipeline.contract.grid_codec import MAX_SIDE, pack_grid, unpack_grid
@@ -380,7 +380,7 @@ async def test_without_webgl2_a_picture_is_drawn_small(page):
 async def test_a_look_fades_as_its_python_twin_does(page):
     content, grids = photo(64, 36), [make_grid((2, 2, 3), seed) for seed in range(3)]
     arrivals = {0: (0, True), 2: (1, False), 5: (2, False), 20: (0, True), 24: (1, False)}  # step: grid, cut
-    twin, wanted = Look(), []
+    twin, wanted = GridFade(), []
     for step in range(36):
         if step in arrivals:
             index, cut = arrivals[step]

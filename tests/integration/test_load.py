@@ -10,7 +10,7 @@ import pytest
 
 from clients.load.cli import Outcome, add_arguments, latencies, percentiles_ms, planned
 from clients.load.report import write_report
-from clients.load.virtual_clients import LONGEST_US, Tally
+from clients.load.virtual_clients import LONGEST_US, LoadCounters
 from pipeline.contract.errors import BadSetting
 from workers.__main__ import main
 
@@ -37,23 +37,23 @@ def test_a_load_test_from_two_processes(up, tmp_path):
 
 
 def test_lost_looks_stand_in_the_percentiles():
-    outcome, tally = Outcome(), Tally()
+    outcome, counters = Outcome(), LoadCounters()
     for _ in range(8):
-        tally.serve(0.05)
-    tally.lose(2)
+        counters.serve(0.05)
+    counters.lose(2)
 
-    second = outcome.add([tally])
+    second = outcome.add([counters])
 
     assert percentiles_ms(outcome.latencies) == {"p50": 50.0, "p95": 2000.9, "p99": 2000.9}
     assert (second["p50"], second["p99"], second["lost"]) == (50.0, 2000.0, 2)
 
 
 def test_reports_add_up_over_processes_and_seconds():
-    outcome, tally = Outcome(), Tally(live=2, frames=30, refused=1)
-    tally.serve(0.1)
+    outcome, counters = Outcome(), LoadCounters(live=2, frames=30, refused=1)
+    counters.serve(0.1)
 
-    outcome.add([tally, tally])
-    second = outcome.add([Tally(live=1)])
+    outcome.add([counters, counters])
+    second = outcome.add([LoadCounters(live=1)])
 
     assert outcome.totals["frames"] == 60 and outcome.totals["served"] == outcome.totals["refused"] == 2
     assert (outcome.most_live, outcome.live, second["p50"]) == (4, 1, None)

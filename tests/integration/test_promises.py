@@ -10,7 +10,7 @@ import torch
 from aiohttp import web
 
 from clients.net.connection import Connection
-from clients.net.reconnecting import LAST_RETRY_S, LastingConnection
+from clients.net.reconnecting import LAST_RETRY_S, ReconnectingClient
 from pipeline.contract import redis_keys
 from pipeline.contract.messages import KeyFrame
 from pipeline.contract.settings import Settings
@@ -54,7 +54,7 @@ async def test_looks_come_back_in_their_style_after_a_gap_of_the_network(running
     wanted = shipped()[3].id
     async with Cut(running.url) as path:
         camera = ColourCamera((90, 120, 150), (320, 240))
-        client = LastingConnection(
+        client = ReconnectingClient(
             lambda: Connection(path.url, on_grid=lambda header, _: headers.append(header), on_control=lambda _: None),
             camera,
             size=camera.size,

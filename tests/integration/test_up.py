@@ -9,26 +9,26 @@ import pytest
 
 from pipeline.contract.settings import Settings
 from support.paths import ROOT
-from workers.up import Everything, dashboard_command
+from workers.up import LocalStack, dashboard_command
 
 
-def everything(host: str = "127.0.0.1", folder: Path | None = Path("/private"), **settings: object) -> Everything:
+def local_stack(host: str = "127.0.0.1", folder: Path | None = Path("/private"), **settings: object) -> LocalStack:
     args = argparse.Namespace(redis=None, tls=False, workers=1)
-    return Everything(args, Settings(**settings), host, 8080, folder)
+    return LocalStack(args, Settings(**settings), host, 8080, folder)
 
 
 def welcome(capsys, host: str, **settings: object) -> str:
-    everything(host, **settings)._welcome()
+    local_stack(host, **settings)._welcome()
     return capsys.readouterr().out
 
 
-def token_of(up: Everything) -> str:
+def token_of(up: LocalStack) -> str:
     return up._gateway._environment["MVS_OPERATOR_TOKEN"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.7"])
 def test_the_address_for_operators_has_the_token_that_the_gateway_will_ask_for(capsys, host):
-    up = everything(host)
+    up = local_stack(host)
 
     up._welcome()
 
@@ -46,11 +46,11 @@ def test_a_token_of_ones_own_is_kept(capsys):
     own = "a-token-of-my-own"
 
     assert f"/status?token={own}\n" in welcome(capsys, "127.0.0.1", operator_token=own)
-    assert token_of(everything(operator_token=own)) == own
+    assert token_of(local_stack(operator_token=own)) == own
 
 
 def test_the_models_of_each_run_have_a_key_of_their_own(capsys):
-    keys = [everything()._learners[0]._environment["MVS_SNAPSHOT_KEY"] for _ in range(2)]
+    keys = [local_stack()._learners[0]._environment["MVS_SNAPSHOT_KEY"] for _ in range(2)]
 
     assert len(set(keys)) == 2 and min(map(len, keys)) >= 32
     assert "MVS_SNAPSHOT_KEY" not in os.environ
@@ -58,13 +58,13 @@ def test_the_models_of_each_run_have_a_key_of_their_own(capsys):
 
 @pytest.mark.parametrize("settings", [{"snapshot_key": "k" * 32}, {"cloud_redis_url": "redis://192.0.2.1:6379/0"}])
 def test_a_key_of_ones_own_is_kept_and_none_is_made_up_for_a_cloud_elsewhere(settings):
-    assert "MVS_SNAPSHOT_KEY" not in everything(**settings)._gateway._environment
+    assert "MVS_SNAPSHOT_KEY" not in local_stack(**settings)._gateway._environment
 
 
 def test_a_redis_that_was_chosen_is_used_and_none_is_started(monkeypatch):
     monkeypatch.setenv("MVS_REDIS_URL", "redis://:hunter22@127.0.0.1:1/0")
 
-    up = everything()
+    up = local_stack()
 
     assert up._redis_child is None
     assert up._gateway._environment["MVS_REDIS_URL"] == "redis://:hunter22@127.0.0.1:1/0"
@@ -72,7 +72,7 @@ def test_a_redis_that_was_chosen_is_used_and_none_is_started(monkeypatch):
 
 @pytest.mark.parametrize("folder", [Path("/private"), None])
 def test_no_secret_stands_in_a_command(folder):
-    up = everything("0.0.0.0", folder)
+    up = local_stack("0.0.0.0", folder)
     parts = (up._redis_child, up._gateway, *up._workers, *up._learners)
     commands = [word for part in parts for word in part._command]
 

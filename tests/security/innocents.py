@@ -20,7 +20,7 @@ import numpy as np
 
 from clients.load.recording import Recording, record
 from clients.load.replay import Replay
-from clients.load.virtual_clients import SETTLE_S, Member, Plan, Tally
+from clients.load.virtual_clients import SETTLE_S, Plan, Tally, VirtualClient
 from clients.net.connection import Connection
 from pipeline.contract.errors import MVStylizerError
 from pipeline.styles.catalog import shipped
@@ -94,7 +94,7 @@ class _Crowd:
         tasks = []
         for style in (self.photo, shipped()[0].id):
             plan = Plan(self.url, style, (recording,), LOOKS_PER_S, 1, 0.0, 1e6, start_s)
-            tasks.append(asyncio.create_task(Member(plan, recording, lambda: self.tally).live()))
+            tasks.append(asyncio.create_task(VirtualClient(plan, recording, lambda: self.tally).live()))
         while self.tally.served < 6:
             await asyncio.sleep(0.1)
         tasks.append(asyncio.create_task(self._newcomers(small)))

@@ -28,7 +28,7 @@ def scan_header(components: int = 1, first: int = 0, last: int = 63) -> bytes:
 
 
 def progressive_jpeg(width: int, height: int, scans: int) -> bytes:
-    """Every scan says of all blocks that there is nothing new, a few bytes for a walk through the whole picture."""
+    """Every scan says of all blocks that there is nothing new, a few bytes for a walk through the intra frame."""
     blocks = -(-width // 8) * -(-height // 8)
     runs = -(-blocks // 32767)
     bits = "0" + "1" * 14  # the code, and how much longer than 2^14 the run is

@@ -7,13 +7,13 @@ from itertools import count
 import av
 from av.video.frame import PictureType
 
-from pipeline.key_frames.picker import glance_at
-from pipeline.key_frames.selector import Glance, KeyFrameSelector, is_cut
+from pipeline.key_frames.picker import thumbnail_of
+from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, is_cut
 
 MAX_INTERVAL = 120  # frames between key frames wait in memory: 370 MB of them at 1920x1080
 
-#: (frame, its glance, frames since the last key frame) -> whether it is one. Called once for every frame but the first.
-Choice = Callable[[av.VideoFrame, Glance, int], bool]
+#: (frame, its thumbnail, frames since the last key frame) -> whether it is one. Called for every frame but the first.
+Choice = Callable[[av.VideoFrame, FrameThumbnail, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +26,18 @@ class Marked:
 
 def fixed(interval: int) -> Choice:
     """Every so many frames."""
-    return lambda frame, glance, since: since >= interval
+    return lambda frame, thumbnail, since: since >= interval
 
 
 def by_content(interval: int) -> Choice:
     """As the gateway picks them for a stream, with at most `interval` frames between."""
     selector, now = KeyFrameSelector.for_file(interval), count()
-    return lambda frame, glance, since: selector.decide(now=next(now), glance=glance) is not None
+    return lambda frame, thumbnail, since: selector.decide(now=next(now), thumbnail=thumbnail) is not None
 
 
 def by_codec(interval: int) -> Choice:
     """The frames that the file itself holds whole, whatever the interval."""
-    return lambda frame, glance, since: frame.pict_type == PictureType.I
+    return lambda frame, thumbnail, since: frame.pict_type == PictureType.I
 
 
 CHOICES: dict[str, Callable[[int], Choice]] = {"fixed": fixed, "content": by_content, "codec": by_codec}
@@ -47,9 +47,9 @@ def marked(frames: Iterable[av.VideoFrame], choice: Choice) -> Iterator[Marked]:
     """Every frame; key frames are the first of each scene, the chosen ones, and one in MAX_INTERVAL at least."""
     before, since = None, 0
     for index, frame in enumerate(frames):
-        glance = glance_at(frame)
-        cut = before is not None and is_cut(before, glance)
-        chosen = choice(frame, glance, since)
+        thumbnail = thumbnail_of(frame)
+        cut = before is not None and is_cut(before, thumbnail)
+        chosen = choice(frame, thumbnail, since)
         key = chosen or cut or before is None or since >= MAX_INTERVAL
         yield Marked(frame, index, key, cut)
-        before, since = glance, 1 if key else since + 1
+        before, since = thumbnail, 1 if key else since + 1

@@ -37,9 +37,9 @@ class Mode:
 
 def paint_grid(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
     """The colour transforms of both neighbours, carried along the flow and blended."""
-    grid = carry_grid(before.answer.grid, before.flow.lookup_moves)
+    grid = carry_grid(before.answer.grid, before.flow.lookup_flow)
     if after and after.answer.grid.shape == before.answer.grid.shape:
-        grid = blend_grids(grid, carry_grid(after.answer.grid, after.flow.lookup_moves), share)
+        grid = blend_grids(grid, carry_grid(after.answer.grid, after.flow.lookup_flow), share)
     return apply_grid(picture, grid)
 
 
@@ -51,12 +51,12 @@ def paint_residual(picture: np.ndarray, before: Neighbour, after: Neighbour | No
 
 def _with_change(picture: np.ndarray, neighbour: Neighbour) -> np.ndarray:
     answer, flow = neighbour.answer, neighbour.flow
-    return reassemble_residual(picture, answer.picture, answer.stylized, answer.grid, flow.moves, flow.lookup_moves)
+    return reassemble_residual(picture, answer.picture, answer.stylized, answer.grid, flow.normalized, flow.lookup_flow)
 
 
 def paint_warp(picture: np.ndarray, before: Neighbour, after: None, share: float) -> np.ndarray:
     """The paper's Eq. 1 and Algorithm 1: the pixels of the key frame before, warped."""
-    return warp(before.answer.stylized, before.flow.moves)
+    return warp(before.answer.stylized, before.flow.normalized)
 
 
 MODES = {"grid": Mode(paint_grid), "residual": Mode(paint_residual), "warp": Mode(paint_warp, both=False)}

@@ -27,7 +27,7 @@ SAFE_PATH = {"PYTHONSAFEPATH": "1"}
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
-class Child:
+class SupervisedProcess:
     """One part of the system. `keep_alive` runs it until it is cancelled, or turns out never to start.
 
     A part that was ready once is started again for as long as we live, ever more slowly: the others serve on without

@@ -45,7 +45,7 @@ class Learner:
         self._retraining.step(random_crops(contents, self._random), squares(styles))
 
     def loss(self, pairs: Sequence[Pair]) -> float:
-        """Eq. 5 of whole pictures."""
+        """Eq. 5 of intra frames."""
         return float(np.mean([self._retraining.loss(squares([c]), squares([s]))["total"] for c, s in pairs]))
 
     def file(self) -> bytes:

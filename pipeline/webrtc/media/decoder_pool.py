@@ -32,13 +32,13 @@ from prometheus_client import Counter
 
 from pipeline.contract.token_bucket import TokenBucket
 from pipeline.webrtc.media import video_header, video_limits
-from pipeline.webrtc.media.jitter_buffer import is_whole_picture, parts
+from pipeline.webrtc.media.jitter_buffer import is_intra_frame, parts
 
 logger = logging.getLogger(__name__)
 
-#: A decoder half a second behind goes on with the next whole picture, which is asked for, and again each second.
+#: A decoder half a second behind goes on with the next intra frame, which is asked for, and again each second.
 MOST_WAITING, ASK_EVERY = 15, 30
-#: What may wait, whatever it is: whole pictures are never skipped, and one may have half a megabyte.
+#: What may wait, whatever it is: intra frames are never skipped, and one may have half a megabyte.
 MOST_QUEUED, MOST_QUEUED_BYTES = 60, 4 << 20
 #: Frames a second that are decoded, and at once, as after a packet that came late: 60 are sent by the best cameras.
 FRAMES_PER_S, FRAMES_AT_ONCE = 90, 90
@@ -75,7 +75,7 @@ class NativeH264Decoder(H264Decoder):
         self.codec = context("h264")
 
 
-class Refused(Exception):
+class StreamRefused(Exception):
     """A stream asks for more than it may have; `reason` is one of metrics.STREAM_REFUSALS."""
 
     def __init__(self, reason: str, sentence: str) -> None:
@@ -109,15 +109,15 @@ class Room:
         self._larger, self._larger_since_s = 0, math.inf  # than was said: pixels, and since when
 
     def enter(self, demands: list[video_header.Demand], most_pixels: int, now_s: float) -> None:
-        """Before a frame is decoded that asks for all this; raises Refused, and Unfit for one that may fit later."""
+        """Before a frame is decoded that asks for all this; raises StreamRefused, or Unfit where it may fit later."""
         pixels = max((demand.pixels for demand in demands), default=0)
         side = max((max(demand.width, demand.height) for demand in demands), default=0)
         if pixels > video_limits.MOST_PIXELS or side > video_limits.MOST_SIDE_PX:
-            raise Refused("size", "This video's pictures are larger than this server takes.")
+            raise StreamRefused("size", "This video's pictures are larger than this server takes.")
         if pixels > most_pixels:
             self._larger, self._larger_since_s = pixels, min(now_s, self._larger_since_s)
         if self._larger > most_pixels and now_s - self._larger_since_s > GRACE_S:
-            raise Refused("size", "This video's pictures are larger than was said.")
+            raise StreamRefused("size", "This video's pictures are larger than was said.")
         if pixels > most_pixels:
             raise Unfit("size")
         for demand in demands:
@@ -128,13 +128,15 @@ class Room:
         if (demand.width, demand.height) != self._size:
             self.change(now_s)
         if not self._memory.hold(self, video_limits.needed_bytes(demand)):
-            raise Refused("memory", "This server has no room for one more video of this size; send a smaller one.")
+            raise StreamRefused(
+                "memory", "This server has no room for one more video of this size; send a smaller one."
+            )
         self._size = demand.width, demand.height
 
     def change(self, now_s: float) -> None:
-        """Before a decoder makes room anew, for another size or codec; raises Refused."""
+        """Before a decoder makes room anew, for another size or codec; raises StreamRefused."""
         if not self._changes.take(now_s):
-            raise Refused("changes", "This video changes its size too often.")
+            raise StreamRefused("changes", "This video changes its size too often.")
 
     def check(self, picture: av.VideoFrame, now_s: float) -> None:
         """After a frame was decoded: a decoder may go back to what an earlier header said; raises as `enter`."""
@@ -146,7 +148,7 @@ class Room:
         self._memory.release(self)
 
 
-class Stream:
+class EncodedStream:
     """One stream's frames on their way from aiortc's queue, whose place it takes, to its track.
 
     Where the processor is too slow for all of them, video becomes jerky, and neither late nor a burden on memory. Each
@@ -160,14 +162,14 @@ class Stream:
         self._encoded: deque[tuple[RTCRtpCodecParameters, JitterFrame] | None] = deque()
         self._lock, self._has_turn, self._waiting_bytes = threading.Lock(), False, 0
         self._frames = TokenBucket(FRAMES_AT_ONCE, FRAMES_PER_S, now_s)
-        self._gap = False  # something was not put, and nothing is until a whole picture; the event loop's
+        self._gap = False  # something was not put, and nothing is until an intra frame; the event loop's
         self._codec_name, self._decoder, self._skipped = "", None, 0  # from here on the decoder threads'
         self._room, self._refused = Room(memory, now_s), False
         self._told = False
         self._failures = self._delayed = self._handed = self._taken = 0
 
     def begin(self, loop: asyncio.AbstractEventLoop, decoded: asyncio.Queue, failed: threading.Event) -> None:
-        """Frames go to `decoded`, and None after the last one; `failed` is set where a whole picture is needed."""
+        """Frames go to `decoded`, and None after the last one; `failed` is set where an intra frame is needed."""
         self._loop, self._decoded, self._failed = loop, decoded, failed
 
     def put(self, task: tuple[RTCRtpCodecParameters, JitterFrame] | None) -> None:
@@ -202,7 +204,7 @@ class Stream:
         if self._refused:
             raise Unfit("size")
         is_full = len(self._encoded) >= MOST_QUEUED or self._waiting_bytes + len(frame.data) > MOST_QUEUED_BYTES
-        if is_full or self._gap and not is_whole_picture(frame.data):
+        if is_full or self._gap and not is_intra_frame(frame.data):
             raise Unfit("behind")
         if not self._frames.take(now_s):
             raise Unfit("budget")
@@ -248,7 +250,7 @@ class Stream:
             pictures = self._pictures(codec, frame.data, frame)
         except Unfit as error:
             self._skip(error.reason)
-        except Refused as error:
+        except StreamRefused as error:
             self._refuse(error)
         except Exception as error:  # FFmpeg's; of any other the peer is the cause as well
             self._fail(error)
@@ -259,7 +261,7 @@ class Stream:
 
     def _pictures(self, codec: RTCRtpCodecParameters, data: bytes, frame: JitterFrame) -> list[av.VideoFrame]:
         now_s = time.monotonic()
-        if (self._skipped or len(self._encoded) > MOST_WAITING) and not is_whole_picture(data):
+        if (self._skipped or len(self._encoded) > MOST_WAITING) and not is_intra_frame(data):
             self._room.enter([], self._most_pixels(), now_s)
             raise Unfit("behind")
         try:
@@ -289,7 +291,7 @@ class Stream:
         return self._decoder
 
     def _skip(self, reason: str) -> None:
-        """Nothing more is decoded until a whole picture, which is asked for."""
+        """Nothing more is decoded until an intra frame, which is asked for."""
         if self._skipped % ASK_EVERY == 0:
             self._failed.set()
         self._skipped += 1
@@ -307,7 +309,7 @@ class Stream:
         if is_final or self._failures % MOST_FAILURES == 0:
             self._decoder = None
 
-    def _refuse(self, error: Refused) -> None:
+    def _refuse(self, error: StreamRefused) -> None:
         self._let_go()
         self._refused = True
         self._counters.dropped.labels("size").inc()
@@ -387,9 +389,9 @@ def hand_over(
 
 def install(counters: Counters) -> None:
     """For peer connections made from now on."""
-    turns: queue.SimpleQueue[Stream] = queue.SimpleQueue()
+    turns: queue.SimpleQueue[EncodedStream] = queue.SimpleQueue()
     for number in range(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1):
         threading.Thread(target=work, args=(turns,), name=f"decoder_{number}", daemon=True).start()
-    rtcrtpreceiver.queue = SimpleNamespace(Queue=partial(Stream, turns, counters, video_limits.Memory()))
+    rtcrtpreceiver.queue = SimpleNamespace(Queue=partial(EncodedStream, turns, counters, video_limits.Memory()))
     rtcrtpreceiver.threading = SimpleNamespace(Event=threading.Event, Thread=Beginning)
     codecs.Vp8Decoder, codecs.H264Decoder = NativeVp8Decoder, NativeH264Decoder

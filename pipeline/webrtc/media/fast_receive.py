@@ -1,4 +1,4 @@
-"""The short way for what is received: from the socket to the decoder's queue or a data channel, in one call a packet.
+"""The fast path for what is received: from the socket to the decoder's queue or a data channel, in one call a packet.
 
 aiortc 1.16 takes one datagram a turn of the event loop, parses it as STUN first, queues it, wakes a task, and estimates
 the path's bit rate with each packet.
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 #: What is used here is private: it is used only with the version it was written for.
 WRITTEN_FOR = "1.16."
-#: A whole picture comes as 60 packets at once, and Linux counts each as two: its own default holds one and a half.
+#: An intra frame comes as 60 packets at once, and Linux counts each as two: its own default holds one and a half.
 RECEIVE_BUFFER_BYTES = 1 << 20
 #: Datagrams that one stream may hand over before others have their turn, and their longest; SRTP takes 1500 bytes.
 MOST_AT_ONCE, DATAGRAM_BYTES = 32, 2048
@@ -39,12 +39,12 @@ PACKETS_PER_S, PACKETS_AT_ONCE = 2500, 2500
 BYTES_PER_S, BYTES_AT_ONCE = 3 << 20, 3 << 20
 
 
-def shorten(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
+def attach(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
     """Have video and data channels handled as they come, but for RTCP. To be called once a connection is made."""
     if not _is_known():
         return
-    ice, short = dtls.transport._connection, ShortWay(dtls, receiver)
-    ice.data_received = short.data_received
+    ice, path = dtls.transport._connection, FastReceivePath(dtls, receiver)
+    ice.data_received = path.data_received
     read_at_once(ice)
 
 
@@ -90,16 +90,16 @@ def deliver(dtls: RTCDtlsTransport, data: bytes) -> None:
             plain = dtls._ssl.recv(DATAGRAM_BYTES)
             is_read = True
             if dtls._data_receiver:  # else the peer was faster; it will say it again
-                finish(dtls._data_receiver._handle_data(plain))
+                run_without_suspending(dtls._data_receiver._handle_data(plain))
     except SSL.WantReadError:
         if not is_read:  # a late part of the handshake, which may need an answer
-            finish(dtls._write_ssl())
+            run_without_suspending(dtls._write_ssl())
     except Exception as error:
         logger.info("data channels end: %r", error)
         dtls.transport._connection._queue.put_nowait(None)
 
 
-class ShortWay:
+class FastReceivePath:
     """Of one connection with one video. The parts on the way are aiortc's, which also gets all that is no video."""
 
     def __init__(self, dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
@@ -148,13 +148,13 @@ class ShortWay:
     def _assemble(self, packet: Packet, codec: RTCRtpCodecParameters) -> None:
         receiver, own = self._receiver, self._own
         if own["nack_generator"].add(packet):
-            finish(receiver._send_rtcp_nack(packet.ssrc, sorted(own["nack_generator"].missing)))
+            run_without_suspending(receiver._send_rtcp_nack(packet.ssrc, sorted(own["nack_generator"].missing)))
         if packet.payload:
             packet._data = depayload(codec, packet.payload)
         wanted, frame = own["jitter_buffer"].add(packet)
         if wanted or own["decoder_error"].is_set():
             own["decoder_error"].clear()
-            finish(receiver._send_rtcp_pli(packet.ssrc))
+            run_without_suspending(receiver._send_rtcp_pli(packet.ssrc))
         if frame is not None and receiver._RTCRtpReceiver__decoder_thread:
             frame.timestamp = own["timestamp_mapper"].map(frame.timestamp)
             own["decoder_queue"].put((codec, frame))
@@ -171,10 +171,12 @@ class ShortWay:
         said = self._own["remote_bitrate_estimator"].add(clock.current_ms(), sent, size, packet.ssrc)
         ours = self._receiver._RTCRtpReceiver__rtcp_ssrc
         if said is not None and ours is not None:
-            finish(self._receiver._send_rtcp(RtcpPsfbPacket(RTCP_PSFB_APP, ours, 0, pack_remb_fci(*said))))
+            run_without_suspending(
+                self._receiver._send_rtcp(RtcpPsfbPacket(RTCP_PSFB_APP, ours, 0, pack_remb_fci(*said)))
+            )
 
 
-def finish(coroutine: Coroutine) -> None:
+def run_without_suspending(coroutine: Coroutine) -> None:
     """Run a coroutine to its end that waits for nothing: RTCP, which it may send, leaves at once."""
     try:
         coroutine.send(None)

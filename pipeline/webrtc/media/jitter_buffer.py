@@ -4,7 +4,7 @@ aiortc 1.16 releases a video frame only when a packet of the next one arrives: o
 packet of a frame carries RTP's marker bit (RFC 3550 section 5.1; RFC 7741 section 4.1 for VP8). It also releases one
 frame a packet at most, so that what piled up behind a lost packet stays piled up; and it waits for that packet until
 500 others have come, eight seconds at 60 a second. Then it goes on with frames that refer to a picture never decoded:
-these show old parts, of their strip too, and are held back here until a whole picture comes.
+these show old parts, of their strip too, and are held back here until an intra frame comes.
 """
 
 import importlib.metadata
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 WRITTEN_FOR = "1.16."
 #: Half a second of video's 90 kHz clock: a packet sent again comes in time over round trips up to 400 ms.
 PATIENCE_TICKS = 45_000
-#: A start code and a byte that names the unit by its last bits: 5 is a whole picture, 7 the parameters before it.
+#: A start code and a byte that names the unit by its last bits: 5 is an intra frame, 7 the parameters before it.
 H264_WHOLE = re.compile(rb"\x00\x00\x01[%b]" % re.escape(bytes(b for b in range(256) if b & 0x1F in (5, 7))))
 
 
@@ -47,7 +47,7 @@ class MarkerJitterBuffer(JitterBuffer):
     Packets are held by their number, and looked at once: a stock buffer walks over all its places with each packet.
     """
 
-    #: Whether no frame can be decoded until a whole picture comes; as at the beginning.
+    #: Whether no frame can be decoded until an intra frame comes; as at the beginning.
     _broken = True
     #: When, by the sender's clock, the picture broke or was asked for again.
     _since: int | None = None
@@ -61,7 +61,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._held: OrderedDict[int, RtpPacket] = OrderedDict()  # who came first is the first
 
     def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
-        """Whether to ask for a whole picture, and the frames that `packet` made complete and that can be decoded."""
+        """Whether to ask for an intra frame, and the frames that `packet` made complete and that can be decoded."""
         if not self._is_video:
             return super().add(packet)
         lost = self._keep(packet)
@@ -89,7 +89,7 @@ class MarkerJitterBuffer(JitterBuffer):
 
     def _ask(self, lost: bool, now: int) -> bool:
         """When the picture breaks, and again while no whole one comes: the request may get lost as well."""
-        if self._since is None:  # the sender begins with a whole picture by itself
+        if self._since is None:  # the sender begins with an intra frame by itself
             self._since = now
         if not lost and not (self._broken and _after(self._since, now) > PATIENCE_TICKS):
             return False
@@ -104,7 +104,7 @@ class MarkerJitterBuffer(JitterBuffer):
             is_torn, self._headless = self._headless and not is_beginning(data), False
             if is_torn or not data:  # nothing but padding is no frame: FFmpeg would take it for the end of all
                 continue
-            self._broken &= not is_whole_picture(data)
+            self._broken &= not is_intra_frame(data)
             frames += [] if self._broken else [JitterFrame(data, packets[0].timestamp)]
         return frames
 
@@ -144,7 +144,7 @@ class MarkerJitterBuffer(JitterBuffer):
             del held[number]
 
 
-def is_whole_picture(data: bytes) -> bool:
+def is_intra_frame(data: bytes) -> bool:
     """Whether an encoded frame needs no other one: VP8 (RFC 6386 section 9.1), or H.264 with start codes."""
     if data.startswith((b"\0\0\1", b"\0\0\0\1")):
         return H264_WHOLE.search(data) is not None
@@ -152,7 +152,7 @@ def is_whole_picture(data: bytes) -> bool:
 
 
 def is_beginning(data: bytes) -> bool:
-    """Whether this is the first part of a whole picture, and not any other: it says so."""
+    """Whether this is the first part of an intra frame, and not any other: it says so."""
     return data[3:6] == VP8_START_CODE or data.startswith((b"\0\0\0\1\x67", b"\0\0\0\1\x27"))
 
 

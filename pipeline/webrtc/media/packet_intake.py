@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 #: Sources of one connection: a video and its retransmissions are two, simulcast six. A report has room for 31.
 MOST_SOURCES = 8
-#: Requests a second, and at once: losses of 5 % at 2000 packets a second; whole pictures are asked for twice a second.
+#: Requests a second, and at once: losses of 5 % at 2000 packets a second; intra frames are asked for twice a second.
 NACKS_PER_S, NACKS_AT_ONCE = 100, 100
 PLIS_PER_S, PLIS_AT_ONCE = 4, 8
 #: RTCP packets a second: a sender's report each second, and what it says of transport feedback.

@@ -3,7 +3,7 @@
 aiortc's SCTP starts with 3 packets in flight, adds one per acknowledgement and halves with each loss: over 200 ms and
 3 % loss an answer of 24 packets took a second. RTP video never slows down below its lowest bit rate either; this floor
 is bounded the same way, by one answer a round trip, as no key frame is picked while an answer waits to be sent. Nor
-does it leave more than 4 packets before it has heard of one; a whole picture of video comes as 60.
+does it leave more than 4 packets before it has heard of one; an intra frame of video comes as 60.
 
 One answer in four misses a packet then, and waits a round trip for it, or a second for its last one. Where packets get
 lost, each is therefore sent twice. A receiver of SCTP knows them by their numbers, so this needs nothing of a client.
@@ -16,7 +16,7 @@ from itertools import islice
 from aiortc import rtcsctptransport
 from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, DataChunk, RTCSctpTransport, SackChunk
 
-from pipeline.webrtc.media.fast_receive import finish
+from pipeline.webrtc.media.fast_receive import run_without_suspending
 
 logger = logging.getLogger(__name__)
 _transmit = RTCSctpTransport._transmit
@@ -62,7 +62,7 @@ def send_again(self: RTCSctpTransport, chunks: list[DataChunk]) -> None:
     """Those of which nothing was heard."""
     for chunk in chunks:
         if self.state == "connected" and chunk._in_flight:
-            finish(self._send_chunk(chunk))
+            run_without_suspending(self._send_chunk(chunk))
 
 
 async def receive_sack_chunk(self: RTCSctpTransport, sack: SackChunk) -> None:

@@ -40,8 +40,8 @@ def test_the_very_next_frame_uses_an_answer_and_a_cut_shows_it_in_full(tmp_path:
 
 def test_a_late_answer_follows_the_motion_since_its_key_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shown = []
-    real = video_writer.Look.step
-    monkeypatch.setattr(video_writer.Look, "step", lambda look, moves: shown.append(moves) or real(look, moves))
+    real = video_writer.GridFade.step
+    monkeypatch.setattr(video_writer.GridFade, "step", lambda look, moves: shown.append(moves) or real(look, moves))
     scene = np.random.default_rng(0).integers(0, 256, (12, 40, 3), np.uint8)
     scene = np.kron(scene, np.ones((8, 8, 1), np.uint8))
     work = Painter(tmp_path / "out.mp4", (256, 96), Fraction(30), Dis())

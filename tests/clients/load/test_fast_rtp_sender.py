@@ -1,4 +1,4 @@
-"""What leaves through the short way out, read by aiortc, and by a gateway."""
+"""What leaves through the fast sender, read by aiortc, and by a gateway."""
 
 import asyncio
 import socket
@@ -44,7 +44,7 @@ class Wire:
         self.sender = SimpleNamespace(transport=dtls, _ssrc=0xCAFEBABE)
         negotiated = {"_codecs": PARAMETERS.codecs, "_headerExtensions": PARAMETERS.headerExtensions}
         transceiver = SimpleNamespace(sender=self.sender, **negotiated)
-        self.outlet = Outlet(transceiver, on_whole_picture_asked=lambda: None)
+        self.outlet = Outlet(transceiver, on_intra_frame_asked=lambda: None)
 
     def packets(self) -> list[RtpPacket]:
         extensions = HeaderExtensionsMap()
@@ -141,7 +141,7 @@ async def test_pixels_and_strip_reach_a_gateway_as_they_were_recorded(
     for index, data in enumerate(recording.packets):
         frames[recording.frame_id(index)] = decoder.decode(av.Packet(data))[0].to_ndarray(format="rgb24")
     lose_some_packets(monkeypatch)
-    look = KeyFramePicker.look
+    look = KeyFramePicker.inspect
 
     def watched(picker, frame, now_s, **more):
         picked = look(picker, frame, now_s, **more)
@@ -149,7 +149,7 @@ async def test_pixels_and_strip_reach_a_gateway_as_they_were_recorded(
             seen[picked.frame_id] = frame.to_ndarray(format="rgb24")
         return picked
 
-    monkeypatch.setattr(KeyFramePicker, "look", watched)
+    monkeypatch.setattr(KeyFramePicker, "inspect", watched)
     async with Running(redis_url, tmp_path) as running:
         connection = Connection(running.url, on_grid=lambda *_: None, on_control=lambda _: None)
         replay = Replay(recording, lambda *_: None)

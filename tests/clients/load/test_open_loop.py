@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.load.open_loop import PATIENCE_S, Demand
+from clients.load.open_loop import PATIENCE_S, OpenLoopSchedule
 
 #: (what happens, seconds since the last event, how old the answered frame is)
 events = st.lists(st.tuples(st.sampled_from(["due", "answer"]), st.floats(0, 1.5), st.floats(0, 3)), max_size=60)
@@ -11,7 +11,7 @@ events = st.lists(st.tuples(st.sampled_from(["due", "answer"]), st.floats(0, 1.5
 
 @given(events)
 def test_every_look_is_served_once_or_lost(events):
-    demand, now_s, due, latencies, lost = Demand(), 0.0, [], [], 0
+    demand, now_s, due, latencies, lost = OpenLoopSchedule(), 0.0, [], [], 0
     for what, later_s, age_s in events:
         now_s += later_s
         if what == "due":
@@ -27,7 +27,7 @@ def test_every_look_is_served_once_or_lost(events):
 
 
 def test_latency_counts_from_when_the_look_was_due_however_late_it_was_asked_for():
-    demand = Demand()
+    demand = OpenLoopSchedule()
     for due_s in (0.0, 0.5, 1.0):
         demand.due(due_s)
 
@@ -36,7 +36,7 @@ def test_latency_counts_from_when_the_look_was_due_however_late_it_was_asked_for
 
 
 def test_an_answer_to_an_older_frame_serves_nothing():
-    demand = Demand()
+    demand = OpenLoopSchedule()
     demand.due(5.0)
 
     assert demand.answered(4.99, 5.1) == []

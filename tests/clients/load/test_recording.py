@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from clients.load.recording import FRAMES, WHOLE_EVERY, Recording, record
 from pipeline.contract import frame_strip
 from pipeline.contract.errors import BadSetting
-from pipeline.contract.frame_strip import STRIP_ROWS, ForwardIds
+from pipeline.contract.frame_strip import STRIP_ROWS, MonotonicIdFilter
 from pipeline.key_frames.picker import planes
-from pipeline.key_frames.selector import Glance, is_cut
+from pipeline.key_frames.selector import FrameThumbnail, is_cut
 from support.chromium import write_panned_photo
 
 SIZE = (192, 108)
@@ -33,28 +33,28 @@ def decoded(packets) -> list[av.VideoFrame]:
 def test_a_recording_goes_round_without_a_gateway_noticing(recording):
     """Strips are read, ids go forward across the seam, and nothing jumps there."""
     round_and_round = [*recording.packets, *recording.packets[:5]]
-    believed, before = ForwardIds(), None
+    believed, before = MonotonicIdFilter(), None
     for index, frame in enumerate(decoded(round_and_round)):
         luma, u, v = planes(frame)
         frame_id = frame_strip.read(luma[-STRIP_ROWS:])
-        glance = Glance.at(luma[:-STRIP_ROWS], u[: -STRIP_ROWS // 2], v[: -STRIP_ROWS // 2])
+        thumbnail = FrameThumbnail.at(luma[:-STRIP_ROWS], u[: -STRIP_ROWS // 2], v[: -STRIP_ROWS // 2])
 
-        assert frame_id == recording.frame_id(index) and believed.believe(frame_id)
-        assert before is None or not is_cut(before, glance)
-        before = glance
+        assert frame_id == recording.frame_id(index) and believed.accept(frame_id)
+        assert before is None or not is_cut(before, thumbnail)
+        before = thumbnail
 
 
 @given(st.integers(110, 2000))
 def test_ids_go_forward_however_long_the_recording_is(frames):
-    recording, believed = Recording(SIZE, 30, (b"",) * frames), ForwardIds()
+    recording, believed = Recording(SIZE, 30, (b"",) * frames), MonotonicIdFilter()
 
     ids = [recording.frame_id(index) for index in range(3 * frames)]
 
-    assert all(believed.believe(frame_id) for frame_id in ids)
+    assert all(believed.accept(frame_id) for frame_id in ids)
     assert len(set(ids)) == frames
 
 
-def test_there_is_one_packet_a_frame_and_a_whole_picture_every_three_seconds(recording):
+def test_there_is_one_packet_a_frame_and_a_intra_frame_every_three_seconds(recording):
     whole = [index for index, packet in enumerate(recording.packets) if not packet[0] & 1]
 
     assert len(recording.packets) == 120 and whole == [0, WHOLE_EVERY]

@@ -35,7 +35,7 @@ def played(monkeypatch):
     """A clock, the replay, what was sent, and what was heard of it."""
     clock, sent, heard = Clock(), [], []
     outlet = SimpleNamespace(send=lambda frame, timestamp: sent.append((frame, timestamp)))
-    monkeypatch.setattr(replay, "Outlet", lambda transceiver, on_whole_picture_asked: outlet)
+    monkeypatch.setattr(replay, "Outlet", lambda transceiver, on_intra_frame_asked: outlet)
     monkeypatch.setattr(replay, "asyncio", SimpleNamespace(get_running_loop=lambda: clock))
     played = Replay(RECORDING, lambda frame_id, due_s: heard.append((frame_id, due_s - 100)))
     played.play(None)
@@ -86,7 +86,7 @@ def test_a_frame_that_leaves_late_is_noticed(played):
     assert late == [True, True, False, False]
 
 
-def test_it_goes_on_with_a_whole_picture_when_one_is_asked_for(played):
+def test_it_goes_on_with_a_intra_frame_when_one_is_asked_for(played):
     clock, replayed, sent, heard = played
 
     replayed._begin_whole()

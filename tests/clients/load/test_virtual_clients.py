@@ -7,7 +7,7 @@ import pytest
 
 from clients.load import virtual_clients
 from clients.load.recording import Recording, record
-from clients.load.virtual_clients import Crowd, Plan
+from clients.load.virtual_clients import Plan, VirtualClients
 from pipeline.contract.errors import Busy
 from pipeline.styles.catalog import shipped
 from support.peers import Running, until
@@ -22,34 +22,34 @@ def plan(url: str, recording: Recording, clients: int) -> Plan:
     return Plan(url, shipped()[0].id, (recording,), 2, clients, ramp_s=0, seconds=1e6, start_s=time.monotonic())
 
 
-async def test_members_ask_for_looks_and_count_them(redis_url, tmp_path, edge, recording, monkeypatch):
+async def test_clients_ask_for_looks_and_count_them(redis_url, tmp_path, edge, recording, monkeypatch):
     monkeypatch.setattr(virtual_clients, "SETTLE_S", 0.0)
     async with Running(redis_url, tmp_path) as running:
-        members = Crowd(plan(running.url, recording, 2), range(2))
-        tasks = [asyncio.create_task(member.live()) for member in members.members.values()]
+        clients = VirtualClients(plan(running.url, recording, 2), range(2))
+        tasks = [asyncio.create_task(client.live()) for client in clients.clients.values()]
 
-        await until(lambda: all(member.answers >= 3 for member in members.members.values()))
-        report = members._take()
+        await until(lambda: all(client.answers >= 3 for client in clients.clients.values()))
+        report = clients._take()
         assert report.live == 2 and report.served >= 3 and report.frames >= 20
         assert running.count("mvs_key_frames_total", reason="asked") >= 4
 
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert members._take().live == 0
+        assert clients._take().live == 0
 
 
-async def test_a_member_that_is_refused_waits_and_comes_in(redis_url, tmp_path, edge, recording, monkeypatch):
+async def test_a_client_that_is_refused_waits_and_comes_in(redis_url, tmp_path, edge, recording, monkeypatch):
     monkeypatch.setattr(Busy.__init__, "__defaults__", (1.0,))
     monkeypatch.setattr(virtual_clients, "SETTLE_S", 0.0)
     async with Running(redis_url, tmp_path, max_sessions=1) as running:
-        members = Crowd(plan(running.url, recording, 2), range(2))
-        first, second = (asyncio.create_task(member.live()) for member in members.members.values())
-        await until(lambda: members._tally.refused >= 1)
+        clients = VirtualClients(plan(running.url, recording, 2), range(2))
+        first, second = (asyncio.create_task(client.live()) for client in clients.clients.values())
+        await until(lambda: clients._counters.refused >= 1)
 
-        await until(lambda: sum(member.answers for member in members.members.values()) >= 1)
-        inside = first if members.members[0].answers else second
-        outside = members.members[1 if inside is first else 0]
+        await until(lambda: sum(client.answers for client in clients.clients.values()) >= 1)
+        inside = first if clients.clients[0].answers else second
+        outside = clients.clients[1 if inside is first else 0]
         inside.cancel()
 
         await until(lambda: outside.answers >= 1)

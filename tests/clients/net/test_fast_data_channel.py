@@ -1,4 +1,4 @@
-"""Answers that come through the short way, from a real peer of aiortc's own."""
+"""Answers that come through the fast channel, from a real peer of aiortc's own."""
 
 import asyncio
 import random
@@ -19,7 +19,7 @@ MESSAGES = [bytes([number]) * size for number, size in enumerate((16_000, 5, 200
 
 @pytest.fixture
 async def pair():
-    """A peer that sends, its channel, and one that receives through the short way."""
+    """A peer that sends, its channel, and one that receives through the fast channel."""
     near, far = RTCPeerConnection(), RTCPeerConnection()
     channel = near.createDataChannel("frames", ordered=False)
     received = []
@@ -29,14 +29,14 @@ async def pair():
     await far.setLocalDescription(await far.createAnswer())
     await near.setRemoteDescription(far.localDescription)
     await until(lambda: channel.readyState == "open")
-    fast_data_channel.shorten(far.sctp)
+    fast_data_channel.attach(far.sctp)
     yield SimpleNamespace(near=near.sctp, channel=channel, far=far.sctp, received=received)
     await near.close()
     await far.close()
 
 
 def counting(monkeypatch) -> list[tuple[RTCSctpTransport, str]]:
-    """Who receives what kind of chunk from here on, the short way's data left out."""
+    """Who receives what kind of chunk from here on, the fast channel's data left out."""
     received, stock = [], RTCSctpTransport._receive_chunk
 
     async def receive_chunk(self, chunk) -> None:
@@ -120,7 +120,7 @@ def test_aiortc_would_have_done_the_same(sizes, fates):
 
 async def compare(arrivals: list[bytes]) -> None:
     stock, short = Receiver(), Receiver()
-    take = fast_data_channel.ShortWay(short.sctp).take
+    take = fast_data_channel.FastDataChannel(short.sctp).take
     for packet in arrivals:
         await stock.sctp._handle_data(packet)
         await take(packet)

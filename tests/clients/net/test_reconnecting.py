@@ -6,7 +6,7 @@ import pytest
 
 from clients.net import connection, reconnecting
 from clients.net.connection import Connection
-from clients.net.reconnecting import LastingConnection, retry_delay_s
+from clients.net.reconnecting import ReconnectingClient, retry_delay_s
 from pipeline.contract.errors import Busy, MVStylizerError
 from pipeline.styles.catalog import shipped
 from support.peers import ColourCamera, Running, until
@@ -27,12 +27,12 @@ def grids():
 
 @pytest.fixture
 def lasting_connection(grids):
-    def make(url: str) -> LastingConnection:
+    def make(url: str) -> ReconnectingClient:
         def connect():
             return Connection(url, on_grid=lambda _, grid: grids.append(grid), on_control=lambda _: None)
 
         camera = ColourCamera((90, 120, 150), (320, 240))
-        return LastingConnection(connect, camera, size=camera.size, style=shipped()[0].id)
+        return ReconnectingClient(connect, camera, size=camera.size, style=shipped()[0].id)
 
     return make
 

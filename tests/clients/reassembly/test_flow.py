@@ -23,8 +23,8 @@ def test_a_shift_is_found(name: str, x: int, y: int):
     inner = np.s_[16:-16, 16:-16]
     assert np.abs(flow.back[inner] - (x, y)).mean() < 0.25
     assert np.abs(flow.forth[inner] + (x, y)).mean() < 0.25
-    assert flow.moves[inner][..., 2].mean() > 0.97
-    np.testing.assert_allclose(flow.moves[inner][..., :2].mean((0, 1)), (x / 256, y / 144), atol=1e-3)
+    assert flow.normalized[inner][..., 2].mean() > 0.97
+    np.testing.assert_allclose(flow.normalized[inner][..., :2].mean((0, 1)), (x / 256, y / 144), atol=1e-3)
 
 
 @moving
@@ -45,7 +45,7 @@ def test_what_the_key_frame_does_not_show_is_not_valid(name: str):
 
     flow = flow_between(now, key, ESTIMATORS[name]())
 
-    assert flow.moves[50:90, 70:130, 2].mean() < 0.6 < 0.9 < flow.moves[:, 160:240, 2].mean()
+    assert flow.normalized[50:90, 70:130, 2].mean() < 0.6 < 0.9 < flow.normalized[:, 160:240, 2].mean()
 
 
 def test_an_estimate_depends_on_nothing_but_what_it_is_given():
@@ -62,7 +62,7 @@ def test_an_estimate_depends_on_nothing_but_what_it_is_given():
 def test_no_flow_is_as_if_nothing_moved():
     flow = flow_between(view(9, 8), view(0, 0), ESTIMATORS["none"]())
 
-    assert not flow.back.any() and (flow.moves[..., 2] == 1).all()
+    assert not flow.back.any() and (flow.normalized[..., 2] == 1).all()
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
@@ -83,8 +83,8 @@ def test_any_two_pictures_give_finite_moves(name: str, shape: tuple[int, int], d
 
     flow = flow_between(now, key, estimate, near=flow_between(key, now, estimate))
 
-    assert np.isfinite(flow.moves).all() and np.isfinite(flow.lookup_moves).all()
-    assert 0 <= flow.moves[..., 2].min() and flow.moves[..., 2].max() <= 1
+    assert np.isfinite(flow.normalized).all() and np.isfinite(flow.lookup_flow).all()
+    assert 0 <= flow.normalized[..., 2].min() and flow.normalized[..., 2].max() <= 1
 
 
 def test_moves_for_looking_up_are_smooth_and_smaller():
@@ -92,7 +92,7 @@ def test_moves_for_looking_up_are_smooth_and_smaller():
     back[:, 128:] = 8  # half of the picture moves
     flow = Flow(back, -back)
 
-    sharp, smooth = flow.moves[72, :, 0] * 256, flow.lookup_moves[18, :, 0] * 256
+    sharp, smooth = flow.normalized[72, :, 0] * 256, flow.lookup_flow[18, :, 0] * 256
 
     assert np.abs(np.diff(sharp)).max() == pytest.approx(8)
     assert smooth.shape == (64,) and np.abs(np.diff(smooth)).max() < 3

@@ -100,7 +100,7 @@ def test_a_step_is_shown_the_same_again(data):
 
 
 @pytest.mark.parametrize("shape", [(3, 288, 512), (3, 512, 288), (3, 20, 300)])
-def test_crops_and_whole_pictures_have_the_size_asked_for(shape, tmp_path):
+def test_crops_and_intra_frames_have_the_size_asked_for(shape, tmp_path):
     photo = torch.rand(shape)
     Image.fromarray((photo * 255).byte().permute(1, 2, 0).numpy()).save(tmp_path / "0.png")
 

@@ -45,7 +45,7 @@ def _association(dtls: Dtls, *, established: bool) -> LimitedSctpTransport:
     transport._local_verification_tag = TAG
     if not established:
         finish = transport.start(RTCSctpCapabilities(maxMessageSize=65536), 5000)
-        fast_receive.finish(finish)
+        fast_receive.run_without_suspending(finish)
         return transport
     dtls._register_data_receiver(transport)
     transport._RTCSctpTransport__started = True

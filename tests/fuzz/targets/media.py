@@ -23,9 +23,9 @@ from aiortc.rtcrtpparameters import (
 from harness import Finding, Target, in_loop
 from mutations import flipped, joined, number, of_records, records, split
 from pipeline.webrtc.media import packet_intake
-from pipeline.webrtc.media.decoder_pool import FORMATS, Handover, Stream
-from pipeline.webrtc.media.fast_receive import ShortWay
-from pipeline.webrtc.media.jitter_buffer import is_whole_picture
+from pipeline.webrtc.media.decoder_pool import FORMATS, EncodedStream, Handover
+from pipeline.webrtc.media.fast_receive import FastReceivePath
+from pipeline.webrtc.media.jitter_buffer import is_intra_frame
 from pipeline.webrtc.media.rtp import Packet, vp8_data
 from pipeline.webrtc.media.video_header import VP8_START_CODE
 from pipeline.webrtc.media.video_limits import Memory
@@ -45,7 +45,7 @@ MOST_PIXELS = 640 * 512
 async def rtp(data: bytes) -> None:
     """Packets, then a receiver report: none raises, all are answered with little, few senders are remembered."""
     dtls, receiver = await _receiver()
-    short = ShortWay(dtls, receiver)
+    short = FastReceivePath(dtls, receiver)
     for packet in split(data):
         before = len(dtls.sent)
         short.data_received(packet, 1)
@@ -58,7 +58,7 @@ async def rtp(data: bytes) -> None:
     frames = receiver._RTCRtpReceiver__decoder_queue
     while not frames.empty():
         _, frame = frames.get()
-        is_whole_picture(frame.data)
+        is_intra_frame(frame.data)
 
 
 async def rtcp(data: bytes) -> None:
@@ -117,7 +117,7 @@ def payload(data: bytes) -> None:
         depayload(H264, data)
     except ValueError:
         pass
-    is_whole_picture(data)
+    is_intra_frame(data)
 
 
 def _vp8(data: bytes) -> None:
@@ -138,8 +138,8 @@ def _vp8(data: bytes) -> None:
 async def video(data: bytes) -> None:
     """Encoded frames, VP8's (even first byte) or H.264's: pictures no larger than was said, or none."""
     codec = H264 if data[:1] and data[0] & 1 else VP8
-    turns: queue.SimpleQueue[Stream] = queue.SimpleQueue()
-    stream, track = Stream(turns, COUNTERS, Memory()), Handover(_look, lambda: MOST_PIXELS, lambda why: None)
+    turns: queue.SimpleQueue[EncodedStream] = queue.SimpleQueue()
+    stream, track = EncodedStream(turns, COUNTERS, Memory()), Handover(_inspect, lambda: MOST_PIXELS, lambda why: None)
     stream.begin(asyncio.get_running_loop(), track, threading.Event())
     for count, encoded in enumerate(split(data[1:])):
         stream.put((codec, JitterFrame(encoded, 3000 * count)))
@@ -148,7 +148,7 @@ async def video(data: bytes) -> None:
         await asyncio.sleep(0)
 
 
-def _look(picture: av.VideoFrame) -> None:
+def _inspect(picture: av.VideoFrame) -> None:
     if picture.width * picture.height > MOST_PIXELS or picture.format.name not in FORMATS:
         raise Finding(f"a picture of {picture.width}x{picture.height} in {picture.format.name}")
 

@@ -21,7 +21,7 @@ from pipeline.contract.messages import (
     TrainingSample,
     WeightSnapshot,
 )
-from pipeline.monitoring.metrics_push import Roles, Told
+from pipeline.monitoring.metrics_push import PushedMetrics, RoleCollector
 
 KINDS: tuple[type[Message], ...] = (KeyFrame, StylizedFrame, TrainingSample, RoleReport, WeightSnapshot)
 #: msgpack has no larger numbers.
@@ -67,8 +67,8 @@ def report(data: bytes) -> None:
         return
     if not all(math.isfinite(value) for value in gauges.values()):
         raise Finding("a gauge that is no number")
-    roles, registry = Roles(), CollectorRegistry()
-    roles.told = Told(gauges=gauges)
+    roles, registry = RoleCollector(), CollectorRegistry()
+    roles.pushed = PushedMetrics(gauges=gauges)
     registry.register(roles)
     generate_latest(registry)
 

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 from pipeline.contract.settings import Settings
 from pipeline.gateway.session import Session
 from pipeline.monitoring.metrics import GatewayMetrics
-from pipeline.monitoring.stream_stats import Tally
+from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.webrtc.media import fast_receive, jitter_buffer, packet_intake
 from pipeline.webrtc.media.decoder_pool import Counters
 from pipeline.webrtc.transport import hardening, sctp_window
@@ -87,7 +87,7 @@ def session(closed: list[Session] | None = None) -> Session:
         settings=replace(Settings()),
         broker=Broker(),
         executor=Inline(),
-        tally=Tally(METRICS, number=1, shown_s=0.0),
+        stats=StreamStats(METRICS, number=1, shown_s=0.0),
         find_style=lambda wanted: wanted if wanted == "dusk" else None,
         on_closed=(closed if closed is not None else []).append,
     )

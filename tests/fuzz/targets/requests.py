@@ -11,7 +11,7 @@ from harness import Finding, Target, in_loop
 from mutations import lines
 from pipeline.contract.settings import networks
 from pipeline.http.client_address import ClientAddresses
-from pipeline.http.head import Head, Refused
+from pipeline.http.head import Head, RequestRefused
 from pipeline.http.hosts import Hosts
 from pipeline.http.request_check import RequestCheck
 
@@ -23,19 +23,19 @@ SAFE_STATUSES = (400, 403, 405, 411, 413, 414, 415, 417, 421, 429, 431)
 
 
 async def head(data: bytes) -> None:
-    """Refused with a status and a sentence; or aiohttp finds the same request in it, of this length, and no other."""
+    """RequestRefused with status and sentence; or aiohttp finds the same request in it, of this length."""
     try:
         found = Head.parse(data)
-    except Refused as error:
+    except RequestRefused as error:
         return _check(error)
     try:
         CHECK.admit(found, "127.0.0.1", 0.0)
-    except Refused as error:
+    except RequestRefused as error:
         _check(error)
     _same(found, data)
 
 
-def _check(error: Refused) -> None:
+def _check(error: RequestRefused) -> None:
     if error.status not in SAFE_STATUSES or not 0 < len(error.sentence) < 200 or not error.reason:
         raise Finding(f"refused with {error.status} and {error.sentence!r:.40}") from None
 

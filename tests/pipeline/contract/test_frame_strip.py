@@ -48,8 +48,8 @@ def test_a_block_that_is_neither_dark_nor_bright_is_no_bit(level):
 
 
 def believed(*frame_ids: int) -> list[bool]:
-    ids = frame_strip.ForwardIds()
-    return [ids.believe(frame_id) for frame_id in frame_ids]
+    ids = frame_strip.MonotonicIdFilter()
+    return [ids.accept(frame_id) for frame_id in frame_ids]
 
 
 def test_ids_that_go_forward_are_believed_across_the_wrap_and_over_gaps():

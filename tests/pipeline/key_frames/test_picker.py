@@ -24,13 +24,13 @@ def picker():
 
 
 def test_the_first_readable_frame_is_picked_under_its_own_id(picker):
-    picked = picker.look(frame(4711), now_s=0.0)
+    picked = picker.inspect(frame(4711), now_s=0.0)
 
     assert (picked.frame_id, picked.reason, picked.strip_rows) == (4711, "first", 16)
 
 
 def test_the_picture_has_no_strip_and_fits_the_limit(picker):
-    picture = decode_image(picker.look(frame(1), now_s=0.0).jpeg())
+    picture = decode_image(picker.inspect(frame(1), now_s=0.0).jpeg())
 
     assert picture.shape == (288, KEY_FRAME_SIDE_PX, 3)
     assert picture.min() > 110 and picture.max() < 130
@@ -55,14 +55,14 @@ def test_a_frame_that_is_nothing_but_its_strip_is_no_key_frame(height):
     shown = av.VideoFrame.from_ndarray(np.repeat(rows[..., None], 3, 2), format="rgb24").reformat(format="yuv420p")
     picker = KeyFramePicker(picture_height=2)
 
-    assert picker.look(shown, now_s=0.0) is None
+    assert picker.inspect(shown, now_s=0.0) is None
     assert picker.unreadable == 1
 
 
 def test_a_frame_that_was_scaled_down_on_the_way_is_read_and_cropped(picker):
     small = frame(77).reformat(width=320, height=188)
 
-    picked = picker.look(small, now_s=0.0)
+    picked = picker.inspect(small, now_s=0.0)
 
     assert picked.frame_id == 77
     assert decode_image(picked.jpeg()).shape == (180, 320, 3)
@@ -71,27 +71,27 @@ def test_a_frame_that_was_scaled_down_on_the_way_is_read_and_cropped(picker):
 def test_a_frame_without_a_strip_is_counted_and_never_picked(picker):
     bare = av.VideoFrame.from_ndarray(np.full((376, 640, 3), 99, np.uint8), format="rgb24").reformat(format="yuv420p")
 
-    assert picker.look(bare, now_s=0.0) is None
+    assert picker.inspect(bare, now_s=0.0) is None
     assert picker.unreadable == 1
 
 
 def test_two_are_in_flight_at_most(picker):
-    picked = [picker.look(frame(i), now_s=i * 0.6) for i in range(3)]
+    picked = [picker.inspect(frame(i), now_s=i * 0.6) for i in range(3)]
 
     assert [bool(p) for p in picked] == [True, True, False]
 
 
 def test_nothing_is_picked_while_an_answer_waits_to_be_sent(picker):
-    picker.look(frame(0), now_s=0.0)
+    picker.inspect(frame(0), now_s=0.0)
     picker.answered(0, now_s=0.1)
 
-    assert picker.look(frame(1), now_s=5.0, can_send=False) is None
-    assert picker.look(frame(2), now_s=5.1).reason == "interval"
+    assert picker.inspect(frame(1), now_s=5.0, can_send=False) is None
+    assert picker.inspect(frame(2), now_s=5.1).reason == "interval"
 
 
 def test_a_newer_answer_ends_the_wait_for_older_ones(picker):
-    picker.look(frame(0), now_s=0.0)
-    picker.look(frame(1), now_s=0.6)
+    picker.inspect(frame(0), now_s=0.0)
+    picker.inspect(frame(1), now_s=0.6)
 
     assert picker.answered(1, now_s=0.7) == pytest.approx(0.1)
     assert picker.answered(0, now_s=0.8) is None
@@ -100,41 +100,41 @@ def test_a_newer_answer_ends_the_wait_for_older_ones(picker):
 
 @pytest.mark.parametrize("first", [10, 65534])
 def test_a_frame_that_was_asked_for_by_its_id_is_picked_and_none_before_it(picker, first):
-    picker.look(frame(first), now_s=0.0)
+    picker.inspect(frame(first), now_s=0.0)
     picker.answered(first, now_s=0.1)
     picker.ask((first + 3) % 65536)
 
-    picked = [picker.look(frame((first + n) % 65536), now_s=0.2 + n / 30) for n in range(1, 5)]
+    picked = [picker.inspect(frame((first + n) % 65536), now_s=0.2 + n / 30) for n in range(1, 5)]
 
     assert [p and (p.frame_id, p.reason) for p in picked] == [None, None, ((first + 3) % 65536, "asked"), None]
 
 
 def test_no_interval_ends_before_a_frame_that_was_asked_for(picker):
-    picker.look(frame(1), now_s=0.0)
+    picker.inspect(frame(1), now_s=0.0)
     picker.answered(1, now_s=0.1)
     picker.ask(4)
 
-    assert [picker.look(frame(n), now_s=0.5 + n / 30) for n in (2, 3)] == [None, None]
-    assert picker.look(frame(4), now_s=0.7).reason == "asked"
-    assert picker.look(frame(5), now_s=1.8).reason == "interval"
+    assert [picker.inspect(frame(n), now_s=0.5 + n / 30) for n in (2, 3)] == [None, None]
+    assert picker.inspect(frame(4), now_s=0.7).reason == "asked"
+    assert picker.inspect(frame(5), now_s=1.8).reason == "interval"
 
 
 def test_a_frame_that_never_comes_holds_no_interval_back_for_long(picker):
-    picker.look(frame(1), now_s=0.0)
+    picker.inspect(frame(1), now_s=0.0)
     picker.answered(1, now_s=0.1)
     picker.ask(30_000)
 
-    reasons = [picked and picked.reason for picked in (picker.look(frame(n), now_s=n / 4) for n in (2, 3, 4, 5))]
+    reasons = [picked and picked.reason for picked in (picker.inspect(frame(n), now_s=n / 4) for n in (2, 3, 4, 5))]
 
     assert reasons == [None, None, "interval", None]
 
 
 def test_the_first_frame_after_one_that_was_lost_is_picked_in_its_place(picker):
-    picker.look(frame(1), now_s=0.0)
+    picker.inspect(frame(1), now_s=0.0)
     picker.ask(3)
 
-    assert picker.look(frame(2), now_s=0.2) is None
-    assert picker.look(frame(4), now_s=0.3).frame_id == 4
+    assert picker.inspect(frame(2), now_s=0.2) is None
+    assert picker.inspect(frame(4), now_s=0.3).frame_id == 4
 
 
 def test_an_answer_nobody_asked_for_is_none(picker):
@@ -142,12 +142,12 @@ def test_an_answer_nobody_asked_for_is_none(picker):
 
 
 def test_late_key_frames_give_their_places_back(picker):
-    picker.look(frame(0), now_s=0.0)
-    picker.look(frame(1), now_s=0.6)
+    picker.inspect(frame(0), now_s=0.0)
+    picker.inspect(frame(1), now_s=0.6)
 
     assert picker.expired(DEADLINE_S) == []
     assert picker.expired(DEADLINE_S + 0.1) == [0]
-    assert picker.look(frame(2), now_s=DEADLINE_S + 0.1).frame_id == 2
+    assert picker.inspect(frame(2), now_s=DEADLINE_S + 0.1).frame_id == 2
 
 
 def timed(frame_id: int, captured_s: float) -> av.VideoFrame:
@@ -160,7 +160,7 @@ def picked_ids(picker: KeyFramePicker, arrivals: list[tuple[int, float]]) -> lis
     """Of frames 30 a second, given with when they come; each is answered at once."""
     ids = []
     for number, now_s in arrivals:
-        if picked := picker.look(timed(number, number / 30), now_s):
+        if picked := picker.inspect(timed(number, number / 30), now_s):
             ids.append(picked.frame_id)
             picker.forget(picked.frame_id)
     return ids

@@ -9,10 +9,10 @@ from pipeline.key_frames.selector import (
     CUT_LEVELS,
     CUT_SHARE,
     LOOK_SIDE_PX,
-    Glance,
+    FrameThumbnail,
     KeyFrameSelector,
     is_cut,
-    unseen_share,
+    uncovered_fraction,
 )
 
 #: Two pictures of one room, a third of a brighter room, and the first in other colours.
@@ -22,17 +22,17 @@ VISITOR[20:80, 40:80] = 220
 BRIGHT = 255 - ROOM
 
 
-def glance(y: np.ndarray, u: int = 128, v: int = 128) -> Glance:
+def thumbnail(y: np.ndarray, u: int = 128, v: int = 128) -> FrameThumbnail:
     chroma = [np.full((y.shape[0] // 2, y.shape[1] // 2), level, np.uint8) for level in (u, v)]
-    return Glance.at(y, *chroma)
+    return FrameThumbnail.at(y, *chroma)
 
 
-STILL, ENTERED, OTHER, RECOLOURED = glance(ROOM), glance(VISITOR), glance(BRIGHT), glance(ROOM, 90, 170)
+STILL, ENTERED, OTHER, RECOLOURED = thumbnail(ROOM), thumbnail(VISITOR), thumbnail(BRIGHT), thumbnail(ROOM, 90, 170)
 GLANCES = [STILL, ENTERED, OTHER, RECOLOURED]
 
 
-def reasons(selector: KeyFrameSelector, frames: list[Glance], fps: float = 30, in_flight: int = 0) -> list:
-    return [selector.decide(now=i / fps, glance=frame, in_flight=in_flight) for i, frame in enumerate(frames)]
+def reasons(selector: KeyFrameSelector, frames: list[FrameThumbnail], fps: float = 30, in_flight: int = 0) -> list:
+    return [selector.decide(now=i / fps, thumbnail=frame, in_flight=in_flight) for i, frame in enumerate(frames)]
 
 
 # what the pictures say
@@ -49,36 +49,40 @@ def test_brightness_and_colour_both_tell_a_cut():
 def test_the_short_answer_is_the_histograms_own(before, after, contrast, seed):
     """Pixels that hardly moved are not looked at further; that never hides a cut."""
     noise = np.random.default_rng(seed).integers(-contrast, contrast + 1, (2, 36, 64))
-    one, other = (glance(np.clip(level + more, 0, 255).astype(np.uint8)) for level, more in zip((before, after), noise))
+    one, other = (
+        thumbnail(np.clip(level + more, 0, 255).astype(np.uint8)) for level, more in zip((before, after), noise)
+    )
 
     change = one.histograms - other.histograms
     moved = np.abs(change).sum(1) / 2 > CUT_SHARE, np.abs(change.cumsum(1)).sum(1) * 8 > CUT_LEVELS + 1e-9
     assert is_cut(one, other) == np.logical_and(*moved).any()
 
 
-def test_what_was_not_there_is_unseen():
-    assert unseen_share(STILL, STILL) == 0
-    assert unseen_share(STILL, ENTERED) == pytest.approx(60 * 40 / ROOM.size, abs=0.02)
-    assert unseen_share(STILL, OTHER) > 0.8
+def test_what_was_not_there_is_uncovered():
+    assert uncovered_fraction(STILL, STILL) == 0
+    assert uncovered_fraction(STILL, ENTERED) == pytest.approx(60 * 40 / ROOM.size, abs=0.02)
+    assert uncovered_fraction(STILL, OTHER) > 0.8
 
 
 def test_a_shift_within_a_cell_is_seen():
-    assert unseen_share(STILL, glance(np.roll(ROOM, 1, 0))) == 0
+    assert uncovered_fraction(STILL, thumbnail(np.roll(ROOM, 1, 0))) == 0
 
 
 @pytest.mark.parametrize("level", range(1, 254))
 def test_a_coders_noise_in_a_flat_picture_is_neither_cut_nor_news(level):
     noise = np.random.default_rng(level).integers(-2, 3, (90, 160))
-    flat, noisy = (glance(np.clip(level + more, 0, 255).astype(np.uint8), level, level) for more in (0 * noise, noise))
-    refined = glance(np.full((90, 160), level + 2, np.uint8), max(0, level - 7), min(255, level + 7))
+    flat, noisy = (
+        thumbnail(np.clip(level + more, 0, 255).astype(np.uint8), level, level) for more in (0 * noise, noise)
+    )
+    refined = thumbnail(np.full((90, 160), level + 2, np.uint8), max(0, level - 7), min(255, level + 7))
 
     for other in (noisy, refined):
         assert not is_cut(flat, other)
-        assert unseen_share(flat, other) == 0
+        assert uncovered_fraction(flat, other) == 0
 
 
-def test_a_picture_of_another_shape_is_all_unseen():
-    assert unseen_share(STILL, glance(np.ascontiguousarray(ROOM.T))) == 1
+def test_a_picture_of_another_shape_is_all_uncovered():
+    assert uncovered_fraction(STILL, thumbnail(np.ascontiguousarray(ROOM.T))) == 1
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 5), (90, 160), (1280, 720), (376, 640), (2, 640)])
@@ -86,22 +90,22 @@ def test_any_size_becomes_a_small_picture_whose_shares_sum_to_one(shape):
     y = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     u = y[: (shape[0] + 1) // 2, : (shape[1] + 1) // 2]
 
-    seen = Glance.at(y, u, u)
+    seen = FrameThumbnail.at(y, u, u)
 
     assert max(seen.luma.shape) == LOOK_SIDE_PX
     assert seen.histograms.sum(1) == pytest.approx([1, 1, 1])
-    assert unseen_share(seen, seen) == 0
+    assert uncovered_fraction(seen, seen) == 0
 
 
 def test_a_cell_is_one_of_the_grid_that_the_network_makes():
-    assert glance(np.zeros((360, 640), np.uint8)).seen.size == (LOOK_SIDE_PX // CELL_PX) * 9 * 8
+    assert thumbnail(np.zeros((360, 640), np.uint8)).seen.size == (LOOK_SIDE_PX // CELL_PX) * 9 * 8
 
 
 # one key frame after the other
 
 
 def test_the_first_frame_is_a_key_frame():
-    assert KeyFrameSelector().decide(now=100.0, glance=STILL) == "first"
+    assert KeyFrameSelector().decide(now=100.0, thumbnail=STILL) == "first"
 
 
 def test_a_still_scene_gets_one_key_frame_an_interval():
@@ -110,16 +114,16 @@ def test_a_still_scene_gets_one_key_frame_an_interval():
     assert [i for i, reason in enumerate(found) if reason] == [0, 15, 30, 45, 60]
 
 
-def test_unseen_cells_bring_the_next_key_frame_forward():
-    assert reasons(KeyFrameSelector(), [STILL] * 7 + [ENTERED] * 7)[1:] == [None] * 6 + ["unseen"] + [None] * 6
+def test_uncovered_cells_bring_the_next_key_frame_forward():
+    assert reasons(KeyFrameSelector(), [STILL] * 7 + [ENTERED] * 7)[1:] == [None] * 6 + ["uncovered"] + [None] * 6
 
 
-def test_unseen_cells_wait_for_an_answer_that_may_show_them():
+def test_uncovered_cells_wait_for_an_answer_that_may_show_them():
     selector = KeyFrameSelector()
-    selector.decide(now=0.0, glance=STILL)
+    selector.decide(now=0.0, thumbnail=STILL)
 
-    assert selector.decide(now=0.2, glance=ENTERED, in_flight=1) is None
-    assert selector.decide(now=0.3, glance=ENTERED, in_flight=0) == "unseen"
+    assert selector.decide(now=0.2, thumbnail=ENTERED, in_flight=1) is None
+    assert selector.decide(now=0.3, thumbnail=ENTERED, in_flight=0) == "uncovered"
 
 
 @pytest.mark.parametrize("fps", [24, 30, 60])
@@ -134,22 +138,22 @@ def test_a_cut_is_at_most_two_frames_late_wherever_it_falls(fps, changed):
 
 def test_backlog_stretches_the_interval():
     selector = KeyFrameSelector(max_interval=0.5, max_in_flight=2)
-    selector.decide(now=0.0, glance=STILL)
+    selector.decide(now=0.0, thumbnail=STILL)
 
-    assert selector.decide(now=5.0, glance=STILL, in_flight=2) is None
-    assert selector.decide(now=5.1, glance=STILL, in_flight=1) == "interval"
+    assert selector.decide(now=5.0, thumbnail=STILL, in_flight=2) is None
+    assert selector.decide(now=5.1, thumbnail=STILL, in_flight=1) == "interval"
 
 
 def test_a_file_is_counted_in_frames_and_nothing_waits():
     selector = KeyFrameSelector.for_file(20)
     frames = [STILL] * 30 + [ENTERED] * 4 + [OTHER] + [STILL] * 2
 
-    found = {i: reason for i, frame in enumerate(frames) if (reason := selector.decide(now=i, glance=frame))}
+    found = {i: reason for i, frame in enumerate(frames) if (reason := selector.decide(now=i, thumbnail=frame))}
 
-    assert found == {0: "first", 20: "interval", 30: "unseen", 34: "cut", 35: "cut"}
+    assert found == {0: "first", 20: "interval", 30: "uncovered", 34: "cut", 35: "cut"}
 
 
-class Stream(RuleBasedStateMachine):
+class SelectorMachine(RuleBasedStateMachine):
     """Any frames, requests and backlog: what holds for each decision, and that a twin decides the same."""
 
     @initialize()
@@ -171,7 +175,7 @@ class Stream(RuleBasedStateMachine):
     @rule(step=st.floats(0.001, 0.2), frame=st.sampled_from(GLANCES))
     def frame(self, step, frame):
         self.now += step
-        told = {"now": self.now, "glance": frame, "in_flight": self.in_flight}
+        told = {"now": self.now, "thumbnail": frame, "in_flight": self.in_flight}
         reason = self.selector.decide(**told)
         assert reason == self.twin.decide(**told)
         if reason:
@@ -187,7 +191,7 @@ class Stream(RuleBasedStateMachine):
             waited = self.now - self.last
             assert waited >= (self.selector.cut_interval if reason == "cut" else self.selector.min_interval)
             assert reason != "interval" or waited >= self.selector.max_interval
-            assert reason != "unseen" or (self.in_flight == 0 and frame is not self.key)
+            assert reason != "uncovered" or (self.in_flight == 0 and frame is not self.key)
             assert reason not in ("style", "asked") or self.asked
         self.last, self.key, self.asked = self.now, frame, False
 
@@ -198,14 +202,14 @@ class Stream(RuleBasedStateMachine):
             assert not (self.asked and self.now - self.last >= self.selector.min_interval)
 
 
-TestStream = Stream.TestCase
+TestStream = SelectorMachine.TestCase
 
 
 @given(st.lists(st.floats(0.001, 0.2), min_size=1, max_size=80), st.sampled_from(GLANCES))
 def test_identical_frames_never_trigger_early(steps, frame):
     selector = KeyFrameSelector()
 
-    found = [selector.decide(now=now, glance=frame) for now in np.cumsum(steps)]
+    found = [selector.decide(now=now, thumbnail=frame) for now in np.cumsum(steps)]
 
     assert set(found) <= {"first", "interval", None}
     assert found[0] == "first" and found.count("first") == 1

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pipeline.contract.messages import StylizedFrame
 from pipeline.monitoring.metrics import AggregatorMetrics, GatewayMetrics, TrainerMetrics, WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
-from pipeline.monitoring.stream_stats import Tally
+from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import connect
 from support.paths import ROOT
 from support.peers import Running
@@ -33,8 +33,8 @@ async def exported(redis_url, tmp_path) -> dict[str, set[str]]:
         worker.model.info({"version": "v"})
         with connect(redis_url) as connection:
             for role, metrics in (("stylize", worker), ("train", trainer), ("aggregate", aggregator)):
-                Reporter(connection, role, metrics.registry).tell()
-        await running.gateway.watch.tick()
+                Reporter(connection, role, metrics.registry).push()
+        await running.gateway.watch.sample()
         async with running.http.get("/metrics") as response:
             families = list(text_string_to_metric_families(await response.text()))
     samples = [sample for family in families for sample in family.samples]
@@ -44,13 +44,13 @@ async def exported(redis_url, tmp_path) -> dict[str, set[str]]:
 
 def something_happens(metrics: GatewayMetrics) -> None:
     for number in range(100):  # streams come and go, and leave no series behind
-        tally = Tally(metrics, number=number, shown_s=0.0)
-        tally.frame()
-        tally.picked("first")
-        tally.answered(ANSWER, 0.1, 1.0)
-        tally.dropped("deadline")
-        tally.lost("late")
-        tally.network(9, 9)
+        stats = StreamStats(metrics, number=number, shown_s=0.0)
+        stats.frame()
+        stats.picked("first")
+        stats.answered(ANSWER, 0.1, 1.0)
+        stats.dropped("deadline")
+        stats.lost("late")
+        stats.network(9, 9)
     metrics.frames_dropped.labels("strip").inc()
     metrics.offers_refused.labels("Busy").inc()
 

@@ -6,7 +6,7 @@ from pipeline.monitoring import metrics
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.queues.redis_errors import REASONS
 
-#: Where a reason is named: labels("x"), tally.lost("x"), self._drop(frame_id, "x").
+#: Where a reason is named: labels("x"), stats.lost("x"), self._drop(frame_id, "x").
 NAMED = re.compile(r'(?:labels|lost|dropped|_drop|Unfit)\((?:[\w.]+, )?"(\w+)"\)')
 
 
@@ -25,7 +25,7 @@ def test_every_reason_is_there_before_its_first_count():
     assert counters() == {
         "mvs_frames_dropped_total": set(metrics.FRAME_DROPS),
         "mvs_streams_refused_total": {"size", "memory", "changes"},
-        "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "unseen"},
+        "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "uncovered"},
         "mvs_key_frames_dropped_total": {"deadline", "error", "redis"},
         "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable", "surprise"},
         "mvs_redis_errors_total": set(REASONS),

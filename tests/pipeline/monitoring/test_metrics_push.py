@@ -13,7 +13,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import MAX_BYTES, RoleReport
 from pipeline.monitoring.metrics import TrainerMetrics, WorkerMetrics
-from pipeline.monitoring.metrics_push import MOST_MODELS, Reporter, Roles, key, parsed, read
+from pipeline.monitoring.metrics_push import MOST_MODELS, Reporter, RoleCollector, key, parsed, read
 from pipeline.queues.broker import connect
 from pipeline.queues.counters import count
 from support.redis_process import RedisServer
@@ -27,9 +27,9 @@ def connection(redis_url):
 
 def shown(connection) -> dict[str, float]:
     """What a gateway's /metrics says of other roles, by sample."""
-    roles, registry = Roles(), CollectorRegistry()
+    roles, registry = RoleCollector(), CollectorRegistry()
     registry.register(roles)
-    roles.told = read(connection)
+    roles.pushed = read(connection)
     families = text_string_to_metric_families(generate_latest(registry).decode())
     return {key(sample): sample.value for family in families for sample in family.samples}
 
@@ -41,8 +41,8 @@ def test_counters_of_two_workers_add_up_and_outlive_one_of_them(connection):
         worker.handled["answered"].inc(3)
         worker.busy_seconds.inc(seconds)
         worker.model.info({"version": "abc"})
-        reporter.tell()
-        reporter.tell()  # nothing is counted twice
+        reporter.push()
+        reporter.push()  # nothing is counted twice
     both = shown(connection)
     connection.delete(redis_keys.role(reporters[0]._name))  # as its time to live does
     one = shown(connection)
@@ -64,10 +64,10 @@ def test_what_was_counted_while_redis_was_away_is_told_afterwards(tmp_path):
         trainer.images.inc(8)
         server.stop()
         with pytest.raises(Exception, match="onnect"):
-            reporter.tell()
+            reporter.push()
         trainer.images.inc(8)
         server.start()
-        reporter.tell()
+        reporter.push()
 
         assert shown(connection)["mvs_training_images_total"] == 16
     server.stop()
@@ -111,7 +111,7 @@ def test_a_counter_that_holds_no_number_is_not_shown_and_counts_again(connection
 
     before = shown(connection)["mvs_training_images_total"]
     for _ in range(3):
-        reporter.tell()
+        reporter.push()
 
     assert (before, shown(connection)["mvs_training_images_total"]) == (0, 8)  # once, not each second
 
@@ -124,7 +124,7 @@ def test_one_counter_that_holds_no_number_keeps_no_other_from_counting(connectio
     trainer.images.inc(8)
 
     for _ in range(3):
-        reporter.tell()
+        reporter.push()
 
     assert shown(connection)["mvs_training_images_total"] == 8
     assert shown(connection)['mvs_training_loss_sum{"when": "after"}'] == 0.5
@@ -137,7 +137,7 @@ def test_what_a_role_itself_took_for_no_number_is_not_told(connection):
     trainer.samples.set(float("inf"))
     trainer.images.inc(8)
 
-    reporter.tell()
+    reporter.push()
 
     assert shown(connection)["mvs_training_images_total"] == 8
     assert shown(connection)["mvs_training_samples"] == 0
@@ -224,15 +224,15 @@ def test_whatever_stands_in_redis_costs_little_and_what_is_told_comes_through(co
     trainer.images.inc(8)
     trainer.samples.set(5)
     reporter = Reporter(connection, "train", trainer.registry)
-    reporter.tell()
-    reporter.tell()
+    reporter.push()
+    reporter.push()
     after = shown(connection)
     assert (after["mvs_training_images_total"], after["mvs_training_samples"]) == (8, 5)
 
 
 def test_a_report_expires_and_names_do_not_pile_up(connection):
     for _ in range(3):
-        Reporter(connection, "train", CollectorRegistry()).tell()
+        Reporter(connection, "train", CollectorRegistry()).push()
 
     assert 0 < connection.ttl(redis_keys.ROLES) <= redis_keys.ROLES_TTL_S
     for name in connection.smembers(redis_keys.ROLES):

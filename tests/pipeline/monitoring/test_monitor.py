@@ -63,8 +63,8 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
         worker, aggregator = WorkerMetrics(), AggregatorMetrics()
         worker.model.info({"version": "abcdef"})
         aggregator.round.set(4)
-        Reporter(connection, "stylize", worker.registry).tell()
-        Reporter(connection, "aggregate", aggregator.registry).tell()
+        Reporter(connection, "stylize", worker.registry).push()
+        Reporter(connection, "aggregate", aggregator.registry).push()
         for version in (0, 3, 4, 4):
             weights = b"%d" % version
             snapshot = WeightSnapshot.of(
@@ -77,7 +77,7 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
             )
             Snapshots(connection).publish_global(snapshot, weights)
 
-    found = await reached(running, lambda s: s["models"])
+    found = await reached(running, lambda s: s["models"] and len(s["rounds"]) == 2)
 
     assert found["models"] == {"abcdef": 1}
     assert [r["version"] for r in found["rounds"]] == [3, 4] and found["rounds"][0]["images"] == 240
@@ -108,7 +108,7 @@ async def test_without_redis_the_page_goes_on_and_counters_do_not_fall(tmp_path)
         with connect(server.url) as connection:
             metrics = WorkerMetrics()
             metrics.busy_seconds.inc(5)
-            Reporter(connection, "stylize", metrics.registry).tell()
+            Reporter(connection, "stylize", metrics.registry).push()
         await reached(running, lambda s: s["models"] == {} and s["roles"][1]["processes"])
         server.stop()
 
@@ -129,10 +129,10 @@ async def test_a_cloud_that_is_away_is_shown_as_it_was_last(redis_url, tmp_path)
         with connect(cloud.url) as connection:
             metrics = AggregatorMetrics()
             metrics.round.set(4)
-            Reporter(connection, "aggregate", metrics.registry).tell()
+            Reporter(connection, "aggregate", metrics.registry).push()
         before = await reached(running, lambda s: s["roles"][3]["processes"])
         cloud.stop()
-        await running.gateway.watch.tick()
+        await running.gateway.watch.sample()
         after = await state(running)
 
     assert before["roles"][3]["details"]["round"] == after["roles"][3]["details"]["round"] == 4

@@ -1,4 +1,4 @@
-"""What the operators' page is told, of ticks made by hand."""
+"""What the operators' page is told, of samples made by hand."""
 
 import json
 import math
@@ -10,19 +10,31 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 
 from pipeline.monitoring.metrics import STAGES
-from pipeline.monitoring.metrics_push import Told
+from pipeline.monitoring.metrics_push import PushedMetrics
 from pipeline.monitoring.monitor import buckets
-from pipeline.monitoring.status import MINUTE_TICKS, TICKS, Board, Reading, Round, Stream, Tick, alerts, quantile
+from pipeline.monitoring.status import (
+    MINUTE_SAMPLES,
+    SAMPLES,
+    Board,
+    GlobalModel,
+    RedisState,
+    Sample,
+    StreamState,
+    alerts,
+    quantile,
+)
 
-STREAM = Stream(3, "Dusk", (640, 360), frames=0, key_frames=4, answers=3, in_flight=1, drops={"late": 1}, age_s=0.4)
+STREAM = StreamState(
+    3, "Dusk", (640, 360), frames=0, key_frames=4, answers=3, in_flight=1, drops={"late": 1}, age_s=0.4
+)
 NO_STAGES = dict.fromkeys(STAGES, (0.0, 0))
-FINE = Reading(answers=True, ready=True, queue=0)
+FINE = RedisState(answers=True, ready=True, queue=0)
 
 
-def tick(at_s: float = 0.0, **values: object) -> Tick:
+def sample(at_s: float = 0.0, **values: object) -> Sample:
     empty = {1.0: 0, math.inf: 0}
     plain = dict(
-        reading=FINE,
+        redis_state=FINE,
         streams=[],
         frames=0,
         answers=0,
@@ -32,16 +44,16 @@ def tick(at_s: float = 0.0, **values: object) -> Tick:
         cpu_s=0.0,
         memory_bytes=0,
     )
-    return Tick(at_s=at_s, **(plain | values))
+    return Sample(at_s=at_s, **(plain | values))
 
 
-def told(counts: dict | None = None, gauges: dict | None = None) -> Reading:
-    return replace(FINE, told=Told(counts or {}, gauges or {}))
+def told(counts: dict | None = None, gauges: dict | None = None) -> RedisState:
+    return replace(FINE, pushed=PushedMetrics(counts or {}, gauges or {}))
 
 
-def board(*ticks: Tick) -> Board:
+def board(*samples: Sample) -> Board:
     board = Board()
-    for each in ticks:
+    for each in samples:
         board.add(each)
     return board
 
@@ -51,26 +63,28 @@ def test_before_the_first_tick_there_is_nothing_to_show():
 
 
 def test_all_of_it_is_json():
-    ticks = [tick(i, streams=[STREAM], reading=replace(FINE, rounds=[Round(1, 9, 0.5, 0.4)])) for i in range(3)]
+    samples = [
+        sample(i, streams=[STREAM], redis_state=replace(FINE, rounds=[GlobalModel(1, 9, 0.5, 0.4)])) for i in range(3)
+    ]
 
-    assert json.loads(json.dumps(board(*ticks).state()))["rounds"] == [
+    assert json.loads(json.dumps(board(*samples).state()))["rounds"] == [
         {"version": 1, "images": 9, "loss_before": 0.5, "loss_after": 0.4}
     ]
 
 
 def test_rates_are_of_the_last_seconds():
-    ticks = [tick(i, frames=(90 if i < 50 else 30) * i, cpu_s=0.25 * i) for i in range(60)]
+    samples = [sample(i, frames=(90 if i < 50 else 30) * i, cpu_s=0.25 * i) for i in range(60)]
 
-    state = board(*ticks).state()
+    state = board(*samples).state()
 
     assert state["figures"]["fps"] == 30
     assert state["roles"][0] == {"role": "gateway", "processes": 1, "cpu": 0.25, "memory_bytes": 0, "details": {}}
 
 
 def test_a_streams_frames_count_from_when_it_came():
-    ticks = [tick(i, streams=[replace(STREAM, frames=25 * i)] if i >= 58 else []) for i in range(60)]
+    samples = [sample(i, streams=[replace(STREAM, frames=25 * i)] if i >= 58 else []) for i in range(60)]
 
-    (stream,) = board(*ticks).state()["streams"]
+    (stream,) = board(*samples).state()["streams"]
 
     assert stream["fps"] == 25 and stream["number"] == 3 and stream["drops"] == {"late": 1}
 
@@ -78,19 +92,19 @@ def test_a_streams_frames_count_from_when_it_came():
 def test_stages_are_means_of_the_last_minute():
     old = {stage: (100.0, 100) for stage in STAGES}
     new = {stage: (100.0 + 0.03, 103) for stage in STAGES}
-    before = [tick(i, stages=NO_STAGES) for i in range(5)] + [tick(5, stages=old)]
-    ticks = [*before, *(tick(6 + i, stages=new) for i in range(MINUTE_TICKS))]
+    before = [sample(i, stages=NO_STAGES) for i in range(5)] + [sample(5, stages=old)]
+    samples = [*before, *(sample(6 + i, stages=new) for i in range(MINUTE_SAMPLES))]
 
-    assert board(*ticks).state()["stages_ms"] == dict.fromkeys(STAGES, 10.0)
-    assert board(*ticks[-3:]).state()["stages_ms"] == {}
+    assert board(*samples).state()["stages_ms"] == dict.fromkeys(STAGES, 10.0)
+    assert board(*samples[-3:]).state()["stages_ms"] == {}
 
 
 def test_the_history_has_an_end():
-    kept = board(*(tick(i, answers=2 * i) for i in range(3 * TICKS)))
+    kept = board(*(sample(i, answers=2 * i) for i in range(3 * SAMPLES)))
 
     history = kept.state()["history"]
 
-    assert len(history["queue"]) == len(history["key_frames_per_s"]) == len(history["oldest_s"]) == TICKS
+    assert len(history["queue"]) == len(history["key_frames_per_s"]) == len(history["oldest_s"]) == SAMPLES
     assert set(history["key_frames_per_s"]) == {2}
 
 
@@ -103,9 +117,11 @@ def test_roles_show_what_they_told():
         "mvs_round": 7,
     }
     answered = 'mvs_edge_key_frames_total{"outcome": "answered"}'
-    ticks = [tick(i, reading=told({answered: 6 * i, "mvs_edge_busy_seconds_total": 0.2 * i}, gauges)) for i in range(9)]
+    samples = [
+        sample(i, redis_state=told({answered: 6 * i, "mvs_edge_busy_seconds_total": 0.2 * i}, gauges)) for i in range(9)
+    ]
 
-    state = board(*ticks).state()
+    state = board(*samples).state()
     roles = {role["role"]: role for role in state["roles"]}
 
     assert roles["stylize"]["processes"] == 2 and roles["train"]["processes"] == 0
@@ -117,17 +133,17 @@ def test_roles_show_what_they_told():
 def test_a_redis_that_began_anew_is_no_negative_work():
     answered = 'mvs_edge_key_frames_total{"outcome": "answered"}'
 
-    state = board(tick(0, reading=told({answered: 500})), tick(1, reading=told({answered: 2}))).state()
+    state = board(sample(0, redis_state=told({answered: 500})), sample(1, redis_state=told({answered: 2}))).state()
 
     assert state["roles"][1]["details"]["key_frames_per_s"] == 0
 
 
 @pytest.mark.parametrize(
-    ("reading", "streams", "lag_s", "beginning"),
+    ("redis_state", "streams", "lag_s", "beginning"),
     [
         (FINE, [STREAM], 0.004, None),
         (FINE, [], None, None),
-        (Reading(), [], 0.004, "Redis does not answer"),
+        (RedisState(), [], 0.004, "Redis does not answer"),
         (replace(FINE, ready=False), [], None, "No edge worker is warm"),
         (replace(FINE, queue=40), [], None, "40 key frames wait in the queue"),
         (FINE, [replace(STREAM, age_s=3.0), STREAM], None, "One stream waits for more than 2.5 s"),
@@ -135,8 +151,8 @@ def test_a_redis_that_began_anew_is_no_negative_work():
         (FINE, [], 0.12, "The gateway is short of processor: its timers are 120 ms late"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_sentence(reading, streams, lag_s, beginning):
-    found = alerts(tick(reading=reading, streams=streams), lag_s)
+def test_what_is_wrong_is_said_in_a_sentence(redis_state, streams, lag_s, beginning):
+    found = alerts(sample(redis_state=redis_state, streams=streams), lag_s)
 
     assert len(found) == bool(beginning)
     assert all(sentence.startswith(beginning) and sentence.endswith(".") for sentence in found)

@@ -53,6 +53,6 @@ def test_codec_takes_the_files_own_intra_frames(tmp_path: Path):
 def test_key_frames_are_never_farther_apart_than_memory_allows():
     frames = grey(1) * (2 * MAX_INTERVAL + 2)
 
-    keys = [now.index for now in marked(frames, lambda frame, glance, since: False) if now.key]
+    keys = [now.index for now in marked(frames, lambda frame, thumbnail, since: False) if now.key]
 
     assert keys == [0, MAX_INTERVAL, 2 * MAX_INTERVAL]

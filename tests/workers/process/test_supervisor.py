@@ -13,7 +13,7 @@ from support.paths import ROOT
 from support.peers import until
 from workers.process import supervisor
 from workers.process.liveness import Silence
-from workers.process.supervisor import MAX_CRASHES, Child
+from workers.process.supervisor import MAX_CRASHES, SupervisedProcess
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,7 @@ def python(code: str) -> list[str]:
 
 async def test_a_part_that_was_started_wrongly_is_not_started_again(tmp_path):
     count = tmp_path / "count"
-    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(2)"))
+    child = SupervisedProcess("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(2)"))
 
     assert "could not start" in await child.keep_alive()
     assert count.read_text() == "x"
@@ -37,14 +37,14 @@ async def test_a_part_that_was_started_wrongly_is_not_started_again(tmp_path):
 
 async def test_a_part_that_keeps_crashing_is_given_up(tmp_path):
     count = tmp_path / "count"
-    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(1)"))
+    child = SupervisedProcess("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(1)"))
 
     assert f"crashed {MAX_CRASHES} times" in await child.keep_alive()
     assert count.read_text() == "x" * MAX_CRASHES
 
 
 async def test_a_part_that_is_killed_comes_back():
-    child = Child("part", python("import time; time.sleep(60)"))
+    child = SupervisedProcess("part", python("import time; time.sleep(60)"))
     life = asyncio.create_task(child.keep_alive())
     await until(lambda: child.pid)
     first = child.pid
@@ -58,7 +58,9 @@ async def test_a_part_that_is_killed_comes_back():
 
 
 async def test_a_part_that_does_not_listen_is_killed():
-    child = Child("part", python("import signal, time; signal.signal(15, signal.SIG_IGN); print(1); time.sleep(60)"))
+    child = SupervisedProcess(
+        "part", python("import signal, time; signal.signal(15, signal.SIG_IGN); print(1); time.sleep(60)")
+    )
     life = asyncio.create_task(child.keep_alive())
     await until(lambda: child.pid)
     pid = child.pid
@@ -81,7 +83,9 @@ while True:
 
 async def test_a_part_that_is_stopped_is_killed_and_comes_back():
     restarts: list[tuple[str, str]] = []
-    child = Child("part", [sys.executable, "-c", BEATING], silence_s=2.0, on_restart=lambda *of: restarts.append(of))
+    child = SupervisedProcess(
+        "part", [sys.executable, "-c", BEATING], silence_s=2.0, on_restart=lambda *of: restarts.append(of)
+    )
     life = asyncio.create_task(child.keep_alive())
     await until(lambda: child.was_ready, timeout_s=30)
     first = child.pid
@@ -97,7 +101,7 @@ async def test_a_part_that_is_stopped_is_killed_and_comes_back():
 async def test_a_part_that_never_says_that_it_lives_is_started_again(monkeypatch):
     monkeypatch.setattr(supervisor, "START_S", 1.0)
     restarts: list[tuple[str, str]] = []
-    child = Child(
+    child = SupervisedProcess(
         "part", python("import time; time.sleep(60)"), silence_s=60.0, on_restart=lambda *of: restarts.append(of)
     )
     life = asyncio.create_task(child.keep_alive())
@@ -111,7 +115,7 @@ async def test_a_part_that_never_says_that_it_lives_is_started_again(monkeypatch
 
 async def test_a_part_that_was_ready_once_is_never_given_up(tmp_path):
     count = tmp_path / "count"
-    child = Child("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(2)"))
+    child = SupervisedProcess("part", python(f"open({str(count)!r}, 'a').write('x'); raise SystemExit(2)"))
     child.was_ready = True
     life = asyncio.create_task(child.keep_alive())
 
@@ -137,9 +141,9 @@ def test_silence_counts_only_while_somebody_listens():
 def test_parts_die_with_the_process_that_started_them(tmp_path):
     code = """
 import asyncio, sys
-from workers.process.supervisor import Child
+from workers.process.supervisor import SupervisedProcess
 async def main():
-    child = Child("part", [sys.executable, "-S", "-c", "import time; time.sleep(60)"])
+    child = SupervisedProcess("part", [sys.executable, "-S", "-c", "import time; time.sleep(60)"])
     life = asyncio.create_task(child.keep_alive())
     while not child.pid:
         await asyncio.sleep(0.01)

@@ -25,7 +25,7 @@ from pipeline.key_frames.picker import planes
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import counted
 from pipeline.webrtc.media import decoder_pool
-from pipeline.webrtc.media.decoder_pool import NativeH264Decoder, NativeVp8Decoder, Stream
+from pipeline.webrtc.media.decoder_pool import EncodedStream, NativeH264Decoder, NativeVp8Decoder
 from pipeline.webrtc.media.video_header import VP8_START_CODE, Demand
 from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, MOST_PIXELS, SHARED_BYTES, Memory
 
@@ -41,8 +41,8 @@ def counters() -> decoder_pool.Counters:
     return decoder_pool.Counters(metrics.frames_dropped, metrics.streams_refused)
 
 
-def stream(turns: queue.SimpleQueue, counters: decoder_pool.Counters, memory: Memory | None = None) -> Stream:
-    return Stream(turns, counters, memory or Memory())
+def stream(turns: queue.SimpleQueue, counters: decoder_pool.Counters, memory: Memory | None = None) -> EncodedStream:
+    return EncodedStream(turns, counters, memory or Memory())
 
 
 class Decoder:
@@ -60,7 +60,7 @@ def numbers(out: asyncio.Queue) -> list[int | None]:
 
 
 async def decoded(frames, counters, monkeypatch) -> tuple[list, threading.Event]:
-    """What comes out of a stream that all of this waits in, and whether it asks for a whole picture."""
+    """What comes out of a stream that all of this waits in, and whether it asks for an intra frame."""
     monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
     monkeypatch.setattr(decoder_pool, "MOST_HANDED", len(frames))
     turns, out, failed = queue.SimpleQueue(), asyncio.Queue(), threading.Event()
@@ -74,7 +74,7 @@ async def decoded(frames, counters, monkeypatch) -> tuple[list, threading.Event]
     return numbers(out), failed
 
 
-def take_all(turns) -> list[Stream]:
+def take_all(turns) -> list[EncodedStream]:
     """Who took turns, until nobody has one."""
     took = []
     while not turns.empty():
@@ -106,7 +106,7 @@ async def test_a_frame_that_cannot_be_decoded_is_told_and_the_next_one_is_decode
     assert counted(installed.dropped.labels("broken")) == 1
 
 
-async def test_a_decoder_that_is_behind_goes_on_with_the_next_whole_picture(installed, monkeypatch):
+async def test_a_decoder_that_is_behind_goes_on_with_the_next_intra_frame(installed, monkeypatch):
     frames = [encoded_frame(number, whole=number in (0, 20)) for number in range(30)]
 
     numbers, failed = await decoded(frames, installed, monkeypatch)
@@ -336,7 +336,7 @@ def test_a_decoder_that_goes_back_and_forth_between_earlier_sizes_counts_them_to
     room = decoder_pool.Room(Memory(), 0.0)
     room.enter([Demand.of(160, 160)], FULL_HD_PIXELS, 0.0)
 
-    with pytest.raises(decoder_pool.Refused, match="too often"):
+    with pytest.raises(decoder_pool.StreamRefused, match="too often"):
         for number in range(20):
             room.check(SimpleNamespace(width=320 + 16 * number, height=160), 0.0)
 
@@ -458,7 +458,7 @@ def test_trouble_is_logged_once_a_stream(installed, caplog):
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=60), max_size=8), st.sampled_from([VP8, H264]))
-def test_any_frames_are_decoded_or_dropped_and_the_next_whole_picture_is_shown(frames, codec):
+def test_any_frames_are_decoded_or_dropped_and_the_next_intra_frame_is_shown(frames, codec):
     whole = {"VP8": lambda: vp8((192, 112)), "H264": lambda: x264((192, 112))[0]}[codec.name]()
     track = Track(counters())
 
@@ -489,8 +489,8 @@ def test_our_decoder_shows_what_libvpx_shows(size):
         assert np.array_equal(ours, theirs)
 
 
-def test_our_decoder_survives_damage_and_shows_the_next_whole_picture():
-    """Every packet but the whole pictures is damaged, or cut short."""
+def test_our_decoder_survives_damage_and_shows_the_next_intra_frame():
+    """Every packet but the intra frames is damaged, or cut short."""
     rng = np.random.default_rng(5)
     packets = [bytearray(packet) for packet in record(None, (192, 108), frames=200).packets]
     for packet in (packet for number, packet in enumerate(packets) if number not in (0, 90, 180)):

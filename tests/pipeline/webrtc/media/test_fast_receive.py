@@ -24,8 +24,8 @@ def test_an_empty_datagram_is_nothing_of_ours():
 
 async def test_video_and_data_channels_take_the_short_way_and_rtcp_does_not(redis_url, tmp_path, edge, monkeypatch):
     queued, short = [], []
-    take, otherwise = fast_receive.ShortWay._take, ice_limits.GuardedConnection.data_received
-    monkeypatch.setattr(fast_receive.ShortWay, "_take", lambda *args: short.append(args[1]) or take(*args))
+    take, otherwise = fast_receive.FastReceivePath._take, ice_limits.GuardedConnection.data_received
+    monkeypatch.setattr(fast_receive.FastReceivePath, "_take", lambda *args: short.append(args[1]) or take(*args))
 
     def keep(*args):
         queued.append(args[1])
@@ -46,7 +46,7 @@ async def test_video_and_data_channels_take_the_short_way_and_rtcp_does_not(redi
 
 
 def packets(numbers: list[int]) -> list[bytes]:
-    """Frames of three packets each, every third a whole picture; below 0 a retransmission of that number's."""
+    """Frames of three packets each, every third an intra frame; below 0 a retransmission of that number's."""
     made, extensions = [], HeaderExtensionsMap()
     extensions.configure(PARAMETERS)
     for number in numbers:
@@ -71,7 +71,7 @@ def test_packets_lost_late_doubled_or_retransmitted_fare_as_with_aiortc(elsewher
         outcomes = []
         for handled in (lambda dtls: dtls._handle_rtp_data, lambda dtls: None):
             dtls, made = await receiver()
-            stock, short = handled(dtls), fast_receive.ShortWay(dtls, made)
+            stock, short = handled(dtls), fast_receive.FastReceivePath(dtls, made)
             for data in packets(numbers):
                 await stock(data, arrival_time_ms=0) if stock else short.data_received(data, 1)
             outcomes.append((dtls.sent[:], queued(made)))
@@ -86,7 +86,7 @@ async def test_video_through_a_turn_server_takes_what_is_left_of_the_short_way()
     relay = SimpleNamespace(protocol=SimpleNamespace(transport=SimpleNamespace()))
     dtls.transport._connection._nominated = {1: relay}
 
-    fast_receive.shorten(dtls, made)
+    fast_receive.attach(dtls, made)
     for data in packets([0, 1, 2]):
         dtls.transport._connection.data_received(data, 1)
 
@@ -99,7 +99,7 @@ async def test_a_handler_that_waits_is_not_left_half_done():
         await asyncio.sleep(0)
 
     with pytest.raises(RuntimeError, match="waits"):
-        fast_receive.finish(waits())
+        fast_receive.run_without_suspending(waits())
 
 
 def test_a_sender_is_not_told_its_rate_with_each_packet(monkeypatch):

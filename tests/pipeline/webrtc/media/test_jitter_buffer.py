@@ -17,7 +17,7 @@ from pipeline.webrtc.media.jitter_buffer import (
     BurstDecoder,
     JitterFrames,
     MarkerJitterBuffer,
-    is_whole_picture,
+    is_intra_frame,
 )
 
 CAPACITY = 64
@@ -26,7 +26,7 @@ WHOLE, PREDICTED = "<["
 
 
 def packets(
-    sizes: list[int], first: int = 65_530, marked: bool = True, origin: int = 0, whole_pictures: bool = True
+    sizes: list[int], first: int = 65_530, marked: bool = True, origin: int = 0, intra_frames: bool = True
 ) -> list[RtpPacket]:
     """Frames of `sizes` packets each, 30 a second from `origin`; every packet's payload is its own."""
     made = []
@@ -35,7 +35,7 @@ def packets(
             number, last = (first + len(made)) % 65536, part == size - 1
             timestamp = (origin + 3000 * frame) % 2**32
             packet = RtpPacket(sequence_number=number, timestamp=timestamp, marker=int(marked and last))
-            packet._data = f"{WHOLE if whole_pictures or not frame else PREDICTED}{frame}.{part}]".encode()
+            packet._data = f"{WHOLE if intra_frames or not frame else PREDICTED}{frame}.{part}]".encode()
             made.append(packet)
     return made
 
@@ -152,7 +152,7 @@ def test_a_packet_that_comes_after_all_is_no_loss():
 
 
 def test_what_refers_to_a_lost_picture_is_held_back_until_a_whole_one_comes():
-    sent = packets([1] * 60, whole_pictures=False)
+    sent = packets([1] * 60, intra_frames=False)
     sent[40]._data = b"<40.0]"
     del sent[5]
     buffer = video(MarkerJitterBuffer)
@@ -162,9 +162,9 @@ def test_what_refers_to_a_lost_picture_is_held_back_until_a_whole_one_comes():
     assert numbers == [*range(5), *range(40, 60)]
 
 
-def test_a_whole_picture_is_asked_for_until_it_comes():
+def test_a_intra_frame_is_asked_for_until_it_comes():
     """The request may get lost as well."""
-    sent = packets([1] * 80, whole_pictures=False)
+    sent = packets([1] * 80, intra_frames=False)
     sent[60]._data = b"<60.0]"
     del sent[5]
     buffer = video(MarkerJitterBuffer)
@@ -177,13 +177,13 @@ def test_a_whole_picture_is_asked_for_until_it_comes():
 def test_a_stream_whose_beginning_is_lost_is_asked_to_begin_again():
     buffer = video(MarkerJitterBuffer)
 
-    asked = [buffer.add(packet)[0] for packet in packets([1] * 20, whole_pictures=False)[1:]]
+    asked = [buffer.add(packet)[0] for packet in packets([1] * 20, intra_frames=False)[1:]]
 
     assert asked.count(True) == 1
 
 
 @pytest.mark.parametrize("codec", ["libvpx", "libx264"])
-def test_whole_pictures_are_told_from_predicted_ones(codec):
+def test_intra_frames_are_told_from_predicted_ones(codec):
     encoder = av.CodecContext.create(codec, "w")
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 64, 64, "yuv420p", Fraction(1, 30)
     encoder.options = {"tune": "zerolatency"} if codec == "libx264" else {"deadline": "realtime", "lag-in-frames": "0"}
@@ -191,12 +191,12 @@ def test_whole_pictures_are_told_from_predicted_ones(codec):
 
     encoded = [bytes(*encoder.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p"))) for _ in range(3)]
 
-    assert [is_whole_picture(data) for data in encoded] == [True, False, False]
+    assert [is_intra_frame(data) for data in encoded] == [True, False, False]
 
 
 @given(st.binary(max_size=40))
-def test_any_bytes_are_a_whole_picture_or_not(data):
-    assert is_whole_picture(data) in (True, False)
+def test_any_bytes_are_a_intra_frame_or_not(data):
+    assert is_intra_frame(data) in (True, False)
 
 
 @given(st.lists(st.tuples(st.integers(0, 65535), st.integers(0, 2**32 - 1), st.booleans()), max_size=60))

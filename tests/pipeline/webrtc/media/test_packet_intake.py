@@ -178,7 +178,9 @@ def test_an_estimator_that_divides_by_nothing_begins_anew(monkeypatch):
 
 WAYS = {
     "short": lambda dtls, short: lambda data: short.data_received(data, 1),
-    "aiortc": lambda dtls, short: lambda data: fast_receive.finish(dtls._handle_rtp_data(data, arrival_time_ms=0)),
+    "aiortc": lambda dtls, short: (
+        lambda data: fast_receive.run_without_suspending(dtls._handle_rtp_data(data, arrival_time_ms=0))
+    ),
 }
 
 
@@ -187,7 +189,7 @@ async def way(request, refused, caplog):
     """Handles a packet, by our way or aiortc's; and whose it is."""
     caplog.set_level(logging.INFO)
     dtls, made = await receiver()
-    short = fast_receive.ShortWay(dtls, made)
+    short = fast_receive.FastReceivePath(dtls, made)
     yield WAYS[request.param](dtls, short), dtls, made
     await asyncio.wait_for(made.stop(), 5)
     assert caplog.records == []
@@ -250,7 +252,7 @@ async def test_two_hundred_sources_leave_reports_that_pack_and_a_receiver_that_s
 def test_any_packets_are_handled_or_dropped(arriving):
     async def run() -> None:
         dtls, made = await receiver()
-        short = fast_receive.ShortWay(dtls, made)
+        short = fast_receive.FastReceivePath(dtls, made)
         for data in arriving:
             if not fast_receive.is_dtls(data) and data[1:2] < b"\xc0":
                 short._otherwise = lambda *_: None
@@ -272,7 +274,7 @@ async def test_requests_are_bounded_whatever_is_missing(way):
 
 async def test_a_session_that_sends_more_than_any_camera_is_cut_down_before_its_packets_are_read(refused, monkeypatch):
     dtls, made = await receiver()
-    short, read = fast_receive.ShortWay(dtls, made), []
+    short, read = fast_receive.FastReceivePath(dtls, made), []
     monkeypatch.setattr(fast_receive, "time", SimpleNamespace(monotonic=lambda: time.monotonic()))
     dtls._rx_srtp = SimpleNamespace(unprotect=lambda data: read.append(data) or data)
     clock = itertools.count(short._packets._at_s, 1 / 20_000)
