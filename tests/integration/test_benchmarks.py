@@ -1,4 +1,4 @@
-"""The benchmarks of promises 11 and 23 to 26, for seconds: that they run, and nothing is far from what they promise.
+"""The benchmarks of promises 11, 18 and 23 to 26, for seconds: that they run, and nothing is far from what they promise.
 
 Figures are taken by hand, on a machine that does nothing else.
 """
@@ -13,6 +13,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent.parent / "benchmarks"))
 import capacity
 import churn
+import flood
 import redis_frames
 import scale
 import soak
@@ -58,6 +59,15 @@ def test_at_half_as_much_again_as_a_worker_can_do_goodput_stays(crew, small):
 
     assert rows[1.5]["answers_per_s"] >= 0.8 * rows[1.0]["answers_per_s"]
     assert rows[1.5]["longest_queue"] <= 2 * rows[1.5]["clients"]
+
+
+def test_whoever_streams_goes_on_amid_a_flood_of_offers(tmp_path):
+    """Promise 18."""
+    with Crew(tmp_path, workers=1, **flood.PER_ADDRESS) as attacked:
+        found = flood.measured(attacked, rate=200, clients=1, seconds=3, settle_s=0)
+
+    assert found["statuses"][429] > 300 and found["statuses"].get(200, 0) < 60
+    assert found["looks_lost"] == 0
 
 
 def test_those_who_want_the_same_get_the_same():

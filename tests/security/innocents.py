@@ -20,7 +20,7 @@ import numpy as np
 
 from clients.load.recording import Recording, record
 from clients.load.replay import Replay
-from clients.load.virtual_clients import SETTLE_S, Plan, Tally, VirtualClient
+from clients.load.virtual_clients import SETTLE_S, LoadCounters, Plan, VirtualClient
 from clients.net.connection import Connection
 from pipeline.contract.errors import MVStylizerError
 from pipeline.styles.catalog import shipped
@@ -84,7 +84,7 @@ def _live(url: str, photo: str, pipe: Pipe) -> None:
 class _Crowd:
     url: str
     photo: str
-    tally: Tally = field(default_factory=Tally)
+    counters: LoadCounters = field(default_factory=LoadCounters)
     felt: Felt = field(default_factory=Felt)
 
     async def serve(self, pipe: Pipe) -> None:
@@ -94,8 +94,8 @@ class _Crowd:
         tasks = []
         for style in (self.photo, shipped()[0].id):
             plan = Plan(self.url, style, (recording,), LOOKS_PER_S, 1, 0.0, 1e6, start_s)
-            tasks.append(asyncio.create_task(VirtualClient(plan, recording, lambda: self.tally).live()))
-        while self.tally.served < 6:
+            tasks.append(asyncio.create_task(VirtualClient(plan, recording, lambda: self.counters).live()))
+        while self.counters.served < 6:
             await asyncio.sleep(0.1)
         tasks.append(asyncio.create_task(self._newcomers(small)))
         threading.Thread(target=self._visit, daemon=True).start()
@@ -104,11 +104,14 @@ class _Crowd:
             pipe.send(self._take())
 
     def _take(self) -> Felt:
-        (felt, tally), (self.felt, self.tally) = (self.felt, self.tally), (Felt(), Tally(live=self.tally.live))
-        felt.looks, felt.lost, felt.refused = tally.served, tally.lost, tally.refused + tally.failed
-        if tally.latencies_us:
-            felt.look_p50_s = float(np.median(tally.latencies_us)) / 1e6
-            felt.look_worst_s = max(tally.latencies_us) / 1e6
+        (felt, counters), (self.felt, self.counters) = (
+            (self.felt, self.counters),
+            (Felt(), LoadCounters(live=self.counters.live)),
+        )
+        felt.looks, felt.lost, felt.refused = counters.served, counters.lost, counters.refused + counters.failed
+        if counters.latencies_us:
+            felt.look_p50_s = float(np.median(counters.latencies_us)) / 1e6
+            felt.look_worst_s = max(counters.latencies_us) / 1e6
         return felt
 
     async def _newcomers(self, recording: Recording) -> None:
