@@ -43,19 +43,19 @@ PER_ADDRESS = {"MVS_OFFERS_PER_S": "0.1"}
 def main() -> None:
     args = arguments()
     with tempfile.TemporaryDirectory() as folder, Crew(Path(folder), workers=2, **PER_ADDRESS) as crew:
-        result = measured(crew, args.rate, args.clients, args.seconds)
+        plan = Plan(crew.url, shipped()[0].id, (record(None, (640, 360)),), 2, args.clients, RAMP_S, args.seconds)
+        result = measured(crew, plan, args.rate)
     for name, value in result.items():
         print(f"{name:28}{value}")
     print(json.dumps(result))
 
 
-def measured(crew: Crew, rate: float, clients: int, seconds: float, settle_s: float = SETTLE_S) -> dict:
-    plan = Plan(crew.url, shipped()[0].id, (record(None, (640, 360)),), 2, clients, RAMP_S, seconds)
+def measured(crew: Crew, plan: Plan, rate: float, settle_s: float = SETTLE_S) -> dict:
     before = crew.process("gateway").num_fds()
     alone, _ = measure(plan, 1)
     receiver, sender = multiprocessing.Pipe(duplex=False)
     flooder = multiprocessing.get_context("spawn").Process(
-        target=flood, args=(crew.port, rate, seconds + RAMP_S, sender)
+        target=flood, args=(crew.port, rate, plan.ramp_s + plan.seconds, sender)
     )
     flooder.start()
     receiver.recv()  # it is ready, and begins

@@ -1,4 +1,4 @@
-"""The benchmarks of promises 11, 18 and 23 to 26, for seconds: that they run, and nothing is far from what they promise.
+"""The benchmarks of promises 11, 18 and 23 to 26, for seconds: that they run, and are near what they promise.
 
 Figures are taken by hand, on a machine that does nothing else.
 """
@@ -61,12 +61,12 @@ def test_at_half_as_much_again_as_a_worker_can_do_goodput_stays(crew, small):
     assert rows[1.5]["longest_queue"] <= 2 * rows[1.5]["clients"]
 
 
-def test_whoever_streams_goes_on_amid_a_flood_of_offers(tmp_path):
+def test_whoever_streams_goes_on_amid_a_flood_of_offers(tmp_path, small):
     """Promise 18."""
     with Crew(tmp_path, workers=1, **flood.PER_ADDRESS) as attacked:
-        found = flood.measured(attacked, rate=200, clients=1, seconds=3, settle_s=0)
+        found = flood.measured(attacked, Plan(attacked.url, shipped()[0].id, (small,), 2, 1, 0, 1), 200, settle_s=0)
 
-    assert found["statuses"][429] > 300 and found["statuses"].get(200, 0) < 60
+    assert found["statuses"][429] > 150 and found["statuses"].get(200, 0) < 60
     assert found["looks_lost"] == 0
 
 
