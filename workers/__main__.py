@@ -13,20 +13,20 @@ from workers.process.supervisor import EXIT_MISUSE
 
 logger = logging.getLogger(__name__)
 
-#: Subcommand -> (module, suffix of its functions, what it does). Only the chosen one is imported: torch takes seconds.
+#: Subcommand -> (module, what it does). Only the chosen one is imported: torch takes seconds.
 COMMANDS = {
-    "up": ("workers.up", "", "start everything on this machine and print the page's address"),
-    "image": ("workers.files.cli", "_image", "stylize a photo"),
-    "video": ("workers.files.cli", "_video", "stylize a video file"),
-    "client": ("clients.headless.cli", "", "stream a video file to a gateway as a camera, and save the stylized video"),
-    "load": ("clients.load.cli", "", "send to a gateway as many clients, and measure how late their looks are"),
-    "gateway": ("workers.gateway", "", "run only the gateway"),
-    "stylize": ("workers.stylize", "", "run only an edge worker"),
-    "train": ("workers.train", "", "run only an edge's trainer: learn from the key frames that clients share"),
-    "aggregate": ("workers.aggregate", "", "run only the cloud: average what edges learn, and hand it to all"),
-    "dashboard": ("workers.dashboard", "", "show operators what is in the queues (rq-dashboard)"),
-    "models": ("workers.models_cli", "", "list the global models, look at one, or go back to one"),
-    "pretrain": ("cloud.pretraining.pretrain", "", "train the model that is shipped"),
+    "up": ("workers.up", "start everything on this machine and print the page's address"),
+    "image": ("workers.files.image", "stylize a photo"),
+    "video": ("workers.files.cli", "stylize a video file"),
+    "client": ("clients.headless.cli", "stream a video file to a gateway as a camera, and save the stylized video"),
+    "load": ("clients.load.cli", "send to a gateway as many clients, and measure how late their looks are"),
+    "gateway": ("workers.gateway", "run only the gateway"),
+    "stylize": ("workers.stylize", "run only an edge worker"),
+    "train": ("workers.train", "run only an edge's trainer: learn from the key frames that clients share"),
+    "aggregate": ("workers.aggregate", "run only the cloud: average what edges learn, and hand it to all"),
+    "dashboard": ("workers.dashboard", "show operators what is in the queues (rq-dashboard)"),
+    "models": ("workers.models_cli", "list the global models, look at one, or go back to one"),
+    "pretrain": ("cloud.pretraining.pretrain", "train the model that is shipped"),
 }
 
 
@@ -49,7 +49,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mvstylizer", description="Live photorealistic video style transfer.")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, to stderr")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module_name, suffix, summary) in COMMANDS.items():
+    for name, (module_name, summary) in COMMANDS.items():
         sub = subparsers.add_parser(
             name,
             help=summary,
@@ -58,8 +58,8 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         )
         if name == chosen:
             module = importlib.import_module(module_name)
-            getattr(module, f"add{suffix}_arguments")(sub)
-            sub.set_defaults(run=getattr(module, f"run{suffix}"))
+            module.add_arguments(sub)
+            sub.set_defaults(run=module.run)
     return parser
 
 

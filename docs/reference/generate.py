@@ -31,7 +31,7 @@ def pages() -> dict[str, str]:
 def command_line() -> str:
     os.environ["COLUMNS"] = "100"  # argparse wraps its help by it
     parts = ["# Command line", NOTE, "```\n" + _parser(None).format_help().strip() + "\n```"]
-    for name, (_, _, summary) in COMMANDS.items():
+    for name, (_, summary) in COMMANDS.items():
         parts += [f"## `mvstylizer {name}`", summary.capitalize() + ".", "```\n" + help_of(name).strip() + "\n```"]
     return "\n\n".join(parts) + "\n"
 

@@ -1,5 +1,6 @@
 """What `mvstylizer image` and `video` are told, checked before anything is loaded: BadSetting, one sentence each."""
 
+import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,14 @@ from pipeline.pictures.own_file import read_picture
 from pipeline.styles.catalog import find_shipped, shipped
 
 MAX_SIDE_PX = 16_000  # of an output; JPEG and WebP end near it
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--strength", type=float, default=1.0, metavar="S", help="0 no style, 1 all of it (default)")
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="paper: the paper's own")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (default: the shipped ones)")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 of model paper (default: torchvision's)")
 
 
 def style_picture(path_or_name: str) -> np.ndarray:

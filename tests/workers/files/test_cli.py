@@ -15,14 +15,14 @@ from pipeline.pictures.own_file import read_picture
 from support.clips import STYLE, Brightener, make_clip, picture
 from support.teacher import write_vgg
 from workers.__main__ import main
-from workers.files import cli
+from workers.files import cli, image
 from workers.files.arguments import image_size, style_picture
 from workers.files.media import Clip, displayed_size, resized
 
 
 def arguments(command: str, *words: object) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    getattr(cli, f"add_{command}_arguments")(parser)
+    {"image": image, "video": cli}[command].add_arguments(parser)
     return parser.parse_args([str(word) for word in words])
 
 
@@ -33,7 +33,7 @@ def arguments(command: str, *words: object) -> argparse.Namespace:
 def test_image_is_stylized_at_the_wanted_size(tmp_path: Path, suffix: str):
     content, out = picture(0, (65, 43)), tmp_path / f"out{suffix}"
 
-    cli.stylize_image(content, out, Brightener(), STYLE, size=(33, 21), strength=1.0)
+    image.stylize_image(content, out, Brightener(), STYLE, size=(33, 21), strength=1.0)
 
     painted = read_picture(out.read_bytes())
     assert painted.shape == (21, 33, 3)
@@ -108,7 +108,10 @@ def test_misuse_is_one_sentence_and_exit_code_2(
 ):
     monkeypatch.chdir(folder)
     before = sorted(folder.rglob("*"))
-    monkeypatch.setattr(cli, "load_stylizer", lambda *_: pytest.fail("found out before the model is loaded"))
+    for command_module in (cli, image):
+        monkeypatch.setattr(
+            command_module, "load_stylizer", lambda *_: pytest.fail("found out before the model is loaded")
+        )
 
     with pytest.raises(SystemExit) as ended:
         main(command.split())
@@ -129,7 +132,8 @@ def test_damaged_video_is_misuse(folder: Path):
 def test_whole_commands_with_the_shipped_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
     stylizer = Stylizer.load(device="cpu")
-    monkeypatch.setattr(cli, "load_stylizer", lambda *_: stylizer)
+    for module in (cli, image):
+        monkeypatch.setattr(module, "load_stylizer", lambda *_: stylizer)
 
     main("image photo.png golden_hour painted.png --scale 2".split())
     main("video in.mp4 frames --style autumn --every-frame --size 80x60".split())
@@ -152,7 +156,7 @@ def test_odd_photos_and_styles_are_painted(folder: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(folder)
     (folder / "odd.png").write_bytes(cv2.imencode(".png", photo)[1])
     stylizer = Stylizer.load(device="cpu")
-    monkeypatch.setattr(cli, "load_stylizer", lambda *_: stylizer)
+    monkeypatch.setattr(image, "load_stylizer", lambda *_: stylizer)
 
     main("image odd.png dusk as-content.png".split())
     main("image photo.png odd.png as-style.png".split())
