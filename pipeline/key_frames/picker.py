@@ -1,5 +1,6 @@
 """From a stream's received frames to its key frames, and which of those still wait for an answer."""
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import av
@@ -14,7 +15,8 @@ from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reaso
 KEY_FRAME_SIDE_PX = 512
 #: Of luma beside the strip: one of colour.
 LEAST_ROWS = 2
-
+#: Frames that one client may have asked for before they came; the latest count.
+ASKED_AHEAD = 8
 
 #: How much later than those before it a frame comes that waited for a lost packet, in seconds: more than the time of
 #: two frames at 30 a second, and than what Wi-Fi delays some.
@@ -68,8 +70,8 @@ class KeyFramePicker:
     #: Frames whose strip did not pass its checks.
     unreadable: int = 0
     _ids: frame_strip.MonotonicIdFilter = field(default_factory=frame_strip.MonotonicIdFilter)
-    #: The frame that was asked for and has not come yet.
-    _asked_id: int | None = None
+    #: Frames that were asked for and have not come yet: control messages overtake the video.
+    _asked_ids: deque[int] = field(default_factory=lambda: deque(maxlen=ASKED_AHEAD))
     _picked_at_s: dict[int, float] = field(default_factory=dict)
     _punctuality: Punctuality = field(default_factory=Punctuality)
 
@@ -77,7 +79,9 @@ class KeyFramePicker:
         """This frame, or the first after it that may be one, shall be a key frame; by default the next that comes."""
         if frame_id is None:
             self.selector.ask("asked")
-        self._asked_id = frame_id
+            self._asked_ids.clear()
+        else:
+            self._asked_ids.append(frame_id)
 
     def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
         """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
@@ -92,13 +96,14 @@ class KeyFramePicker:
         if frame_id is None or not self._ids.accept(frame_id):
             self.unreadable += 1
             return None
-        if self._asked_id is not None and frame_strip.is_reached(self._asked_id, frame_id):
+        ahead = [asked_id for asked_id in self._asked_ids if not frame_strip.is_reached(asked_id, frame_id)]
+        if len(ahead) < len(self._asked_ids):
             self.ask()
+            self._asked_ids.extend(ahead)
         thumbnail = FrameThumbnail.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
         in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
-        is_asked_ahead = self._asked_id is not None
         reason = self.selector.decide(
-            now=now_s, thumbnail=thumbnail, in_flight=in_flight, is_asked_ahead=is_asked_ahead
+            now=now_s, thumbnail=thumbnail, in_flight=in_flight, is_asked_ahead=bool(self._asked_ids)
         )
         if reason is None:
             return None

@@ -109,6 +109,19 @@ def test_a_frame_that_was_asked_for_by_its_id_is_picked_and_none_before_it(picke
     assert [p and (p.frame_id, p.reason) for p in picked] == [None, None, ((first + 3) % 65536, "asked"), None]
 
 
+def test_a_later_request_takes_no_earlier_ones_place(picker):
+    """Control messages overtake the video, which is decoded first."""
+    picker.inspect(frame(1), now_s=0.0)
+    picker.answered(1, now_s=0.1)
+    for asked_id in (3, 5, 7):
+        picker.ask(asked_id)
+
+    picked = [picker.inspect(frame(n), now_s=n / 6) for n in range(2, 9)]
+
+    assert [p.frame_id for p in picked if p and p.reason == "asked"] == [3, 5]
+    assert picker.in_flight == 2
+
+
 def test_no_interval_ends_before_a_frame_that_was_asked_for(picker):
     picker.inspect(frame(1), now_s=0.0)
     picker.answered(1, now_s=0.1)
