@@ -104,3 +104,14 @@ async def test_the_http_api_names_every_route():
     stated = {(method.upper(), path) for path, methods in api["paths"].items() for method in methods}
 
     assert served - {("GET", "/{name}")} == stated
+
+
+def test_each_promise_names_what_keeps_it():
+    rows = re.findall(r"^\| (\d+) \|.*$", (ROOT / "docs/reference/promises.md").read_text(), re.M)
+    lines = re.findall(r"^\| \d+ \|.*$", (ROOT / "docs/reference/promises.md").read_text(), re.M)
+
+    assert [int(number) for number in rows] == list(range(1, 28))
+    for line in lines:
+        named = re.findall(r"`(tests/[^`]+)`", line)
+        assert named or "the same" in line, line
+        assert all((ROOT / path).exists() for path in named), line
