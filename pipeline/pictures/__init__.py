@@ -1,2 +1,2 @@
-"""Other people's pictures: limits before decoding, and the process that decodes. Imports the contract; styles and the
+"""Picture files: limits before decoding, and the process that decodes strangers'. Imports the contract; styles and the
 gateway import it."""

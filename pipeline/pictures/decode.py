@@ -1,16 +1,19 @@
-"""Other people's JPEG, PNG and WebP files as upright RGB pictures: Pillow, within limits. No OpenCV, and no numpy.
+"""Other people's JPEG, PNG, WebP and AVIF files as upright sRGB pictures: Pillow, within limits. No OpenCV or NumPy.
 
 Even so a decoder is the best way into a process. A stranger's file is read in one of its own: see decode_process.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import Image, ImageOps
+from PIL import AvifImagePlugin, Image, ImageOps, PngImagePlugin
 
 from pipeline.contract.errors import BadImage, PictureTooHard
 from pipeline.pictures import header_limits
+from pipeline.pictures.declared_colours import in_srgb
 from pipeline.pictures.header_limits import UPLOAD, Limits
 
 STYLE_SIDE_PX = 1024  # statistics of a style hardly change above it
@@ -19,7 +22,12 @@ THUMBNAIL_SIDE_PX = 240
 STYLE_QUALITIES = (85, 60, 30, 10)
 STYLE_BYTES = 300_000
 THUMBNAIL_QUALITY = 82
-FORMATS = ("JPEG", "PNG", "WEBP")  # recognised by magic bytes; no other decoder ever sees the data
+#: Recognised by magic bytes; no other decoder ever sees the data.
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+#: A PNG with a longer profile would count as damaged; those of screens have up to 3 MB.
+PngImagePlugin.MAX_TEXT_CHUNK = 4 << 20
+#: A process that may start no other may start no thread either.
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +57,25 @@ def thumbnail(jpeg: bytes) -> bytes:
 
 
 def read(data: bytes, limits: Limits, max_side: int | None = None) -> Image.Image:
-    """Upright RGB without metadata, transparency over white, at most `max_side` px on a side.
+    """Upright sRGB without metadata, transparency over white, at most `max_side` px on a side.
 
     Raises BadImage with one sentence for whom the file is from; PictureTooHard where a limit stopped it.
     """
+    with opened(data, limits) as image:
+        return _over_white(upright(image, data, max_side))
+
+
+@contextmanager
+def opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
+    """The file, as Pillow has it; raises BadImage, also for what goes wrong while its pixels are read."""
     try:
         pixels = header_limits.check(data, limits)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # one for each odd entry of an EXIF header: 5,000 lines
-            return _open(data, pixels, max_side)
+            with Image.open(BytesIO(data), formats=FORMATS) as image:
+                if image.width * image.height > pixels:
+                    raise BadImage("The picture is damaged: its headers contradict each other.")
+                yield image
     except BadImage:
         raise
     except (Image.DecompressionBombError, MemoryError):
@@ -66,35 +84,43 @@ def read(data: bytes, limits: Limits, max_side: int | None = None) -> Image.Imag
         raise BadImage("The picture is damaged or incomplete.") from error
 
 
-def _open(data: bytes, pixels: int, max_side: int | None) -> Image.Image:
-    with Image.open(BytesIO(data), formats=FORMATS) as image:
-        if image.width * image.height > pixels:
-            raise BadImage("The picture is damaged: its headers contradict each other.")
-        return _upright_rgb(image, max_side)
+def upright(image: Image.Image, data: bytes, max_side: int | None = None) -> Image.Image:
+    """First frame of an opened picture as RGB or RGBA in sRGB: shrunk, and turned as EXIF says.
 
-
-def _upright_rgb(image: Image.Image, max_side: int | None) -> Image.Image:
-    """First frame of an opened picture: shrunk, alpha over white, EXIF orientation applied.
-
-    Its colours are taken for sRGB. What its profile says belongs between shrinking and laying over white.
+    Colours are not multiplied by alpha.
     """
     if max_side:
         share = min(1.0, max_side / max(image.size))
-        image.draft(None, [max(1, int(side * share)) for side in image.size])  # JPEG: decodes to 1/2, 1/4 or 1/8
-    colours = _eight_bit(image)
-    if max_side and max(colours.size) > max_side:
-        colours.thumbnail((max_side, max_side))
-    return ImageOps.exif_transpose(_over_white(colours))
+        width, height = (max(1, int(side * share)) for side in image.size)
+        image.draft(None, (width, height))  # JPEG: decodes to 1/2, 1/4 or 1/8
+    pixels = _eight_bit(image)
+    if max_side and max(pixels.size) > max_side:
+        pixels.thumbnail((max_side, max_side))
+    alpha = pixels.getchannel("A") if pixels.mode in ("LA", "RGBA") else None
+    colours = in_srgb(pixels.convert(pixels.mode.removesuffix("A")) if alpha else pixels, image.info, data)
+    if alpha:
+        colours.putalpha(alpha)
+    colours.info = image.info
+    return ImageOps.exif_transpose(colours)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """The picture as RGB or RGBA; its metadata goes along, for the orientation."""
-    if image.mode.startswith("I;16"):  # Pillow's own conversion clips at 255 instead of scaling
+    """The picture as L, LA, RGB, RGBA or CMYK: the numbers are the file's, without its palette."""
+    deep = any("16" in str(tile.args) for tile in getattr(image, "tile", ()))
+    if deep and "transparency" in image.info:  # the colour that is transparent, which Pillow leaves at 16 bits
+        image.info["transparency"] = _high_bytes(image.info["transparency"])
+    if image.mode.startswith("I"):  # Pillow's own conversion clips at 255 instead of scaling
         grey = image.point(lambda value: value * (1 / 256)).convert("L")
-        grey.info = {key: value for key, value in image.info.items() if key != "transparency"}
+        grey.info = image.info
         image = grey
-    mode = "RGBA" if image.has_transparency_data else "RGB"
+    mode = {"1": "L", "L": "L", "LA": "LA", "CMYK": "CMYK"}.get(image.mode, "RGB")
+    if image.has_transparency_data:
+        mode = {"L": "LA", "RGB": "RGBA"}.get(mode, mode)
     return image if image.mode == mode else image.convert(mode)  # convert would copy 160 MB at 40 million pixels
+
+
+def _high_bytes(colour: int | tuple[int, ...]) -> int | tuple[int, ...]:
+    return colour >> 8 if isinstance(colour, int) else tuple(value >> 8 for value in colour)
 
 
 def _over_white(image: Image.Image) -> Image.Image:
@@ -102,9 +128,7 @@ def _over_white(image: Image.Image) -> Image.Image:
         return image
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(image)
-    flat = white.convert("RGB")
-    flat.info = image.info
-    return flat
+    return white.convert("RGB")
 
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:

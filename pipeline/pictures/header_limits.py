@@ -4,12 +4,12 @@ Pure and cheap: no more parts are walked than the limits allow, nothing is infla
 but harmless passes; whether a file is damaged is the decoder's to say.
 """
 
-import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pipeline.contract.errors import BadImage, PictureTooHard
+from pipeline.pictures import file_parts
 
 MILLION = 1_000_000
 MAX_STYLE_BYTES = 10 * MILLION  # a phone's JPEG is 3-8 MB
@@ -21,17 +21,19 @@ MAX_SCANS = 100
 MAX_JPEG_SEGMENTS = 1000
 #: libpng writes 10 MB in 1,250 chunks, a few encoders in five times as many.
 MAX_CHUNKS = 10_000
-#: Texts and profiles that may each inflate to a megabyte; honest files have one or two.
+#: A picture of a hundred tiles has five hundred.
+MAX_BOXES = 2000
+#: Texts and profiles that may each inflate to four megabytes; honest files have one or two.
 MAX_INFLATED_CHUNKS = 20
 #: Orientation stands in the first hundred bytes; a thumbnail and a maker's note follow.
 MAX_METADATA_BYTES = 1_000_000
 
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # 00 and restarts belong to a scan's own data
-_ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # markers without a length
-_SOF, _EOI, _SOS, _APP1 = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}, 0xD9, 0xDA, 0xE1
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _READ_SOF = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: no camera or browser writes another kind
 _METADATA = (b"eXIf", b"EXIF", b"XMP ")  # what is parsed beside the picture
 _INFLATED = (b"zTXt", b"iTXt", b"iCCP")
+_AVIF = {b"avif", b"avis"}
+_HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 
@@ -44,26 +46,32 @@ class Limits:
     jpeg_visits: int  # blocks of 8x8, added up over all scans
     png_bytes: int  # inflated
     webp_pixels: int  # up to 16 bytes a pixel while it is read
+    avif_pixels: int  # a lossless one takes a processor core for half a second for each ten million
 
 
 #: Of strangers. Each is worth half a second of a processor core at most, and 250 MB.
-UPLOAD = Limits(64 * MILLION, 1_600_000, 20 * MILLION, 100 * MILLION, 12_500_000)
+UPLOAD = Limits(64 * MILLION, 1_600_000, 20 * MILLION, 100 * MILLION, 12_500_000, 12_500_000)
 #: The user's own file on the user's own machine: only a slip, or a trap, is caught.
-OWN_FILE = Limits(170 * MILLION, 8 * MILLION, 200 * MILLION, 700 * MILLION, 64 * MILLION)
+OWN_FILE = Limits(170 * MILLION, 8 * MILLION, 200 * MILLION, 700 * MILLION, 64 * MILLION, 64 * MILLION)
 
 
 def check(data: bytes, limits: Limits) -> int:
     """The picture's pixels, as its headers have them: no decoder that finds more of them may go on.
 
-    Raises BadImage for what is no JPEG, PNG or WebP, PictureTooHard for one beyond the limits.
+    Raises BadImage for what is none of the four formats, PictureTooHard for one beyond the limits.
     """
-    if data[:3] == b"\xff\xd8\xff":
+    if data.startswith(file_parts.JPEG):
         return _check_jpeg(data, limits)
-    if data[:8] == b"\x89PNG\r\n\x1a\n":
+    if data.startswith(file_parts.PNG):
         return _check_png(data, limits)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+    if file_parts.is_webp(data):
         return _check_webp(data, limits)
-    raise BadImage("The file is not a JPEG, PNG or WebP picture.")
+    brands = file_parts.brands(data)
+    if brands & _AVIF:
+        return _check_avif(data, limits)
+    if brands & _HEIC:
+        raise BadImage("The file is a HEIC picture, which cannot be read here; save it as a JPEG.")
+    raise BadImage("The file is not a JPEG, PNG, WebP or AVIF picture.")
 
 
 def too_many_pixels(limit: int) -> PictureTooHard:
@@ -73,17 +81,17 @@ def too_many_pixels(limit: int) -> PictureTooHard:
 def _check_jpeg(data: bytes, limits: Limits) -> int:
     """Walk the segments up to the end of the first picture; what follows, such as a film, is nobody's business."""
     blocks, pixels, scans, visits, exif_bytes, progressive = {}, 0, 0, 0, 0, False
-    for count, (marker, body) in enumerate(_jpeg_segments(data)):
+    for count, (marker, body) in enumerate(file_parts.jpeg_segments(data)):
         if count > MAX_JPEG_SEGMENTS:
             raise _too_many_parts()
-        if marker == _APP1 and body[:4] == b"Exif":
+        if marker == file_parts.APP1 and body[:4] == b"Exif":
             exif_bytes += len(body)
             _check_metadata(exif_bytes)
         elif marker in _SOF:
             if marker not in _READ_SOF or blocks:
                 raise BadImage("This is a kind of JPEG that cameras and browsers do not make.")
             pixels, blocks, progressive = *_frame(body), marker == 0xC2
-        elif marker == _SOS:
+        elif marker == file_parts.SOS:
             scans += 1
             visits += sum(blocks.get(component, 0) for component in body[1 : 1 + 2 * body[0] : 2]) if body else 0
             _check_scans(scans, visits, limits)
@@ -92,21 +100,6 @@ def _check_jpeg(data: bytes, limits: Limits) -> int:
     if (progressive or scans > 1) and sum(blocks.values()) > limits.layered_jpeg_blocks:
         raise PictureTooHard("The picture is too large for a progressive JPEG; save it as a plain one.")
     return pixels
-
-
-def _jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and body of each segment; a scan's own data is passed over."""
-    place = 2
-    while found := _NEXT_MARKER.search(data, place):
-        marker, place = data[found.start() + 1], found.end()
-        if marker == _EOI:
-            return
-        if marker in _ALONE:
-            yield marker, b""
-            continue
-        length = int.from_bytes(data[place : place + 2], "big")
-        yield marker, data[place + 2 : place + length]
-        place += max(2, length)
 
 
 def _frame(body: bytes) -> tuple[int, dict[int, int]]:
@@ -136,7 +129,7 @@ def _check_png(data: bytes, limits: Limits) -> int:
     pixel_bytes = max(4 if channels > 2 else 3, channels * depth // 8)
     if width * height * pixel_bytes > limits.png_bytes:
         raise too_many_pixels(limits.png_bytes // pixel_bytes)
-    _check_chunks(_png_chunks(data))
+    _check_chunks(file_parts.png_chunks(data))
     return width * height
 
 
@@ -144,7 +137,7 @@ def _check_webp(data: bytes, limits: Limits) -> int:
     width, height = _webp_size(data)
     if width * height > limits.webp_pixels:
         raise too_many_pixels(limits.webp_pixels)
-    _check_chunks(_webp_chunks(data))
+    _check_chunks(file_parts.webp_chunks(data))
     return width * height
 
 
@@ -162,25 +155,34 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return width & 0x3FFF, height & 0x3FFF
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    place = 8
-    while place + 8 <= len(data):
-        length = int.from_bytes(data[place : place + 4], "big")
-        yield data[place + 4 : place + 8], length
-        place += 12 + length
+def _check_avif(data: bytes, limits: Limits) -> int:
+    """The largest part counts: a picture may be put together of tiles, and have an alpha plane of its own."""
+    pixels = 0
+    for count, (name, body) in enumerate(file_parts.avif_boxes(data)):
+        if count > MAX_BOXES:
+            raise _too_many_parts()
+        pixels = max(pixels, _box_pixels(name, body))
+    if not pixels:
+        raise BadImage("The picture is damaged or incomplete.")
+    if pixels > limits.avif_pixels:
+        raise too_many_pixels(limits.avif_pixels)
+    return pixels
 
 
-def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, int]]:
-    place = 12
-    while place + 8 <= len(data):
-        length = int.from_bytes(data[place + 4 : place + 8], "little")
-        yield data[place : place + 4], length
-        place += 8 + length + length % 2
+def _box_pixels(name: bytes, body: bytes) -> int:
+    """Of a picture's size box, or of the header of a film's track; of any other box, 0."""
+    if name == b"ispe" and len(body) >= 12:
+        width, height = struct.unpack(">II", body[4:12])
+        return width * height
+    if name == b"tkhd" and len(body) >= 8:
+        width, height = struct.unpack(">II", body[-8:])  # with sixteen bits behind the point
+        return (width >> 16) * (height >> 16)
+    return 0
 
 
-def _check_chunks(chunks: Iterable[tuple[bytes, int]]) -> None:
+def _check_chunks(chunks: Iterable[tuple[bytes, int, int]]) -> None:
     inflated = 0
-    for count, (name, length) in enumerate(chunks):
+    for count, (name, length, _) in enumerate(chunks):
         inflated += name in _INFLATED
         if count > MAX_CHUNKS or inflated > MAX_INFLATED_CHUNKS:
             raise _too_many_parts()

@@ -138,13 +138,13 @@ def test_truncated_file_is_refused(kind: str, share: float):
 
 @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "PPM", "ICO", "PDF", "EPS"])
 def test_other_formats_are_refused_whatever_they_are_called(kind: str):
-    with pytest.raises(BadImage, match="not a JPEG, PNG or WebP"):
+    with pytest.raises(BadImage, match="not a JPEG, PNG, WebP or AVIF"):
         read_style(encoded(quadrants(), kind))
 
 
 @pytest.mark.parametrize("data", [b"", b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"%!PS\nshowpage", b"SIMPLE  = T"])
 def test_anything_else_is_refused(data: bytes):
-    with pytest.raises(BadImage, match="not a JPEG, PNG or WebP"):
+    with pytest.raises(BadImage, match="not a JPEG, PNG, WebP or AVIF"):
         read_style(data)
 
 

@@ -47,7 +47,7 @@ async def test_a_photo_becomes_a_style_and_its_thumbnail(reader):
     np.testing.assert_allclose(decode_image(files.style).mean((0, 1)), (0, 128, 128), atol=4)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "MPO"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "MPO"])
 @pytest.mark.parametrize("turned", [False, True])
 async def test_every_kind_is_read_without_opening_a_file(reader, kind, turned):
     exif = Image.Exif()
@@ -69,8 +69,9 @@ async def test_every_kind_is_read_without_opening_a_file(reader, kind, turned):
         ((30_000, 2000), "JPEG", {}),
         ((4032, 3024), "WEBP", {"method": 0}),
         ((3840, 2160), "PNG", {"compress_level": 1}),
+        ((4032, 3024), "AVIF", {"speed": 10}),
     ],
-    ids=["48 MP JPEG", "48 MP progressive JPEG", "60 MP panorama", "12 MP WebP", "4K PNG"],
+    ids=["48 MP JPEG", "48 MP progressive JPEG", "60 MP panorama", "12 MP WebP", "4K PNG", "12 MP AVIF"],
 )
 async def test_an_honest_photo_fits_into_the_limits(reader, size, kind, options):
     photo = Image.linear_gradient("L").resize(size).convert("RGB")

@@ -1,0 +1,92 @@
+"""From whatever a file says of its colours to sRGB: LittleCMS where it is a profile, as Pillow brings it."""
+
+import logging
+from functools import cache
+from io import BytesIO
+
+from PIL import Image, ImageCms
+
+from pipeline.pictures.colour import hdr
+from pipeline.pictures.colour.code_points import CURVES, HLG, PQ, PRIMARIES
+from pipeline.pictures.colour.icc_profile import SRGB, SRGB_CURVE, Primaries, matrix_profile, power
+
+logger = logging.getLogger(__name__)
+
+#: The profile of every picture that we write.
+SRGB_PROFILE = matrix_profile(SRGB, SRGB_CURVE, "sRGB")
+#: Colour space of a profile -> Pillow's mode.
+MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+#: What has a say about pixels; a link between devices, an abstract one or named colours do not.
+CLASSES = ("scnr", "mntr", "prtr", "spac")
+#: Of a profile. LittleCMS reads no more than so many tags.
+TAG_TABLE, TAG_BYTES, MAX_TAGS = 132, 12, 100
+PROGRAMS = (b"D2B0", b"D2B1", b"D2B2", b"D2B3")
+#: Writers mean sRGB by it, and libpng takes it for that: 45455, with room for rounding.
+SRGB_GAMMA = 0.45455
+SRGB_GAMMA_ROOM, SRGB_XY_ROOM = 0.0005, 0.002
+
+
+def by_profile(colours: Image.Image, profile: bytes) -> Image.Image:
+    """RGB of L, RGB or CMYK. A profile that is damaged or for other pixels has no say, as in browsers."""
+    try:
+        source = ImageCms.ImageCmsProfile(BytesIO(_without_programs(profile)))
+        space, kind = source.profile.xcolor_space.strip(), source.profile.device_class
+        if colours.mode == "L" and space == "RGB":
+            colours = colours.convert("RGB")
+        if kind in CLASSES and MODES.get(space) == colours.mode:
+            done = ImageCms.profileToProfile(colours, source, _screen(), outputMode="RGB")
+            assert done is not None, "only a conversion in place returns nothing"
+            return done
+    except (ImageCms.PyCMSError, OSError, ValueError) as error:
+        logger.info("a colour profile is left out: %s", error)
+    return colours.convert("RGB")
+
+
+def _without_programs(profile: bytes) -> bytes:
+    """The profile without its pipelines of floats: 8 KB of them take seconds, and another form always stands beside."""
+    kept = bytearray(profile)
+    for place in range(TAG_TABLE, min(len(kept), TAG_TABLE + MAX_TAGS * TAG_BYTES), TAG_BYTES):
+        if kept[place : place + 4] in PROGRAMS:
+            kept[place : place + 4] = b"none"
+    return bytes(kept)
+
+
+@cache
+def _screen() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(BytesIO(SRGB_PROFILE))
+
+
+def known(primaries: int, transfer: int) -> bool:
+    """Whether these code points of ITU-T H.273 say anything; 2 stands for unspecified, and some are reserved."""
+    return primaries in PRIMARIES and (transfer in CURVES or transfer in (PQ, HLG))
+
+
+def by_code_points(colours: Image.Image, primaries: int, transfer: int) -> Image.Image:
+    """RGB of L or RGB, by code points that are known."""
+    rgb = colours.convert("RGB")
+    if transfer in (PQ, HLG):
+        return rgb.filter(hdr.to_srgb(primaries, transfer))
+    if (PRIMARIES[primaries], CURVES[transfer]) == (SRGB, SRGB_CURVE):
+        return rgb
+    return by_profile(rgb, matrix_profile(PRIMARIES[primaries], CURVES[transfer], "by code points"))
+
+
+def by_gamma(colours: Image.Image, gamma: float, chromaticities: tuple[float, ...] | None) -> Image.Image:
+    """RGB of L or RGB, by PNG's gAMA, and cHRM: x and y of white, red, green and blue."""
+    rgb = colours.convert("RGB")
+    primaries = SRGB
+    if chromaticities and not _nearly(chromaticities, SRGB):
+        white, red, green, blue = zip(chromaticities[::2], chromaticities[1::2])
+        primaries = Primaries(white, red, green, blue)
+    elif abs(gamma - SRGB_GAMMA) <= SRGB_GAMMA_ROOM:
+        return rgb
+    try:
+        return by_profile(rgb, matrix_profile(primaries, power(1 / gamma), "by gamma"))
+    except (ArithmeticError, ValueError) as error:
+        logger.info("primaries that are none are left out: %s", error)
+        return rgb
+
+
+def _nearly(chromaticities: tuple[float, ...], primaries: Primaries) -> bool:
+    wanted = (*primaries.white, *primaries.red, *primaries.green, *primaries.blue)
+    return all(abs(a - b) <= SRGB_XY_ROOM for a, b in zip(chromaticities, wanted))
