@@ -9,7 +9,9 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import redis
 import torch
 
@@ -18,11 +20,11 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage, MVStylizerError
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.image_codec import decode_image
-from pipeline.contract.messages import KeyFrame, StylizedFrame, TrainingSample, printable
+from pipeline.contract.messages import KeyFrame, StreamMemory, StylizedFrame, TrainingSample, printable
 from pipeline.contract.settings import Settings
 from pipeline.monitoring.metrics import WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
-from pipeline.queues.broker import EdgeBroker, connect, stylize_queue
+from pipeline.queues.broker import Answer, EdgeBroker, connect, stylize_queue
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing
 from pipeline.styles.store import StyleStore
@@ -30,7 +32,7 @@ from workers.process.gpu_pages import forget_gpu_libraries
 from workers.process.prefork import prefork
 from workers.serving.model_updates import Globals, stylizer_of
 from workers.serving.rq_worker import SOCKET_TIMEOUT_S, WORKER_TTL_S, EdgeWorker
-from workers.serving.stream_states import Streams
+from workers.serving.stream_states import packed, unpacked
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +70,6 @@ class Edge:
         self._redis = connect(settings.redis_url)
         self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
         self._sharing = Sharing(self._redis, settings.edge_id)
-        self._streams = Streams()
         self.metrics = WorkerMetrics()
         self._tell_model()
 
@@ -106,8 +107,7 @@ class Edge:
             self.metrics.handled["late"].inc()
             return
         frame, waited_ms = taken
-        answer = replace(self._answer(frame, self._served), queue_ms=waited_ms)
-        self._broker.answer(frame.gateway_id, answer)
+        answer = self._answer(frame, waited_ms, self._served)
         self._count(answer, time.monotonic() - start_s)
         if frame.shared_by:
             self._share(frame)
@@ -123,28 +123,34 @@ class Edge:
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s is not learned from: %s", frame.stream_id, frame.frame_id, error)
 
-    def _answer(self, frame: KeyFrame, served: Served) -> StylizedFrame:
+    def _answer(self, frame: KeyFrame, waited_ms: float, served: Served) -> StylizedFrame:
         """By one model from here to the reply, whatever is adopted meanwhile."""
-        version = served.stylizer.model_version
+        start_ns = time.monotonic_ns()
+        reply = partial(self._reply, frame, served.stylizer.model_version, queue_ms=waited_ms)
         try:
-            start_ns = time.monotonic_ns()
             picture, style = decode_image(frame.picture), served.style(frame.style_id, self._styles.jpeg)
             decoded_ns = time.monotonic_ns()
-            state, elapsed_s = self._streams.before(frame, decoded_ns / 1e9)
-            grid, state = served.stylizer.follow(picture, style, state, elapsed_s=elapsed_s)
-            packed = pack_grid(grid)
-            self._streams.keep(frame, decoded_ns / 1e9, state)
-            done_ns = time.monotonic_ns()
+            equations = served.stylizer.equations(picture, style)
         except (MVStylizerError, ValueError) as error:
-            return self._reply(frame, version, error=printable(str(error)[:200]))
-        return self._reply(
-            frame,
-            version,
-            grid_shape=tuple(grid.shape[1:4]),
-            grid=packed,
-            decode_ms=(decoded_ns - start_ns) / 1e6,
-            stylize_ms=(done_ns - decoded_ns) / 1e6,
-        )
+            answer = reply(error=printable(str(error)[:200]))
+            self._broker.answer(frame.gateway_id, answer)
+            return answer
+
+        def settled(memory: StreamMemory | None) -> Answer:
+            try:
+                grid, fresh = settle(served.stylizer, equations, frame, memory)
+                packed_grid = pack_grid(grid)
+            except ValueError as error:
+                return reply(error=printable(str(error)[:200])), None
+            answer = reply(
+                grid_shape=grid.shape[1:4],
+                grid=packed_grid,
+                decode_ms=(decoded_ns - start_ns) / 1e6,
+                stylize_ms=(time.monotonic_ns() - decoded_ns) / 1e6,
+            )
+            return answer, fresh
+
+        return self._broker.answer_in_turn(frame, settled)
 
     def _reply(
         self,
@@ -155,6 +161,7 @@ class Edge:
         grid: bytes = b"",
         decode_ms: float = 0.0,
         stylize_ms: float = 0.0,
+        queue_ms: float = 0.0,
         error: str = "",
     ) -> StylizedFrame:
         return StylizedFrame(
@@ -168,8 +175,27 @@ class Edge:
             grid=grid,
             decode_ms=decode_ms,
             stylize_ms=stylize_ms,
+            queue_ms=queue_ms,
             error=error,
         )
+
+
+def settle(
+    stylizer: Stylizer, equations: torch.Tensor, frame: KeyFrame, memory: StreamMemory | None
+) -> tuple[np.ndarray, StreamMemory | None]:
+    """A key frame's grid, and the memory with it; None where the key frame after it has left one already.
+
+    Raises ValueError where there is no finite grid. A memory that is of no use, whoever wrote it, is done without.
+    """
+    state = unpacked(memory, stylizer.device) if memory and memory.suits(frame) else None
+    elapsed_s = memory.elapsed_s(frame) if memory and state else 0.0
+    try:
+        grid, state = stylizer.settle(equations, state, elapsed_s=elapsed_s)
+    except ValueError:
+        if state is None:
+            raise
+        grid, state = stylizer.settle(equations, None, elapsed_s=0.0)
+    return grid, None if memory and memory.overtakes(frame) else packed(state, frame)
 
 
 def named(stream_id: object, frame_id: object) -> tuple[str, int]:

@@ -54,16 +54,27 @@ class Stylizer:
         """The grid (float16, 3 D R C 4) that gives a picture (RGB uint8 H W 3) the style, at any resolution."""
         return self.follow(content, style, None, elapsed_s=0)[0]
 
-    @torch.inference_mode()
     def follow(
         self, content: np.ndarray, style: StyleStatistics, state: StreamState | None, *, elapsed_s: float
+    ) -> tuple[np.ndarray, StreamState]:
+        """The grid of a stream's next key frame, and the state to hand in with the one after: see `settle`."""
+        return self.settle(self.equations(content, style), state, elapsed_s=elapsed_s)
+
+    @torch.inference_mode()
+    def equations(self, content: np.ndarray, style: StyleStatistics) -> Tensor:
+        """What a key frame alone says, B 4 7 D R C: most of the work, and nothing in it asks for the stream's state."""
+        return self.model.equations(self.prepare(content), style)
+
+    @torch.inference_mode()
+    def settle(
+        self, equations: Tensor, state: StreamState | None, *, elapsed_s: float
     ) -> tuple[np.ndarray, StreamState]:
         """The grid of a stream's next key frame, and the state to hand in with the one after.
 
         `elapsed_s` since the key frame before. `state` is None for a new stream, scene or style. Raises ValueError
         where the weights give no finite grid: a stream that remembered it would never get well again.
         """
-        state = remember(state, self.model.equations(self.prepare(content), style), elapsed_s)
+        state = remember(state, equations, elapsed_s)
         grid = self.model.smoothing.solve(state.average)[0]
         if not grid.isfinite().all():
             raise ValueError("the model gives no finite grid for this picture; its weights may be broken")

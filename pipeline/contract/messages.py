@@ -11,10 +11,11 @@ from typing import ClassVar, Self
 
 import msgpack
 
+from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import check_shape
 
-VERSION = 5
+VERSION = 6
 #: A key frame is a JPEG of at most 512 px (about 60 KB); an answer is a packed grid of about 12 KB.
 MAX_BYTES = 1 << 20
 MAX_TEXT = 256
@@ -108,10 +109,36 @@ class KeyFrame(Message):
     picture: bytes  # JPEG, without the strip
     shared_by: str = ""  # who agreed to its being learned from, and may take that back; "" for nobody
     consent: str = ""  # the token of that agreement, see pipeline.queues.training_samples
+    scene: int = 0  # of its stream, counted from 0 on
+    picked_ms: int = 0  # by its gateway's clock, which says nothing to others: only for differences within a stream
 
     def validate(self) -> None:
         if self.frame_id > MAX_FRAME_ID:
             raise BadMessage(f"KeyFrame: there is no frame {self.frame_id}.")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamMemory(Message):
+    """What the next key frame of a stream is stylized with, by whichever worker: statistics, and whose they are."""
+
+    style_id: str
+    scene: int  # see KeyFrame
+    picked_ms: int  # see KeyFrame; of the last key frame that is in it
+    shape: tuple[int, ...]  # see workers.serving.stream_states
+    equations: bytes
+
+    def suits(self, frame: KeyFrame) -> bool:
+        """Whether a key frame of this scene and style may be stylized with it."""
+        is_same = (self.style_id, self.scene) == (frame.style_id, frame.scene)
+        return is_same and (self.picked_ms <= frame.picked_ms or self.overtakes(frame))
+
+    def overtakes(self, frame: KeyFrame) -> bool:
+        """Whether it is of a key frame that was picked later: two may be in flight at once."""
+        return 0 < self.picked_ms - frame.picked_ms < redis_keys.KEY_FRAME_DEADLINE_MS
+
+    def elapsed_s(self, frame: KeyFrame) -> float:
+        """From its last key frame to this one; nothing where this one came first."""
+        return max(0.0, (frame.picked_ms - self.picked_ms) / 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 |---------------------------|-----------|----------------------------|-------------------------------------------|
 | stylize.{edge}            | RQ queue  | two jobs a session         | ids only: stream, frame                   |
 | mvs:blob:{stream}:{frame} | string    | KEY_FRAME_DEADLINE_MS      | KeyFrame                                  |
+| mvs:memory:{stream}       | string    | STREAM_MEMORY_TTL_S        | StreamMemory, of 100 to 180 KB            |
 | mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          |
 | mvs:worker:{edge}         | string    | WORKER_BEACON_S            | "a warm worker was here": its model version |
 | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
@@ -26,6 +27,8 @@ Samples and weights may live in two different Redis servers: see `cloud_redis_ur
 
 #: A key frame's answer later than this is of no use any more: the next one is already on its way.
 KEY_FRAME_DEADLINE_MS = 2_000
+#: A memory of so long ago weighs a twelfth, see edge.grid_model.temporal_average.
+STREAM_MEMORY_TTL_S = 30
 #: 64 answers are 2 MB of grids, more than a second of 20 streams at two key frames a second.
 RESULTS_MAXLEN = 64
 #: A gateway that died leaves its stream behind for this long.
@@ -69,6 +72,10 @@ def stylize_queue(edge_id: str) -> str:
 
 def blob(stream_id: str, frame_id: int) -> str:
     return f"mvs:blob:{stream_id}:{frame_id}"
+
+
+def memory(stream_id: str) -> str:
+    return f"mvs:memory:{stream_id}"
 
 
 def results(gateway_id: str) -> str:

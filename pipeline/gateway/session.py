@@ -237,7 +237,17 @@ class Session:
     def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
         cut = picked.reason == "cut"
         jpeg, shared_by = picked.jpeg(), self._shared_by if self._shared else ""
-        frame = KeyFrame(self._gateway_id, self.stream_id, picked.frame_id, style_id, cut, jpeg, shared_by)
+        frame = KeyFrame(
+            self._gateway_id,
+            self.stream_id,
+            picked.frame_id,
+            style_id,
+            cut,
+            jpeg,
+            shared_by,
+            scene=picked.scene,
+            picked_ms=round(1000 * picked.picked_s),
+        )
         self._broker.submit(frame)
 
     async def _withdraw(self, frame_id: int) -> None:

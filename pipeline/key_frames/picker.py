@@ -54,6 +54,9 @@ class Picked:
     reason: Reason
     frame: av.VideoFrame
     strip_rows: int
+    #: The stream's, counted from 0 on.
+    scene: int
+    picked_s: float
 
     def jpeg(self) -> bytes:
         """The picture without its strip. Takes milliseconds: call it in a thread."""
@@ -73,6 +76,7 @@ class KeyFramePicker:
     #: Frames that were asked for and have not come yet: control messages overtake the video.
     _asked_ids: deque[int] = field(default_factory=lambda: deque(maxlen=ASKED_AHEAD))
     _picked_at_s: dict[int, float] = field(default_factory=dict)
+    _scene: int = 0
     _punctuality: Punctuality = field(default_factory=Punctuality)
 
     def ask(self, frame_id: int | None = None) -> None:
@@ -108,7 +112,8 @@ class KeyFramePicker:
         if reason is None:
             return None
         self._picked_at_s[frame_id] = now_s
-        return Picked(frame_id, reason, frame, rows)
+        self._scene += reason == "cut"
+        return Picked(frame_id, reason, frame, rows, self._scene, now_s)
 
     @property
     def in_flight(self) -> int:

@@ -16,7 +16,7 @@ from rq import Queue
 
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage, BadSetting
-from pipeline.contract.messages import KeyFrame, StylizedFrame
+from pipeline.contract.messages import MAX_BYTES, KeyFrame, StreamMemory, StylizedFrame
 from pipeline.queues.redis_errors import Outage, kind
 from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing, public_name
@@ -26,8 +26,12 @@ logger = logging.getLogger(__name__)
 #: A call that Redis does not answer in this time fails; the next key frame tries again.
 CALL_TIMEOUT_S = 1.0
 READ_BLOCK_MS, READ_TIMEOUT_S = 1_000, 3.0
+#: A stream has two key frames in flight, so one more is enough unless somebody else writes there.
+ATTEMPTS = 3
 #: Many times as many as a gateway has sessions.
 CONSENTS = 4_096
+#: To a key frame, and what its stream's next one needs, if anything is to be left.
+Answer = tuple[StylizedFrame, StreamMemory | None]
 NO_URL = (
     "This is no Redis URL: redis://[[user]:password@]host:port/0, rediss://... or unix:///path is needed, and "
     "what is special in a password must be percent-encoded."
@@ -206,21 +210,68 @@ class EdgeBroker:
 
     def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
         """Where nothing can be added to the stream, since it has the last possible id or is none, it begins anew."""
-        key = redis_keys.results(gateway_id)
         try:
-            self._append(key, frame)
+            with self._redis.pipeline(transaction=False) as pipe:
+                self._append(pipe, gateway_id, frame)
         except redis.ResponseError as error:
             if kind(error) not in ("type", "error"):
                 raise
             logger.warning("answers to gateway %s begin anew: what was in their place takes none", gateway_id)
-            self._redis.unlink(key)
-            self._append(key, frame)
+            with self._redis.pipeline(transaction=False) as pipe:
+                pipe.unlink(redis_keys.results(gateway_id))
+                self._append(pipe, gateway_id, frame)
 
-    def _append(self, key: str, frame: StylizedFrame) -> None:
-        with self._redis.pipeline(transaction=False) as pipe:
-            pipe.xadd(key, {"frame": frame.pack()}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False)
-            pipe.expire(key, redis_keys.RESULTS_TTL_S)
-            pipe.execute()
+    def answer_in_turn(self, frame: KeyFrame, make: Callable[[StreamMemory | None], Answer]) -> StylizedFrame:
+        """Answer a key frame by what its stream remembers, and leave what it remembers then. Returns the answer.
+
+        `make` does that, and is called again where another worker answered the stream's other key frame meanwhile:
+        each answer builds on the one before it, whoever gave that.
+        """
+        key = redis_keys.memory(frame.stream_id)
+        for _ in range(ATTEMPTS):
+            with self._redis.pipeline() as pipe:
+                pipe.watch(key)
+                answer, memory = make(memory_in(held(pipe, key)))
+                pipe.multi()
+                if memory:
+                    pipe.set(key, memory.pack(), ex=redis_keys.STREAM_MEMORY_TTL_S)
+                try:
+                    self._append(pipe, frame.gateway_id, answer)
+                    return answer
+                except redis.WatchError:
+                    continue
+                except redis.ResponseError as error:
+                    if kind(error) not in ("type", "error"):
+                        raise
+                    break
+        self.answer(frame.gateway_id, answer)
+        return answer
+
+    def _append(self, pipe: redis.client.Pipeline, gateway_id: str, frame: StylizedFrame) -> None:
+        """Execute `pipe` with this added; raises what Redis says to this, whatever it says to the rest."""
+        key = redis_keys.results(gateway_id)
+        pipe.xadd(key, {"frame": frame.pack()}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False)
+        pipe.expire(key, redis_keys.RESULTS_TTL_S)
+        *_, added, _ = pipe.execute(raise_on_error=False)
+        if isinstance(added, redis.RedisError):
+            raise added
+
+
+def held(pipe: redis.client.Pipeline, key: str) -> bytes:
+    """What Redis holds there, of any string no more than a message may have; b"" where it is none."""
+    try:
+        return pipe.getrange(key, 0, 2 * MAX_BYTES)
+    except redis.ResponseError as error:
+        if kind(error) != "type":
+            raise
+        return b""
+
+
+def memory_in(found: bytes) -> StreamMemory | None:
+    """None where Redis holds nothing, or something else."""
+    with contextlib.suppress(BadMessage):
+        return StreamMemory.unpack(found) if found else None
+    return None
 
 
 async def beyond(client: redis.asyncio.Redis, key: str, last: bytes) -> bool:

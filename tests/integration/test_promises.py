@@ -83,8 +83,8 @@ async def test_looks_come_back_in_their_style_after_a_gap_of_the_network(running
 class Hungry(Counter):
     """Every third key frame is too much for the accelerator's memory."""
 
-    def follow(self, *arguments, **options):
-        found = super().follow(*arguments, **options)
+    def settle(self, *arguments, **options):
+        found = super().settle(*arguments, **options)
         if len(self.states) % 3 == 0:
             raise torch.OutOfMemoryError("no room for another 2.00 GiB")
         return found

@@ -1,7 +1,9 @@
 """A stylizer that takes no time."""
 
 import numpy as np
+import torch
 
+from edge.grid_model.temporal_average import StreamState
 from pipeline.contract.image_codec import encode_jpeg
 
 PICTURE = encode_jpeg(np.zeros((32, 48, 3), np.uint8))
@@ -10,14 +12,22 @@ PICTURE = encode_jpeg(np.zeros((32, 48, 3), np.uint8))
 class Counter:
     """A stylizer whose state counts a stream's key frames."""
 
+    device = "cpu"
+
     def __init__(self, model_version: str = "counter") -> None:
         self.model_version = model_version
         self.states: list[int] = []
+        self.elapsed_s: list[float] = []
         self.styles = 0
 
     def style(self, image: np.ndarray) -> None:
         self.styles += 1
 
-    def follow(self, content: np.ndarray, style: None, state: int | None, *, elapsed_s: float):
-        self.states.append((state or 0) + 1)
-        return np.zeros((3, 1, 1, 1, 4), np.float16), self.states[-1]
+    def equations(self, content: np.ndarray, style: None) -> None:
+        pass
+
+    def settle(self, equations: None, state: StreamState | None, *, elapsed_s: float):
+        self.states.append(1 if state is None else int(state.last.max()) + 1)
+        self.elapsed_s.append(elapsed_s)
+        equations = torch.full((1, 4, 7, 1, 1, 1), float(self.states[-1]))
+        return np.zeros((3, 1, 1, 1, 4), np.float16), StreamState(equations, equations)

@@ -12,8 +12,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 
 import workers.stylize
+from edge.grid_model.temporal_average import StreamState
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from support.grids import lifelike_grid  # noqa: E402 (it lies beside this script, which runs by itself)
@@ -26,14 +28,17 @@ class FixedTime:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._grid = lifelike_grid()
+        self._grid, equations = lifelike_grid(), torch.rand(1, 4, 7, 8, 9, 16)
+        self._state = StreamState(equations, equations)
 
     def style(self, image: np.ndarray) -> str:
         return "looked at"
 
-    def follow(self, content: np.ndarray, style: str, state: object, **_: object) -> tuple[np.ndarray, None]:
+    def equations(self, content: np.ndarray, style: str) -> None:
         time.sleep(self._seconds)
-        return self._grid, None
+
+    def settle(self, equations: None, state: object, **_: object) -> tuple[np.ndarray, StreamState]:
+        return self._grid, self._state
 
 
 def main() -> None:

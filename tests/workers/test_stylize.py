@@ -8,8 +8,9 @@ import pytest
 import redis
 from rq import SimpleWorker
 
+from edge.grid_model.temporal_average import StreamState
 from pipeline.contract import redis_keys
-from pipeline.contract.messages import KeyFrame, TrainingSample
+from pipeline.contract.messages import KeyFrame, StreamMemory, TrainingSample
 from pipeline.contract.settings import Settings
 from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
@@ -27,16 +28,182 @@ def settings(redis_url) -> Settings:
     return replace(Settings(), redis_url=redis_url)
 
 
-def test_each_stream_has_its_memory_until_a_cut(settings):
-    broker, stylizer = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway"), Counter()
+DUSK, SNOW = shipped()[0].id, shipped()[1].id
+
+
+@pytest.fixture
+def broker(settings):
+    broker = GatewayBroker(settings.redis_url, edge_id="edge", gateway_id="gateway")
+    yield broker
+    broker.close()
+
+
+def key_frame(number: int, stream_id: str = "a", *, scene: int = 0, style_id: str = DUSK) -> KeyFrame:
+    """A stream's key frame; they are half a second apart."""
+    return KeyFrame(
+        "gateway", stream_id, number, style_id, False, PICTURE, scene=scene, picked_ms=1_000_000 + 500 * number
+    )
+
+
+def answer(broker: GatewayBroker, edge: Edge, frame: KeyFrame) -> None:
+    broker.submit(frame)
+    edge.stylize(frame.stream_id, frame.frame_id)
+
+
+def test_each_stream_has_its_memory_until_another_scene_or_style(settings, broker):
+    stylizer = Counter()
     edge = Edge(settings, stylizer)
 
-    for frame_id, (stream_id, cut) in enumerate([("a", False), ("a", False), ("b", False), ("a", False), ("a", True)]):
-        broker.submit(KeyFrame("gateway", stream_id, frame_id, shipped()[0].id, cut, PICTURE))
-        edge.stylize(stream_id, frame_id)
+    for frame in (
+        key_frame(0),
+        key_frame(1),
+        key_frame(2, "b"),
+        key_frame(3),
+        key_frame(4, scene=1),
+        key_frame(5, scene=1),
+        key_frame(6, scene=1, style_id=SNOW),
+    ):
+        answer(broker, edge, frame)
 
-    broker.close()
-    assert stylizer.states == [1, 2, 1, 3, 1]
+    assert stylizer.states == [1, 2, 1, 3, 1, 2, 1]
+    assert stylizer.elapsed_s == [0, 0.5, 0, 1.0, 0, 0.5, 0]
+
+
+def test_a_streams_memory_is_the_same_whichever_worker_takes_its_key_frames(settings, broker):
+    """Where it lived in a worker's process, three workers in turn counted 1 1 1 2 2 2."""
+    stylizers = [Counter() for _ in range(3)]
+    edges = [Edge(settings, stylizer) for stylizer in stylizers]
+
+    for number in range(6):
+        answer(broker, edges[number % 3], key_frame(number))
+    del edges[0]  # and where one is gone
+    for number in range(6, 9):
+        answer(broker, edges[number % 2], key_frame(number))
+
+    assert sorted(state for stylizer in stylizers for state in stylizer.states) == list(range(1, 10))
+
+
+@pytest.mark.parametrize("when", ["equations", "settle"])
+def test_two_key_frames_of_a_stream_that_are_worked_on_at_once_build_on_each_other(settings, broker, when):
+    """The second worker has its key frame, or even the memory, when the first one answers."""
+    first, second = Edge(settings, Counter()), Interrupted(when)
+    answer(broker, first, key_frame(0))
+    broker.submit(key_frame(1))
+    second.meanwhile = lambda: first.stylize("a", 1)
+
+    answer(broker, Edge(settings, second), key_frame(2))
+
+    assert second.states[-1] == 3 and second.elapsed_s[-1] == 0.5
+
+
+def test_a_key_frame_that_the_next_one_overtook_leaves_nothing(settings, broker):
+    slow, quick, third = Interrupted("equations"), Counter(), Counter()
+    answer(broker, Edge(settings, quick), key_frame(0))
+    slow.meanwhile = lambda: answer(broker, Edge(settings, quick), key_frame(2))
+
+    answer(broker, Edge(settings, slow), key_frame(1))
+    answer(broker, Edge(settings, third), key_frame(3))
+
+    assert quick.states == [1, 2] and third.states == [3]
+    assert quick.elapsed_s == [0, 1.0] and slow.elapsed_s == [0.0] and third.elapsed_s == [0.5]
+
+
+def test_a_scenes_last_key_frame_that_is_answered_late_has_no_say_in_the_next_scene(settings, broker):
+    slow, quick = Interrupted("settle"), Counter()
+    answer(broker, Edge(settings, quick), key_frame(0))
+    slow.meanwhile = lambda: answer(broker, Edge(settings, quick), key_frame(2, scene=1))
+
+    answer(broker, Edge(settings, slow), key_frame(1))
+    answer(broker, Edge(settings, quick), key_frame(3, scene=1))
+
+    assert quick.states == [1, 1, 2]  # and the late one, which its client drops, left nothing
+
+
+class Interrupted(Counter):
+    """Something happens once, while it works."""
+
+    def __init__(self, when: str) -> None:
+        super().__init__()
+        self._when, self.meanwhile = when, lambda: None
+
+    def equations(self, *arguments):
+        self._interrupt("equations")
+
+    def settle(self, *arguments, **options):
+        self._interrupt("settle")
+        return super().settle(*arguments, **options)
+
+    def _interrupt(self, where: str) -> None:
+        if where == self._when:
+            meanwhile, self.meanwhile = self.meanwhile, lambda: None
+            meanwhile()
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        b"",
+        b"rubbish",
+        bytes(3 << 20),
+        StreamMemory(DUSK, 0, 1_000_000, (2, 22, 1, 1, 1), b"").pack(),
+        StreamMemory(DUSK, 0, 1_000_000, (2, 22, 1, 1, 1), b"\xff" * 88).pack(),  # not numbers
+        StreamMemory(DUSK, 0, 1_000_000, (2, 22, 0, 1, 1), b"").pack(),
+        StreamMemory(DUSK, 0, 1_000_000, (2, 22, 1 << 40, 1 << 40, 1), b"").pack(),
+        StreamMemory(DUSK, 0, 1_000_000, (44,), bytes(88)).pack(),
+        StreamMemory(DUSK, 0, 1 << 50, (2, 22, 1, 1, 1), bytes(88)).pack(),  # from the future
+        StreamMemory(DUSK, 1, 1_000_000, (2, 22, 1, 1, 1), bytes(88)).pack(),
+        ["a list"],
+    ],
+    ids=repr,
+)
+def test_a_memory_that_is_none_costs_nothing_but_itself(settings, broker, lie):
+    stylizer = Counter()
+    with connect(settings.redis_url) as connection:
+        key = redis_keys.memory("a")
+        connection.rpush(key, *lie) if isinstance(lie, list) else connection.set(key, lie)
+
+        for number in (1, 2):
+            answer(broker, Edge(settings, stylizer), key_frame(number))
+
+    assert stylizer.states == [1, 2]
+
+
+def test_a_memory_with_which_no_grid_is_finite_is_done_without(settings, broker):
+    """Kept, it would end all looks of its stream for as long as Redis has it."""
+    stylizer = Poisoned()
+    edge = Edge(settings, stylizer)
+
+    for number in range(3):
+        answer(broker, edge, key_frame(number))
+
+    assert edge.metrics.handled["answered"]._value.get() == 3
+
+
+class Poisoned(Counter):
+    """No memory suits it."""
+
+    def settle(self, equations: None, state: StreamState | None, *, elapsed_s: float):
+        if state is not None:
+            raise ValueError("no finite grid")
+        return super().settle(equations, state, elapsed_s=elapsed_s)
+
+
+async def test_a_memory_that_redis_has_no_room_for_costs_no_answer(settings, broker, monkeypatch):
+    edge = Edge(settings, Counter())
+    monkeypatch.setattr(redis_keys, "STREAM_MEMORY_TTL_S", 0)  # which Redis refuses
+
+    for number in range(2):
+        answer(broker, edge, key_frame(number))
+
+    async with aclosing(broker.answers()) as answers:
+        assert [(await anext(answers)).error for _ in range(2)] == ["", ""]
+
+
+def test_a_memory_is_gone_soon_after_its_stream(settings, broker):
+    answer(broker, Edge(settings, Counter()), key_frame(0))
+
+    with connect(settings.redis_url) as connection:
+        assert 0 < connection.ttl(redis_keys.memory("a")) <= redis_keys.STREAM_MEMORY_TTL_S
 
 
 async def test_a_new_model_answers_from_the_next_job_on_and_knows_the_styles_in_use(settings):
@@ -63,8 +230,8 @@ async def test_a_new_model_answers_from_the_next_job_on_and_knows_the_styles_in_
 class Broken(Counter):
     """A stylizer whose grids are not finite."""
 
-    def follow(self, *arguments, **options):
-        grid, state = super().follow(*arguments, **options)
+    def settle(self, *arguments, **options):
+        grid, state = super().settle(*arguments, **options)
         return grid + np.float16(np.nan), state
 
 
@@ -87,9 +254,8 @@ class Swapping(Counter):
 
     edge: Edge
 
-    def follow(self, *arguments, **options):
+    def equations(self, *arguments):
         self.edge.adopt(Counter("fresh"))
-        return super().follow(*arguments, **options)
 
 
 async def test_a_model_that_comes_in_the_middle_of_a_job_does_not_sign_it(settings):
