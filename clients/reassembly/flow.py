@@ -32,7 +32,7 @@ class Dis:
     """Dense inverse search (Kroeger 2016), by OpenCV; not for two threads at once."""
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._dis.setVariationalRefinementIterations(REFINEMENTS)
 
     def __call__(self, now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:

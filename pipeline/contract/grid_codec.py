@@ -30,7 +30,7 @@ def pack_grid(grid: np.ndarray) -> bytes:
         numbers = np.diff(numbers, axis=axis, prepend=np.int16(0))
     folded = (numbers << 1 ^ numbers >> 15).view(np.uint16)
     deflater = zlib.compressobj(level=1, strategy=zlib.Z_RLE)
-    return deflater.compress(np.array((folded & 0xFF, folded >> 8), np.uint8)) + deflater.flush()
+    return deflater.compress(np.array((folded & 0xFF, folded >> 8), np.uint8).tobytes()) + deflater.flush()
 
 
 def unpack_grid(data: bytes, shape: object) -> np.ndarray:

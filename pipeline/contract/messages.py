@@ -4,7 +4,6 @@ A message is msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any b
 """
 
 import json
-import math
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import ClassVar, Self
@@ -31,13 +30,12 @@ MAX_STAGE_MS = 60_000.0
 MAX_GAUGES, MAX_GAUGES_BYTES, MAX_GAUGE_NAME, MAX_GAUGE = 256, 32 << 10, 128, 1e15
 
 
+@dataclass(frozen=True, slots=True)
 class Message:
     """Fields are str, int, float, bool, bytes or tuple[int, ...]; anything else on the wire is refused.
 
-    So are numbers that are negative, endless or no numbers, and text that does not print: see `_within`.
+    So are negative and infinite numbers, NaN, and text that does not print: see `_within`.
     """
-
-    __slots__ = ()
 
     def pack(self) -> bytes:
         return msgpack.packb([VERSION, type(self).__name__, [getattr(self, f.name) for f in fields(self)]])
@@ -202,9 +200,10 @@ class RoleReport(Message):
 
 
 def is_gauge(name: str, value: object) -> bool:
-    """Whether this may be added to others and shown: JSON's NaN, Infinity and endless integers may not."""
-    finite = type(value) is float and math.isfinite(value) or type(value) is int
-    return finite and abs(value) <= MAX_GAUGE and len(name) <= MAX_GAUGE_NAME and name.isprintable()
+    """Whether a sample may be added to others and shown. NaN, infinity and integers without bounds may not."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_GAUGE:
+        return False
+    return len(name) <= MAX_GAUGE_NAME and name.isprintable()
 
 
 @dataclass(frozen=True, slots=True)

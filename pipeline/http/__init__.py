@@ -1,2 +1,2 @@
-"""The HTTP server in front of aiohttp: connections, heads, hosts, budgets by address. Imports contract and
-monitoring; the gateway imports it."""
+"""The HTTP server in front of aiohttp: connections, heads, hosts, budgets by address, page files. Imports contract and
+monitoring; gateway, styles and workers import it."""

@@ -1,4 +1,4 @@
-"""Whose request it is, as far as budgets go: an IPv4 address, or the /64 of an IPv6 one. No I/O."""
+"""Which client a request comes from, as budgets see it: an IPv4 address or the /64 network of an IPv6 one. No I/O."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -7,22 +7,24 @@ from dataclasses import dataclass
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: One line gets as many IPv6 addresses as it likes, all of one /64.
+#: A customer of an Internet provider has as many IPv6 addresses as they like, all in one /64.
 IPV6_PREFIX = 64
-#: No chain of proxies is longer; what is beyond was made up.
+#: No chain of proxies is longer than this; the rest of a longer header was made up.
 MAX_HOPS = 16
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientAddresses:
-    """Finds clients behind proxies that are trusted to say for whom they ask."""
+    """Finds the clients behind those proxies that are trusted to name them."""
 
     trusted: Sequence[Network] = ()
 
     def of(self, peer: str, forwarded_for: str = "") -> str:
-        """A key for budgets. `forwarded_for` is X-Forwarded-For: its last hop that is no proxy of ours counts, since
-        whatever is left of it came from there."""
+        """The client's key in budgets. `forwarded_for` is the value of X-Forwarded-For.
+
+        The last hop that is not a trusted proxy is the client: the hops before it are only what that client said.
+        """
         address = parsed(peer)
         if address is None:
             return UNKNOWN
@@ -39,7 +41,7 @@ class ClientAddresses:
 
 
 def parsed(text: str) -> Address | None:
-    """IPv4 within IPv6 is IPv4; a zone is left out."""
+    """The address in `text`, or None. An IPv4 address mapped into IPv6 becomes IPv4, and a zone is left out."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0].removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -54,6 +56,6 @@ def key(address: Address) -> str:
 
 
 def is_local(client: str) -> bool:
-    """Whether a key is this machine's."""
+    """Whether a client's key is this machine's loopback address."""
     address = parsed(client)
     return address is not None and address.is_loopback

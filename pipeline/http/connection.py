@@ -1,4 +1,4 @@
-"""One HTTP connection, between the network and aiohttp: whole requests pass, one at a time and within their time."""
+"""One HTTP connection, between the network and aiohttp. Whole requests pass, one at a time and in good time."""
 
 import asyncio
 import enum
@@ -15,12 +15,13 @@ END = b"\r\n\r\n"
 HEAD_S = 5.0
 #: A connection that asks for nothing is closed after this.
 IDLE_S = 15.0
-#: A body may take this long, and then as long as this rate gives it. Those of uploads have limits of their own, too.
+#: A body may take this long, and after that as long as it keeps to this rate. Uploads have limits of their own, too.
 BODY_GRACE_S = 10.0
 BODY_BYTES_PER_S = 32 * 1024
-#: An answer takes a second; one that has to wait for Redis and STUN servers some more.
+#: An answer takes a second, or somewhat longer where it waits for Redis and STUN servers.
 ANSWER_S = 30.0
-#: After a refusal what is still on its way is read and dropped: else the client's system drops the refusal.
+#: After a refusal, bytes that are still on their way are read and dropped; otherwise the client's system would drop
+#: the refusal.
 LINGER_S = 2.0
 #: A refused body up to this is skipped, and the connection goes on.
 MAX_SKIPPED_BYTES = 64 * 1024
@@ -39,26 +40,26 @@ class Owner(Protocol):
     """What a connection asks of its server."""
 
     def admit(self, head: Head, connection: "HttpConnection") -> None:
-        """Sets its client; raises RequestRefused."""
+        """Let a request in and set the connection's client. Raises RequestRefused."""
 
     def refused(self, refused: RequestRefused) -> None:
-        """What was sent got this answer."""
+        """A request was refused."""
 
     def left(self, connection: "HttpConnection", reason: str) -> None:
-        """It is over; `reason` is "" where the client or aiohttp closed it."""
+        """The connection is over. `reason` is "" where the client or aiohttp closed it."""
 
     def answered(self, connection: "HttpConnection") -> None:
-        """Its request is over."""
+        """The connection's request was answered."""
 
     def spent(self, cpu_s: float) -> None:
-        """So much of the thread's time was HTTP's."""
+        """HTTP took this much of the thread's processor time."""
 
 
 class HttpConnection(asyncio.Protocol):
-    """aiohttp's protocol sees only requests that were admitted, the next one only when it has answered the last."""
+    """aiohttp's protocol sees only admitted requests, and each of them only after it has answered the one before."""
 
     def __init__(self, owner: Owner, peer: str, inner: Callable[["HttpConnection"], asyncio.Protocol]) -> None:
-        """`inner` makes aiohttp's protocol, once there is a request for it."""
+        """`inner` makes aiohttp's protocol; it is called with the first request."""
         self.peer, self.client, self.state = peer, UNKNOWN, State.IDLE
         self._owner, self._make_inner = owner, inner
         self.inner: asyncio.Protocol | None = None
@@ -72,11 +73,11 @@ class HttpConnection(asyncio.Protocol):
 
     @property
     def is_waiting(self) -> bool:
-        """For its client: closing it costs nobody an answer."""
+        """Whether the connection waits for its client, so that closing it costs nobody an answer."""
         return self.state in (State.IDLE, State.HEAD, State.SKIP, State.CLOSING)
 
     def overdue(self, now_s: float) -> str | None:
-        """Why it should be closed, or None."""
+        """Why the connection should be closed now, or None."""
         elapsed_s = now_s - self._since_s
         if self.state is State.BODY:
             return "slow" if self._received < BODY_BYTES_PER_S * (elapsed_s - BODY_GRACE_S) else None
@@ -90,7 +91,7 @@ class HttpConnection(asyncio.Protocol):
         return reason if elapsed_s > limit_s else None
 
     def abort(self, reason: str) -> None:
-        """At once, without another word; `reason` is what it is counted under."""
+        """Close at once, without another word. The connection is counted under `reason`."""
         self.why = self.why or reason
         if self._transport:
             self._transport.abort()
@@ -100,6 +101,7 @@ class HttpConnection(asyncio.Protocol):
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         if self.why:
             transport.abort()
@@ -131,7 +133,7 @@ class HttpConnection(asyncio.Protocol):
     # requests
 
     def answered(self) -> None:
-        """aiohttp has sent its answer; what it did not want of the body may still come."""
+        """aiohttp has sent its answer. A part of the body that it did not want may still come."""
         self._is_answered = True
         if self.state is State.ANSWER:
             self._next()
@@ -150,14 +152,14 @@ class HttpConnection(asyncio.Protocol):
             self.abort("pipelined")
 
     def _take_body(self, data: bytes) -> bytes:
-        """Returns what is behind the body."""
+        """Take what belongs to the body, and return the bytes behind it."""
         body, rest = data[: self._left], data[self._left :]
         self._left -= len(body)
         self._received += len(body)
         is_skipped = self.state is State.SKIP
         if not self._left:
             self._enter(State.ANSWER)
-        if not is_skipped:
+        if self.inner and not is_skipped:
             self.inner.data_received(body)
         if not self._left and (is_skipped or self._is_answered):
             self._next()
@@ -185,20 +187,22 @@ class HttpConnection(asyncio.Protocol):
         self._left, self._received, self._is_answered = request.length - len(body), len(body), False
         self._enter(State.BODY if self._left else State.ANSWER)
         if self.inner is None:
+            assert self._transport is not None  # a request came, so there is a connection
             self.inner = self._make_inner(self)
             self.inner.connection_made(self._transport)
         self.inner.data_received(head + body)
 
     def _refuse(self, refused: RequestRefused, request: Head | None, rest: bytes) -> None:
-        """Goes on only where what follows is sure, and short. Whoever sends more before the answer is hung up on."""
-        goes_on = request is not None and request.method != "HEAD" and len(rest) <= request.length <= MAX_SKIPPED_BYTES
+        """Answer with a refusal. The connection goes on only if the body's length is certain and short."""
+        assert self._transport is not None  # a request came, so there is a connection
         self._owner.refused(refused)
-        self._transport.write(refusal_bytes(refused, keep_alive=goes_on))
-        if not goes_on:
+        if request is None or request.method == "HEAD" or not len(rest) <= request.length <= MAX_SKIPPED_BYTES:
+            self._transport.write(refusal_bytes(refused, keep_alive=False))
             self._enter(State.CLOSING)
             if self._transport.can_write_eof():
                 self._transport.write_eof()
             return
+        self._transport.write(refusal_bytes(refused, keep_alive=True))
         self._left, self._received = request.length - len(rest), len(rest)
         if self._left:
             self._enter(State.SKIP)

@@ -1,7 +1,7 @@
 """The head of an HTTP request, read strictly and before any server sees it. No I/O.
 
-Two readers that disagree about where a request ends let one be smuggled behind another: so there is one way only to say
-it here, a Content-Length, and whatever else a head may say in two ways is refused.
+If two readers disagree about where a request ends, a second request can be smuggled behind the first. Therefore
+Content-Length is the only way to say it here, and a head that could be understood in two ways is refused.
 """
 
 import re
@@ -13,18 +13,18 @@ from typing import Self
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 64
 MAX_TARGET_LENGTH = 2048
-#: More is no number of bytes that anybody sends.
+#: Nobody sends a body whose length has more digits.
 MAX_LENGTH_DIGITS = 12
 METHODS = ("GET", "HEAD", "POST")
-#: Said twice, they may mean either.
+#: These headers may stand in a head only once: of two, either could be meant.
 ONCE = frozenset((
     "host", "content-length", "content-type", "origin", "authorization", "sec-fetch-site", "expect", "cookie",
 ))  # fmt: skip
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-#: A path without escapes, which the server would undo and who checks paths would not, and without a fragment, which it
-#: would leave out: /%63onfig and /config#x are no other ways to say /config.
+#: A path without escapes and without a fragment. aiohttp undoes the one and drops the other, so /%63onfig and /config#x
+#: would pass checks that are meant for /config.
 _TARGET = re.compile(rb"/[0-9A-Za-z._~/-]*(\?[!-\"$-~]*)?")
 
 
@@ -38,7 +38,7 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`headers` by lower-case name; what comes several times is joined with commas."""
+    """`headers` has names in lower case. The values of a repeated header are joined with commas."""
 
     method: str
     path: str  # without the query
@@ -47,7 +47,7 @@ class Head:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Of everything before the empty line. Raises RequestRefused."""
+        """Read everything before the empty line. Raises RequestRefused."""
         first, *lines = data.split(b"\r\n")
         method, path = _request_line(first)
         if len(lines) > MAX_HEADERS:
@@ -82,7 +82,7 @@ def _header(line: bytes) -> tuple[str, str]:
 
 
 def _length(headers: Mapping[str, str]) -> int:
-    """Of the body. Encodings are refused before anything is decoded: inflating would be done on the event loop."""
+    """The body's length in bytes. Encoded bodies are refused: they would be inflated on the event loop."""
     if "host" not in headers:
         raise RequestRefused(400, "A request names its host.", "head")
     if "transfer-encoding" in headers:

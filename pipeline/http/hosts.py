@@ -1,4 +1,4 @@
-"""By which names this gateway is asked, and whose pages may ask it. No I/O."""
+"""The names that this gateway answers to, and the sites whose pages may send it requests. No I/O."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,23 @@ WRONG_ORIGIN = "Only this gateway's own page may do that; MVS_ALLOWED_HOSTS is w
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """`own` names are the machine's; `allowed` are those of the setting, such as a proxy's.
+    """`own` names are the machine's; `allowed` names come from the setting, such as a proxy's.
 
-    A page whose name was rebound to our address still asks by its own name: so names are listed. Addresses are not,
-    because whoever asks by an address was not led here by a name.
+    Names are listed because of DNS rebinding: a page whose name was pointed at our address still sends its own name as
+    host. IP addresses need no list, since nobody who uses one was led here by a name.
     """
 
     own: frozenset[str] = frozenset(("localhost",))
     allowed: Sequence[str] = ()
 
     def check_host(self, headers: Mapping[str, str]) -> None:
-        """Raises RequestRefused."""
+        """Raises RequestRefused for a host that is no name of ours."""
         name, _ = host_of(headers["host"])
         if not (is_address(name) or name in self.own or name.endswith(".localhost") or self.is_allowed(name)):
             raise RequestRefused(421, WRONG_HOST, "host")
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
-        """That no other site's page asks. Who is no browser says nothing of this. Raises RequestRefused."""
+        """Raises RequestRefused for a request from another site's page. Clients other than browsers name no site."""
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise RequestRefused(403, WRONG_ORIGIN, "origin")
         if (origin := headers.get("origin")) is None:
@@ -46,7 +46,7 @@ class Hosts:
 
 
 def host_of(authority: str, default_port: int | None = None) -> tuple[str, int | None]:
-    """(name in lower case, port); "" for what is none."""
+    """(name in lower case, port) of a host header; the name is "" if the header cannot be read."""
     try:
         parts = urlsplit(f"//{authority}")
         port = parts.port

@@ -1,12 +1,13 @@
-"""How many requests of a kind a client may make: token buckets, one an address. No clock and no I/O."""
+"""How many requests of a kind a client may make: one token bucket for each address. No clock and no I/O."""
 
 import math
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-#: Addresses that are remembered, about 1 MB. Those that have asked for nothing for longest are forgotten first.
+#: The number of addresses that are remembered, in about 1 MB. The one that was silent for longest is forgotten first.
 MAX_ADDRESSES = 4096
-#: To have done little lately is to have used a second bucket little, a tenth as large, that fills so much slower.
+#: Whether an address has asked for much lately is measured with a second bucket. It is a tenth as large as the first
+#: and fills this many times slower.
 LATELY = 20
 
 
@@ -31,25 +32,25 @@ class Bucket:
         self.level = self.rate.burst
 
     def refill(self, now_s: float) -> float:
-        """What is in it now."""
+        """The tokens in the bucket now."""
         self.level = min(self.rate.burst, self.level + max(0.0, now_s - self.at_s) * self.rate.per_s)
         self.at_s = max(now_s, self.at_s)
         return self.level
 
     def wait_s(self) -> float:
-        """Until there is a token."""
+        """Seconds until there is a token."""
         return max(0.0, 1.0 - self.level) / self.rate.per_s
 
 
 class Buckets:
-    """One an address, `limit` addresses at most."""
+    """One bucket for each address, for at most `limit` addresses."""
 
     def __init__(self, limit: int = MAX_ADDRESSES) -> None:
         self._limit = limit
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def of(self, address: str, rate: Rate, now_s: float) -> Bucket:
-        """Refilled. A new address has a full one."""
+        """The address's bucket, refilled. A new address has a full one."""
         bucket = self._buckets.get(address)
         if bucket is None:
             bucket = self._buckets[address] = Bucket(rate, now_s)
@@ -64,15 +65,21 @@ class Buckets:
 
 
 class RateLimit:
-    """What one address may do, and all of them together. While little is left of what all may do together, it is kept
-    for those who have done little lately: many who ask often do not lock out one who asks for the first time."""
+    """What each address may do, and what all of them may do together.
+
+    Once the common budget is half used up, the rest is for addresses that have asked for little lately, so that many
+    busy clients do not lock out a new one.
+    """
 
     def __init__(self, each: Rate, together: Rate) -> None:
         self._each, self._together = each, Bucket(together, -math.inf)
         self._buckets, self._lately = Buckets(), Buckets()
 
     def wait_s(self, address: str, now_s: float, *, factor: float = 1.0) -> float:
-        """0, and it is counted; or in how many seconds to ask again. `factor` is of an address with a larger budget."""
+        """0 for a request that may be made, which is then counted; else the seconds after which to ask again.
+
+        `factor` multiplies the address's own budget.
+        """
         each = self._each.times(factor)
         own = self._buckets.of(address, each, now_s)
         lately = self._lately.of(address, Rate(each.per_s / LATELY, max(1.0, each.burst / 10)), now_s)

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Under which a request has its client, as budgets know it: an address, or an IPv6 network.
+#: Where a request holds its client, as budgets know it: an IPv4 address or an IPv6 network.
 CLIENT = web.RequestKey("client", str)
 RETRY_AFTER_S = 5
 SECURITY_HEADERS = {
@@ -38,8 +38,9 @@ async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamRe
     except web.HTTPRedirection:
         raise
     except web.HTTPException as error:
-        ours = error.text and error.text.endswith(".")  # aiohttp's own are "404: Not Found"
-        return refusal(error.status, error.text if ours else f"{error.reason}.")
+        sentence = error.text or ""
+        is_ours = sentence.endswith(".")  # aiohttp's own texts are such as "404: Not Found"
+        return refusal(error.status, sentence if is_ours else f"{error.reason}.")
     except (BadOffer, BadImage) as error:
         return refusal(400, str(error))
     except Busy as error:
@@ -62,7 +63,7 @@ def extra_headers(status: int, retry_after_s: float) -> dict[str, str]:
 
 
 async def add_security_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """For `on_response_prepare`: aiohttp's own answers pass here, too. Some handlers have browsers cache more."""
+    """For `on_response_prepare`, which aiohttp's own answers pass, too. A handler's own Cache-Control stays."""
     response.headers.update(SECURITY_HEADERS | {k: v for k, v in response.headers.items() if k == "Cache-Control"})
 
 

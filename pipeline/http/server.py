@@ -28,9 +28,9 @@ BACKLOG = 1024
 SWEEP_S = 0.5
 #: When there is no file descriptor left.
 ACCEPT_RETRY_S = 0.1
-#: aiohttp holds back so much of a body that its handler does not read yet.
+#: aiohttp buffers this much of a body that its handler has not read yet.
 READ_BUFFER_BYTES = 16 << 10
-#: aiohttp's own log has peers' addresses, and a trace for each bad request.
+#: aiohttp's own log would hold peers' addresses, and a traceback for each bad request.
 SILENT = logging.Logger("aiohttp", logging.CRITICAL + 1)
 
 
@@ -52,7 +52,7 @@ class HttpServer:
             auto_decompress=False,
             read_bufsize=READ_BUFFER_BYTES,
         )
-        self.cpu_s = 0.0  # of this thread's time, what HTTP took
+        self.cpu_s = 0.0  # processor time that HTTP took in this thread
         self._tasks: set[asyncio.Task] = set()
         self._listeners: list[socket.socket] = []
         self._of: dict[str, dict[HttpConnection, None]] = {}  # by address; in each the one that was busy last is last
@@ -103,10 +103,11 @@ class HttpServer:
     async def _open(self, accepted: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
         connection = HttpConnection(self, address, self._make_inner)
         self._of.setdefault(address, {})[connection] = None
-        handshake = {"ssl": tls, "ssl_handshake_timeout": HEAD_S} if tls else {}
         connection.opening = asyncio.current_task()
         try:
-            await asyncio.get_running_loop().connect_accepted_socket(lambda: connection, accepted, **handshake)
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: connection, accepted, ssl=tls, ssl_handshake_timeout=HEAD_S if tls else None
+            )
         except OSError:
             self.left(connection, "handshake")
         except asyncio.CancelledError:
@@ -116,7 +117,10 @@ class HttpServer:
             connection.opening = None
 
     def _make_room(self, address: str) -> bool:
-        """For one more of an address: what only waits is closed, the oldest first, and first of who has most."""
+        """Whether there is room for one more connection of an address.
+
+        Waiting connections make room: the oldest first, of this address or else of the address that has the most.
+        """
         ours = self._of.get(address, {})
         is_proxy = self._addresses.is_proxy(parsed(address))
         limit = MAX_CONNECTIONS if is_proxy else MAX_OF_THIS_MACHINE if is_local(address) else MAX_OF_ADDRESS
@@ -179,7 +183,8 @@ class HttpServer:
 
     def left(self, connection: HttpConnection, reason: str) -> None:
         self._forget(connection)
-        self._inner.pop(connection.inner, None)
+        if connection.inner is not None:
+            self._inner.pop(connection.inner, None)
         if reason:
             self._closed(reason)
 
@@ -189,13 +194,15 @@ class HttpServer:
     # aiohttp
 
     def _make_inner(self, connection: HttpConnection) -> asyncio.Protocol:
-        inner = self._runner.server()
+        make = self._runner.server
+        assert make is not None  # the runner was set up in `start`
+        inner = make()
         self._inner[inner] = connection
         return inner
 
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer in full, so that the connection knows when it may go on. Handlers find the client under CLIENT."""
+        """Send the whole answer, so that the connection knows when to go on. Handlers find the client under CLIENT."""
         connection = self._inner.get(request.protocol)
         try:
             request[CLIENT] = connection.client if connection else UNKNOWN
@@ -214,7 +221,7 @@ class HttpServer:
 
 
 class Metered:
-    """A coroutine whose steps' processor time is told to `spent`; it waits for others at nobody's cost."""
+    """A coroutine that reports each step's processor time to `spent`. While it waits for others, it costs nothing."""
 
     def __init__(self, coroutine: Awaitable[Any], spent: Callable[[float], None]) -> None:
         self._steps, self._spent = coroutine.__await__(), spent

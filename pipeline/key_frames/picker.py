@@ -161,6 +161,6 @@ def thumbnail_of(frame: av.VideoFrame) -> FrameThumbnail:
 def planes(frame: av.VideoFrame) -> list[np.ndarray]:
     """uint8 [H, W] views of a planar 8-bit YUV frame's Y, U and V."""
     return [
-        np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
+        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
         for plane in frame.planes
     ]

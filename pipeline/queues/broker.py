@@ -5,7 +5,7 @@ import contextlib
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
 import redis
@@ -126,7 +126,7 @@ class GatewayBroker:
 
     async def answers(
         self, on_refused: Callable[[], None] = lambda: None, on_trouble: Callable[[str], None] = lambda kind: None
-    ) -> AsyncIterator[StylizedFrame]:
+    ) -> AsyncGenerator[StylizedFrame, None]:
         """Every answer to this gateway, for ever, whatever Redis does and holds.
 
         `on_refused` hears of unreadable ones, `on_trouble` of each kind of redis_trouble.
