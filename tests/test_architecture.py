@@ -10,9 +10,10 @@ ROOT = Path(__file__).parent.parent
 FOLDERS = ("clients", "cloud", "edge", "pipeline", "workers")
 #: Files of a room, `__init__.py` left out: more than this, and nobody finds anything.
 MOST_FILES = 11
-CONTRACT = "pipeline.contract"
+CONTRACT, BASICS = "pipeline.contract", "pipeline.basics"
 #: Room -> the rooms that its files may import; each also imports itself. A room is a folder with modules.
 MAY_IMPORT = {
+    BASICS: set(),
     CONTRACT: set(),
     "pipeline.queues": {CONTRACT},
     "pipeline.key_frames": {CONTRACT},
@@ -20,13 +21,13 @@ MAY_IMPORT = {
     "pipeline.pictures.colour": set(),
     "pipeline.styles": {CONTRACT, "pipeline.pictures", "pipeline.http", "pipeline.monitoring"},
     "pipeline.styles.paint": {CONTRACT},
-    "pipeline.webrtc.media": {CONTRACT},
-    "pipeline.webrtc.transport": {CONTRACT, "pipeline.webrtc.media"},
+    "pipeline.webrtc.media": {BASICS, CONTRACT},
+    "pipeline.webrtc.transport": {BASICS, "pipeline.webrtc.media"},
     "pipeline.monitoring": {CONTRACT, "pipeline.queues", "pipeline.key_frames", "pipeline.styles"},
     "pipeline.http": {CONTRACT, "pipeline.monitoring"},
     "pipeline.gateway": {
-        CONTRACT, "pipeline.http", "pipeline.key_frames", "pipeline.monitoring", "pipeline.pictures", "pipeline.queues",
-        "pipeline.styles", "pipeline.webrtc.media", "pipeline.webrtc.transport",
+        BASICS, CONTRACT, "pipeline.http", "pipeline.key_frames", "pipeline.monitoring", "pipeline.pictures",
+        "pipeline.queues", "pipeline.styles", "pipeline.webrtc.media", "pipeline.webrtc.transport",
     },
     "clients.net": {CONTRACT, "pipeline.webrtc.media"},
     "clients.reassembly": set(),

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +17,16 @@ from clients.net.connection import Connection
 from clients.net.reconnecting import ReconnectingClient
 from clients.reassembly.flow import ESTIMATORS, flow_between
 from clients.reassembly.grid import IDENTITY, apply_grid, carry_grid
-from pipeline.contract.errors import BadSetting, MVStylizerError
+from pipeline.contract.control import (
+    ErrorMessage,
+    GatewayMessage,
+    KeyFrameDropped,
+    KeyFramePicked,
+    SharingChoice,
+    SharingForgotten,
+    read_gateway_message,
+)
+from pipeline.contract.errors import BadMessage, BadSetting, MVStylizerError
 
 #: Capture times of frames whose answer may still come: 16 s at 30 fps.
 REMEMBERED = 512
@@ -107,8 +117,14 @@ async def stream(
 
 def allow_learning(control: RTCDataChannel) -> None:
     """Say so as soon as the channel is open, and again where the gateway's Redis forgot it."""
-    word = json.dumps({"type": "share", "on": True})
-    control.on("message", lambda text: control.send(word) if json.loads(text)["type"] == "share_again" else None)
+    word = SharingChoice(on=True).to_text()
+
+    def on_message(text: str) -> None:
+        with contextlib.suppress(BadMessage):
+            if isinstance(read_gateway_message(text), SharingForgotten):
+                control.send(word)
+
+    control.on("message", on_message)
     if control.readyState == "open":
         control.send(word)
     else:
@@ -154,13 +170,14 @@ class Viewer:
         self._look_captured_s = captured_s
         self.painter.arrive(header["frame_id"], grid, cut=header.get("cut") is True)
 
-    def hear(self, message: dict) -> None:
-        if message["type"] == "key_frame":
-            self.painter.announce(message["frame_id"])
-        elif message["type"] == "dropped":
-            self._dropped += 1
-        elif message["type"] == "error":
-            self.error = message["error"]
+    def hear(self, message: GatewayMessage) -> None:
+        match message:
+            case KeyFramePicked():
+                self.painter.announce(message.frame_id)
+            case KeyFrameDropped():
+                self._dropped += 1
+            case ErrorMessage():
+                self.error = message.error
 
     def summary(self, seconds: float) -> Summary:
         return Summary(

@@ -1,7 +1,6 @@
 """Many clients in one process: each keeps its session, sends a recording, and notes how late its looks are."""
 
 import asyncio
-import json
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ from clients.load.open_loop import PATIENCE_S, OpenLoopSchedule
 from clients.load.recording import Recording
 from clients.load.replay import Replay
 from clients.net.connection import Connection
+from pipeline.contract.control import KeyFrameRequest
 from pipeline.contract.errors import Busy, MVStylizerError
 
 #: Of a latency, in microseconds. Lost looks are counted with it, not left out.
@@ -131,8 +131,7 @@ class VirtualClient:
         counters.lose(self._schedule.expire(time.monotonic()))
 
     def _ask(self, frame_id: int) -> None:
-        if self._connection.control.readyState == "open":
-            self._connection.control.send(json.dumps({"type": "key_frame", "frame_id": frame_id}))
+        self._connection.say(KeyFrameRequest(frame_id))
 
     def _on_grid(self, header: dict, grid: None) -> None:
         captured_s = self._captured_s.get(header["frame_id"])

@@ -20,8 +20,8 @@ from aiortc import (
 )
 
 from clients.net import fast_data_channel
-from pipeline.contract import control
 from pipeline.contract.chunks import ChunkJoiner
+from pipeline.contract.control import ClientMessage, GatewayMessage, read_gateway_message
 from pipeline.contract.errors import BadMessage, Busy, MVStylizerError
 from pipeline.contract.grid_codec import unpack_grid
 
@@ -43,7 +43,7 @@ class Connection:
         url: str,
         *,
         on_grid: Callable[[dict, np.ndarray], None],
-        on_control: Callable[[dict], None],
+        on_control: Callable[[GatewayMessage], None],
         unpack: Callable[[bytes, object], np.ndarray | None] = unpack_grid,
     ) -> None:
         """`unpack(packed, shape)` is for those who count answers and have no use for their grids."""
@@ -127,14 +127,19 @@ class Connection:
                 raise Busy(sentence, float(response.headers.get("Retry-After", 0)))
             raise MVStylizerError(sentence)
 
+    def say(self, message: ClientMessage) -> bool:
+        """Tell the gateway something. False if the control channel is not open."""
+        if self.control is None or self.control.readyState != "open":
+            return False
+        self.control.send(message.to_text())
+        return True
+
     def _read_control(self, text: str) -> None:
         self._heard()
         try:
-            message = control.parse(text)
-        except ValueError as error:
-            logger.info("refused: a control message, %s", error)
-        else:
-            self._on_control(message)
+            self._on_control(read_gateway_message(text))
+        except BadMessage as error:
+            logger.info("refused: %s", error)
 
     def _read_chunk(self, chunk: bytes) -> None:
         self._heard()

@@ -9,6 +9,7 @@ import struct
 
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import MAX_FRAME_ID, StylizedFrame
+from pipeline.contract.strict_json import read_object
 
 #: Below every browser's message limit, and small enough that control messages get through between two chunks.
 CHUNK_BYTES = 16 * 1024
@@ -56,10 +57,11 @@ class ChunkJoiner:
         if len(parts) != total or parts[index] is not None:
             raise BadMessage(f"Chunk {index} of {total} of a message that has another number of them, or has it.")
         parts[index] = chunk[_CHUNK.size :]
-        if None in parts:
+        arrived = [part for part in parts if part is not None]
+        if len(arrived) < total:
             return None
         del self._partial[message]
-        return _split(b"".join(parts))
+        return _split(b"".join(arrived))
 
     def _begin(self, message: int, total: int) -> list[bytes | None]:
         if len(self._partial) == MAX_PARTIAL:
@@ -72,16 +74,11 @@ def _split(payload: bytes) -> tuple[dict, bytes]:
     try:
         (length,) = _LENGTH.unpack_from(payload)
         text, body = payload[_LENGTH.size :][:length], payload[_LENGTH.size :][length:]
-        header = json.loads(text.decode() if length <= MAX_HEADER_BYTES else "", parse_constant=_refuse)
-    except (struct.error, ValueError, RecursionError):
+        header = read_object(text.decode() if length <= MAX_HEADER_BYTES else "")
+    except (struct.error, UnicodeError, BadMessage):
         raise BadMessage("A stylized frame without a readable header.") from None
-    if len(text) < length or not isinstance(header, dict):
-        raise BadMessage("A stylized frame whose header is cut short, or not an object.")
+    if len(text) < length:
+        raise BadMessage("A stylized frame whose header is cut short.")
     if type(frame_id := header.get("frame_id")) is not int or not 0 <= frame_id <= MAX_FRAME_ID:
         raise BadMessage("A stylized frame that says of no frame of ours that it is its answer.")
     return header, body
-
-
-def _refuse(constant: str) -> None:
-    """NaN and the infinities are Python's, not JSON's."""
-    raise ValueError(constant)

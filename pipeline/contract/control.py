@@ -1,61 +1,195 @@
-"""What a client may say on the control channel, and how often.
+"""The control protocol: what client and gateway say to each other on the "control" data channel, one JSON object each.
 
-A word too many is dropped; but the last one of its kind counts in the end, where it says how things shall be.
+Both sides read and write these types and nothing else. The page's twin is clients/web/net/messages.js; the examples in
+tests/pipeline/contract/control_examples.js hold both to the same protocol.
 """
 
 import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import ClassVar, TypeVar
 
-from pipeline.contract.token_bucket import TokenBucket
+from pipeline.contract.errors import BadMessage
+from pipeline.contract.messages import MAX_FRAME_ID
+from pipeline.contract.strict_json import read_object
 
-#: A style's name or id, a size, a frame's id, on or off: hundred bytes.
+Fields = Mapping[str, object]
+M = TypeVar("M")
+
+#: A style's name or id, a size, a frame's id, on or off: a hundred bytes.
 MAX_BYTES = 4096
-#: Words at once, and a second. The page says four when it connects; the load test asks for a few key frames a second.
-BURST, PER_S = 30, 10
-#: How things shall be; the others ask for something now.
-LASTING = ("style", "size", "share")
+MAX_SIDE_PX = 4096
+#: A name that somebody takes pictures back by. It is a secret, so it is long.
+SHARER = re.compile("[0-9a-f-]{16,64}")
 
 
-class ControlInbox:
-    """One client's words. No I/O and no clock: `now_s` comes from the caller."""
+@dataclass(frozen=True, slots=True)
+class ControlMessage:
+    """Its fields travel beside its type; a field that is None is left out."""
 
-    def __init__(self, now_s: float) -> None:
-        self._budget = TokenBucket(BURST, PER_S, now_s)
-        self._held: dict[str, dict] = {}
+    TYPE: ClassVar[str]
 
-    def take(self, text: str | bytes, now_s: float) -> dict | None:
-        """The message to act on, or None for one too many. Raises ValueError for what is no message."""
-        has_time = self._budget.take(now_s)
-        try:
-            message = parse(text)
-        except ValueError:
-            if has_time:
-                raise
-            message = {"type": ""}
-        if has_time:
-            self._held.pop(message["type"], None)
-            return message
-        if message["type"] in LASTING:
-            self._held[message["type"]] = message
-        return None
-
-    def due(self, now_s: float) -> list[dict]:
-        """Last words that were too many when they came, for which there is time now."""
-        return [self._held.pop(kind) for kind in list(self._held) if self._budget.take(now_s)]
+    def to_text(self) -> str:
+        """The message as it travels."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return json.dumps({"type": self.TYPE} | {name: value for name, value in values.items() if value is not None})
 
 
-def parse(text: str | bytes) -> dict:
-    """A JSON object with a type; raises ValueError."""
+@dataclass(frozen=True, slots=True)
+class StyleChoice(ControlMessage):
+    """From the client: this style from now on."""
+
+    TYPE = "style"
+    style: str  # its id or name
+
+
+@dataclass(frozen=True, slots=True)
+class SizeChange(ControlMessage):
+    """From the client: the size of the frames from now on, in pixels, without the strip."""
+
+    TYPE = "size"
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameRequest(ControlMessage):
+    """From the client: make this frame a key frame, or the first after it that may be one; None for the next frame."""
+
+    TYPE = "key_frame"
+    frame_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SharingChoice(ControlMessage):
+    """From the client: whether the edge may keep its key frames and learn from them."""
+
+    TYPE = "share"
+    on: bool
+    by: str | None = None  # a secret name under which any later session can take them back; None: only this one can
+
+
+@dataclass(frozen=True, slots=True)
+class Alive(ControlMessage):
+    """From the gateway, once a second: it is there."""
+
+    TYPE = "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFramePicked(ControlMessage):
+    """From the gateway: this frame is a key frame, and its answer will follow."""
+
+    TYPE = "key_frame"
+    frame_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFrameDropped(ControlMessage):
+    """From the gateway: this key frame will have no answer."""
+
+    TYPE = "dropped"
+    frame_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharingChanged(ControlMessage):
+    """From the gateway: the edge has done what the client last chose."""
+
+    TYPE = "share"
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SharingForgotten(ControlMessage):
+    """From the gateway: nobody knows any more that the client agreed, so it has to say so again."""
+
+    TYPE = "share_again"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorMessage(ControlMessage):
+    """From the gateway: what went wrong, in one sentence."""
+
+    TYPE = "error"
+    error: str
+
+
+ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SharingChoice
+GatewayMessage = Alive | KeyFramePicked | KeyFrameDropped | SharingChanged | SharingForgotten | ErrorMessage
+
+
+def read_client_message(text: object) -> ClientMessage:
+    """What a client sent. Raises BadMessage for anything that is no message of a client."""
+    return _read(text, _FROM_CLIENT)
+
+
+def read_gateway_message(text: object) -> GatewayMessage:
+    """What a gateway sent. Raises BadMessage for anything that is no message of a gateway."""
+    return _read(text, _FROM_GATEWAY)
+
+
+def picture_size(fields: Fields) -> tuple[int, int]:
+    """(width, height) of the picture without its strip, in pixels. Raises BadMessage unless both make sense."""
+    return _side(fields, "width"), _side(fields, "height")
+
+
+def _read(text: object, readers: Mapping[str, Callable[[Fields], M]]) -> M:
     if not isinstance(text, str) or len(text) > MAX_BYTES:
-        raise ValueError("not a short text")
-    try:
-        message = json.loads(text, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        raise ValueError("not an object with a type")
-    return message
+        raise BadMessage("A control message is a short text.")
+    fields = read_object(text)
+    kind = fields.get("type")
+    if not isinstance(kind, str) or kind not in readers:
+        raise BadMessage("A control message of no type that is known here.")
+    return readers[kind](fields)
 
 
-def _refuse(constant: str) -> None:
-    """NaN and the infinities are Python's, not JSON's."""
-    raise ValueError(constant)
+def _text(fields: Fields, name: str) -> str:
+    if not isinstance(value := fields.get(name), str):
+        raise BadMessage(f"The {name} of a control message is a text.")
+    return value
+
+
+def _switch(fields: Fields, name: str) -> bool:
+    if not isinstance(value := fields.get(name), bool):
+        raise BadMessage(f"The {name} of a control message is true or false.")
+    return value
+
+
+def _frame_id(fields: Fields) -> int:
+    value = fields.get("frame_id")
+    if type(value) is not int or not 0 <= value <= MAX_FRAME_ID:
+        raise BadMessage(f"A frame's id is a whole number between 0 and {MAX_FRAME_ID}.")
+    return value
+
+
+def _side(fields: Fields, name: str) -> int:
+    value = fields.get(name)
+    if type(value) is not int or not 2 <= value <= MAX_SIDE_PX:
+        raise BadMessage(f"The {name} is a whole number between 2 and {MAX_SIDE_PX}.")
+    return value
+
+
+def _sharer(fields: Fields) -> str:
+    if not SHARER.fullmatch(name := _text(fields, "by")):
+        raise BadMessage("Whoever shares is known by 16 to 64 hex digits and dashes.")
+    return name
+
+
+_FROM_CLIENT: dict[str, Callable[[Fields], ClientMessage]] = {
+    "style": lambda fields: StyleChoice(_text(fields, "style")),
+    "size": lambda fields: SizeChange(*picture_size(fields)),
+    "key_frame": lambda fields: KeyFrameRequest(None if fields.get("frame_id") is None else _frame_id(fields)),
+    "share": lambda fields: SharingChoice(_switch(fields, "on"), _sharer(fields) if "by" in fields else None),
+}
+_FROM_GATEWAY: dict[str, Callable[[Fields], GatewayMessage]] = {
+    "alive": lambda fields: Alive(),
+    "key_frame": lambda fields: KeyFramePicked(_frame_id(fields), _text(fields, "reason")),
+    "dropped": lambda fields: KeyFrameDropped(_frame_id(fields), _text(fields, "reason")),
+    "share": lambda fields: SharingChanged(_switch(fields, "on")),
+    "share_again": lambda fields: SharingForgotten(),
+    "error": lambda fields: ErrorMessage(_text(fields, "error")),
+}

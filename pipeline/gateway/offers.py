@@ -1,15 +1,25 @@
-"""What a client offers: a POST's body, read as JSON and checked before anything is made of it."""
+"""POST /offer: an offer is checked before anything is made of it, gets a session, and is answered."""
 
-import json
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
-from pipeline.contract.errors import BadOffer
+from aiohttp import web
+
+from pipeline.contract.control import picture_size
+from pipeline.contract.errors import BadMessage, BadOffer, Busy
+from pipeline.contract.strict_json import read_object
 from pipeline.gateway import sdp_check
+from pipeline.gateway.open_sessions import OpenSessions
+from pipeline.gateway.session import Session
+from pipeline.http.responses import CLIENT
+from pipeline.monitoring.metrics import GatewayMetrics
 
 #: A browser's offer with one video and one data section has about 6 KB.
 MAX_OFFER_BYTES = 32 * 1024
 MAX_STYLE_LENGTH = 200
-MAX_SIDE_PX = 4096
+UNKNOWN_STYLE = "This style is not known here; choose one of GET /styles or upload it first."
 SENTENCE = "An offer is a JSON object with type, sdp, style, width and height."
 
 
@@ -23,33 +33,61 @@ class Offer:
     def parse(cls, body: bytes) -> "Offer":
         """Raises BadOffer."""
         try:
-            fields = json.loads(body.decode(), object_pairs_hook=_once, parse_constant=_refuse)
+            fields = read_object(body.decode(), allow_repeats=False)
             offer = cls(fields["sdp"], fields["style"], picture_size(fields))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (UnicodeError, BadMessage, KeyError):
             raise BadOffer(SENTENCE) from None
         if fields.get("type") != "offer" or not isinstance(offer.sdp, str) or not isinstance(offer.style, str):
             raise BadOffer(SENTENCE)
         if len(offer.style) > MAX_STYLE_LENGTH:
-            raise BadOffer("This style is not known here; choose one of GET /styles or upload it first.")
+            raise BadOffer(UNKNOWN_STYLE)
         sdp_check.check(offer.sdp)
         return offer
 
 
-def picture_size(message: dict) -> tuple[int, int]:
-    """(width, height) of the sent picture without its strip; raises ValueError."""
-    size = message.get("width"), message.get("height")
-    if not all(type(side) is int and 2 <= side <= MAX_SIDE_PX for side in size):
-        raise ValueError(f"width and height must be whole numbers between 2 and {MAX_SIDE_PX}")
-    return size
+class OfferRoute:
+    """Answers offers with sessions."""
+
+    def __init__(
+        self,
+        sessions: OpenSessions,
+        find_style: Callable[[str], str | None],
+        executor: Executor,
+        metrics: GatewayMetrics,
+    ) -> None:
+        """`find_style` turns a style's id or name into its id, and may block."""
+        self._sessions, self._find_style, self._executor = sessions, find_style, executor
+        self._refused = metrics.offers_refused
+
+    def attach(self, app: web.Application) -> None:
+        app.router.add_post("/offer", self._answer)
+
+    async def _answer(self, request: web.Request) -> web.Response:
+        try:
+            offer = Offer.parse(await _read_body(request))
+            session = await self._open(offer, request[CLIENT])
+        except (BadOffer, Busy) as error:
+            self._refused.labels(type(error).__name__).inc()
+            raise
+        try:
+            sdp = await session.answer(offer.sdp)
+        except BaseException:
+            await session.close()
+            raise
+        return web.json_response({"type": "answer", "sdp": sdp, "stream_id": session.stream_id})
+
+    async def _open(self, offer: Offer, client: str) -> Session:
+        loop = asyncio.get_running_loop()
+        style_id = await loop.run_in_executor(self._executor, self._find_style, offer.style)
+        if style_id is None:
+            raise BadOffer(UNKNOWN_STYLE)
+        return self._sessions.open(client=client, style_id=style_id, picture_size=offer.picture_size)
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict:
-    """An object whose keys are there once: what two readers of the same text may disagree about is no offer."""
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        raise ValueError("a key is there twice")
-    return fields
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+async def _read_body(request: web.Request) -> bytes:
+    """The body of an offer. The server has seen to its length."""
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
+        # Also keeps other sites' pages out: this type needs a CORS preflight.
+        raise web.HTTPUnsupportedMediaType(text="An offer is application/json in UTF-8.")
+    return await request.read()

@@ -33,7 +33,10 @@ class WatchedSession(Protocol):
     """What is asked of a session here: the gateway's sessions are such."""
 
     stats: StreamStats
-    style_id: str
+
+    @property
+    def style_id(self) -> str:
+        """The style that key frames get now."""
 
     @property
     def in_flight(self) -> int:

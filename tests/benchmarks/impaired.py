@@ -22,6 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.headless.camera import CameraFrame, FileCamera  # noqa: E402
 from clients.net.connection import Connection  # noqa: E402
+from pipeline.contract.control import GatewayMessage, KeyFramePicked  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.chromium import write_panned_photo  # noqa: E402
 from support.impairment import Impaired  # noqa: E402
@@ -58,8 +59,8 @@ class Watcher:
         self.round_trips_ms.append((time.monotonic() - captured_s) * 1e3)
         self._newest_s = max(self._newest_s or 0.0, captured_s)
 
-    def hear(self, message: dict) -> None:
-        self.announced += message["type"] == "key_frame"
+    def hear(self, message: GatewayMessage) -> None:
+        self.announced += isinstance(message, KeyFramePicked)
 
 
 def main() -> None:

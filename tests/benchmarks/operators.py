@@ -53,7 +53,7 @@ async def measure(redis_url: str, web_root: Path) -> dict[str, float]:
         gateway = running.gateway
         for number in range(STREAMS):
             stats = StreamStats(gateway.metrics, number=number, shown_s=time.monotonic())
-            gateway._sessions[f"{number}"] = Silent(
+            gateway._sessions._sessions[f"{number}"] = Silent(
                 stats=stats, style_id="", picture_size=(640, 360), in_flight=0, close=lambda: asyncio.sleep(0)
             )
         sample = await sample_s(running, SAMPLES)

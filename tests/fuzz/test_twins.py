@@ -1,35 +1,29 @@
 """The page's readers, under Node, and their Python twins: they say the same of the corpus, and of changes to it."""
 
 import json
-import shutil
 import subprocess
 from base64 import b64decode, b64encode
 from pathlib import Path
 from random import Random
 
 import numpy as np
-import playwright
 import pytest
 
 import clients
 from mutations import flipped, split
-from pipeline.contract import control, frame_strip
+from pipeline.contract import frame_strip
 from pipeline.contract.chunks import ChunkJoiner
+from pipeline.contract.control import read_gateway_message
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import unpack_grid
 from replay import CORPUS
+from support.node import node
 from targets import TARGETS
 from targets.grids import shape_and_body
 
 PAGE = Path(clients.__file__).parent / "web"
 #: Of each entry.
 CHANGES = 12
-
-
-def node() -> str:
-    """The one that comes with Playwright: it is on every machine that runs the tests."""
-    bundled = Path(playwright.__file__).parent / "driver" / "node"
-    return str(bundled) if bundled.exists() else shutil.which("node")
 
 
 def grid(data: bytes) -> str | None:
@@ -54,14 +48,14 @@ def answers(data: bytes) -> list[list]:
     return found
 
 
-def words(data: bytes) -> list[str | None]:
-    kinds = []
+def words(data: bytes) -> list[dict | None]:
+    found = []
     for line in data.split(b"\n")[:32]:
         try:
-            kinds.append(control.parse(line.decode(errors="replace"))["type"])
-        except ValueError:
-            kinds.append(None)
-    return kinds
+            found.append(json.loads(read_gateway_message(line.decode(errors="replace")).to_text()))
+        except BadMessage:
+            found.append(None)
+    return found
 
 
 def strip(data: bytes) -> list[int]:

@@ -39,10 +39,10 @@ async function answers(bytes) {
   return found;
 }
 
-/** Lines of the control channel: the kind of each. */
+/** Lines of the control channel: the message in each. */
 function words(bytes) {
   const lines = Buffer.from(bytes).toString('latin1').split('\n').slice(0, 32);
-  return lines.map((line) => readControl(Buffer.from(line, 'latin1').toString('utf8'))?.type ?? null);
+  return lines.map((line) => readControl(Buffer.from(line, 'latin1').toString('utf8')));
 }
 
 function strip(bytes) {

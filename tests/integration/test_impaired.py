@@ -9,6 +9,7 @@ from aiortc.codecs import get_decoder
 from aiortc.jitterbuffer import JitterBuffer
 from aiortc.rtcsctptransport import RTCSctpTransport
 
+from pipeline.contract.control import KeyFramePicked
 from pipeline.webrtc.media import jitter_buffer
 from pipeline.webrtc.transport import sctp_window
 from support.grids import lifelike_grid
@@ -43,10 +44,6 @@ def sent_answers(running: Running) -> float:
     return running.count("mvs_answers_sent_total")
 
 
-def heard(client: Client, kind: str) -> list[int]:
-    return [message["frame_id"] for message in client.heard if message["type"] == kind]
-
-
 async def test_every_message_arrives_late_and_nothing_stalls(running, edge):
     async with Impaired(running.url, delay_s=0.1, loss=0.03) as path:
         client = Client(path.url)
@@ -57,7 +54,7 @@ async def test_every_message_arrives_late_and_nothing_stalls(running, edge):
         await until(lambda: len(client.grids) == sent_answers(running) >= 10)
         await client.close()
 
-    announced = heard(client, "key_frame")
+    announced = [picked.frame_id for picked in client.of(KeyFramePicked)]
     assert path.lost > 0
     assert len(set(announced)) == len(announced) == running.key_frames()
     assert {header["frame_id"] for header in client.headers} <= set(announced) <= set(range(client.camera.count))

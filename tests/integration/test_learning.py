@@ -1,6 +1,5 @@
 """The whole circle on real parts: shared key frames, a trainer, a round, and workers that answer with its model."""
 
-import json
 import os
 
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from clients.net.connection import Connection
 from edge.grid_model.weights import SHIPPED, load
+from pipeline.contract.control import GatewayMessage, SharingChanged, SharingChoice
 from pipeline.styles.catalog import shipped
 from support.peers import ColourCamera, until
 from support.system import Up
@@ -31,7 +31,7 @@ class Viewer:
 
     def __init__(self, url: str) -> None:
         self.models: list[str] = []
-        self.heard: list[dict] = []
+        self.heard: list[GatewayMessage] = []
         self.camera = ColourCamera((0, 0, 0), (320, 240))
         self.camera._picture = np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8)
         self.connection = Connection(url, on_grid=self._on_grid, on_control=self.heard.append)
@@ -44,7 +44,7 @@ class Viewer:
         await until(lambda: self.models and self.connection.control.readyState == "open", PATIENCE_S)
 
     def share(self, on: bool) -> None:
-        self.connection.control.send(json.dumps({"type": "share", "on": on}))
+        assert self.connection.say(SharingChoice(on))
 
     async def close(self) -> None:
         self.camera.stop()
@@ -60,7 +60,7 @@ async def test_shared_key_frames_become_a_model_that_answers_and_outlives_its_wo
     viewer.share(True)
     await until(lambda: viewer.models[-1] != first, PATIENCE_S)
     viewer.share(False)
-    await until(lambda: {"type": "share", "on": False} in viewer.heard, PATIENCE_S)
+    await until(lambda: SharingChanged(False) in viewer.heard, PATIENCE_S)
 
     learning.worker().kill()
     answered = len(viewer.models)

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -19,6 +18,7 @@ import psutil
 from clients.load.cli import scrape
 from clients.load.recording import record
 from clients.load.replay import Replay
+from pipeline.contract.control import SharingChanged, SharingChoice
 from pipeline.styles.catalog import shipped
 from security.fort import ATTACKER, Target
 from security.innocents import ConnectionFrom
@@ -285,19 +285,21 @@ async def withdrawal_before_a_crash(target: Target) -> str:
 
 async def _withdraw(up: Up, server: RedisServer) -> str:
     said, recording = asyncio.Queue(), record(None, (160, 96))
-    client = ConnectionFrom(up.url, ATTACKER, on_control=lambda word: word["type"] == "share" and said.put_nowait(word))
+    client = ConnectionFrom(
+        up.url, ATTACKER, on_control=lambda word: isinstance(word, SharingChanged) and said.put_nowait(word)
+    )
     track = Replay(recording, lambda *_: None)
     try:
         await client.open(track, size=recording.size, style=shipped()[0].id)
         track.play(client.video)
         await asyncio.sleep(1)
-        client.control.send(json.dumps({"type": "share", "on": True}))
+        client.say(SharingChoice(True))
         await asyncio.wait_for(said.get(), 10)
         if not await _samples(up, lambda samples: samples > 0, 60):
             return "not tried: the trainer read nothing"
         trainer = up.part("train")
         trainer.suspend()  # it hears of nothing before the crash
-        client.control.send(json.dumps({"type": "share", "on": False}))
+        client.say(SharingChoice(False))
         await asyncio.wait_for(said.get(), 30)
         server.kill()
         server.start()

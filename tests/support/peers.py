@@ -24,6 +24,7 @@ from aiortc import (
 )
 
 from clients.net.connection import Connection
+from pipeline.contract.control import GatewayMessage
 from pipeline.contract.frame_strip import stamp
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.image_codec import decode_image
@@ -166,6 +167,9 @@ class Running:
         return sum(self.count("mvs_key_frames_total", reason=reason) for reason in reasons)
 
 
+M = typing.TypeVar("M", bound=GatewayMessage)
+
+
 class Client:
     """A peer that keeps what it is sent."""
 
@@ -173,11 +177,15 @@ class Client:
         self.camera = ColourCamera(colour, size)
         self.headers: list[dict] = []
         self.grids: list[np.ndarray] = []
-        self.heard: list[dict] = []
+        self.heard: list[GatewayMessage] = []
         self.connection = Connection(url, on_grid=self._on_grid, on_control=self.heard.append)
 
     async def open(self, style: str = "") -> str:
         return await self.connection.open(self.camera, size=self.camera.size, style=style or shipped()[0].id)
+
+    def of(self, kind: type[M]) -> list[M]:
+        """What the gateway said of this kind."""
+        return [message for message in self.heard if isinstance(message, kind)]
 
     def _on_grid(self, header: dict, grid: np.ndarray) -> None:
         self.headers.append(header)

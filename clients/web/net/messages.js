@@ -20,6 +20,22 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * @typedef {{type: string, [field: string]: unknown}} ControlMessage
  */
 
+/** @typedef {(value: unknown) => boolean} Check whether a field is as it should be */
+
+/**
+ * What the gateway may say, as in pipeline/contract/control.py: the fields of each type.
+ * @type {Map<unknown, [string, Check][]>}
+ */
+const GATEWAY_MESSAGES = new Map([
+  ['alive', []],
+  ['key_frame', [['frame_id', isFrameId], ['reason', isText]]],
+  ['dropped', [['frame_id', isFrameId], ['reason', isText]]],
+  ['share', [['on', isSwitch]]],
+  ['share_again', []],
+  ['error', [['error', isText]]],
+]);
+const MAX_CONTROL_LENGTH = 4096;
+
 /**
  * A control message to the gateway. style: the style from now on; size: of the frames from now on, in pixels; share:
  * whether the server may learn from our pictures, and the name that they are kept under.
@@ -45,11 +61,30 @@ export async function readStylizedFrame(payload) {
 /**
  * Read a control message.
  * @param {unknown} text
- * @returns {ControlMessage|null} null when it does not fit the contract
+ * @returns {ControlMessage|null} its type and the fields of that type; null when it does not fit the contract
  */
 export function readControl(text) {
-  const message = typeof text === 'string' ? parseJson(() => text) : null;
-  return typeof message?.type === 'string' ? { ...message, type: message.type } : null;
+  if (typeof text !== 'string' || text.length > MAX_CONTROL_LENGTH) return null;
+  const message = parseJson(() => text);
+  const fields = GATEWAY_MESSAGES.get(message?.type);
+  if (!message || !fields?.every(([name, isRight]) => isRight(message[name]))) return null;
+  return { ...Object.fromEntries(fields.map(([name]) => [name, message[name]])), type: String(message.type) };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is string}
+ */
+function isText(value) {
+  return typeof value === 'string';
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is boolean}
+ */
+function isSwitch(value) {
+  return typeof value === 'boolean';
 }
 
 /**

@@ -30,7 +30,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from prometheus_client import Counter
 
-from pipeline.contract.token_bucket import TokenBucket
+from pipeline.basics.token_bucket import TokenBucket
 from pipeline.webrtc.media import video_header, video_limits
 from pipeline.webrtc.media.jitter_buffer import is_intra_frame, parts
 

@@ -21,7 +21,7 @@ from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, is_rtcp, pack_remb_fci
 from OpenSSL import SSL
 from prometheus_client import Counter
 
-from pipeline.contract.token_bucket import TokenBucket
+from pipeline.basics.token_bucket import TokenBucket
 from pipeline.webrtc.media import decoder_pool, packet_intake
 from pipeline.webrtc.media.rtp import Packet, depayload
 

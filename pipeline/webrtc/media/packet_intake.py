@@ -15,7 +15,7 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions, HeaderExtensionsMap, RtpPacket
 from prometheus_client import Counter
 
-from pipeline.contract.token_bucket import TokenBucket
+from pipeline.basics.token_bucket import TokenBucket
 from pipeline.webrtc.media import rtp
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from aiortc import rtcicetransport
 from dns.exception import DNSException
 from prometheus_client import Counter
 
-from pipeline.contract.token_bucket import TokenBucket
+from pipeline.basics.token_bucket import TokenBucket
 
 Address = tuple[str, int]
 

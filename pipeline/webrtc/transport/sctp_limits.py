@@ -13,7 +13,7 @@ from aiortc import RTCSctpTransport, rtcpeerconnection, rtcsctptransport
 from aiortc.rtcsctptransport import Chunk, DataChunk, ForwardTsnChunk, InitChunk, ReconfigChunk, SackChunk, tsn_plus_one
 from prometheus_client import Counter
 
-from pipeline.contract.token_bucket import TokenBucket
+from pipeline.basics.token_bucket import TokenBucket
 
 logger = logging.getLogger(__name__)
 

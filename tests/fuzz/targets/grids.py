@@ -11,6 +11,7 @@ from clients.net.connection import Connection
 from harness import Finding, Target, in_loop
 from mutations import flipped, number, of_records, split
 from pipeline.contract.chunks import CHUNK_BYTES, MAX_CHUNKS, MAX_PARTIAL, ChunkJoiner
+from pipeline.contract.control import GatewayMessage, read_gateway_message
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import MAX_SIDE, check_shape, pack_grid, unpack_grid
 from targets.messages import of_lines
@@ -83,8 +84,9 @@ async def words(data: bytes) -> None:
     for line in data.split(b"\n")[:32]:
         client._read_control(line.decode("utf8", "replace"))
     client._silence and client._silence.cancel()
-    if not all(isinstance(message, dict) and isinstance(message["type"], str) for message in heard):
-        raise Finding("a control message that is none")
+    for message in heard:
+        if not isinstance(message, GatewayMessage) or read_gateway_message(message.to_text()) != message:
+            raise Finding("a control message that is none, or another one when it is said again")
 
 
 def _chunk(data: bytes, rng: Random) -> bytes:

@@ -1,93 +1,127 @@
+"""The control protocol: what each side says is what the other reads, in Python and in the page."""
+
 import json
+import subprocess
+import typing
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import clients
 from pipeline.contract import control
-from pipeline.contract.control import ControlInbox
-from pipeline.gateway.session import MAX_BUFFERED_BYTES
-from pipeline.styles.catalog import shipped
-from support.peers import Client, until
+from pipeline.contract.control import (
+    Alive,
+    ClientMessage,
+    ControlMessage,
+    ErrorMessage,
+    GatewayMessage,
+    KeyFrameDropped,
+    KeyFramePicked,
+    KeyFrameRequest,
+    SharingChanged,
+    SharingChoice,
+    SharingForgotten,
+    SizeChange,
+    StyleChoice,
+)
+from pipeline.contract.errors import BadMessage
+from support.node import node
+from support.paths import ROOT
+
+PAGE = Path(clients.__file__).parent / "web"
+NAME = "0123456789abcdef"
+FROM_CLIENT = [
+    StyleChoice("dusk"), SizeChange(2, 4096), KeyFrameRequest(), KeyFrameRequest(0), KeyFrameRequest(65535),
+    SharingChoice(True), SharingChoice(False, NAME),
+]  # fmt: skip
+FROM_GATEWAY = [
+    Alive(), KeyFramePicked(7, "cut"), KeyFrameDropped(7, "deadline"), SharingChanged(True), SharingForgotten(),
+    ErrorMessage("All is lost."),
+]  # fmt: skip
 
 
-def said(kind: str, **fields: object) -> str:
-    return json.dumps({"type": kind, **fields})
+@pytest.mark.parametrize("message", FROM_CLIENT)
+def test_the_gateway_reads_what_a_client_says(message):
+    assert control.read_client_message(message.to_text()) == message
 
 
-def test_a_flood_of_words_is_dropped_and_the_last_one_of_each_lasting_kind_counts():
-    inbox = ControlInbox(0.0)
-
-    taken = [inbox.take(said("style", style=str(n)), 0.0) for n in range(1000)]
-    taken += [inbox.take(said("share", on=bool(n % 2)), 0.0) for n in range(1000)]
-    taken += [inbox.take(said("key_frame"), 0.0) for n in range(1000)]
-
-    assert len(list(filter(None, taken))) == control.BURST
-    assert inbox.due(0.0) == []
-    assert inbox.due(1.0) == [{"type": "style", "style": "999"}, {"type": "share", "on": True}]
-    assert inbox.due(2.0) == []
+@pytest.mark.parametrize("message", FROM_GATEWAY)
+def test_a_client_reads_what_the_gateway_says(message):
+    assert control.read_gateway_message(message.to_text()) == message
 
 
-def test_a_word_that_is_taken_takes_the_place_of_an_older_one_that_waits():
-    inbox = ControlInbox(0.0)
-    for number in range(control.BURST + 1):
-        inbox.take(said("size", width=number), 0.0)
-
-    assert inbox.take(said("size", width=7), 1.0) == {"type": "size", "width": 7}
-    assert inbox.due(2.0) == []
+def test_the_examples_hold_every_message():
+    assert {type(message) for message in FROM_CLIENT} == set(typing.get_args(ClientMessage))
+    assert {type(message) for message in FROM_GATEWAY} == set(typing.get_args(GatewayMessage))
 
 
-def test_a_client_that_says_little_is_always_heard():
-    inbox = ControlInbox(0.0)
+@pytest.mark.parametrize("message", [*FROM_CLIENT, *FROM_GATEWAY])
+def test_the_wire_protocol_lists_it(message):
+    speaker = "client" if isinstance(message, ClientMessage) else "gateway"
+    page = (ROOT / "docs" / "reference" / "wire-protocol.md").read_text()
 
-    assert all(inbox.take(said("key_frame"), number / control.PER_S) for number in range(1000))
-
-
-@pytest.mark.parametrize("text", [b"{}", "[]", "{}", '{"type": 1}', "[" * 4096, "x", '"' * 5000, "1" * 4000])
-def test_what_is_no_message_is_one_error_and_nothing_once_there_is_too_much(text):
-    inbox = ControlInbox(0.0)
-
-    for _ in range(control.BURST):
-        with pytest.raises(ValueError):
-            inbox.take(text, 0.0)
-    assert inbox.take(text, 0.0) is None
+    assert f'| {speaker} | `{{"type": "{message.TYPE}"' in page
 
 
-@given(st.text() | st.binary())
-def test_any_text_ends(text):
-    try:
-        ControlInbox(0.0).take(text, 0.0)
-    except ValueError:
-        return
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"{}", None, "", "{", "[]", "3", "{}", '{"type": 1}', '{"type": ["style"]}', '{"type": "quit"}',
+        '{"type": "alive"}', '{"type": "style"}', '{"type": "style", "style": 3}', '{"type": "size", "width": 640}',
+        '{"type": "size", "width": 1, "height": 360}', '{"type": "size", "width": 640, "height": 4097}',
+        '{"type": "size", "width": 640.0, "height": 360}', '{"type": "size", "width": true, "height": 360}',
+        '{"type": "key_frame", "frame_id": 65536}', '{"type": "key_frame", "frame_id": -1}',
+        '{"type": "key_frame", "frame_id": "1"}', '{"type": "key_frame", "frame_id": false}',
+        '{"type": "share"}', '{"type": "share", "on": 1}', '{"type": "share", "on": null}',
+        '{"type": "share", "on": true, "by": null}', '{"type": "share", "on": true, "by": "*"}',
+        '{"type": "share", "on": true, "by": "0123456789abcdeg"}', '{"type": "style", "style": NaN}',
+        "[" * 4000, "1" * 4096, '{"type": "style", "style": "' + 5000 * "x" + '"}',
+    ],
+)  # fmt: skip
+def test_the_gateway_refuses_what_no_client_says(text):
+    with pytest.raises(BadMessage):
+        control.read_client_message(text)
 
 
-async def test_a_clients_last_words_count_and_few_of_them_cost_a_look_up(running, edge, monkeypatch):
-    client, looked_up = Client(running.url), []
-    session = running.gateway._sessions[await client.open()]
-    find = session._find_style
-    monkeypatch.setattr(session, "_find_style", lambda wanted: looked_up.append(wanted) or find(wanted))
-    await until(lambda: client.connection.control.readyState == "open")
-
-    for number in range(200):
-        client.connection.control.send(said("style", style=shipped()[number % 2].id))
-        client.connection.control.send(said("key_frame"))
-    client.connection.control.send(said("style", style=shipped()[2].id))
-
-    await until(lambda: session.style_id == shipped()[2].id)
-    assert len(looked_up) <= control.BURST + control.PER_S
-    assert running.count("mvs_control_dropped_total", reason="rate") >= 300
-    await client.close()
+def test_fields_that_are_not_known_here_are_no_reason_to_refuse():
+    """A later version may say more."""
+    assert control.read_client_message('{"type": "style", "style": "dusk", "since": 7}') == StyleChoice("dusk")
 
 
-async def test_nothing_piles_up_for_a_client_that_acknowledges_nothing(running, edge):
-    client = Client(running.url)
-    session = running.gateway._sessions[await client.open()]
-    await until(lambda: session._control is not None and session._control.readyState == "open")
-    session._peer.sctp._outbound_queue.append(None)  # as while its window is full
-    for _ in range(2000):
-        session._send({"type": "error", "error": 100 * "x"})
+@given(st.text() | st.binary() | st.none())
+def test_any_text_is_a_message_or_one_error(text):
+    for read in (control.read_client_message, control.read_gateway_message):
+        try:
+            assert isinstance(read(text), ControlMessage)
+        except BadMessage:
+            continue
 
-    assert session._control.bufferedAmount <= 2 * MAX_BUFFERED_BYTES
-    assert running.count("mvs_control_dropped_total", reason="unread") > 0
-    session._peer.sctp._outbound_queue.pop()
-    await client.close()
+
+@pytest.fixture(scope="module")
+def page() -> dict:
+    """What the page makes of control_examples.js."""
+    script = Path(__file__).with_name("read_control.mjs")
+    run = subprocess.run([node(), script, PAGE], capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(run.stdout)
+
+
+def test_the_gateway_reads_what_the_page_says(page):
+    """tsc holds the page to the types of these."""
+    for text in page["fromPage"]:
+        assert json.loads(control.read_client_message(text).to_text()) == json.loads(text)
+
+
+def test_the_page_reads_what_python_reads_and_refuses_the_rest(page):
+    kinds = set()
+    for text, read in page["read"]:
+        try:
+            message = control.read_gateway_message(text)
+        except BadMessage:
+            assert read is None, text
+        else:
+            assert read == json.loads(message.to_text())
+            kinds.add(type(message))
+
+    assert kinds == set(typing.get_args(GatewayMessage))

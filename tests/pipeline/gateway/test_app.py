@@ -10,10 +10,11 @@ import pytest
 import redis
 
 from pipeline.contract import redis_keys
+from pipeline.contract.control import ErrorMessage, KeyFrameDropped, KeyFramePicked
 from pipeline.contract.errors import Busy
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.contract.messages import KeyFrame
-from pipeline.gateway import session
+from pipeline.gateway import key_frame_flow, session
 from pipeline.queues.broker import connect
 from pipeline.styles.catalog import shipped
 from support.paths import OFFERS
@@ -129,8 +130,8 @@ async def test_a_camera_is_stylized(running, edge):
 
     assert np.allclose(client.colours(), (200, 40, 90), atol=6)
     assert {frame.stream_id for frame in edge.seen} == {stream_id}
-    assert [m["reason"] for m in client.heard if m["type"] == "key_frame"][:2] == ["first", "interval"]
-    announced = [m["frame_id"] for m in client.heard if m["type"] == "key_frame"]
+    assert [picked.reason for picked in client.of(KeyFramePicked)][:2] == ["first", "interval"]
+    announced = [picked.frame_id for picked in client.of(KeyFramePicked)]
     assert [h["frame_id"] for h in client.headers] == announced[: len(client.headers)]
 
 
@@ -159,7 +160,7 @@ async def test_a_style_changes_while_the_video_runs(running, edge):
     await until(lambda: client.headers[-1]["style_id"] == shipped()[1].id)
     await client.close()
 
-    assert "style" in [m["reason"] for m in client.heard if m["type"] == "key_frame"]
+    assert "style" in [picked.reason for picked in client.of(KeyFramePicked)]
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ async def test_a_control_message_that_makes_no_sense_is_answered_and_does_no_har
 
     client.connection.control.send(text)
 
-    await until(lambda: any(m["type"] == "error" for m in client.heard))
+    await until(lambda: client.of(ErrorMessage))
     await until(lambda: client.grids)
     await client.close()
 
@@ -185,11 +186,11 @@ async def test_unanswered_key_frames_are_given_up_and_leave_the_queue(running, m
     client = Client(running.url)
     await client.open()
 
-    await until(lambda: sum(m["type"] == "dropped" for m in client.heard) >= 3)
+    await until(lambda: len(client.of(KeyFrameDropped)) >= 3)
     queued = await asyncio.to_thread(lambda: running.gateway._broker._queue.count)
     await client.close()
 
-    assert {m["reason"] for m in client.heard if m["type"] == "dropped"} == {"deadline"}
+    assert {dropped.reason for dropped in client.of(KeyFrameDropped)} == {"deadline"}
     assert queued <= 2
     assert running.count("mvs_key_frames_dropped_total", reason="deadline") >= 3
 
@@ -232,7 +233,7 @@ async def test_a_redis_that_hangs_does_not_fill_the_gateway_with_pictures(runnin
     frames = running.count("mvs_frames_received_total")
     await until(lambda: running.count("mvs_frames_received_total") > frames + 30)
 
-    assert len(calls) == session.MAX_SUBMITTING == running.key_frames()
+    assert len(calls) == key_frame_flow.MAX_SUBMITTING == running.key_frames()
     monkeypatch.undo()
     hangs.set()
     await until(lambda: client.grids)
@@ -243,7 +244,7 @@ async def test_a_busy_gateway_refuses_before_it_makes_a_connection(redis_url, we
     async with Running(redis_url, web_root, cpu_budget=0.001) as running:
         client = Client(running.url)
         await client.open()
-        monkeypatch.setattr("pipeline.gateway.app.Session", lambda **_: pytest.fail("a session was made"))
+        monkeypatch.setattr("pipeline.gateway.open_sessions.Session", lambda **_: pytest.fail("a session was made"))
         async with running.http.post("/offer", json=GOOD) as response:
             assert response.status == 503
             assert "hands full with 1" in (await response.json())["error"]

@@ -8,6 +8,7 @@ import pytest
 
 from clients.headless.cli import allow_learning
 from pipeline.contract import redis_keys
+from pipeline.contract.control import ErrorMessage, SharingChanged, SharingForgotten
 from pipeline.contract.messages import KeyFrame, StylizedFrame, TrainingSample
 from pipeline.queues.broker import connect
 from pipeline.queues.training_samples import Sharing, public_name
@@ -45,11 +46,11 @@ async def say(client: Client, on: object, **more: object) -> None:
 
 
 async def heard(client: Client, on: bool) -> None:
-    await until(lambda: {"type": "share", "on": on} in client.heard)
+    await until(lambda: SharingChanged(on) in client.heard)
 
 
 def last_word(client: Client) -> bool | None:
-    return next((message["on"] for message in reversed(client.heard) if message["type"] == "share"), None)
+    return next((message.on for message in reversed(client.of(SharingChanged))), None)
 
 
 async def test_key_frames_are_shared_from_the_clients_word_on_and_only_its_own(running, edge):
@@ -174,7 +175,7 @@ async def test_only_a_clear_word_counts(running, edge, word):
     await client.open()
     await say(client, **word)
 
-    await until(lambda: any(message["type"] == "error" for message in client.heard))
+    await until(lambda: client.of(ErrorMessage))
     assert not any(frame.shared_by for frame in edge.seen)
     await client.close()
 
@@ -188,10 +189,9 @@ async def test_a_redis_that_is_away_is_asked_again_until_it_forgets(running, edg
         if len(tries) < 3:
             raise ConnectionRefusedError
 
-    (live,) = running.gateway._sessions.values()
-    monkeypatch.setattr("pipeline.gateway.session.WATCH_S", 0.01)
-    monkeypatch.setattr("pipeline.gateway.session.redis.RedisError", ConnectionRefusedError)
-    monkeypatch.setattr(live._broker, "share", share)
+    monkeypatch.setattr("pipeline.gateway.consent.RETRY_S", 0.01)
+    monkeypatch.setattr("pipeline.gateway.consent.redis.RedisError", ConnectionRefusedError)
+    monkeypatch.setattr(running.gateway._broker, "share", share)
     await say(client, False)
 
     await heard(client, False)
@@ -207,14 +207,14 @@ async def test_a_redis_that_forgot_who_agreed_has_the_client_asked_again(running
     await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 2)
 
     connection.flushall()
-    await until(lambda: {"type": "share_again"} in client.heard)
+    await until(lambda: client.of(SharingForgotten))
     seen = len(edge.seen)
     await until(lambda: len(edge.seen) >= seen + 3)
     assert connection.xlen(redis_keys.samples("edge")) == 0 and edge.seen[-1].shared_by == ""
 
     await say(client, True)
     await until(lambda: len(Sharing(connection, "edge").read("0")[0]) >= 1)
-    assert client.heard.count({"type": "share_again"}) == 1
+    assert len(client.of(SharingForgotten)) == 1
     await client.close()
 
 

@@ -12,6 +12,7 @@ import pytest
 from aiortc import MediaStreamTrack, codecs, rtcrtpreceiver
 from aiortc.rtp import RtpPacket
 
+from pipeline.contract.control import ErrorMessage
 from pipeline.webrtc.media import decoder_pool, fast_receive, jitter_buffer, packet_intake
 from pipeline.webrtc.transport import hardening
 from support.peers import Client, Running, restored_afterwards, unlimited_afterwards, until
@@ -64,7 +65,7 @@ async def test_a_claim_of_16000_pixels_squared_ends_the_session_with_a_sentence(
 
     await client.open()
 
-    await until(lambda: any("larger than this server takes" in message.get("error", "") for message in client.heard))
+    await until(lambda: any("larger than this server takes" in message.error for message in client.of(ErrorMessage)))
     await until(lambda: not fort.gateway._sessions, 10)
     await client.close()
     assert fort.count("mvs_streams_refused_total", reason="size") == 1

@@ -213,7 +213,7 @@ async def test_a_session_that_loses_a_task_ends(running, edge, monkeypatch, capl
     await until(lambda: len(client.grids) >= 1)
     (live,) = running.gateway._sessions.values()
 
-    monkeypatch.setattr(live, "_send", lambda message: 1 / 0)
+    monkeypatch.setattr(live._control, "send", lambda message: 1 / 0)
 
     await until(lambda: not running.gateway._sessions, 10)
     await client.close()

@@ -1,0 +1,139 @@
+"""The way of one stream's key frames: from a received frame to the edge, and from the edge's answer to the client."""
+
+import contextlib
+import logging
+import time
+import traceback
+
+import av
+import redis
+from aiortc import RTCDataChannel
+
+from pipeline.contract.chunks import to_chunks
+from pipeline.contract.control import ErrorMessage, KeyFrameDropped, KeyFramePicked
+from pipeline.contract.messages import KeyFrame, StylizedFrame
+from pipeline.gateway.chosen_style import ChosenStyle
+from pipeline.gateway.consent import Consent
+from pipeline.gateway.control_channel import MAX_BUFFERED_BYTES
+from pipeline.gateway.session_context import SessionContext
+from pipeline.key_frames.picker import KeyFramePicker, Picked
+from pipeline.monitoring.stream_stats import StreamStats
+
+logger = logging.getLogger(__name__)
+
+#: While Redis hangs, no more pictures than this wait for a thread that would give them to it.
+MAX_SUBMITTING = 2
+
+
+class KeyFrameFlow:
+    """One session's. The newest key frame wins at each step."""
+
+    def __init__(
+        self,
+        *,
+        context: SessionContext,
+        picker: KeyFramePicker,
+        stats: StreamStats,
+        style: ChosenStyle,
+        consent: Consent,
+        gateway_id: str,
+    ) -> None:
+        """`gateway_id` is where the edge sends its answers."""
+        self._context, self._picker, self._stats = context, picker, stats
+        self._style, self._consent, self._gateway_id = style, consent, gateway_id
+        self._frames: RTCDataChannel | None = None
+        self._messages_sent = self._submitting = 0
+
+    def attach(self, channel: RTCDataChannel) -> bool:
+        """Take the client's channel for answers. False if there is one already."""
+        if self._frames is not None:
+            return False
+        self._frames = channel
+        return True
+
+    # from the camera to the edge
+
+    def inspect(self, frame: av.VideoFrame, now_s: float) -> None:
+        """Send this frame to the edge if it is a key frame; give up those whose answer is overdue."""
+        for frame_id in self._picker.expired(now_s):
+            self._drop(frame_id, "deadline")
+            self._context.spawn(self._withdraw(frame_id))
+        unreadable = self._picker.unreadable
+        picked = self._picker.inspect(frame, now_s, can_send=self._can_send())
+        if self._picker.unreadable > unreadable:
+            self._stats.metrics.frames_dropped.labels("strip").inc()
+        if picked:
+            self._stats.picked(picked.reason)
+            self._context.control.send(KeyFramePicked(picked.frame_id, picked.reason))
+            self._context.spawn(self._submit(picked, self._style.id, now_s))
+
+    def _can_send(self) -> bool:
+        """Whether a key frame would leave at once, and its answer, too."""
+        if self._frames is None or self._frames.readyState != "open" or not self._context.control.is_open:
+            return False
+        return self._frames.bufferedAmount == 0 and self._submitting < MAX_SUBMITTING
+
+    async def _submit(self, picked: Picked, style_id: str, picked_s: float) -> None:
+        self._submitting += 1
+        try:
+            await self._context.in_thread(self._encode_and_submit, picked, style_id)
+            self._stats.encoded(picked.frame_id, time.monotonic() - picked_s)
+            self._consent.check()
+        except redis.RedisError as error:
+            logger.info("stream %s: key frame %s not queued: %s", self._context.stream_id, picked.frame_id, error)
+            traceback.clear_frames(error.__traceback__)  # redis-py's errors hold themselves: the picture would stay
+            self._picker.forget(picked.frame_id)
+            self._drop(picked.frame_id, "redis")
+        finally:
+            self._submitting -= 1
+
+    def _encode_and_submit(self, picked: Picked, style_id: str) -> None:
+        key_frame = KeyFrame(
+            gateway_id=self._gateway_id,
+            stream_id=self._context.stream_id,
+            frame_id=picked.frame_id,
+            style_id=style_id,
+            cut=picked.reason == "cut",
+            picture=picked.jpeg(),
+            shared_by=self._consent.shared_by,
+            scene=picked.scene,
+            picked_ms=round(1000 * picked.picked_s),
+        )
+        self._context.broker.submit(key_frame)
+
+    async def _withdraw(self, frame_id: int) -> None:
+        with contextlib.suppress(redis.RedisError):
+            await self._context.in_thread(self._context.broker.withdraw, self._context.stream_id, frame_id)
+
+    def _drop(self, frame_id: int, reason: str) -> None:
+        self._stats.dropped(reason)
+        self._context.control.send(KeyFrameDropped(frame_id, reason))
+
+    # from the edge to the client
+
+    def deliver(self, answer: StylizedFrame) -> None:
+        """Send an edge's answer to the client, if it is still wanted."""
+        now_s = time.monotonic()
+        seconds = self._picker.answered(answer.frame_id, now_s)
+        if seconds is None:
+            self._stats.lost("late")
+        elif answer.error:
+            self._drop(answer.frame_id, "error")
+            self._context.control.send(ErrorMessage(answer.error))
+        elif answer.style_id != self._style.id:
+            self._stats.lost("style")
+        elif self._send(answer):
+            self._stats.answered(answer, seconds, now_s)
+
+    def _send(self, answer: StylizedFrame) -> bool:
+        """Whether the way to the client was free."""
+        if self._frames is None or self._frames.readyState != "open":
+            self._stats.lost("channel")
+            return False
+        if self._frames.bufferedAmount > MAX_BUFFERED_BYTES:
+            self._stats.lost("slow")
+            return False
+        self._messages_sent += 1
+        for chunk in to_chunks(self._messages_sent, answer):
+            self._frames.send(chunk)
+        return True
