@@ -293,11 +293,11 @@ class LazyGate:
             import torch
 
             from cloud.federated.holdout import HoldOut
-            from edge.training.retraining import encoder_features, vgg_features
+            from edge.training.retraining import encoder_features, features_from
             from workers.process.gpu_pages import forget_gpu_libraries
 
             torch.set_num_threads(1)
-            features = vgg_features(self._vgg) if self._vgg else encoder_features()
+            features = features_from(self._vgg) if self._vgg else encoder_features()
             hold_out = HoldOut([decode_image(style.jpeg) for style in shipped()], features)
             self._loss = lru_cache(maxsize=2)(hold_out.loss)  # what came after one round comes before the next
             forget_gpu_libraries()

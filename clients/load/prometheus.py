@@ -4,10 +4,11 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Self
 
 from prometheus_client.parser import text_string_to_metric_families
+
+from pipeline.basics.quantiles import quantile
 
 #: A sample's name and its labels, in order.
 Key = tuple[str, tuple[tuple[str, str], ...]]
@@ -58,15 +59,5 @@ class Exposition:
 
 def _stage(name: str, labels: tuple, counts: dict[float, float], total_s: float) -> StageTimes:
     title = " ".join([name.removeprefix("mvs_").removesuffix("_seconds").replace("_", " "), *(v for _, v in labels)])
-    p50, p95, p99 = (round(1e3 * _percentile(counts, share), 1) for share in (0.5, 0.95, 0.99))
+    p50, p95, p99 = (round(1e3 * (quantile(counts, share) or 0.0), 1) for share in (0.5, 0.95, 0.99))
     return StageTimes(title, int(counts[math.inf]), round(1e3 * total_s / counts[math.inf], 1), p50, p95, p99)
-
-
-def _percentile(counts: dict[float, float], share: float) -> float:
-    """Seconds below which this share lies, 0..1, from cumulative counts; at most the last finite bound."""
-    wanted = share * counts[math.inf]
-    points = [(0.0, 0.0), *sorted(counts.items())]
-    for (low_s, below), (high_s, until) in pairwise(points):
-        if until >= wanted > below:
-            return low_s if math.isinf(high_s) else low_s + (high_s - low_s) * (wanted - below) / (until - below)
-    return 0.0

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from edge.grid_model.weights import parse
-from edge.training.retraining import Features, Retraining, squares
+from edge.training.losses import Features
+from edge.training.retraining import Retraining, squares
 
 #: Frames of a clip: squares that move across its picture.
 FRAMES = 2

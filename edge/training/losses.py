@@ -1,12 +1,17 @@
 """What the training asks of a stylized picture and of its grid."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edge.features import normalized
 from edge.grid_model.grid import luma
+from edge.vgg.vgg import VGG
+
+#: A picture B 3 H W in 0..1 to its features, fine to coarse: what pictures are compared by.
+Features = Callable[[Tensor], list[Tensor]]
 
 #: VGG layers whose means and standard deviations are a picture's style.
 STYLE_LAYERS = ("1_1", "2_1", "3_1")
@@ -31,6 +36,29 @@ def style_distance(moments: list[Tensor], target: list[Tensor]) -> Tensor:
     """Squared distance relative to the target's size, summed over the layers: B."""
     layers = [(a - b).square().sum(1) / b.square().sum(1) for a, b in zip(moments, target, strict=True)]
     return torch.stack(layers).sum(0)
+
+
+def vgg_features(vgg: VGG) -> Features:
+    """What the paper compares pictures by."""
+    return lambda image: list(vgg(image, STYLE_LAYERS).values())
+
+
+def equation5(
+    features: Features, output: Tensor, content: Tensor, style: Tensor, *, style_weight: float
+) -> dict[str, Tensor]:
+    """Eq. 5 of the paper: the content loss, and the style loss times its lambda, of B 3 H W in 0..1.
+
+    The content loss is the distance of normalised features to the content's, without the finest layer. The style loss
+    is the distance of statistics to the style's. Plain features would also hold the colours that the style changes,
+    and the style's own features would copy its objects.
+    """
+    seen = [layer.float() for layer in features(output)]
+    with torch.no_grad():
+        shown = [layer.float() for layer in features(content)]
+        wanted = style_moments(features(style))
+    apart = [F.mse_loss(normalized(a), normalized(b)) for a, b in zip(seen[1:], shown[1:], strict=True)]
+    distance = style_distance(style_moments(seen), wanted).mean()
+    return {"content": torch.stack(apart).mean(), "style": style_weight * distance}
 
 
 def edge_loss(a: Tensor, b: Tensor) -> Tensor:

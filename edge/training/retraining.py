@@ -1,7 +1,7 @@
 """Retraining while serving: the paper's Eq. 5 on what an edge has seen; the encoder stays as it is."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge.features import normalized
 from edge.grid_model.grid import slice_grid
 from edge.grid_model.stylizer import faster_type, to_tensor
 from edge.grid_model.trained import is_trained
 from edge.grid_model.weights import SHIPPED, load
 from edge.training.adam import Adam
-from edge.training.losses import glow, out_of_range, style_distance, style_moments, unnatural_skin, unnatural_sky
+from edge.training.losses import (
+    Features,
+    equation5,
+    glow,
+    out_of_range,
+    unnatural_skin,
+    unnatural_sky,
+    vgg_features,
+)
 from edge.training.step import WEIGHTS, update
 from edge.vgg.vgg import VGG
 
@@ -28,34 +35,16 @@ LAMBDA = 4.0
 SIDE = 128
 #: The smallest crop, as a share of the short side.
 SMALLEST_CROP = 0.6
-VGG_LAYERS = ("1_1", "2_1", "3_1")
-
-#: A picture B 3 H W in 0..1 to its features, fine to coarse: what pictures are compared by.
-Features = Callable[[Tensor], list[Tensor]]
 
 
-def vgg_features(file: Path, device: str = "cpu") -> Features:
-    """The paper's: VGG-19's. Raises ValueError for a file that holds no weights of it."""
-    vgg = VGG(file).to(device)
-    return lambda image: list(vgg(image, VGG_LAYERS).values())
+def features_from(file: Path, device: str = "cpu") -> Features:
+    """Features of VGG-19, from a file of its weights. Raises ValueError for a file of anything else."""
+    return vgg_features(VGG(file).to(device))
 
 
 def encoder_features(weights: Path = SHIPPED, device: str = "cpu") -> Features:
     """A stand-in that is always there: the shipped encoder, which was distilled from VGG-19."""
     return load(weights)[0].encoder.to(device)
-
-
-def equation5(features: Features, output: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
-    """Content and style loss: distance of normalised features to the content's, of statistics to the style's.
-
-    Features as they are would hold the colours that the style changes, and the style's would copy the style's objects.
-    """
-    seen = [layer.float() for layer in features(output)]
-    with torch.no_grad():
-        shown = [layer.float() for layer in features(content)]
-        wanted = style_moments(features(style))
-    apart = [F.mse_loss(normalized(a), normalized(b)) for a, b in zip(seen[1:], shown[1:], strict=True)]
-    return {"content": torch.stack(apart).mean(), "style": LAMBDA * style_distance(style_moments(seen), wanted).mean()}
 
 
 def guards(output: Tensor, content: Tensor) -> dict[str, Tensor]:
@@ -86,7 +75,7 @@ class Retraining:
         content, style = content.to(self._device), style.to(self._device)
         with torch.autocast(self._device, self._faster, enabled=self._faster != torch.float32):
             output = self._stylized(content, style)
-            losses = {**equation5(self._features, output.clamp(0, 1), content, style), **guards(output, content)}
+            losses = {**self._equation5(output, content, style), **guards(output, content)}
         if update(self.model, self._optimizer, losses, CLIP):
             self.num_examples += len(content)
 
@@ -94,7 +83,7 @@ class Retraining:
     def loss(self, content: Tensor, style: Tensor) -> dict[str, float]:
         """Eq. 5 of pictures without learning from them: content, style, and total."""
         content, style = content.to(self._device), style.to(self._device)
-        found = equation5(self._features, self._stylized(content, style).clamp(0, 1), content, style)
+        found = self._equation5(self._stylized(content, style), content, style)
         losses = {name: loss.item() for name, loss in found.items()}
         return {**losses, "total": sum(losses.values())}
 
@@ -115,6 +104,9 @@ class Retraining:
     def _begin(self) -> None:
         trained = [parameter for parameter in self.model.parameters() if parameter.requires_grad]
         self._optimizer, self.num_examples = Adam(trained, self._rate, BETAS), 0
+
+    def _equation5(self, output: Tensor, content: Tensor, style: Tensor) -> dict[str, Tensor]:
+        return equation5(self._features, output.clamp(0, 1), content, style, style_weight=LAMBDA)
 
     def _stylized(self, content: Tensor, style: Tensor) -> Tensor:
         return slice_grid(self.model(content, self.model.style(style)), content)

@@ -1,8 +1,9 @@
 """How many requests of a kind a client may make: one token bucket for each address. No clock and no I/O."""
 
 import math
-from collections import OrderedDict
 from dataclasses import dataclass, field
+
+from pipeline.basics.lru import LruCache
 
 #: The number of addresses that are remembered, in about 1 MB. The one that was silent for longest is forgotten first.
 MAX_ADDRESSES = 4096
@@ -46,17 +47,14 @@ class Buckets:
     """One bucket for each address, for at most `limit` addresses."""
 
     def __init__(self, limit: int = MAX_ADDRESSES) -> None:
-        self._limit = limit
-        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+        self._buckets: LruCache[str, Bucket] = LruCache(limit)
 
     def of(self, address: str, rate: Rate, now_s: float) -> Bucket:
         """The address's bucket, refilled. A new address has a full one."""
         bucket = self._buckets.get(address)
         if bucket is None:
-            bucket = self._buckets[address] = Bucket(rate, now_s)
-            if len(self._buckets) > self._limit:
-                self._buckets.popitem(last=False)
-        self._buckets.move_to_end(address)
+            bucket = Bucket(rate, now_s)
+            self._buckets.put(address, bucket)
         bucket.refill(now_s)
         return bucket
 

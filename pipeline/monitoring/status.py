@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.basics.quantiles import quantile
 from pipeline.monitoring.metrics import STAGES
 from pipeline.monitoring.metrics_push import PushedMetrics
 
@@ -247,18 +248,6 @@ def rounded(of: GlobalModel) -> dict:
 
 def grown(now: Buckets, then: Buckets) -> Buckets:
     return {bound: count - then.get(bound, 0) for bound, count in now.items()}
-
-
-def quantile(buckets: Buckets, share: float) -> float | None:
-    """Linear within a bucket, as Prometheus does it; the last finite bound where it is beyond; None of nothing."""
-    wanted, lower, below = share * max(buckets.values(), default=0), 0.0, 0.0
-    if not wanted:
-        return None
-    for bound, count in sorted(buckets.items()):
-        if count >= wanted:
-            return lower if math.isinf(bound) else lower + (bound - lower) * (wanted - below) / (count - below)
-        lower, below = bound, count
-    raise AssertionError("the last bucket holds all")
 
 
 def grown_rate(counter: str, now: Sample, then: Sample) -> float:

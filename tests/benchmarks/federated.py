@@ -33,7 +33,8 @@ from cloud.federated.registry import Registry
 from edge.grid_model.model import GridModel
 from edge.grid_model.trained import is_trained
 from edge.grid_model.weights import SHIPPED, load
-from edge.training.retraining import Features, Retraining, encoder_features, squares, vgg_features
+from edge.training.losses import Features
+from edge.training.retraining import Retraining, encoder_features, features_from, squares
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.contract.messages import TrainingSample
 from pipeline.pictures.decode import StyleFiles
@@ -80,7 +81,7 @@ def main() -> None:
         parser.error(f"--images can be at most {CAPACITY * IMAGES_PER_SAMPLE}")
     torch.set_num_threads(1)
     photos = Photos(args.photos)
-    features = vgg_features(args.vgg) if args.vgg else encoder_features()
+    features = features_from(args.vgg) if args.vgg else encoder_features()
     shown = {"images_per_sync": args.sync, "images_per_edge": args.images}
     if args.only != "kinds":
         shown.update(figure7(photos, features, args))

@@ -9,7 +9,7 @@ import torch
 
 from cloud.federated.fedavg import read, write
 from edge.grid_model.weights import SHIPPED, load
-from edge.training.retraining import Retraining, encoder_features, random_crops, squares, vgg_features
+from edge.training.retraining import Retraining, encoder_features, features_from, random_crops, squares
 from pipeline.contract.settings import Settings
 from workers.process.gpu_pages import forget_gpu_libraries
 
@@ -25,7 +25,7 @@ class Learner:
     def __init__(self, settings: Settings, seed: int = 0) -> None:
         torch.set_num_threads(settings.train_threads)
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        features = vgg_features(settings.vgg, device) if settings.vgg else encoder_features(device=device)
+        features = features_from(settings.vgg, device) if settings.vgg else encoder_features(device=device)
         self._retraining = Retraining(load(SHIPPED)[0], features, device, settings.train_rate)
         self._random = random.Random(seed)
         if device == "cpu":

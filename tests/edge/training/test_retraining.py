@@ -10,14 +10,14 @@ from cloud.federated.fedavg import check
 from edge.grid_model.model import GridModel
 from edge.grid_model.trained import is_trained
 from edge.grid_model.weights import SHIPPED, load
+from edge.training.losses import equation5
 from edge.training.retraining import (
     Retraining,
     encoder_features,
-    equation5,
+    features_from,
     guards,
     random_crops,
     squares,
-    vgg_features,
 )
 from support.teacher import write_vgg
 
@@ -37,15 +37,15 @@ def pictures() -> tuple[torch.Tensor, torch.Tensor]:
 def test_a_picture_has_no_content_loss_to_itself_and_no_style_loss_to_its_style(features, pictures):
     content, style = pictures
 
-    assert equation5(features, content, content, style)["content"] == 0
-    assert equation5(features, style, content, style)["style"] == 0
-    assert all(loss > 0 for loss in equation5(features, content, style, style).values())
+    assert equation5(features, content, content, style, style_weight=1)["content"] == 0
+    assert equation5(features, style, content, style, style_weight=1)["style"] == 0
+    assert all(loss > 0 for loss in equation5(features, content, style, style, style_weight=1).values())
 
 
 def test_vgg_is_used_where_its_weights_are(tmp_path, pictures):
-    features = vgg_features(write_vgg(tmp_path / "vgg.npz"))
+    features = features_from(write_vgg(tmp_path / "vgg.npz"))
 
-    losses = equation5(features, *pictures, pictures[1])
+    losses = equation5(features, *pictures, pictures[1], style_weight=1)
 
     assert [layer.shape[1] for layer in features(pictures[0])] == [64, 128, 256]
     assert all(loss.isfinite() for loss in losses.values())
