@@ -112,8 +112,9 @@ class Trainer:
         """Samples in, and out where nobody agrees to them any more or they are a day old."""
         while True:
             page, place = self._sharing.read(self._place)
-            for sample, taken_s in page:
-                self._samples.add(Sample(sample.shared_by, sample.style_id, sample.picture, taken_s, sample.consent))
+            for found, taken_s in page:
+                sample = Sample(found.shared_by, found.style_id, found.picture, taken_s, found.consent)
+                self._samples.observe(sample)
                 self._credit = min(self._credit + IMAGES_PER_SAMPLE, CAPACITY * IMAGES_PER_SAMPLE)
             if place == self._place:
                 break

@@ -20,7 +20,7 @@ from aiortc import (
 )
 
 from clients.net import fast_data_channel
-from pipeline.contract.chunks import ChunkJoiner
+from pipeline.contract.chunks import ChunkAssembler
 from pipeline.contract.control import ClientMessage, GatewayMessage, read_gateway_message
 from pipeline.contract.errors import BadMessage, Busy, MVStylizerError
 from pipeline.contract.grid_codec import unpack_grid
@@ -49,7 +49,7 @@ class Connection:
         """`unpack(packed, shape)` is for those who count answers and have no use for their grids."""
         self._url = url.rstrip("/")
         self._on_grid, self._on_control, self._unpack = on_grid, on_control, unpack
-        self._joiner = ChunkJoiner()
+        self._assembler = ChunkAssembler()
         self._peer: RTCPeerConnection | None = None
         self._silence: asyncio.TimerHandle | None = None
         self.control: RTCDataChannel | None = None
@@ -144,7 +144,7 @@ class Connection:
     def _read_chunk(self, chunk: bytes) -> None:
         self._heard()
         try:
-            if joined := self._joiner.add(chunk):
+            if joined := self._assembler.push(chunk):
                 header, body = joined
                 self._on_grid(header, self._unpack(body, header.get("grid")))
         except BadMessage as error:

@@ -31,7 +31,7 @@ class Reservoir:
     def __len__(self) -> int:
         return len(self._samples)
 
-    def add(self, sample: Sample) -> None:
+    def observe(self, sample: Sample) -> None:
         self._seen += 1
         if len(self._samples) < self._capacity:
             self._samples.append(sample)

@@ -39,14 +39,14 @@ def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
     ]
 
 
-class ChunkJoiner:
+class ChunkAssembler:
     """Joins chunks that arrive in any order; remembers at most MAX_PARTIAL unfinished messages, oldest dropped."""
 
     def __init__(self) -> None:
         self.dropped = 0
         self._partial: dict[int, list[bytes | None]] = {}
 
-    def add(self, chunk: bytes) -> tuple[dict, bytes] | None:
+    def push(self, chunk: bytes) -> tuple[dict, bytes] | None:
         """The (header, body) that `chunk` completes, or None. Raises BadMessage for bytes that are no chunk of ours."""
         if not _CHUNK.size < len(chunk) <= _CHUNK.size + CHUNK_BYTES:
             raise BadMessage(f"A chunk of {len(chunk)} bytes.")

@@ -91,7 +91,7 @@ class CpuMeter:
 
     _samples: deque[tuple[float, float]] = field(default_factory=deque)
 
-    def add(self, now_s: float, cpu_s: float) -> None:
+    def record(self, now_s: float, cpu_s: float) -> None:
         self._samples.append((now_s, cpu_s))
         while len(self._samples) > 2 and now_s - self._samples[1][0] >= MEASURED_S:
             self._samples.popleft()

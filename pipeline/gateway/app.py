@@ -117,7 +117,7 @@ class Gateway:
         while True:
             # Sessions' cost only: a flood of requests is no reason to take fewer of them.
             http_s = self._server.cpu_s if self._server else 0.0
-            self._sessions.cpu.add(time.monotonic(), time.process_time() - http_s)
+            self._sessions.cpu.record(time.monotonic(), time.process_time() - http_s)
             await asyncio.sleep(CPU_SAMPLE_S)
 
     # health

@@ -124,7 +124,7 @@ async def test_chunks_of_two_messages_join_in_any_order(page):
       const { ChunkAssembler } = await import('/net/chunks.js');
       const { readStylizedFrame } = await import('/net/messages.js');
       const assembler = new ChunkAssembler();
-      const payloads = chunks.map((chunk) => assembler.add(bytes(chunk).buffer)).filter(Boolean);
+      const payloads = chunks.map((chunk) => assembler.push(bytes(chunk).buffer)).filter(Boolean);
       const frames = await Promise.all(payloads.map(readStylizedFrame));
       return frames.sort((a, b) => a.frameId - b.frameId).map(({ grid, ...header }) =>
         ({ ...header, size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) }));
@@ -159,9 +159,10 @@ async def test_hostile_chunks_are_counted_and_change_nothing(page):
         """
       const { ChunkAssembler } = await import('/net/chunks.js');
       const assembler = new ChunkAssembler();
-      const joined = [...chunks.map((chunk) => bytes(chunk).buffer), 'text', null].map((chunk) => assembler.add(chunk));
+      const buffers = chunks.map((chunk) => bytes(chunk).buffer);
+      const joined = [...buffers, 'text', null].map((chunk) => assembler.push(chunk));
       const { malformed } = assembler;
-      for (let message = 3; message < 12; message++) assembler.add(bytes(part(message)).buffer);
+      for (let message = 3; message < 12; message++) assembler.push(bytes(part(message)).buffer);
       return { joined: joined.filter(Boolean).length, malformed, dropped: assembler.dropped };
 
       function part(message) {

@@ -12,7 +12,7 @@ import pytest
 import clients
 from mutations import flipped, split
 from pipeline.contract import frame_strip
-from pipeline.contract.chunks import ChunkJoiner
+from pipeline.contract.chunks import ChunkAssembler
 from pipeline.contract.control import read_gateway_message
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import unpack_grid
@@ -35,10 +35,10 @@ def grid(data: bytes) -> str | None:
 
 
 def answers(data: bytes) -> list[list]:
-    joiner, found = ChunkJoiner(), []
+    assembler, found = ChunkAssembler(), []
     for chunk in split(data):
         try:
-            if joined := joiner.add(chunk):
+            if joined := assembler.push(chunk):
                 header, body = joined
                 found.append(
                     [header["frame_id"], header.get("cut") is True, coefficients(unpack_grid(body, header.get("grid")))]

@@ -32,7 +32,7 @@ async function answers(bytes) {
   const assembler = new ChunkAssembler();
   const found = [];
   for (const chunk of split(bytes)) {
-    const payload = assembler.add(chunk);
+    const payload = assembler.push(chunk);
     const frame = payload && (await readStylizedFrame(payload));
     if (frame) found.push([frame.frameId, frame.cut, coefficients(frame.grid)]);
   }

@@ -23,7 +23,7 @@ export class ChunkAssembler {
    * @param {unknown} chunk an ArrayBuffer: big-endian u32 message, u16 index, u16 total, then the payload
    * @returns {Uint8Array<ArrayBuffer>|null} the joined payload when this chunk was the last one missing
    */
-  add(chunk) {
+  push(chunk) {
     const parsed = parseChunk(chunk);
     if (!parsed) return this.#refuse();
     const message = this.#partial.get(parsed.message) ?? this.#begin(parsed);

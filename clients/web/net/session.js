@@ -138,7 +138,7 @@ export class Session {
    */
   #onChunk(connection, assembler, chunk) {
     const refused = assembler.malformed;
-    const payload = assembler.add(chunk);
+    const payload = assembler.push(chunk);
     if (assembler.malformed > refused) this.#handlers.onMalformed();
     if (!payload) return;
     const read = () => this.#onPayload(connection, payload);

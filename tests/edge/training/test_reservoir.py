@@ -20,7 +20,7 @@ def kept(reservoir: Reservoir) -> set[Sample]:
 def test_it_never_holds_more_than_its_capacity(capacity, arrivals):
     reservoir = Reservoir(capacity)
     for number in range(arrivals):
-        reservoir.add(sample(number))
+        reservoir.observe(sample(number))
 
     assert len(reservoir) == min(capacity, arrivals)
 
@@ -30,7 +30,7 @@ def test_early_and_late_samples_have_the_same_chance():
     for seed in range(400):
         reservoir = Reservoir(10, seed)
         for number in range(40):
-            reservoir.add(sample(number))
+            reservoir.observe(sample(number))
         chosen.update(int(one.picture) // 10 for one in kept(reservoir))
 
     assert all(850 < chosen[quarter] < 1150 for quarter in range(4))
@@ -39,11 +39,11 @@ def test_early_and_late_samples_have_the_same_chance():
 def test_what_nobody_agrees_to_any_more_goes_and_its_place_is_free_again():
     reservoir = Reservoir(4)
     for number in range(4):
-        reservoir.add(sample(number, "ab"[number % 2]))
+        reservoir.observe(sample(number, "ab"[number % 2]))
 
     reservoir.keep_standing({("b", "")})
     assert {one.shared_by for one in kept(reservoir)} == {"b"}
-    reservoir.add(sample(9))
+    reservoir.observe(sample(9))
 
     assert len(reservoir) == 3 and sample(9) in kept(reservoir)
 
@@ -51,7 +51,7 @@ def test_what_nobody_agrees_to_any_more_goes_and_its_place_is_free_again():
 def test_what_is_too_old_goes():
     reservoir = Reservoir(8)
     for number in range(4):
-        reservoir.add(sample(number))
+        reservoir.observe(sample(number))
 
     reservoir.expire(before_s=2.0)
 

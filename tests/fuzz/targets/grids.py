@@ -10,7 +10,7 @@ import numpy as np
 from clients.net.connection import Connection
 from harness import Finding, Target, in_loop
 from mutations import flipped, number, of_records, split
-from pipeline.contract.chunks import CHUNK_BYTES, MAX_CHUNKS, MAX_PARTIAL, ChunkJoiner
+from pipeline.contract.chunks import CHUNK_BYTES, MAX_CHUNKS, MAX_PARTIAL, ChunkAssembler
 from pipeline.contract.control import GatewayMessage, read_gateway_message
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import MAX_SIDE, check_shape, pack_grid, unpack_grid
@@ -50,17 +50,17 @@ def _grid(data: bytes, rng: Random) -> bytes:
 
 def chunks(data: bytes) -> None:
     """Any chunks: each is refused, kept or the last of a message; few are kept."""
-    joiner = ChunkJoiner()
+    assembler = ChunkAssembler()
     for chunk in split(data, most=4 * MAX_CHUNKS):
         try:
-            joined = joiner.add(chunk)
+            joined = assembler.push(chunk)
         except BadMessage:
             continue
         if joined and not (isinstance(joined[0], dict) and isinstance(joined[1], bytes)):
             raise Finding(f"a message of {type(joined[0]).__name__} and {type(joined[1]).__name__}")
-        if len(joiner._partial) > MAX_PARTIAL:
-            raise Finding(f"{len(joiner._partial)} unfinished messages")
-    kept = sum(len(part) for parts in joiner._partial.values() for part in parts if part)
+        if len(assembler._partial) > MAX_PARTIAL:
+            raise Finding(f"{len(assembler._partial)} unfinished messages")
+    kept = sum(len(part) for parts in assembler._partial.values() for part in parts if part)
     if kept > MAX_PARTIAL * MAX_CHUNKS * CHUNK_BYTES:
         raise Finding(f"{kept} bytes kept")
 

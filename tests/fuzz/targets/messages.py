@@ -10,7 +10,7 @@ from prometheus_client.registry import CollectorRegistry
 
 from harness import Finding, Target
 from mutations import ODD_TEXTS, ODD_VALUES, flipped, records, tree
-from pipeline.contract.chunks import ChunkJoiner, to_chunks
+from pipeline.contract.chunks import ChunkAssembler, to_chunks
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import (
     VERSION,
@@ -52,9 +52,9 @@ def _unpacked(kind: type[Message], data: bytes) -> Message | None:
 
 def _goes_to_the_client(answer: StylizedFrame) -> None:
     """Whatever answer is accepted, the client joins its header and its body."""
-    joiner, joined = ChunkJoiner(), None
+    assembler, joined = ChunkAssembler(), None
     for chunk in reversed(to_chunks(7, answer)):
-        joined = joiner.add(chunk)
+        joined = assembler.push(chunk)
     if joined is None or joined[1] != answer.grid or joined[0]["frame_id"] != answer.frame_id:
         raise Finding("an answer that the client cannot join")
 

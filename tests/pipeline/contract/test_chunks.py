@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.chunks import CHUNK_BYTES, MAX_HEADER_BYTES, MAX_PARTIAL, ChunkJoiner, to_chunks
+from pipeline.contract.chunks import CHUNK_BYTES, MAX_HEADER_BYTES, MAX_PARTIAL, ChunkAssembler, to_chunks
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.messages import StylizedFrame
@@ -17,9 +17,9 @@ FRAME = StylizedFrame("stream", 7, "style", "edge", "abc", True, (8, 9, 16), GRI
 def test_chunks_join_in_any_order(rng):
     chunks = to_chunks(3, FRAME)
     rng.shuffle(chunks)
-    joiner = ChunkJoiner()
+    assembler = ChunkAssembler()
 
-    *nothing, (header, body) = [joiner.add(chunk) for chunk in chunks]
+    *nothing, (header, body) = [assembler.push(chunk) for chunk in chunks]
 
     assert nothing == [None] * (len(chunks) - 1)
     assert body == GRID
@@ -31,19 +31,19 @@ def test_chunks_are_small_enough_for_every_browser():
 
 
 def test_unfinished_messages_are_bounded_and_counted():
-    joiner = ChunkJoiner()
+    assembler = ChunkAssembler()
 
     for message in range(100):
-        assert joiner.add(to_chunks(message, FRAME)[0]) is None
+        assert assembler.push(to_chunks(message, FRAME)[0]) is None
 
-    assert joiner.dropped == 100 - MAX_PARTIAL
+    assert assembler.dropped == 100 - MAX_PARTIAL
 
 
 @given(st.binary(max_size=64))
 def test_hostile_chunks_are_nothing_or_one_error(data):
-    joiner = ChunkJoiner()
+    assembler = ChunkAssembler()
     try:
-        joiner.add(data)
+        assembler.push(data)
     except BadMessage:
         return
 
@@ -51,22 +51,22 @@ def test_hostile_chunks_are_nothing_or_one_error(data):
 def test_a_chunk_that_comes_twice_or_counts_otherwise_is_refused():
     """As in the page."""
     first, *others = to_chunks(3, FRAME)
-    joiner = ChunkJoiner()
-    joiner.add(first)
+    assembler = ChunkAssembler()
+    assembler.push(first)
 
     for odd in (first, first[:7] + bytes([first[7] + 1]) + first[8:]):
         with pytest.raises(BadMessage):
-            joiner.add(odd)
-    assert [joiner.add(chunk) for chunk in others][-1][1] == GRID
+            assembler.push(odd)
+    assert [assembler.push(chunk) for chunk in others][-1][1] == GRID
 
 
 def test_a_short_message_makes_room_for_itself_as_in_the_page():
-    joiner = ChunkJoiner()
+    assembler = ChunkAssembler()
     for message in range(MAX_PARTIAL):
-        joiner.add(to_chunks(message, FRAME)[0])
+        assembler.push(to_chunks(message, FRAME)[0])
 
-    assert joiner.add(framed(b'{"frame_id":7}')) == ({"frame_id": 7}, b"")
-    assert joiner.dropped == 1
+    assert assembler.push(framed(b'{"frame_id":7}')) == ({"frame_id": 7}, b"")
+    assert assembler.dropped == 1
 
 
 def framed(header: bytes) -> bytes:
@@ -92,10 +92,10 @@ def framed(header: bytes) -> bytes:
 )
 def test_a_header_that_names_no_frame_of_ours_is_refused(header):
     with pytest.raises(BadMessage):
-        ChunkJoiner().add(framed(header))
+        ChunkAssembler().push(framed(header))
 
 
 @pytest.mark.parametrize("payload", [b"", b"\0", b"\0\0\0\5hello", b"\xff\xff\xff\xff{}", b"\0\0\0\2[]"])
 def test_a_payload_without_a_header_is_refused(payload):
     with pytest.raises(BadMessage):
-        ChunkJoiner().add(b"\0\0\0\1\0\0\0\1" + payload)
+        ChunkAssembler().push(b"\0\0\0\1\0\0\0\1" + payload)

@@ -33,7 +33,7 @@ def test_the_budget_holds_whatever_a_session_costs_and_however_they_come(budget,
     """`waits_s` between offers. What a session costs is known only once the first has settled and was measured."""
     admission, began_s, now_s, meter = Admission(10**6, budget), [], 0.0, CpuMeter()
     while waits_s or now_s < 2 * SETTLING_S:
-        meter.add(now_s, sum(cost * (now_s - s) for s in began_s))
+        meter.record(now_s, sum(cost * (now_s - s) for s in began_s))
         if waits_s and (waits_s := [waits_s[0] - 0.5, *waits_s[1:]])[0] <= 0:
             waits_s = waits_s[1:]
             if admission.refusal([now_s - s for s in began_s], meter.cores) is None:
@@ -51,10 +51,10 @@ def test_a_meter_forgets():
     assert meter.cores == 0
 
     for second in range(10):
-        meter.add(second, 5.0 * min(second, 3))
+        meter.record(second, 5.0 * min(second, 3))
 
     assert meter.cores == 0
-    meter.add(10, 17.0)
+    meter.record(10, 17.0)
     assert 0 < meter.cores <= 2 / MEASURED_S
 
 
