@@ -7,6 +7,7 @@
 | mvs:memory:{stream}       | string    | STREAM_MEMORY_TTL_S        | StreamMemory, of 100 to 180 KB            |
 | mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          |
 | mvs:worker:{edge}         | string    | WORKER_BEACON_S            | "a warm worker was here": its model version |
+| mvs:gateway:{gateway}     | string    | GATEWAY_PROBE_S            | nothing: that this gateway can write      |
 | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
 | mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       |
 | mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use |
@@ -35,6 +36,8 @@ RESULTS_MAXLEN = 64
 RESULTS_TTL_S = 60
 #: Workers renew it every second or two, and between jobs.
 WORKER_BEACON_S = 6
+#: Gateways write it each second, to learn whether they could queue a key frame.
+GATEWAY_PROBE_S = 10
 #: Uploaded styles are forgotten after a day without use.
 STYLE_TTL_S = 24 * 3600
 #: 256 styles of at most 300 KB are 75 MB, and their thumbnails 8 MB.
@@ -84,6 +87,10 @@ def results(gateway_id: str) -> str:
 
 def worker_beacon(edge_id: str) -> str:
     return f"mvs:worker:{edge_id}"
+
+
+def gateway(gateway_id: str) -> str:
+    return f"mvs:gateway:{gateway_id}"
 
 
 def style(style_id: str) -> str:

@@ -13,13 +13,16 @@ import redis
 from aiohttp import web
 from prometheus_client import Counter, Histogram
 
+from pipeline.contract import redis_keys
 from pipeline.contract.settings import Settings
 from pipeline.monitoring import metrics_push
 from pipeline.monitoring.metrics import GatewayMetrics, resident_bytes
-from pipeline.monitoring.status import SAMPLE_S, Board, Buckets, GlobalModel, RedisState, Sample, StreamState
+from pipeline.monitoring.sample import Buckets, GlobalModel, RedisState, Sample, StreamState
+from pipeline.monitoring.status import SAMPLE_S, Board
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.monitoring.task_owner import keep_running
 from pipeline.queues.broker import GatewayBroker, connect
+from pipeline.queues.redis_errors import Outage, kind
 from pipeline.queues.weight_snapshots import recent_globals
 from pipeline.styles.catalog import shipped
 
@@ -63,7 +66,9 @@ class Watch:
     ) -> None:
         """`sessions` may change at any time."""
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
-        self.board, self._roles = Board(), metrics_push.RoleCollector()
+        # An answer that comes in time is no older when the next one comes.
+        self.board = Board(settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000)
+        self._roles, self._outage = metrics_push.RoleCollector(), Outage("the queue of key frames")
         metrics.registry.register(self._roles)
         self._edge, self._cloud = connect(settings.redis_url), connect(settings.weights_url)
         self._has_two = settings.weights_url != settings.redis_url
@@ -98,8 +103,9 @@ class Watch:
         try:
             redis_state = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
             self._roles.pushed = redis_state.pushed  # else the last stays: counters never fall
-        except redis.RedisError:
-            pass  # the page says so
+        except redis.RedisError as error:
+            self._outage.failed(error)
+            redis_state = RedisState(trouble=kind(error))
         except Exception:  # what Redis holds is of no use: all that the gateway knows itself is still shown
             logger.exception("what Redis holds cannot be shown")
         await asyncio.gather(*(session.count_bytes() for session in self._sessions.values()))
@@ -122,7 +128,18 @@ class Watch:
             self._of_cloud = metrics_push.read(self._cloud) if self._has_two else metrics_push.PushedMetrics(), rounds
         of_cloud, rounds = self._of_cloud
         pushed = metrics_push.together([pushed, of_cloud])
-        return RedisState(True, self._broker.worker_ready(), self._queue(), pushed, rounds)
+        ready, trouble = self._ready()
+        return RedisState(trouble, ready, self._queue(), pushed, rounds)
+
+    def _ready(self) -> tuple[bool, str]:
+        """Whether a worker is there, and what ails a Redis that can be read: its kind."""
+        try:
+            ready = self._broker.worker_ready()
+        except redis.RedisError as error:
+            self._outage.failed(error)
+            return False, kind(error)
+        self._outage.ended()
+        return ready, ""
 
     def _queue(self) -> int | None:
         """None where something else stands in its place."""
@@ -144,7 +161,24 @@ class Watch:
             lags=buckets(metrics.loop_lag_seconds),
             cpu_s=time.process_time(),
             memory_bytes=resident_bytes(),
+            counts=self._counts(),
         )
+
+    def _counts(self) -> dict[str, float]:
+        """Of what may be wrong."""
+        m = self._metrics
+        counters = (
+            m.offers_refused,
+            m.requests_refused,
+            m.uploads,
+            m.streams_refused,
+            m.sessions_cut,
+            m.key_frames_dropped,
+            m.answers_dropped,
+            m.tasks_restarted,
+        )
+        samples = [sample for counter in counters for family in counter.collect() for sample in family.samples]
+        return {metrics_push.key(sample): sample.value for sample in samples}
 
     def _stream(self, session: WatchedSession, now_s: float) -> StreamState:
         stats = session.stats

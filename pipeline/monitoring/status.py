@@ -2,12 +2,12 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from pipeline.basics.quantiles import quantile
+from pipeline.monitoring.alerts import alerts
 from pipeline.monitoring.metrics import STAGES
 from pipeline.monitoring.metrics_push import PushedMetrics
+from pipeline.monitoring.sample import Buckets, GlobalModel, Sample, StreamState
 
 #: A sample a second, five minutes of them: 40 KB with twenty streams.
 SAMPLE_S = 1.0
@@ -15,77 +15,15 @@ SAMPLES = 300
 #: Rates are of the last seconds; stages and percentiles of the last minute, which holds a hundred key frames a stream.
 RATE_SAMPLES = 5
 MINUTE_SAMPLES = 60
-#: A look is four times as old as key frames come apart: something holds them up.
-OLD_LOOK_S = 2.5
-#: More key frames than this in the queue are half a second of one worker.
-LONG_QUEUE = 12
-SLOW_LOOP_S = 0.05
-
-#: A histogram's cumulative counts, by upper bound.
-Buckets = Mapping[float, float]
 ROLES = ("gateway", "stylize", "train", "aggregate")
-
-
-@dataclass(frozen=True, slots=True)
-class StreamState:
-    """One stream at one moment; counters are since its beginning."""
-
-    number: int
-    style: str
-    size: tuple[int, int]
-    frames: int
-    key_frames: int
-    answers: int
-    in_flight: int
-    drops: dict[str, int]
-    age_s: float  # of the key frame on show; before the first, of the stream
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalModel:
-    """A global model: its version, what it was made of, and its loss."""
-
-    version: int
-    images: int
-    loss_before: float
-    loss_after: float
-
-
-@dataclass(frozen=True, slots=True)
-class RedisState:
-    """What Redis knows; nothing where it does not answer."""
-
-    answers: bool = False
-    ready: bool = False
-    queue: int | None = None
-    pushed: PushedMetrics = field(default_factory=PushedMetrics)
-    rounds: Sequence[GlobalModel] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """Everything at one moment; `frames`, `answers`, `stages`, `trips`, `lags` and `cpu_s` only grow."""
-
-    at_s: float
-    redis_state: RedisState
-    streams: Sequence[StreamState]
-    frames: float
-    answers: float
-    stages: Mapping[str, tuple[float, float]]  # seconds, and key frames
-    trips: Buckets
-    lags: Buckets
-    cpu_s: float
-    memory_bytes: int
-
-    @property
-    def oldest_s(self) -> float | None:
-        return max((stream.age_s for stream in self.streams), default=None)
 
 
 class Board:
     """The samples of the last minutes."""
 
-    def __init__(self) -> None:
+    def __init__(self, old_look_s: float) -> None:
+        """`old_look_s`: no stream that is well shows a look for longer."""
+        self._old_look_s = old_look_s
         self._samples: deque[Sample] = deque(maxlen=SAMPLES + 1)
 
     def add(self, sample: Sample) -> None:
@@ -99,7 +37,8 @@ class Board:
         lag_s = quantile(grown(now.lags, minute.lags), 0.99)
         return finite(
             {
-                "alerts": alerts(now, lag_s),
+                "alerts": alerts(now, self._minute(), lag_s=lag_s, old_look_s=self._old_look_s),
+                "old_look_s": self._old_look_s,
                 "figures": self._figures(now, then, minute, lag_s),
                 "stages_ms": stages_ms(now, minute),
                 "history": self._history(),
@@ -109,6 +48,9 @@ class Board:
                 "rounds": [rounded(r) for r in now.redis_state.rounds],
             }
         )
+
+    def _minute(self) -> list[Sample]:
+        return list(self._samples)[-1 - MINUTE_SAMPLES :]
 
     def _before(self, samples: int) -> Sample:
         return self._samples[max(0, len(self._samples) - 1 - samples)]
@@ -163,24 +105,6 @@ def finite(value: object) -> object:
     if isinstance(value, list):
         return [finite(inner) for inner in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def alerts(now: Sample, lag_s: float | None) -> list[str]:
-    """One sentence each, the worst first; none where all is well."""
-    redis_state, waiting = now.redis_state, [stream for stream in now.streams if stream.age_s > OLD_LOOK_S]
-    found = {
-        "Redis does not answer: looks stay as they are.": not redis_state.answers,
-        "No edge worker is warm: no look is renewed.": redis_state.answers and not redis_state.ready,
-        f"{redis_state.queue} key frames wait in the queue: the workers do not keep up.": (redis_state.queue or 0)
-        > LONG_QUEUE,
-        f"{streams_wait(len(waiting))} for more than {OLD_LOOK_S:g} s for a look.": bool(waiting),
-        f"The gateway is short of processor: its timers are {to_ms(lag_s or 0):g} ms late.": (lag_s or 0) > SLOW_LOOP_S,
-    }
-    return [sentence for sentence, holds in found.items() if holds]
-
-
-def streams_wait(number: int) -> str:
-    return "One stream waits" if number == 1 else f"{number} streams wait"
 
 
 def stages_ms(now: Sample, then: Sample) -> dict[str, float]:

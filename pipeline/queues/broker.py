@@ -121,8 +121,14 @@ class GatewayBroker:
         return self._queue.count
 
     def worker_ready(self) -> bool:
-        """Whether a warm worker of this edge was there in the last seconds."""
-        return bool(self._redis.exists(redis_keys.worker_beacon(self._edge_id)))
+        """Whether a warm worker of this edge was there in the last seconds.
+
+        Raises redis.RedisError, also where Redis can be read and takes no key frame: it is full, or a replica.
+        """
+        with self._redis.pipeline(transaction=False) as pipe:
+            pipe.set(redis_keys.gateway(self._gateway_id), b"", ex=redis_keys.GATEWAY_PROBE_S)
+            pipe.exists(redis_keys.worker_beacon(self._edge_id))
+            return bool(pipe.execute()[-1])
 
     async def answers(
         self, on_refused: Callable[[], None] = lambda: None, on_trouble: Callable[[str], None] = lambda kind: None

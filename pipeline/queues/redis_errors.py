@@ -39,6 +39,20 @@ REASONS = {
     "away": "it does not answer",
     "error": "it answers with an error",
 }
+#: What an operator can do about it.
+STEPS = {
+    "password": "Put the right user and password into MVS_REDIS_URL.",
+    "permission": "Allow the user all keys and what docs/how-to/operate.md lists.",
+    "certificate": "Give the URL the authority that signed it: rediss://...?ssl_ca_certs=FILE.",
+    "memory": "Raise maxmemory, or set maxmemory-policy to volatile-ttl; see who else fills it.",
+    "read_only": "Give the address of the primary; see whether its disk is full.",
+    "loading": "It will be there by itself.",
+    "cluster": "Redis Cluster is not supported: use a single Redis.",
+    "type": "See who else writes to this Redis; ours begins anew by itself.",
+    "script": "See who runs scripts in this Redis.",
+    "away": "See whether it runs and can be reached at MVS_REDIS_URL.",
+    "error": "The log has what it said.",
+}
 KINDS = (
     (AuthenticationError, "password"),
     (NoPermissionError, "permission"),

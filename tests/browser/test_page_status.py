@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from pipeline.monitoring.alerts import TROUBLES, troubles
 from support.chromium import PHONE, chromium, phone, until
 from support.page_server import PageServer
 
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=30_000)
 STATE = {
     "alerts": [],
+    "old_look_s": 2.5,
     "figures": {
         "streams": 2,
         "fps": 59.6,
@@ -115,6 +117,25 @@ async def test_all_is_told_in_words_and_numbers(page, server):
     assert "not running" in await page.locator("[data-role=aggregate]").inner_text()
     assert await page.locator("#models").inner_text() == "3f2a91c07be4 on 2 workers"
     assert (await page.locator("#rounds tr").first.inner_text()).split("\t") == ["Global 2", "8,000 images", "−1.8 %"]
+
+
+async def test_the_gateway_says_how_old_a_look_may_be(page, server):
+    await page.goto(f"{server.url}/status")
+    await expect(page.locator("#stream-rows [data-old]")).to_have_text("3.1 s")
+
+    server.status_answer["old_look_s"] = 6  # its key frames come four seconds apart
+
+    await expect(page.locator("#stream-rows [data-old]")).to_have_count(0)
+
+
+async def test_every_alert_is_shown_the_first_one_as_the_verdict(page, server):
+    server.status_answer["alerts"] = troubles(dict.fromkeys(TROUBLES, 3))
+    await page.set_viewport_size(PHONE)
+    await page.goto(f"{server.url}/status")
+
+    await expect(page.locator("#verdict")).to_have_text(server.status_answer["alerts"][0])
+    await expect(page.locator("#alerts li")).to_have_text(server.status_answer["alerts"][1:])
+    assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 async def test_it_follows_without_reload(page, server):

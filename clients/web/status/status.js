@@ -6,8 +6,6 @@ import { byId, find, instantiate } from '../ui/dom.js';
 const ASK_MS = 1000;
 /** How long to wait for an answer before it counts as lost. */
 const PATIENCE_MS = 5000;
-/** A look older than this, in seconds, is marked. */
-const OLD_S = 2.5;
 /** Samples, one a second, that the charts have room for. */
 const HISTORY = 300;
 
@@ -15,6 +13,7 @@ const HISTORY = 300;
  * The gateway's state, as pipeline/monitoring/status.py makes it. A number is null where it is unknown.
  * @typedef {object} GatewayState
  * @property {string[]} alerts sentences, the worst first
+ * @property {number} old_look_s a look older than this, in seconds, is marked
  * @property {Figures} figures
  * @property {Record<string, number>} stages_ms mean milliseconds of a key frame's stages in the last minute
  * @property {History} history
@@ -136,13 +135,13 @@ class Status {
   #show(state) {
     if (!state.figures) return; // the gateway has only just started: {}
     this.#answeredAt = performance.now();
-    const { alerts, figures, stages_ms: stages, history, streams, roles, models, rounds } = state;
+    const { alerts, figures, stages_ms: stages, history, streams, roles, models, rounds, old_look_s: oldLook } = state;
     this.#pulse(alerts.length ? 'alert' : 'well', 'Live');
     showVerdict(alerts, figures);
     showFigures(figures);
     showStages(stages);
     this.#showHistory(history);
-    showStreams(streams);
+    showStreams(streams, oldLook);
     list('roles', roles, role);
     list('models', Object.entries(models), model);
     this.#showRounds(rounds);
@@ -223,8 +222,11 @@ function showStages(stages) {
   });
 }
 
-/** @param {StreamState[]} streams */
-function showStreams(streams) {
+/**
+ * @param {StreamState[]} streams
+ * @param {number} oldLook in seconds
+ */
+function showStreams(streams, oldLook) {
   section('stream-rows').toggleAttribute('data-empty', !streams.length);
   list('stream-rows', streams, (stream) => {
     const row = instantiate(byId('stream-row', HTMLTemplateElement));
@@ -234,7 +236,7 @@ function showStreams(streams) {
     find(row, '.fps').textContent = fps.toFixed(0);
     find(row, '.fps').title = size.join('×');
     find(row, '.age').textContent = seconds(age);
-    find(row, '.age').toggleAttribute('data-old', (age ?? 0) > OLD_S);
+    find(row, '.age').toggleAttribute('data-old', (age ?? 0) > oldLook);
     find(row, '.answers').textContent = String(answers);
     find(row, '.answers').title = `${picked} key frames picked`;
     const lost = Object.entries(drops).map(([reason, count]) => `${count} ${DROPS[reason] ?? reason}`);
