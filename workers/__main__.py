@@ -5,7 +5,7 @@ import importlib
 import logging
 import sys
 
-from pipeline.contract.errors import MVStylizerError
+from pipeline.contract.errors import Misuse, MVStylizerError
 from pipeline.contract.redaction import redact
 from pipeline.contract.settings import Settings
 from workers.process.runtime import set_up_logging
@@ -28,6 +28,10 @@ COMMANDS = {
     "models": ("workers.models_cli", "list the global models, look at one, or go back to one"),
     "pretrain": ("cloud.pretraining.pretrain", "train the model that is shipped"),
 }
+#: Roles that are started again when they end; what goes wrong while they run is nobody's misuse.
+SUPERVISED = {"gateway", "stylize", "train", "aggregate"}
+#: Those that run until they are stopped: a ValueError there is a mistake of ours.
+LASTING = {*SUPERVISED, "up", "dashboard"}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -36,12 +40,21 @@ def main(argv: list[str] | None = None) -> None:
     set_up_logging(args.verbose)
     try:
         args.run(args)
-    except (MVStylizerError, ValueError) as error:  # ValueError: what edge and cloud raise for bad input
+    except (MVStylizerError, ValueError) as error:
+        if not is_misuse(args.command, error):
+            raise  # a crash: its trace is logged, and whoever started this role starts it again
         logger.info("%s failed", args.command, exc_info=True)
         print(f"mvstylizer {args.command}: {redact(str(error), Settings.secrets())}", file=sys.stderr)
         sys.exit(EXIT_MISUSE)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def is_misuse(command: str, error: Exception) -> bool:
+    """Whether one sentence says all, and trying again is of no use."""
+    if command in SUPERVISED:
+        return isinstance(error, Misuse)
+    return isinstance(error, MVStylizerError) or command not in LASTING  # ValueError: edge and cloud for bad input
 
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:

@@ -17,7 +17,7 @@ from cloud.federated.registry import Outdated, Record, Registry
 from cloud.federated.rounds import Line, Round, Update, refusal
 from edge.grid_model.trained import is_trained
 from pipeline.contract import redis_keys
-from pipeline.contract.errors import BadMessage
+from pipeline.contract.errors import BadMessage, BadSetting
 from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import WeightSnapshot
 from pipeline.contract.settings import Settings
@@ -275,7 +275,11 @@ def run(args: argparse.Namespace) -> None:
     given = {"cloud_redis_url": args.redis, "models_dir": args.models}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     registry = Registry(settings.models_dir)
-    with registry.alone():
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(registry.alone())
+        except ValueError as error:
+            raise BadSetting(f"--models makes no sense: {error}.") from error
         aggregator = Aggregator(settings, registry, LazyGate(settings.vgg))
         Reporter(connect(settings.weights_url), "aggregate", aggregator.metrics.registry).start()
         give_way()  # not so the reporter, which tells that we live

@@ -17,7 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  mvstylizer models                  the versions that are kept, the newest last\n"
         "  mvstylizer models show 7           what version 7 was made of\n"
-        "  mvstylizer models rollback         make the version before the newest the newest again\n\n"
+        "  mvstylizer models rollback         go back to the model before the newest; again, to the one before that\n"
+        "  mvstylizer models rollback 7       make version 7 the newest again, whatever became of it\n\n"
         "A running aggregator hands a rolled-back model to all edges within a second, without a pause."
     )
 
@@ -45,7 +46,7 @@ def shown(registry: Registry, version: int | None) -> str:
 
 
 def rolled_back(registry: Registry, version: int | None) -> str:
-    wanted = of(registry, registry.latest().version - 1 if version is None else version).version
+    wanted = registry.version_before() if version is None else of(registry, version).version
     record = registry.rollback(wanted)
     return f"Version {record.version} is version {wanted} again ({record.model_version})."
 

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Self
 
 import edge
+from cloud.federated import history
 
 #: Version 0, the deployed model of Algorithm 2.
 SHIPPED = Path(edge.__file__).parent / "weights" / "grid.safetensors"
-KEPT = 5
+#: Models; one that was gone back to is several versions.
+KEPT, MOST_VERSIONS = 5, 20
 #: Lengths of earlier changes that a new one is measured by.
 NORMS_KEPT = 50
 
@@ -138,10 +140,22 @@ class Registry:
             self._prune()
         return record
 
+    def version_before(self) -> int:
+        """The version to go back to: of the model before the newest, and of none that was gone back from already.
+
+        Raises ValueError where there is none.
+        """
+        found = history.before({record.version: record.origin for record in self.records()})
+        if found is None:
+            raise ValueError("there is no earlier model to go back to; name a version")
+        return found
+
     def rollback(self, version: int) -> Record:
         """The weights of an old version as a new one: versions only rise. Raises ValueError where it is not there."""
         weights, number = self.weights(version), self.newest_number() + 1
-        return self.add(replace(self.latest(), version=number, floor=number, origin=f"version {version}"), weights)
+        return self.add(
+            replace(self.latest(), version=number, floor=number, origin=f"{history.ROLLBACK}{version}"), weights
+        )
 
     def start_anew(self) -> Record:
         """The shipped model as a new version: nothing learned on another one applies to it."""
@@ -208,6 +222,11 @@ class Registry:
             os.close(folder)
 
     def _prune(self) -> None:
-        for path in sorted(self._folder.glob("*.json"))[:-KEPT]:
-            path.unlink()
-            path.with_suffix(".safetensors").unlink(missing_ok=True)
+        """By models: going back several times must not crowd out what there is to go back to."""
+        models: set[str] = set()
+        for place, path in enumerate(sorted(self._folder.glob("*.json"), reverse=True)):
+            with suppress(ValueError):
+                models.add(Record.read(path).sha256)
+            if len(models) > KEPT or place >= MOST_VERSIONS:
+                path.unlink()
+                path.with_suffix(".safetensors").unlink(missing_ok=True)

@@ -29,7 +29,11 @@ class BadOffer(MVStylizerError):
     """A signalling request that cannot be answered."""
 
 
-class BadSetting(MVStylizerError):
+class Misuse(MVStylizerError):
+    """What was asked for at the start can never work: to start it again in the same way is of no use."""
+
+
+class BadSetting(Misuse):
     """A setting or command-line value that makes no sense."""
 
 

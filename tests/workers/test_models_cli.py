@@ -49,7 +49,15 @@ def test_going_back_is_one_command(registry, capsys, tmp_path):
 
 
 def test_there_is_nothing_before_the_shipped_model(capsys, tmp_path):
-    with pytest.raises(ValueError, match="version -1 is not kept"):
+    with pytest.raises(ValueError, match="no earlier model"):
+        output(capsys, tmp_path, "rollback")
+
+
+def test_going_back_twice_does_not_bring_the_bad_model_back(registry, capsys, tmp_path):
+    """It went to the version before the newest, which after one rollback was the bad one."""
+    assert "Version 3 is version 1 again" in output(capsys, tmp_path, "rollback")
+    assert "Version 4 is version 0 again" in output(capsys, tmp_path, "rollback")
+    with pytest.raises(ValueError, match="no earlier model"):
         output(capsys, tmp_path, "rollback")
 
 
