@@ -15,11 +15,11 @@ CONTRACT, BASICS = "pipeline.contract", "pipeline.basics"
 MAY_IMPORT = {
     BASICS: set(),
     CONTRACT: set(),
-    "pipeline.queues": {CONTRACT},
+    "pipeline.queues": {BASICS, CONTRACT},
     "pipeline.key_frames": {CONTRACT},
     "pipeline.pictures": {CONTRACT, "pipeline.pictures.colour"},
     "pipeline.pictures.colour": set(),
-    "pipeline.styles": {CONTRACT, "pipeline.pictures", "pipeline.http", "pipeline.monitoring"},
+    "pipeline.styles": {BASICS, CONTRACT, "pipeline.pictures", "pipeline.http", "pipeline.monitoring"},
     "pipeline.styles.paint": {CONTRACT},
     "pipeline.webrtc.media": {BASICS, CONTRACT},
     "pipeline.webrtc.transport": {BASICS, "pipeline.webrtc.media"},
@@ -49,8 +49,8 @@ MAY_IMPORT = {
         "pipeline.pictures", "pipeline.styles",
     },
     "workers": {
-        CONTRACT, "clients", "cloud.federated", "edge.grid_model", "edge.training", "pipeline.gateway", "pipeline.http",
-        "pipeline.monitoring", "pipeline.queues", "pipeline.styles", "pipeline.webrtc.media",
+        BASICS, CONTRACT, "clients", "cloud.federated", "edge.grid_model", "edge.training", "pipeline.gateway",
+        "pipeline.http", "pipeline.monitoring", "pipeline.queues", "pipeline.styles", "pipeline.webrtc.media",
         "pipeline.webrtc.transport", "workers.process", "workers.serving",
     },
 }  # fmt: skip

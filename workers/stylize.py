@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ import redis
 import torch
 
 from edge.grid_model.stylizer import StyleStatistics, Stylizer
+from pipeline.basics.lru import LruCache
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage, MVStylizerError
 from pipeline.contract.grid_codec import pack_grid
@@ -47,19 +47,18 @@ class Served:
 
     def __init__(self, stylizer: Stylizer) -> None:
         self.stylizer = stylizer
-        self.styles: OrderedDict[str, StyleStatistics] = OrderedDict()
+        self.styles: LruCache[str, StyleStatistics] = LruCache(STYLES_CACHED)
 
     def style(self, style_id: str, find_jpeg: Callable[[str], bytes | None]) -> StyleStatistics:
         """Raises MVStylizerError for a style that nobody knows."""
-        if style_id not in self.styles:
+        style = self.styles.get(style_id)
+        if style is None:
             jpeg = find_jpeg(style_id)
             if jpeg is None:
                 raise MVStylizerError("This style is not known here any more; upload it again.")
-            self.styles[style_id] = self.stylizer.style(decode_image(jpeg))
-            if len(self.styles) > STYLES_CACHED:
-                self.styles.popitem(last=False)
-        self.styles.move_to_end(style_id)
-        return self.styles[style_id]
+            style = self.stylizer.style(decode_image(jpeg))
+            self.styles.put(style_id, style)
+        return style
 
 
 class Edge:

@@ -5,7 +5,6 @@ import contextlib
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +14,7 @@ import redis
 
 from cloud.federated.rounds import MOST_STALENESS
 from edge.training.reservoir import Reservoir, Sample
+from pipeline.basics.lru import LruCache
 from pipeline.contract.errors import BadImage, MVStylizerError
 from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import WeightSnapshot
@@ -64,7 +64,7 @@ class Trainer:
         self._globals, self._snapshots = Globals(settings), Snapshots(self._cloud, settings.snapshot_key)
         self._queue = stylize_queue(self._redis, settings.edge_id)
         self._samples, self._place, self._credit = Reservoir(CAPACITY), "0", 0
-        self._pictures: OrderedDict[str, np.ndarray] = OrderedDict()  # of styles
+        self._pictures: LruCache[str, np.ndarray] = LruCache(STYLES_CACHED)  # of styles
         self._learner: Learner | None = None
         self._base: WeightSnapshot | None = None
         self._exam: tuple[list[Sample], float] = [], 0.0
@@ -212,14 +212,14 @@ class Trainer:
             return None
 
     def _style(self, style_id: str) -> np.ndarray | None:
-        if style_id not in self._pictures:
+        picture = self._pictures.get(style_id)
+        if picture is None:
             jpeg = self._styles.jpeg(style_id)
             if jpeg is None:
                 return None
-            self._pictures[style_id] = decode_image(jpeg)
-            if len(self._pictures) > STYLES_CACHED:
-                self._pictures.popitem(last=False)
-        return self._pictures[style_id]
+            picture = decode_image(jpeg)
+            self._pictures.put(style_id, picture)
+        return picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

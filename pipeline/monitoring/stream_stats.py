@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
+from pipeline.basics.lru import LruCache
 from pipeline.contract.messages import StylizedFrame
 from pipeline.monitoring.metrics import GatewayMetrics
 
@@ -23,7 +24,7 @@ class StreamStats:
     key_frames: int = 0
     answers: int = 0
     drops: Counter[str] = field(default_factory=Counter)
-    _encodings_s: dict[int, float] = field(default_factory=dict)
+    _encodings_s: LruCache[int, float] = field(default_factory=lambda: LruCache(ENCODINGS))
     _bytes: tuple[int, int] = (0, 0)
 
     def frame(self) -> None:
@@ -36,9 +37,7 @@ class StreamStats:
 
     def encoded(self, frame_id: int, seconds: float) -> None:
         """From picking a key frame until it is in the queue."""
-        if len(self._encodings_s) == ENCODINGS:
-            del self._encodings_s[next(iter(self._encodings_s))]
-        self._encodings_s[frame_id] = seconds
+        self._encodings_s.put(frame_id, seconds)
 
     def dropped(self, reason: str) -> None:
         """A key frame will have no answer."""
@@ -63,7 +62,7 @@ class StreamStats:
     def _observe_stages(self, answer: StylizedFrame, seconds: float) -> None:
         """Each stage by the clock of who did it; the way back is what remains."""
         stages = {
-            "encode": self._encodings_s.pop(answer.frame_id, 0.0),
+            "encode": self._encodings_s.get(answer.frame_id) or 0.0,
             "queue": answer.queue_ms / 1000,
             "decode": answer.decode_ms / 1000,
             "stylize": answer.stylize_ms / 1000,

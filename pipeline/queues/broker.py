@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
 
@@ -14,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from rq import Queue
 
+from pipeline.basics.lru import LruCache
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage, BadSetting
 from pipeline.contract.messages import MAX_BYTES, KeyFrame, StreamMemory, StylizedFrame
@@ -177,23 +177,21 @@ class Consents:
     """Who lets the edge learn from them: secret to public name and token. Used by the threads of an executor."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        self._known: LruCache[str, tuple[str, str]] = LruCache(CONSENTS)
         self._lock = threading.Lock()
 
     def of(self, secret: str) -> tuple[str, str]:
         """Empty where nothing is agreed, or too long ago to be remembered: then it is not shared."""
-        return self._known.get(secret, ("", ""))
+        with self._lock:
+            return self._known.get(secret) or ("", "")
 
     def keep(self, secret: str, name: str, token: str) -> None:
         with self._lock:
-            self._known[secret] = name, token
-            self._known.move_to_end(secret)
-            if len(self._known) > CONSENTS:
-                self._known.popitem(last=False)
+            self._known.put(secret, (name, token))
 
     def forget(self, secret: str) -> None:
         with self._lock:
-            self._known.pop(secret, None)
+            self._known.discard(secret)
 
 
 class EdgeBroker:

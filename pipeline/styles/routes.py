@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ import aiohttp
 import redis
 from aiohttp import web
 
+from pipeline.basics.lru import LruCache
 from pipeline.contract.errors import BadImage, Busy, PictureTooHard, TooLarge, TooSlow
 from pipeline.http.responses import CLIENT
 from pipeline.monitoring.metrics import GatewayMetrics
@@ -56,7 +56,7 @@ class StyleRoutes:
         self._turns = Turns(at_once=READ_AT_ONCE, waiting=WAITING, waiting_each=WAITING_EACH, wait_s=WAIT_S)
         self._gallery = json.dumps([_face(style.id, style.name) for style in shipped()])
         self._shipped = shipped_thumbnails()
-        self._thumbnails: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._thumbnails: LruCache[str, tuple[float, bytes]] = LruCache(THUMBNAILS_CACHED)
         self._lookups = 0
 
     def attach(self, app: web.Application) -> None:
@@ -138,9 +138,9 @@ class StyleRoutes:
 
     async def _uploaded_thumbnail(self, style_id: str) -> bytes | None:
         now_s = time.monotonic()
-        read_s, jpeg = self._thumbnails.get(style_id, (-THUMBNAIL_CACHE_S, b""))
-        if now_s - read_s < THUMBNAIL_CACHE_S:
-            return jpeg
+        cached = self._thumbnails.get(style_id)
+        if cached and now_s - cached[0] < THUMBNAIL_CACHE_S:
+            return cached[1]
         if self._lookups >= MAX_LOOKUPS:
             raise Busy("Too many pictures are asked for; try again in a moment.")
         self._lookups += 1
@@ -148,11 +148,10 @@ class StyleRoutes:
             jpeg = await self._blocking(self._store.thumbnail, style_id)
         finally:
             self._lookups -= 1
-        self._thumbnails.pop(style_id, None)
-        if jpeg is not None:
-            self._thumbnails[style_id] = now_s, jpeg
-        if len(self._thumbnails) > THUMBNAILS_CACHED:
-            self._thumbnails.popitem(last=False)
+        if jpeg is None:
+            self._thumbnails.discard(style_id)
+        else:
+            self._thumbnails.put(style_id, (now_s, jpeg))
         return jpeg
 
     async def _blocking(self, function: Callable, *args: object) -> object:

@@ -20,10 +20,11 @@ class Counter:
         self.elapsed_s: list[float] = []
         self.styles = 0
 
-    def style(self, image: np.ndarray) -> None:
+    def style(self, image: np.ndarray) -> str:
         self.styles += 1
+        return "a style"
 
-    def equations(self, content: np.ndarray, style: None) -> None:
+    def equations(self, content: np.ndarray, style: str) -> None:
         pass
 
     def settle(self, equations: None, state: StreamState | None, *, elapsed_s: float):
