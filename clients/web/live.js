@@ -1,24 +1,24 @@
 /** The live pipeline: sends the frames of a camera or file to the gateway, and draws them in the style it answers. */
 
 import { isNewer } from './capture/frame_strip.js';
+import { Input } from './capture/input.js';
 import { Player } from './render/player.js';
 import { SentPicture } from './capture/sender.js';
 import { Session } from './net/session.js';
-import { VideoSource } from './capture/source.js';
+import { StyleChoice } from './net/style_choice.js';
+import { NOTHING, after, sentenceAt, stateAt } from './ui/live_state.js';
 import { Stats } from './ui/stats.js';
 import { Tracker } from './flow/tracker.js';
-import { Trouble, requireWebRtc } from './ui/trouble.js';
 
+/** How often the state is looked at when nothing happens: it changes with time, too. */
+const TICK_MS = 500;
+
+/** @typedef {import('./capture/cameras.js').Camera} Camera */
 /** @typedef {import('./net/messages.js').ControlMessage} ControlMessage */
 /** @typedef {import('./net/messages.js').StylizedFrame} StylizedFrame */
-/** @typedef {import('./capture/source.js').Facing} Facing */
-
-/**
- * idle: nothing is shown yet; starting: the camera or file is being opened; connecting: frames are shown, the gateway
- * is being asked; waiting: the gateway is full; live: a look is on show; reconnecting: the connection was lost;
- * error: the camera or file does not play.
- * @typedef {'idle'|'starting'|'connecting'|'waiting'|'live'|'reconnecting'|'error'} State
- */
+/** @typedef {import('./ui/live_state.js').State} State */
+/** @typedef {import('./ui/live_state.js').LiveEvent} LiveEvent */
+/** @typedef {import('./ui/trouble.js').Trouble} Trouble */
 
 /** @typedef {import('./render/player.js').PlayerElements & {video: HTMLVideoElement}} LiveElements the video is hidden */
 
@@ -30,11 +30,13 @@ import { Trouble, requireWebRtc } from './ui/trouble.js';
 
 /**
  * @typedef {object} LiveHandlers
- * @property {(state: State, reason: string) => void} onState called at each step, with a sentence where there is more
- *   to say, or else ''
+ * @property {(state: State, sentence: string) => void} onState called whenever one of them changes
  * @property {(trouble: Trouble|null) => void} onTrouble why nothing is shown; null when it is tried again
+ * @property {(sentence: string) => void} onRemark something failed, and what was on show goes on
+ * @property {(cameras: Camera[]) => void} onCameras the cameras there are; called when they change, too
  * @property {() => Promise<void>} onOffer awaited before each connection: time to choose a style, and to `send` what
  *   the gateway must hear each time
+ * @property {(style: string) => void} onStyle the gateway keeps to this style, whatever was chosen
  * @property {(message: ControlMessage) => void} onControl the gateway's messages
  */
 
@@ -42,25 +44,25 @@ export class LivePipeline {
   #handlers;
   #mode;
   #usesFlow;
-  #source;
   #stats = new Stats();
+  #style = new StyleChoice();
   /** @type {{sender: SentPicture, tracker: Tracker|null, session: Session}|null} while frames are sent */
   #link = null;
-  /** @type {string|null} the id of the style to stylize with */
-  #style = null;
   /** @type {number|null} the key frame whose look is on show, of the present connection */
   #newestKeyFrame = null;
   /** @type {number|null} the frame on show */
   #frameId = null;
-  #opening = false;
-  /** @type {() => Promise<void>} opens again what was opened last */
-  #reopen = async () => {};
 
-  /** @type {State} */
-  state = 'idle';
+  #facts = NOTHING;
+  /** What the handler was told last. */
+  #told = '';
+  /** @type {number|undefined} an interval */
+  #timer;
 
   /** Draws the picture. */
   player;
+  /** Opens cameras and files. */
+  input;
 
   /**
    * @param {LiveElements} elements
@@ -72,15 +74,28 @@ export class LivePipeline {
     this.#mode = mode;
     this.#usesFlow = usesFlow;
     this.player = new Player(elements, mode);
-    this.#source = new VideoSource(video, {
+    this.input = new Input(video, {
       isBusy: () => this.player.busy,
       onFrame: () => this.#onFrame(video),
-      onEnded: () => this.#fail(new Trouble('The camera went away', 'It was unplugged, or another app took it.')),
+      onOpening: (what) => this.#onOpening(what),
+      onPlaying: () => this.#onPlaying(),
+      onCancelled: () => this.#note({ type: 'cancelled' }),
+      onStopped: (trouble) => this.#onStopped(trouble),
+      onRemark: handlers.onRemark,
+      onCameras: handlers.onCameras,
     });
   }
 
   start() {
     this.player.start();
+    this.input.start();
+    this.#timer = setInterval(() => this.#tell(), TICK_MS);
+    document.addEventListener('visibilitychange', this.#onVisible);
+  }
+
+  /** @returns {State} */
+  get state() {
+    return stateAt(this.#facts, performance.now());
   }
 
   /** @returns {import('./ui/readout.js').LiveStats} */
@@ -88,36 +103,11 @@ export class LivePipeline {
     return { ...this.#stats.snapshot(performance.now()), ...this.#link?.tracker?.stats };
   }
 
-  /** @returns {Facing} the camera in use, or the one used last */
-  get facing() {
-    return this.#source.facing;
-  }
-
-  /**
-   * Show and send the camera; a failure goes to `onTrouble`.
-   * @param {Facing} facing
-   */
-  async startCamera(facing) {
-    await this.#open(() => this.#source.startCamera(facing));
-  }
-
-  /**
-   * Show and send a video file, over and over; a failure goes to `onTrouble`.
-   * @param {File} file
-   */
-  async startFile(file) {
-    await this.#open(() => this.#source.startFile(file));
-  }
-
-  /** Try again what failed. */
-  async retry() {
-    await this.#reopen();
-  }
-
   /** @param {string} style id of the style from now on */
   setStyle(style) {
-    this.#style = style;
+    this.#style.choose(style, performance.now());
     this.#link?.session.setStyle(style);
+    this.#note({ type: 'style' });
   }
 
   /** @param {import('./net/messages.js').ClientMessage} message for the gateway; lost when there is no connection */
@@ -126,37 +116,37 @@ export class LivePipeline {
   }
 
   destroy() {
+    clearInterval(this.#timer);
+    document.removeEventListener('visibilitychange', this.#onVisible);
     this.#unlink();
-    this.#source.destroy();
+    this.input.destroy();
     this.player.destroy();
   }
 
-  // Source
+  // Input
 
-  /** @param {() => Promise<void>} begin */
-  async #open(begin) {
-    if (this.#opening) return; // a second tap while the user is still being asked for permission
-    this.#opening = true;
-    this.#reopen = () => this.#open(begin);
+  /** @param {import('./ui/live_state.js').Opening} what */
+  #onOpening(what) {
     this.#handlers.onTrouble(null);
-    if (!this.#link) this.#setState('starting');
-    try {
-      requireWebRtc();
-      await begin();
-      this.player.mirrored = this.#source.mirrored;
-    } catch (error) {
-      this.#fail(error instanceof Trouble ? error : new Trouble('This did not start', `${messageOf(error)}.`));
-    }
-    this.#opening = false;
+    this.#note({ type: 'opening', what });
   }
 
-  /** @param {Trouble} trouble */
-  #fail(trouble) {
-    this.#source.stop();
+  #onPlaying() {
+    this.player.mirrored = this.input.mirrored;
+    this.#note({ type: 'playing' });
+  }
+
+  /** @param {Trouble|null} trouble null: the user wanted it so */
+  #onStopped(trouble) {
     this.#unlink();
-    this.#setState('error');
+    this.#note({ type: trouble ? 'failed' : 'stopped' });
     this.#handlers.onTrouble(trouble);
   }
+
+  /** A hidden page gives no frames, and that is no trouble. */
+  #onVisible = () => {
+    if (!document.hidden && this.input.playing) this.#note({ type: 'frame' });
+  };
 
   /** @param {HTMLVideoElement} video */
   #onFrame(video) {
@@ -164,6 +154,7 @@ export class LivePipeline {
     const { sender, tracker } = this.#link ?? this.#connect();
     this.#frameId = sender.send(video, now);
     this.#stats.framesSent += 1;
+    this.#facts = after(this.#facts, { type: 'frame' }, now);
     tracker?.see(this.#frameId, sender.frame, now);
     this.player.show(this.#toShow(video, sender.frame), tracker?.flow);
     this.#stats.frame(now);
@@ -191,8 +182,9 @@ export class LivePipeline {
       onStylized: (frame) => this.#onStylized(frame),
       onControl: (message) => this.#onControl(message),
       onConnecting: () => this.#onConnecting(),
+      onConnected: (intervalMs) => this.#note({ type: 'connected', intervalMs }),
       onLost: (reason) => this.#onLost(reason),
-      onFull: (reason) => this.#setState('waiting', reason),
+      onFull: (reason) => this.#note({ type: 'full', reason }),
       onMalformed: () => { this.#stats.malformed += 1; },
     });
     this.#link = { sender, tracker, session };
@@ -221,19 +213,20 @@ export class LivePipeline {
    */
   async #request(sender) {
     await this.#handlers.onOffer();
-    return { stream: sender.stream, width: sender.width, height: sender.height, style: this.#style ?? '' };
+    this.#style.offered(performance.now());
+    return { stream: sender.stream, width: sender.width, height: sender.height, style: this.#style.id ?? '' };
   }
 
   #onConnecting() {
     this.#newestKeyFrame = null;
     this.#link?.tracker?.dropPending();
-    if (this.state === 'starting') this.#setState('connecting');
+    this.#note({ type: 'connecting' });
   }
 
   /** @param {string} reason */
   #onLost(reason) {
     this.#stats.reconnects += 1;
-    this.#setState('reconnecting', reason);
+    this.#note({ type: 'lost', reason });
   }
 
   /** @param {StylizedFrame} frame */
@@ -241,7 +234,7 @@ export class LivePipeline {
     if (!this.#link) return;
     const { sender, tracker } = this.#link;
     const isLate = this.#newestKeyFrame !== null && !isNewer(frameId, this.#newestKeyFrame);
-    if (isLate || styleId !== this.#style) {
+    if (isLate || !this.#wears(styleId)) {
       this.#stats.stale += 1;
       return;
     }
@@ -250,13 +243,27 @@ export class LivePipeline {
     const picture = tracker?.show(frameId);
     this.player.arrive(grid, cut, { picture, toOlder, toNewer: tracker?.flow });
     this.#stats.keyFrame(sender.sentAt(frameId), performance.now());
-    this.#setState('live');
+    this.#note({ type: 'look' });
+  }
+
+  /**
+   * @param {string} styleId of a look
+   * @returns {boolean} whether it is to be shown
+   */
+  #wears(styleId) {
+    const verdict = this.#style.judge(styleId, performance.now());
+    if (verdict === 'repeat' && this.#style.id) this.send({ type: 'style', style: this.#style.id });
+    if (verdict === 'yield') this.#handlers.onStyle(styleId);
+    return verdict === 'show' || verdict === 'yield';
   }
 
   /** @param {ControlMessage} message */
   #onControl(message) {
     const { type, frame_id: frameId } = message;
-    if (type === 'key_frame') this.#link?.tracker?.announce(Number(frameId));
+    if (type === 'key_frame') {
+      this.#link?.tracker?.announce(Number(frameId));
+      this.#note({ type: 'asked' });
+    }
     if (type === 'dropped') {
       this.#stats.dropped += 1;
       this.#link?.tracker?.drop(Number(frameId));
@@ -264,20 +271,20 @@ export class LivePipeline {
     this.#handlers.onControl(message);
   }
 
-  /**
-   * @param {State} state
-   * @param {string} [reason]
-   */
-  #setState(state, reason = '') {
-    this.state = state;
-    this.#handlers.onState(state, reason);
-  }
-}
+  // State
 
-/**
- * @param {unknown} error
- * @returns {string}
- */
-function messageOf(error) {
-  return error instanceof Error ? error.message : String(error);
+  /** @param {LiveEvent} event */
+  #note(event) {
+    this.#facts = after(this.#facts, event, performance.now());
+    this.#tell();
+  }
+
+  #tell() {
+    if (document.hidden) return; // nobody reads it, and no frames are due
+    const now = performance.now();
+    const [state, sentence] = [stateAt(this.#facts, now), sentenceAt(this.#facts, now)];
+    if (`${state} ${sentence}` === this.#told) return;
+    this.#told = `${state} ${sentence}`;
+    this.#handlers.onState(state, sentence);
+  }
 }

@@ -1,34 +1,24 @@
 /** The page: connects the live pipeline to the controls, the looks and the messages for the user. */
 
+import { CameraSwitch } from './ui/camera_switch.js';
 import { byId } from './ui/dom.js';
 import { Gallery } from './ui/gallery.js';
+import { abilities, limitsOf } from './ui/limits.js';
 import { LivePipeline } from './live.js';
 import { Notices } from './ui/notices.js';
 import { Readout } from './ui/readout.js';
 import { Recorder, download } from './render/recorder.js';
 import { Share } from './ui/share.js';
-import { VideoSource } from './capture/source.js';
 
-/** @typedef {import('./live.js').State} State */
+/** @typedef {import('./ui/live_state.js').State} State */
 
 /** @type {import('./render/renderer.js').Mode[]} */
 const MODES = ['grid', 'residual', 'warp'];
 
-/** @type {Record<State, (reason: string) => string>} what the status line says */
-const STATUS = {
-  idle: () => '',
-  starting: () => 'Opening the picture…',
-  connecting: () => 'Warming up…',
-  waiting: (reason) => `${reason} This page does so by itself.`,
-  live: () => '',
-  reconnecting: (reason) => `${reason} Trying again…`,
-  error: () => '',
-};
-
 class App {
   #query = new URLSearchParams(location.search);
   #readout = new Readout(byId('readout'), () => this.stats);
-  #notices = new Notices(byId('status'), byId('card'));
+  #notices = new Notices({ status: byId('status'), remark: byId('remark'), card: byId('card') });
   #share = new Share(byId('pictures', HTMLButtonElement), byId('sharing', HTMLDialogElement), () => this.#sendShare());
   #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), (style) => this.#onStyle(style));
   /** @type {Promise<void>} resolves when there are styles to choose from */
@@ -41,15 +31,24 @@ class App {
     stage: byId('stage'),
     dock: byId('dock'),
   }, {
-    onState: (state, reason) => this.#onState(state, reason),
+    onState: (state, sentence) => this.#onState(state, sentence),
     onTrouble: (trouble) => this.#notices.trouble(trouble),
+    onRemark: (sentence) => this.#notices.remark(sentence),
+    onCameras: (cameras) => this.#cameraSwitch.show(cameras),
     onOffer: () => this.#onOffer(),
+    onStyle: (style) => this.#onStyleRefused(style),
     onControl: (message) => this.#onControl(message),
   }, {
     mode: MODES.find((mode) => mode === this.#query.get('mode')),
     usesFlow: this.#query.get('flow') !== 'off',
   });
-  #recorder = new Recorder(this.output, (recording) => press('record', recording));
+  #input = this.#live.input;
+  #cameraSwitch = new CameraSwitch(byId('flip', HTMLButtonElement), byId('cameras', HTMLDialogElement),
+    () => this.#input.camera, (choice) => this.#input.startCamera(choice));
+  #recorder = new Recorder({
+    onChange: (recording) => this.#onRecording(recording),
+    onTrouble: (sentence) => this.#notices.remark(sentence),
+  });
 
   /** Show the page, and do what its address asks: ?source=camera&style=ID_OR_NAME&autostart=1&mode=MODE&flow=off */
   async start() {
@@ -58,8 +57,10 @@ class App {
     this.#live.start();
     this.#readout.start();
     this.#share.start();
+    this.#cameraSwitch.start();
+    this.#showLimits();
     this.#galleryLoaded = this.#gallery.start(query.get('style'));
-    if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#useCamera('user');
+    if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
   }
 
   get state() {
@@ -80,39 +81,51 @@ class App {
   }
 
   destroy() {
-    const parts = [this.#recorder, this.#live, this.#gallery, this.#share, this.#readout, this.#notices];
+    const parts = [
+      this.#recorder, this.#live, this.#cameraSwitch, this.#gallery, this.#share, this.#readout, this.#notices,
+    ];
     parts.forEach((part) => part.destroy());
   }
 
   #listen() {
-    const live = this.#live;
-    for (const id of ['begin-camera', 'camera']) onClick(id, () => this.#useCamera(live.facing));
-    for (const id of ['begin-file', 'file', 'instead']) onClick(id, () => byId('video-file').click());
-    onClick('flip', () => this.#useCamera(live.facing === 'user' ? 'environment' : 'user'));
-    onClick('again', () => live.retry());
+    for (const id of ['begin-camera', 'camera']) onClick(id, () => this.#input.startCamera());
+    for (const id of ['begin-file', 'file', 'instead', 'meanwhile']) onClick(id, () => byId('video-file').click());
+    onClick('cancel', () => this.#input.cancel());
+    onClick('again', () => this.#input.retry());
     onClick('shutter', () => this.#savePhoto());
-    onClick('record', () => this.#recorder.toggle());
-    onClick('compare', () => press('compare', live.player.toggleCompare()));
-    onFile('video-file', (file) => live.startFile(file));
+    onClick('record', () => this.#toggleRecording());
+    onClick('compare', () => press('compare', this.#live.player.toggleCompare()));
+    onFile('video-file', (file) => this.#input.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
     const strength = byId('strength', HTMLInputElement);
     strength.addEventListener('input', () => this.#onStrength(strength));
-    byId('record').hidden = !Recorder.supported;
+    window.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.#input.cancel(); });
     window.addEventListener('pagehide', () => this.destroy());
     window.addEventListener('pageshow', (event) => event.persisted && location.reload());
   }
 
-  // Controls
-
-  /** @param {import('./capture/source.js').Facing} facing */
-  async #useCamera(facing) {
-    await this.#live.startCamera(facing);
-    byId('flip').hidden = !await VideoSource.hasSecondCamera();
+  #showLimits() {
+    const limits = limitsOf(abilities());
+    byId('limits').textContent = limits;
+    byId('limits').hidden = !limits;
   }
+
+  // Controls
 
   async #savePhoto() {
     const photo = await this.#live.player.photo();
     if (photo) download(photo);
+  }
+
+  #toggleRecording() {
+    if (this.#recorder.recording) this.#recorder.stop();
+    else this.#recorder.start(this.output);
+  }
+
+  /** @param {boolean} recording */
+  #onRecording(recording) {
+    press('record', recording);
+    this.#live.player.onDrawn = recording ? (picture) => this.#recorder.add(picture) : null;
   }
 
   /** @param {File} file */
@@ -138,23 +151,31 @@ class App {
   #onStyle(style) {
     byId('backdrop', HTMLImageElement).src = style.thumbnail;
     this.#live.setStyle(style.id);
-    if (this.state === 'live') this.#notices.status('Changing the look…');
+  }
+
+  /** @param {string} style the server's, instead of the one that was chosen */
+  #onStyleRefused(style) {
+    this.#notices.remark('The server did not take this look, and goes on with the one before.');
+    this.#gallery.select(style);
   }
 
   // The pipeline
 
   /**
    * @param {State} state
-   * @param {string} reason
+   * @param {string} sentence
    */
-  #onState(state, reason) {
+  #onState(state, sentence) {
     document.body.dataset.state = state;
-    this.#notices.status(STATUS[state](reason));
+    this.#notices.status(sentence);
+    if (state === 'idle' || state === 'failed') this.#recorder.stop();
   }
 
-  /** A new connection waits for a style, and knows nothing yet of the user's consent. */
+  /** A new connection waits for a style that the server has, and knows nothing yet of the user's consent. */
   async #onOffer() {
     await this.#galleryLoaded;
+    const lost = await this.#gallery.dropLost();
+    if (lost) this.#notices.remark(`The server no longer has your photo “${lost}”: add it once more to use it.`);
     this.#sendShare();
   }
 

@@ -123,7 +123,12 @@ class Gateway:
     # health
 
     async def _config(self, request: web.Request) -> web.Response:
-        return web.json_response({"iceServers": self._settings.ice_servers, "strip_rows": STRIP_ROWS})
+        config = {
+            "iceServers": self._settings.ice_servers,
+            "strip_rows": STRIP_ROWS,
+            "key_frame_interval_s": self._settings.key_frame_interval_s,
+        }
+        return web.json_response(config)
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.json_response({"status": "ok", "sessions": len(self._sessions)})

@@ -115,7 +115,7 @@ async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, pag
     await live(page)
 
     up.part("gateway").kill()
-    await until(page, "mvstylizer.state === 'reconnecting'", TIMEOUT_S)
+    await until(page, "mvstylizer.state === 'lost'", TIMEOUT_S)
     seen = await page.evaluate("mvstylizer.stats.keyFrames")
 
     await live(page, seen + 2)

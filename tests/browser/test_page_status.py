@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from pipeline.monitoring.alerts import TROUBLES, troubles
-from support.chromium import PHONE, chromium, phone, until
+from support.chromium import PHONE, phone, until
 from support.page_server import PageServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -83,12 +83,6 @@ STATE = {
         {"version": 2, "images": 8000, "loss_before": 0.57, "loss_after": 0.56},
     ],
 }
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with chromium() as browser:
-        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="module")

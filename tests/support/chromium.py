@@ -101,6 +101,15 @@ def write_numbered_clip(path: Path, width: int = 640, height: int = 360, frames:
     return write_y4m(path, pictures, fps=30)
 
 
+def write_video(path: Path, width: int, height: int, frames: int = 10) -> Path:
+    """A photo that does not move, as a WebM file."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"VP80"), 30, (width, height))
+    for _ in range(frames):
+        writer.write(photo(width, height)[..., ::-1])
+    writer.release()
+    return path
+
+
 #: In the page: the next `count` times that it shows a frame, the number its video shows, and the one its canvas shows.
 NUMBERS = """async (count) => {
   const { Player: { prototype } } = await import('/render/player.js');

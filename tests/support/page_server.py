@@ -15,10 +15,11 @@ STYLES = [{"id": name.lower(), "name": name, "thumbnail": "/photo.jpg"} for name
 
 
 class PageServer:
-    """Three styles, no stylization: it refuses every offer and every photo with `refusal`."""
+    """Three styles, no stylization: it refuses every offer and every photo with `refusal`, unless told otherwise."""
 
     def __init__(self) -> None:
         self.refusal = "All places are taken."
+        self.answer: str | None = None  # the SDP that an offer is answered with; None: offers are refused
         self.retry_after_s: float | None = None  # None: it is not said when to come back
         self.styles_answer: list | None = STYLES  # None: the server is in trouble
         self.accepts_photos = True
@@ -69,6 +70,8 @@ class PageServer:
 
     async def _offer(self, request: web.Request) -> web.Response:
         self.offers.append(await request.json())
+        if self.answer is not None:
+            return web.json_response({"type": "answer", "sdp": self.answer, "stream_id": "0"})
         headers = None if self.retry_after_s is None else {"Retry-After": str(self.retry_after_s)}
         return web.json_response({"error": self.refusal}, status=503, headers=headers)
 

@@ -1,17 +1,17 @@
-/** Where the picture comes from: a camera or a video file, played in a hidden <video>, frame by frame. */
+/** Plays a camera or a video file in a hidden <video>, and gives its pictures frame by frame. */
 
-import { Trouble, cameraTrouble } from '../ui/trouble.js';
+import { Trouble } from '../ui/trouble.js';
+
+/** @typedef {import('./media.js').Media} Media */
 
 /** How often to check whether the last frame is done: four times per refresh of a display. */
 const RETRY_MS = 4;
-
-/** @typedef {'user'|'environment'} Facing the front or the back camera */
 
 /**
  * @typedef {object} SourceHandlers
  * @property {() => boolean} isBusy whether the frame given last is not done yet
  * @property {(video: HTMLVideoElement) => void} onFrame there is a new frame; called only while not busy
- * @property {() => void} onEnded the camera was taken away
+ * @property {(trouble: Trouble) => void} onEnded the camera was taken away, or the file broke
  */
 
 export class VideoSource {
@@ -25,12 +25,8 @@ export class VideoSource {
   #retry = 0;
   /** @type {WakeLockSentinel|null} */
   #wakeLock = null;
-  /** @type {MediaStream|null} the camera's */
-  #stream = null;
-  /** @type {string|null} an object URL */
-  #fileUrl = null;
-  /** @type {Facing} */
-  #facing = 'user';
+  /** @type {Media|null} */
+  #media = null;
 
   /**
    * @param {HTMLVideoElement} video
@@ -41,59 +37,34 @@ export class VideoSource {
     this.#isBusy = isBusy;
     this.#onFrame = onFrame;
     this.#onEnded = onEnded;
+    video.addEventListener('error', this.#onError);
   }
 
-  /** @returns {Facing} the camera in use, or the one used last */
-  get facing() {
-    return this.#facing;
+  /** @returns {Media|null} what plays */
+  get media() {
+    return this.#media;
   }
 
   /** @returns {boolean} whether users see themselves, and expect a mirror */
   get mirrored() {
-    return !this.#fileUrl && this.#facing === 'user';
+    return this.#media?.stream != null && this.#media.facing !== 'environment';
   }
 
   /**
-   * Show the camera; asks for permission the first time.
-   * @param {Facing} facing
-   * @throws {Trouble}
+   * Play this instead of what plays now, a file over and over. It is closed when it ends.
+   * @param {Media} media
+   * @throws {DOMException} when the browser does not let it play
    */
-  async startCamera(facing) {
-    this.stop(); // a phone does not open its second camera while the first is on
-    if (!navigator.mediaDevices) throw cameraTrouble(new Error('no mediaDevices'));
-    const video = { facingMode: facing, width: { ideal: 1920 }, height: { ideal: 1080 }, frameRate: { ideal: 30 } };
-    try {
-      this.#stream = await navigator.mediaDevices.getUserMedia({ video });
-    } catch (error) {
-      throw cameraTrouble(/** @type {DOMException} */ (error));
-    }
-    this.#video.srcObject = this.#stream;
-    const [track] = this.#stream.getVideoTracks();
-    track.addEventListener('ended', this.#onEnded);
-    this.#facing = (track.getSettings().facingMode ?? 'user') === 'user' ? 'user' : 'environment';
-    await this.#play();
-  }
-
-  /**
-   * Play a video file, over and over.
-   * @param {File} file
-   * @throws {Trouble}
-   */
-  async startFile(file) {
+  async play(media) {
     this.stop();
-    this.#fileUrl = URL.createObjectURL(file);
-    this.#video.src = this.#fileUrl;
-    try {
-      await this.#play();
-    } catch {
-      throw new Trouble('This video does not play here', 'The browser cannot read the file. Try an MP4 or WebM video.');
-    }
-  }
-
-  /** @returns {Promise<boolean>} whether there is another camera to switch to */
-  static async hasSecondCamera() {
-    const devices = await navigator.mediaDevices?.enumerateDevices() ?? [];
-    return devices.filter((device) => device.kind === 'videoinput').length > 1;
+    this.#media = media;
+    if (media.stream) this.#video.srcObject = media.stream;
+    else this.#video.src = media.url;
+    media.stream?.getVideoTracks()[0].addEventListener('ended', this.#onGone);
+    await this.#video.play();
+    this.#next();
+    document.addEventListener('visibilitychange', this.#onVisible);
+    this.#stayAwake();
   }
 
   stop() {
@@ -101,37 +72,42 @@ export class VideoSource {
     document.removeEventListener('visibilitychange', this.#onVisible);
     this.#wakeLock?.release();
     this.#wakeLock = null;
-    this.#stream?.getTracks().forEach((track) => {
-      track.removeEventListener('ended', this.#onEnded);
-      track.stop();
-    });
-    this.#video.srcObject = this.#stream = null;
+    this.#media?.stream?.getVideoTracks()[0].removeEventListener('ended', this.#onGone);
+    this.#media?.close();
+    this.#media = null;
+    this.#video.srcObject = null;
     this.#video.removeAttribute('src');
-    if (this.#fileUrl) URL.revokeObjectURL(this.#fileUrl);
-    this.#fileUrl = null;
   }
 
   destroy() {
+    this.#video.removeEventListener('error', this.#onError);
     this.stop();
   }
 
-  async #play() {
-    await this.#video.play();
-    this.#next();
-    document.addEventListener('visibilitychange', this.#onVisible);
-    this.#stayAwake();
-  }
+  #onGone = () => {
+    this.#onEnded(new Trouble('The camera went away',
+      'It was unplugged, or another app took it. It is used again as soon as it is back; or try another one.'));
+  };
+
+  #onError = () => {
+    if (!this.#media) return; // it was stopped
+    this.#onEnded(new Trouble('This video broke off', 'The browser can read the file no further. Try another one.'));
+  };
 
   /** A phone pauses the video of a page in the background, and ends its wake lock. */
   #onVisible = async () => {
     if (document.hidden) return;
-    await this.#video.play();
+    await this.#video.play().catch(() => {}); // it was stopped meanwhile
     this.#stayAwake();
   };
 
   /** A phone that is used as a camera is not touched, and would switch its screen off. */
   async #stayAwake() {
-    this.#wakeLock = await navigator.wakeLock?.request('screen').catch(() => null) ?? null;
+    const { wakeLock } = navigator; // only secure pages have it: see ui/limits.js
+    const media = this.#media;
+    const lock = await wakeLock?.request('screen').catch(() => null) ?? null;
+    if (this.#media === media) this.#wakeLock = lock;
+    else lock?.release();
   }
 
   #next() {

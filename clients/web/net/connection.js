@@ -24,11 +24,13 @@ const DISCONNECTED_MS = 2000;
  * @typedef {object} ConnectionHandlers
  * @property {(text: unknown) => void} onControl a message on the "control" channel
  * @property {(chunk: unknown) => void} onChunk a message on the "frames" channel
+ * @property {(intervalMs: number) => void} onOpen the gateway listens; it takes a key frame this often at the least
  */
 
 /**
- * The gateway's JSON: `iceServers` from /config, `sdp` from /offer, `error` (a sentence) where it refuses.
- * @typedef {{iceServers?: RTCIceServer[], sdp?: string, error?: string}} GatewayAnswer
+ * The gateway's JSON: `iceServers` and `key_frame_interval_s` from /config, `sdp` from /offer, `error` (a sentence)
+ * where it refuses.
+ * @typedef {{iceServers?: RTCIceServer[], key_frame_interval_s?: number, sdp?: string, error?: string}} GatewayAnswer
  */
 
 /** The gateway answered, and refused. */
@@ -72,10 +74,10 @@ export class Connection {
    * @throws {OfferRefused} when the gateway refuses; and what fetch throws when it cannot be reached
    */
   async start(stream, request) {
-    const { iceServers } = await this.#fetchJson('/config');
+    const { iceServers, key_frame_interval_s: intervalS = 0.5 } = await this.#fetchJson('/config');
     const peer = this.#peer = new RTCPeerConnection({ iceServers });
     peer.addEventListener('connectionstatechange', this.#onState);
-    this.#openChannels(peer);
+    this.#openChannels(peer, 1000 * intervalS);
     addVideo(peer, stream);
     await peer.setLocalDescription();
     await gathered(peer);
@@ -102,11 +104,17 @@ export class Connection {
     this.#lose('The connection was closed.');
   }
 
-  /** @param {RTCPeerConnection} peer */
-  #openChannels(peer) {
-    const { onControl, onChunk } = this.#handlers;
+  /**
+   * @param {RTCPeerConnection} peer
+   * @param {number} intervalMs
+   */
+  #openChannels(peer, intervalMs) {
+    const { onControl, onChunk, onOpen } = this.#handlers;
     const control = this.#control = peer.createDataChannel('control');
-    control.addEventListener('open', () => this.#unsent.forEach((message) => this.send(message)));
+    control.addEventListener('open', () => {
+      this.#unsent.forEach((message) => this.send(message));
+      onOpen(intervalMs);
+    });
     control.addEventListener('message', (event) => onControl(event.data));
     const frames = peer.createDataChannel('frames', { ordered: false });
     frames.binaryType = 'arraybuffer';
@@ -121,6 +129,7 @@ export class Connection {
     clearTimeout(this.#timer);
     const state = this.#peer?.connectionState; // the gateway's first checks may begin it before its answer is here
     if (state === 'connecting') this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
+    if (state === 'connected') this.#giveUpAfter(CONNECTING_MS, 'The server was reached, and has said nothing.');
     if (state === 'disconnected') this.#giveUpAfter(DISCONNECTED_MS, 'The server is out of reach.');
     if (state === 'failed' || state === 'closed') this.#lose('The connection to the server failed.');
   };

@@ -28,6 +28,8 @@ export function retryDelayMs(attempt, random) {
  * @property {(frame: StylizedFrame) => void} onStylized
  * @property {(message: ControlMessage) => void} onControl
  * @property {() => void} onConnecting an attempt begins
+ * @property {(intervalMs: number) => void} onConnected the gateway takes our frames, and a key frame this often at the
+ *   least
  * @property {(reason: string) => void} onLost it failed or ended, and another one will follow
  * @property {(reason: string) => void} onFull the gateway has no place now, and will be asked again
  * @property {() => void} onMalformed a message arrived that does not fit the contract
@@ -109,6 +111,7 @@ export class Session {
     const connection = new Connection({
       onControl: (text) => this.#onControl(text),
       onChunk: (chunk) => this.#onChunk(connection, assembler, chunk),
+      onOpen: (intervalMs) => this.#handlers.onConnected(intervalMs),
     });
     this.#connection = connection;
     try {

@@ -30,6 +30,8 @@ import { Stage } from './stage.js';
  */
 
 const JPEG_QUALITY = 0.95;
+/** @type {Span} no part of the picture is left untouched */
+const UNDIVIDED = [0, 0];
 
 export class Player {
   #output;
@@ -39,6 +41,9 @@ export class Player {
   #renderer;
   #stage;
   #compare;
+
+  /** @type {((picture: HTMLCanvasElement) => void)|null} gets each frame as it is drawn, without the divider */
+  onDrawn = null;
 
   /**
    * @param {PlayerElements} elements
@@ -131,7 +136,7 @@ export class Player {
 
   /** @returns {Promise<Blob|null>} the stylized frame as a JPEG of the camera's size; null when there is none yet */
   photo() {
-    this.#renderer.draw([0, 0]);
+    this.#renderer.draw(UNDIVIDED);
     /** @type {Promise<Blob|null>} */
     const photo = new Promise((resolve) => { this.#output.toBlob(resolve, 'image/jpeg', JPEG_QUALITY); });
     this.#draw();
@@ -144,7 +149,7 @@ export class Player {
    */
   snapshot() {
     const source = this.#drawn([0, 1]);
-    const output = this.#drawn([0, 0]);
+    const output = this.#drawn(UNDIVIDED);
     this.#draw();
     return { source, output };
   }
@@ -156,7 +161,11 @@ export class Player {
   }
 
   #draw() {
-    this.#renderer.draw(this.#before());
+    if (this.onDrawn) {
+      this.#renderer.draw(UNDIVIDED);
+      this.onDrawn(this.#output);
+    }
+    if (!this.onDrawn || this.#compare.enabled) this.#renderer.draw(this.#before());
   }
 
   /**
@@ -170,7 +179,7 @@ export class Player {
 
   /** @returns {Span} the untouched part: what the user sees on the left of the divider */
   #before() {
-    if (!this.#compare.enabled) return [0, 0];
+    if (!this.#compare.enabled) return UNDIVIDED;
     const { position } = this.#compare;
     return this.#picture.hasAttribute('data-mirrored') ? [1 - position, 1] : [0, position];
   }

@@ -1,56 +1,118 @@
-/** Records what is on a canvas as a video, to be downloaded. */
+/** Records the stylized picture as a video, to be downloaded: without the divider, and in one size from first to last. */
+
+import { context2d } from '../ui/dom.js';
+import { letterbox } from './letterbox.js';
 
 const FPS = 30;
-/** The first one that this browser can write. */
-const TYPES = ['video/mp4', 'video/webm'];
+const BITS_PER_S = 8_000_000;
+/** How often the encoder hands over what it has, so that a long recording is not held in one piece. */
+const PART_MS = 1000;
+
+/**
+ * The first one that this browser can write. MP4 only with H.264, which everything plays: browsers that are asked for
+ * just any MP4 put VP9 in it, which many players refuse. Level 4.0 is 1080p at 30 frames a second.
+ */
+const TYPES = [
+  'video/mp4;codecs=avc1.640028',
+  'video/mp4;codecs=avc1.4D0028',
+  'video/mp4;codecs=avc1.42E028',
+  'video/mp4;codecs=avc1.42E01E',
+  'video/webm;codecs=vp9',
+  'video/webm;codecs=vp8',
+  'video/webm',
+];
+
+/**
+ * What to record.
+ * @param {(type: string) => boolean} isSupported as MediaRecorder.isTypeSupported
+ * @returns {string|undefined} a MIME type with codecs; undefined when none of them can be written
+ */
+export function recordingType(isSupported) {
+  return TYPES.find((type) => isSupported(type));
+}
+
+/**
+ * @param {string} type a MIME type, perhaps with codecs
+ * @returns {string} what the name of such a file ends with
+ */
+export function extensionOf(type) {
+  return type.split(';')[0].split('/')[1].replace('jpeg', 'jpg');
+}
 
 export class Recorder {
-  #canvas;
-  #onChange;
+  #handlers;
   /** @type {MediaRecorder|null} */
   #recorder = null;
+  /** @type {CanvasRenderingContext2D|null} of the canvas that is recorded */
+  #context = null;
+
+  /** @param {{onChange: (recording: boolean) => void, onTrouble: (sentence: string) => void}} handlers */
+  constructor(handlers) {
+    this.#handlers = handlers;
+  }
+
+  /** @returns {boolean} */
+  get recording() {
+    return this.#recorder !== null;
+  }
 
   /**
-   * @param {HTMLCanvasElement} canvas
-   * @param {(recording: boolean) => void} onChange
+   * Begin with this size, whatever size later pictures have; the video is downloaded at `stop`.
+   * @param {import('./letterbox.js').Size} size
    */
-  constructor(canvas, onChange) {
-    this.#canvas = canvas;
-    this.#onChange = onChange;
+  start({ width, height }) {
+    const type = 'MediaRecorder' in window ? recordingType((each) => MediaRecorder.isTypeSupported(each)) : undefined;
+    if (!type) return this.#handlers.onTrouble('This browser cannot record video.');
+    const canvas = document.createElement('canvas');
+    Object.assign(canvas, { width: 2 * Math.ceil(width / 2), height: 2 * Math.ceil(height / 2) }); // H.264 wants even sides
+    this.#context = context2d(canvas, { alpha: false });
+    this.#recorder = this.#begin(canvas.captureStream(FPS), type);
+    this.#handlers.onChange(true);
   }
 
-  /** @returns {boolean} whether this browser can record */
-  static get supported() {
-    return 'MediaRecorder' in window;
-  }
-
-  /** Begin; the video is downloaded at `stop`. */
-  start() {
-    /** @type {Blob[]} */
-    const parts = [];
-    const mimeType = TYPES.find((type) => MediaRecorder.isTypeSupported(type));
-    const recorder = new MediaRecorder(this.#canvas.captureStream(FPS), { mimeType, videoBitsPerSecond: 8_000_000 });
-    recorder.addEventListener('dataavailable', ({ data }) => parts.push(data));
-    recorder.addEventListener('stop', () => download(new Blob(parts, { type: mimeType })));
-    recorder.start(1000);
-    this.#recorder = recorder;
-    this.#onChange(true);
+  /** @param {HTMLCanvasElement} picture drawn just now */
+  add(picture) {
+    if (!this.#context) return;
+    const { canvas } = this.#context;
+    const { left, top, width, height } = letterbox(picture, canvas);
+    this.#context.fillRect(0, 0, canvas.width, canvas.height);
+    this.#context.drawImage(picture, left, top, width, height);
   }
 
   stop() {
-    this.#recorder?.stop();
-    this.#recorder?.stream.getTracks().forEach((track) => track.stop());
-    this.#recorder = null;
-    this.#onChange(false);
-  }
-
-  toggle() {
-    if (this.#recorder) this.stop();
-    else this.start();
+    if (!this.#recorder) return;
+    const { stream } = this.#recorder;
+    if (this.#recorder.state !== 'inactive') this.#recorder.stop();
+    stream.getTracks().forEach((track) => track.stop());
+    this.#recorder = this.#context = null;
+    this.#handlers.onChange(false);
   }
 
   destroy() {
-    if (this.#recorder) this.stop();
+    this.stop();
+  }
+
+  /**
+   * @param {MediaStream} stream
+   * @param {string} mimeType
+   * @returns {MediaRecorder}
+   */
+  #begin(stream, mimeType) {
+    /** @type {Blob[]} */
+    const parts = [];
+    const recorder = new MediaRecorder(stream, { mimeType, videoBitsPerSecond: BITS_PER_S });
+    recorder.addEventListener('dataavailable', ({ data }) => parts.push(data));
+    recorder.addEventListener('error', () => {
+      this.#handlers.onTrouble('The recording broke off; what there is of it is saved.');
+      this.stop();
+    });
+    recorder.addEventListener('stop', () => {
+      const video = new Blob(parts, { type: recorder.mimeType || mimeType });
+      if (video.size) download(video);
+      else this.#handlers.onTrouble('Nothing was recorded.');
+    });
+    recorder.start(PART_MS);
+    return recorder;
   }
 }
 
@@ -61,7 +123,7 @@ export class Recorder {
 export function download(blob) {
   const link = document.createElement('a');
   const moment = new Date().toISOString().slice(0, 19).replace(/[T:]/g, '-');
-  link.download = `mvstylizer-${moment}.${blob.type.split('/')[1].replace('jpeg', 'jpg')}`;
+  link.download = `mvstylizer-${moment}.${extensionOf(blob.type)}`;
   link.href = URL.createObjectURL(blob);
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // some browsers read the blob after click() has returned

@@ -11,6 +11,8 @@ const UPLOAD_SIDE = 1024;
 /** The localStorage key of the photos uploaded from here: the server lists nobody's photos. */
 const OWN_STYLES = 'mvstylizer.styles';
 const MAX_OWN = 12;
+/** How long a request may take; a photo travels for a while on a slow uplink. */
+const [HTTP_MS, UPLOAD_MS] = [10_000, 60_000];
 
 /** @typedef {{id: string, name: string, thumbnail: string}} Style thumbnail: a path on the server */
 
@@ -19,6 +21,8 @@ export class Gallery {
   #tile;
   #onSelect;
   #running = false;
+  /** How often something was selected: what was asked for earlier does not replace it. */
+  #selections = 0;
 
   /** @type {Style|null} */
   selected = null;
@@ -50,19 +54,46 @@ export class Gallery {
   }
 
   /**
-   * Add a photo as a style, and select it.
+   * Add a photo as a style, and select it, unless another one is selected while it travels.
    * @param {File} file
    * @throws {Error} with the reason, as a sentence
    */
   async upload(file) {
+    const selections = this.#selections;
     const name = file.name.replace(/\.[^.]*$/, '') || 'My photo';
     const body = await shrink(file);
     const path = `/styles?${new URLSearchParams({ name })}`;
-    const response = await fetch(path, { method: 'POST', body }).catch(() => null);
+    const signal = AbortSignal.timeout(UPLOAD_MS);
+    const response = await fetch(path, { method: 'POST', body, signal }).catch(() => null);
     const answer = await response?.json().catch(() => null);
     if (!response?.ok) throw new Error(answer?.error ?? 'The photo did not reach the server.');
-    this.#select(answer, this.#find(answer.id) ?? this.#add(answer));
+    const tile = this.#find(answer.id) ?? this.#add(answer);
+    if (selections === this.#selections) this.#select(answer, tile);
     keepOwnStyle(answer);
+  }
+
+  /**
+   * Select a style that is in the strip; nothing happens for another one.
+   * @param {string} id
+   */
+  select(id) {
+    const tile = this.#find(id);
+    if (tile) this.#select(styleOf(tile), tile);
+  }
+
+  /**
+   * Take the selected photo out of the strip if the server has it no more, and select the first style instead.
+   * @returns {Promise<string|null>} the name of the photo that is gone; null where all is as it was
+   */
+  async dropLost() {
+    const { selected } = this;
+    if (!selected || !ownStyles().some(({ id }) => id === selected.id)) return null;
+    const answer = await ask(selected.thumbnail, 'reload');
+    if (answer?.status !== 404 || selected !== this.selected) return null;
+    this.#find(selected.id)?.remove();
+    const first = find(this.#root, '.tile');
+    this.#select(styleOf(first), first);
+    return selected.name;
   }
 
   destroy() {
@@ -70,15 +101,16 @@ export class Gallery {
   }
 
   /**
-   * @param {Style[]} styles
+   * @param {Style[]} known
    * @param {string|null} preferred
    */
-  #show(styles, preferred) {
+  #show(known, preferred) {
     this.#root.dataset.state = 'ready';
+    const styles = known.filter(({ id }) => !this.#find(id)); // all but a photo uploaded meanwhile
     const tiles = styles.map((style) => this.#add(style));
     const index = styles.findIndex(({ id, name }) => id === preferred || plain(name) === plain(preferred ?? ''));
     const chosen = Math.max(0, index);
-    if (styles.length) this.#select(styles[chosen], tiles[chosen]);
+    if (styles.length && !this.#selections) this.#select(styles[chosen], tiles[chosen]);
   }
 
   /**
@@ -109,6 +141,7 @@ export class Gallery {
    * @param {HTMLElement} tile the style's
    */
   #select(style, tile) {
+    this.#selections += 1;
     this.selected = style;
     find(tile, 'input', HTMLInputElement).checked = true;
     tile.scrollIntoView({ block: 'nearest', inline: 'center', behavior: 'smooth' });
@@ -118,18 +151,35 @@ export class Gallery {
 
 /** @returns {Promise<Style[]|null>} null when the server does not answer, or not yet */
 async function fetchStyles() {
-  try {
-    const response = await fetch('/styles');
-    return response.ok ? await response.json() : null;
-  } catch {
-    return null;
-  }
+  const response = await ask('/styles');
+  return response?.ok ? response.json().catch(() => null) : null;
+}
+
+/**
+ * @param {string} path
+ * @param {RequestCache} [cache]
+ * @returns {Promise<Response|null>} null when the server does not answer in time
+ */
+function ask(path, cache) {
+  return fetch(path, { cache, signal: AbortSignal.timeout(HTTP_MS) }).catch(() => null);
+}
+
+/**
+ * @param {HTMLElement} tile
+ * @returns {Style}
+ */
+function styleOf(tile) {
+  return {
+    id: find(tile, 'input', HTMLInputElement).value,
+    name: find(tile, 'span').textContent,
+    thumbnail: find(tile, 'img', HTMLImageElement).src,
+  };
 }
 
 /** @returns {Promise<Style[]>} photos uploaded from here before that the server still has */
 async function fetchOwnStyles() {
   const own = ownStyles();
-  const answers = await Promise.all(own.map(({ thumbnail }) => fetch(thumbnail).catch(() => null)));
+  const answers = await Promise.all(own.map(({ thumbnail }) => ask(thumbnail)));
   return own.filter((_, index) => answers[index]?.ok);
 }
 

@@ -1,56 +1,58 @@
-/** What the page tells the user: a quiet status line, a passing remark, and a card for trouble. */
+/** What the page tells the user: the state in a quiet line, remarks in a line of their own, and a card for trouble. */
 
 import { find } from './dom.js';
 
-/** Long enough to read two sentences. */
-const REMARK_MS = 6000;
+/** Long enough to read two sentences, whatever happens meanwhile. */
+const REMARK_MS = 8000;
+
+/**
+ * @typedef {object} NoticeElements
+ * @property {HTMLElement} status role="status"
+ * @property {HTMLElement} remark role="status"
+ * @property {HTMLElement} card role="alert", with a heading and a paragraph
+ */
 
 export class Notices {
-  #status;
-  #card;
+  #elements;
   /** @type {number|undefined} the timeout that ends a remark */
   #timer;
-  /** The status to return to after a remark. */
-  #lasting = '';
 
-  /**
-   * @param {HTMLElement} status role="status"
-   * @param {HTMLElement} card role="alert", with a heading and a paragraph
-   */
-  constructor(status, card) {
-    this.#status = status;
-    this.#card = card;
+  /** @param {NoticeElements} elements */
+  constructor(elements) {
+    this.#elements = elements;
   }
 
   /** @param {string} text shown until it is replaced; empty hides it */
   status(text) {
-    this.#lasting = text;
-    clearTimeout(this.#timer);
-    this.#show(text);
+    show(this.#elements.status, text);
   }
 
-  /** @param {string} text shown for a few seconds */
+  /** @param {string} text shown for some seconds, or until the next one */
   remark(text) {
     clearTimeout(this.#timer);
-    this.#show(text);
-    this.#timer = setTimeout(() => this.#show(this.#lasting), REMARK_MS);
+    show(this.#elements.remark, text);
+    this.#timer = setTimeout(show, REMARK_MS, this.#elements.remark, '');
   }
 
   /** @param {import('./trouble.js').Trouble|null} trouble null hides the card */
   trouble(trouble) {
-    this.#card.hidden = !trouble;
+    const { card } = this.#elements;
+    card.hidden = !trouble;
     if (!trouble) return;
-    find(this.#card, 'h2').textContent = trouble.title;
-    find(this.#card, 'p').textContent = trouble.help;
+    find(card, 'h2').textContent = trouble.title;
+    find(card, 'p').textContent = trouble.help;
   }
 
   destroy() {
     clearTimeout(this.#timer);
   }
+}
 
-  /** @param {string} text */
-  #show(text) {
-    this.#status.textContent = text;
-    this.#status.hidden = !text;
-  }
+/**
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+function show(element, text) {
+  element.textContent = text;
+  element.hidden = !text;
 }

@@ -65,7 +65,7 @@ export class Share {
   #open = () => this.#dialog.showModal();
 
   #change = () => {
-    this.#keep({ on: this.#switch.checked, by: this.#consent?.by ?? crypto.randomUUID() });
+    this.#keep({ on: this.#switch.checked, by: this.#consent?.by ?? randomName() });
     this.#onChange();
   };
 
@@ -81,6 +81,15 @@ export class Share {
       // this browser stores nothing: the decision holds until the page is left
     }
   }
+}
+
+/**
+ * 128 random bits. Browsers have crypto.randomUUID on secure pages only, and this switch is on all pages.
+ * @returns {string} in hex
+ */
+function randomName() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 /** @returns {Consent|null} */

@@ -5,11 +5,13 @@ export class Trouble extends Error {
   /**
    * @param {string} title
    * @param {string} help
+   * @param {boolean} [isBusy] whether somebody else uses the camera, perhaps this page itself
    */
-  constructor(title, help) {
+  constructor(title, help, isBusy = false) {
     super(title);
     this.title = title;
     this.help = help;
+    this.isBusy = isBusy;
   }
 }
 
@@ -33,7 +35,7 @@ export function cameraTrouble(error) {
       return new Trouble('No camera found', 'Connect a camera and try again, or use a video file.');
     case 'NotReadableError':
     case 'AbortError':
-      return new Trouble('The camera is busy', 'Another app may be using it. Close that app and try again.');
+      return new Trouble('The camera is busy', 'Another app may be using it. Close that app and try again.', true);
     default:
       return new Trouble('The camera did not start', `The browser says: ${error.message}.`);
   }

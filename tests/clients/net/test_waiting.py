@@ -27,13 +27,13 @@ async def test_the_page_waits_before_a_full_gateway_and_comes_in_by_itself(redis
         await page.goto(f"{running.url}/?source=camera&autostart=1")
 
         sentence = "All 1 places are taken; try again in a moment. This page does so by itself."
-        await expect(page.get_by_role("status")).to_contain_text(sentence)
+        await expect(page.locator("#status")).to_contain_text(sentence)
         refused = running.count("mvs_offers_refused_total", reason="Busy")
-        await until(page, "mvstylizer.state === 'waiting' && mvstylizer.stats.framesSent > 3")
+        await until(page, "mvstylizer.state === 'full' && mvstylizer.stats.framesSent > 3")
         assert refused >= 1 and running.count("mvs_sessions") == 1
 
         await inside.close()
 
         await until(page, "mvstylizer.state === 'live'", timeout_s=60)
-        await expect(page.get_by_role("status")).to_be_hidden()
+        await expect(page.locator("#status")).to_be_hidden()
         assert await page.evaluate("mvstylizer.stats.reconnects") == 0

@@ -1,0 +1,184 @@
+/** Opens cameras and video files. What is on show goes on until the new one is there, or has failed. */
+
+import { listCameras } from './cameras.js';
+import { openCamera, openFile } from './media.js';
+import { VideoSource } from './source.js';
+import { Trouble, requireWebRtc } from '../ui/trouble.js';
+
+/** @typedef {import('./cameras.js').Camera} Camera */
+/** @typedef {import('./cameras.js').CameraChoice} CameraChoice */
+/** @typedef {import('./cameras.js').Facing} Facing */
+/** @typedef {import('./media.js').Media} Media */
+
+/** @type {CameraChoice} where nobody has chosen yet */
+const FIRST_CAMERA = { facing: 'user' };
+
+/**
+ * @typedef {object} InputHandlers
+ * @property {() => boolean} isBusy whether the frame given last is not done yet
+ * @property {(video: HTMLVideoElement) => void} onFrame there is a new frame; called only while not busy
+ * @property {(what: 'camera'|'video') => void} onOpening
+ * @property {() => void} onPlaying it is on show
+ * @property {() => void} onCancelled nothing is opened after all; what was on show goes on
+ * @property {(trouble: Trouble|null) => void} onStopped nothing is on show any more: null where the user wanted it so
+ * @property {(sentence: string) => void} onRemark opening failed; what was on show goes on
+ * @property {(cameras: Camera[]) => void} onCameras called when they change, and when their names become known
+ */
+
+export class Input {
+  #handlers;
+  #source;
+  /** @type {AbortController|null} of what is being opened */
+  #opening = null;
+  /** @type {() => Promise<void>} opens again what was opened last */
+  #reopen = async () => {};
+  /** @type {CameraChoice} */
+  #choice = FIRST_CAMERA;
+  /** @type {string|null} the id of the camera that was unplugged while it was on show */
+  #unplugged = null;
+
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {InputHandlers} handlers
+   */
+  constructor(video, handlers) {
+    this.#handlers = handlers;
+    const { isBusy, onFrame } = handlers;
+    this.#source = new VideoSource(video, { isBusy, onFrame, onEnded: (trouble) => this.#onEnded(trouble) });
+  }
+
+  start() {
+    navigator.mediaDevices?.addEventListener('devicechange', this.#onDevices);
+  }
+
+  /** @returns {boolean} whether something is on show */
+  get playing() {
+    return this.#source.media !== null;
+  }
+
+  /** @returns {boolean} whether users see themselves, and expect a mirror */
+  get mirrored() {
+    return this.#source.mirrored;
+  }
+
+  /** @returns {{id: string|null, facing: Facing|null}|null} null without a camera on show */
+  get camera() {
+    const { media } = this.#source;
+    return media?.stream ? { id: media.cameraId, facing: media.facing } : null;
+  }
+
+  /** @param {CameraChoice} [choice] the one of the last time, where it is left out */
+  async startCamera(choice = this.#choice) {
+    this.#choice = choice;
+    this.#reopen = () => this.#open('camera', (signal) => this.#openCamera(choice, false, signal));
+    await this.#open('camera', (signal) => this.#openCamera(choice, true, signal));
+  }
+
+  /** @param {File} file played over and over */
+  async startFile(file) {
+    this.#reopen = () => this.startFile(file);
+    await this.#open('video', (signal) => openFile(file, signal));
+  }
+
+  /** Try again what failed. */
+  async retry() {
+    await this.#reopen();
+  }
+
+  /** Open nothing after all. */
+  cancel() {
+    if (!this.#opening) return;
+    this.#opening.abort();
+    this.#opening = null;
+    if (this.playing) this.#handlers.onCancelled();
+    else this.#handlers.onStopped(null);
+  }
+
+  destroy() {
+    navigator.mediaDevices?.removeEventListener('devicechange', this.#onDevices);
+    this.#opening?.abort();
+    this.#source.destroy();
+  }
+
+  /**
+   * Whatever was being opened is given up.
+   * @param {'camera'|'video'} what
+   * @param {(signal: AbortSignal) => Promise<Media>} begin
+   */
+  async #open(what, begin) {
+    this.#opening?.abort();
+    const opening = this.#opening = new AbortController();
+    this.#handlers.onOpening(what);
+    try {
+      requireWebRtc();
+      await this.#play(await begin(opening.signal), opening.signal);
+    } catch (error) {
+      if (!opening.signal.aborted) this.#onNotOpened(troubleOf(error));
+    }
+    if (this.#opening === opening) this.#opening = null;
+  }
+
+  /**
+   * @param {Media} media
+   * @param {AbortSignal} signal
+   */
+  async #play(media, signal) {
+    if (signal.aborted) return media.close();
+    await this.#source.play(media);
+    this.#unplugged = null;
+    this.#handlers.onPlaying();
+    this.#onDevices(); // a camera's name is told once one of them is in use
+  }
+
+  /**
+   * @param {CameraChoice} choice
+   * @param {boolean} isExact whether no other camera will do
+   * @param {AbortSignal} signal
+   * @returns {Promise<Media>}
+   */
+  async #openCamera(choice, isExact, signal) {
+    try {
+      return await openCamera(choice, isExact, signal);
+    } catch (error) {
+      const isOurs = this.camera && error instanceof Trouble && error.isBusy;
+      if (!isOurs) throw error;
+    }
+    this.#source.stop(); // some phones do not open their second camera while the first is on
+    return openCamera(choice, isExact, signal);
+  }
+
+  /** @param {Trouble} trouble */
+  #onNotOpened(trouble) {
+    if (!this.playing) return this.#handlers.onStopped(trouble);
+    this.#handlers.onCancelled();
+    this.#handlers.onRemark(`${trouble.title}. ${trouble.help}`);
+  }
+
+  /**
+   * What was on show has ended by itself. While another one is being opened, there is hope yet.
+   * @param {Trouble} trouble
+   */
+  #onEnded(trouble) {
+    const gone = this.camera;
+    this.#source.stop();
+    if (this.#opening) return;
+    this.#unplugged = gone?.id ?? null;
+    this.#handlers.onStopped(trouble);
+  }
+
+  #onDevices = async () => {
+    const cameras = await listCameras();
+    this.#handlers.onCameras(cameras);
+    const back = cameras.find(({ id }) => id && id === this.#unplugged);
+    if (back && !this.playing && !this.#opening) await this.startCamera({ id: back.id });
+  };
+}
+
+/**
+ * @param {unknown} error
+ * @returns {Trouble}
+ */
+function troubleOf(error) {
+  if (error instanceof Trouble) return error;
+  return new Trouble('This did not start', `${error instanceof Error ? error.message : error}.`);
+}

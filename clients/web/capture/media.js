@@ -1,0 +1,116 @@
+/** Opens a camera or a video file, and gives up as soon as it is told to. What is open has to be closed. */
+
+import { constraintsFor } from './cameras.js';
+import { Trouble, cameraTrouble } from '../ui/trouble.js';
+
+/** @typedef {import('./cameras.js').CameraChoice} CameraChoice */
+/** @typedef {import('./cameras.js').Facing} Facing */
+
+/**
+ * Something that plays in a <video>.
+ * @typedef {object} Media
+ * @property {MediaStream|null} stream a camera's
+ * @property {string} url an object URL of a file, or ''
+ * @property {string|null} cameraId
+ * @property {Facing|null} facing of a camera that says so
+ * @property {() => void} close
+ */
+
+/**
+ * Open a camera; the browser asks for permission the first time, and waits for the answer as long as it takes.
+ * @param {CameraChoice} choice
+ * @param {boolean} isExact whether no other camera will do
+ * @param {AbortSignal} signal
+ * @returns {Promise<Media>}
+ * @throws {Trouble} and the signal's reason
+ */
+export async function openCamera(choice, isExact, signal) {
+  if (!navigator.mediaDevices) throw cameraTrouble(new Error('it has no cameras to offer'));
+  const asked = navigator.mediaDevices.getUserMedia({ video: constraintsFor(choice, isExact) });
+  try {
+    return cameraMedia(await unlessAborted(asked, signal));
+  } catch (error) {
+    if (signal.aborted) asked.then(stopTracks, () => {}); // the user may still allow it, some time
+    signal.throwIfAborted();
+    throw cameraTrouble(/** @type {DOMException} */ (error));
+  }
+}
+
+/**
+ * Open a video file, once its first picture is there.
+ * @param {File} file
+ * @param {AbortSignal} signal
+ * @returns {Promise<Media>}
+ * @throws {Trouble} and the signal's reason
+ */
+export async function openFile(file, signal) {
+  const url = URL.createObjectURL(file);
+  const close = () => URL.revokeObjectURL(url);
+  try {
+    await unlessAborted(firstPicture(url, signal), signal);
+  } catch (error) {
+    close();
+    throw error;
+  }
+  return { stream: null, url, cameraId: null, facing: null, close };
+}
+
+/**
+ * @param {MediaStream} stream
+ * @returns {Media}
+ */
+function cameraMedia(stream) {
+  const { deviceId = null, facingMode } = stream.getVideoTracks()[0].getSettings();
+  const facing = facingMode === 'user' || facingMode === 'environment' ? facingMode : null;
+  return { stream, url: '', cameraId: deviceId, facing, close: () => stopTracks(stream) };
+}
+
+/** @param {MediaStream} stream */
+function stopTracks(stream) {
+  stream.getTracks().forEach((track) => track.stop());
+}
+
+/**
+ * Play it on trial: what is on show goes on.
+ * @param {string} url
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ * @throws {Trouble} when there will never be a picture
+ */
+async function firstPicture(url, signal) {
+  const trial = Object.assign(document.createElement('video'), { muted: true, playsInline: true, src: url });
+  signal.addEventListener('abort', () => trial.removeAttribute('src'));
+  try {
+    await new Promise((resolve, reject) => {
+      trial.addEventListener('loadeddata', resolve);
+      trial.addEventListener('error', reject);
+      trial.play().catch(() => {}); // iOS loads nothing before that; what goes wrong comes as an event
+    });
+  } catch {
+    throw new Trouble('This video does not play here', 'The browser cannot read the file. Try an MP4 or WebM video.');
+  } finally {
+    trial.pause();
+  }
+  const hasPicture = trial.videoWidth > 0;
+  trial.removeAttribute('src');
+  trial.load();
+  if (!hasPicture) {
+    throw new Trouble('There is no picture in this file',
+      'It holds sound only, or its video is of a kind that this browser does not know. Try an MP4 or WebM video.');
+  }
+}
+
+/**
+ * @template T
+ * @param {Promise<T>} promise
+ * @param {AbortSignal} signal
+ * @returns {Promise<T>} rejects with the signal's reason as soon as it is aborted
+ */
+function unlessAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener('abort', abort);
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

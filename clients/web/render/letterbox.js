@@ -1,0 +1,16 @@
+/** Where a picture lies in a frame of another shape: whole, in the middle, as large as it fits. Pure. */
+
+/** @typedef {{width: number, height: number}} Size in pixels */
+
+/**
+ * @param {Size} picture
+ * @param {Size} frame
+ * @returns {{left: number, top: number, width: number, height: number}} in the frame's pixels
+ */
+export function letterbox(picture, frame) {
+  const scale = Math.min(frame.width / picture.width, frame.height / picture.height);
+  const [width, height] = [Math.round(picture.width * scale), Math.round(picture.height * scale)];
+  return {
+    left: Math.round((frame.width - width) / 2), top: Math.round((frame.height - height) / 2), width, height,
+  };
+}

@@ -1,0 +1,112 @@
+// The page's other decisions: which camera, which style, what to record, where the picture lies, what does not work.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { camerasOf, constraintsFor, nextCamera } from '../../../clients/web/capture/cameras.js';
+import { StyleChoice } from '../../../clients/web/net/style_choice.js';
+import { letterbox } from '../../../clients/web/render/letterbox.js';
+import { extensionOf, recordingType } from '../../../clients/web/render/recorder.js';
+import { limitsOf } from '../../../clients/web/ui/limits.js';
+
+// cameras
+
+const camera = (deviceId, label = '', facingMode = undefined) => ({
+  kind: 'videoinput', deviceId, label, getCapabilities: facingMode && (() => ({ facingMode: [facingMode] })),
+});
+
+test('cameras are the devices that give video, with a name and what is known of their side', () => {
+  const devices = [
+    { kind: 'audioinput', deviceId: 'mic', label: 'Microphone' }, camera('a', 'camera2 0, facing back'),
+    camera('b', 'Front Camera'), camera('c'), camera('d', 'USB Video', 'environment'), camera('e', 'Background cam'),
+  ];
+
+  assert.deepEqual(camerasOf(devices), [
+    { id: 'a', label: 'camera2 0, facing back', facing: 'environment' },
+    { id: 'b', label: 'Front Camera', facing: 'user' },
+    { id: 'c', label: 'Camera 3', facing: null },
+    { id: 'd', label: 'USB Video', facing: 'environment' },
+    { id: 'e', label: 'Background cam', facing: null },
+  ]);
+});
+
+test('the switch goes to the other side of a phone, to the other of two, or asks', () => {
+  const desk = camerasOf([camera('a', 'Webcam'), camera('b', 'Microscope')]);
+  const phone = camerasOf([camera('f', 'Front'), camera('b', 'Back'), camera('w', 'Back wide')]);
+  const three = camerasOf([camera('a', 'One'), camera('b', 'Two'), camera('c', 'Three')]);
+
+  assert.deepEqual(nextCamera(desk, { id: 'a', facing: null }), { id: 'b' });
+  assert.deepEqual(nextCamera(desk, { id: 'b', facing: null }), { id: 'a' });
+  assert.deepEqual(nextCamera(phone, { id: 'f', facing: 'user' }), { facing: 'environment' });
+  assert.deepEqual(nextCamera(phone, { id: 'w', facing: 'environment' }), { facing: 'user' });
+  assert.deepEqual(nextCamera(phone, { id: 'b', facing: null }), { facing: 'user' });
+  assert.equal(nextCamera(three, { id: 'b', facing: null }), 'list');
+  assert.equal(nextCamera(desk.slice(0, 1), { id: 'a', facing: null }), null);
+  assert.equal(nextCamera([], { id: null, facing: null }), null);
+});
+
+test('a camera chosen by name is that one or none, and any other will do only to try again', () => {
+  assert.deepEqual(constraintsFor({ id: 'a' }, true).deviceId, { exact: 'a' });
+  assert.deepEqual(constraintsFor({ id: 'a' }, false).deviceId, { ideal: 'a' });
+  assert.deepEqual(constraintsFor({ facing: 'user' }, true).facingMode, { ideal: 'user' });
+});
+
+// styles
+
+test('of styles the last one chosen is shown, in whatever order looks arrive', () => {
+  const choice = new StyleChoice();
+  choice.choose('a', 0);
+  choice.choose('b', 10);
+
+  assert.deepEqual(['a', 'b', 'a', 'b'].map((id) => choice.judge(id, 100)), ['ignore', 'show', 'ignore', 'show']);
+});
+
+test('a server that keeps to another style is told twice more, and is then believed', () => {
+  const choice = new StyleChoice();
+  choice.choose('mine', 0);
+  const verdicts = [];
+  for (let now = 0; now < 12_000; now += 500) verdicts.push(choice.judge('theirs', now));
+
+  assert.deepEqual(verdicts.filter((verdict) => verdict !== 'ignore').slice(0, 4), ['repeat', 'repeat', 'yield', 'show']);
+  assert.equal(choice.id, 'theirs');
+});
+
+test('a choice made anew is told anew, and none at all leaves it to the server', () => {
+  const choice = new StyleChoice();
+  assert.equal(choice.judge('any', 0), 'show');
+  choice.choose('a', 0);
+  assert.equal(choice.judge('b', 3000), 'repeat');
+  choice.choose('c', 3001);
+  assert.equal(choice.judge('b', 5000), 'ignore');
+});
+
+// recordings
+
+test('MP4 is recorded with H.264 only, and the name ends as the type says', () => {
+  const chooses = (...types) => recordingType((type) => types.some((each) => type.startsWith(each)));
+
+  assert.match(chooses('video/mp4', 'video/webm'), /^video\/mp4;codecs=avc1/);
+  assert.equal(chooses('video/mp4;codecs=avc1.42E01E', 'video/webm'), 'video/mp4;codecs=avc1.42E01E');
+  assert.equal(recordingType((type) => type === 'video/mp4' || type.startsWith('video/webm')), 'video/webm;codecs=vp9');
+  assert.equal(recordingType((type) => type === 'video/mp4'), undefined);
+  assert.deepEqual(['video/mp4;codecs=avc1.42E01E', 'video/webm', 'image/jpeg'].map(extensionOf), ['mp4', 'webm', 'jpg']);
+});
+
+test('a picture of another shape is whole, in the middle, and keeps its proportions', () => {
+  const frame = { width: 640, height: 360 };
+
+  assert.deepEqual(letterbox({ width: 640, height: 360 }, frame), { left: 0, top: 0, width: 640, height: 360 });
+  assert.deepEqual(letterbox({ width: 360, height: 640 }, frame), { left: 219, top: 0, width: 203, height: 360 });
+  assert.deepEqual(letterbox({ width: 1280, height: 320 }, frame), { left: 0, top: 100, width: 640, height: 160 });
+});
+
+// limits
+
+test('what is missing is said, with the reason and the way out', () => {
+  const all = { isSecure: true, hasCameras: true, canStayAwake: true, canStore: true };
+
+  assert.equal(limitsOf(all), '');
+  assert.equal(limitsOf({ ...all, canStore: false }), 'This browser forgets your photos and choices when you leave.');
+  assert.equal(limitsOf({ ...all, isSecure: false, hasCameras: false, canStayAwake: false }),
+    'This page came over plain http, so the browser gives no camera and lets the screen go dark. '
+    + 'Video files work. For the camera, start the server with --tls and open its https address.');
+});

@@ -1,0 +1,69 @@
+"""The page in Firefox: camera and file, live and stylized by the whole system, and every page without an error."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from pipeline.contract.image_codec import decode_image
+from pipeline.styles.catalog import find_shipped
+from support.chromium import snapshot, until, write_video
+from support.firefox import Firefox, Tab, firefox
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+STYLE = find_shipped("dusk")
+TIMEOUT_S = 90
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser(tmp_path_factory) -> AsyncIterator[Firefox]:
+    async with firefox(tmp_path_factory.mktemp("firefox")) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory) -> Path:
+    return write_video(tmp_path_factory.mktemp("clip") / "clip.webm", 640, 360, frames=30)
+
+
+async def is_stylized(tab: Tab) -> None:
+    """The page is live, and its canvas shows pixels of the style, not of the source."""
+    await until(tab, "mvstylizer.state === 'live' && mvstylizer.stats.keyFrames >= 3", TIMEOUT_S)
+    source, output = await snapshot(tab)
+    means = [picture.mean((0, 1)) for picture in (source, output, decode_image(STYLE.jpeg))]
+
+    assert output.shape == source.shape and np.abs(output.astype(float) - source).mean() > 5
+    assert np.abs(means[1] - means[2]).mean() < 0.8 * np.abs(means[0] - means[2]).mean()
+
+
+async def test_the_camera_is_live_and_stylized(browser, up):
+    tab = await browser.open(f"{up.url}/?source=camera&style={STYLE.id}&autostart=1")
+
+    await is_stylized(tab)
+
+    await tab.close()
+    assert browser.errors == []
+
+
+async def test_a_video_file_is_live_and_stylized(browser, up, clip):
+    """Without a camera's permission the browser hides its addresses behind names that only it can resolve."""
+    tab = await browser.open(f"{up.url}/?style={STYLE.id}")
+
+    await tab.choose("#video-file", clip)
+    await is_stylized(tab)
+
+    await tab.close()
+    assert browser.errors == []
+
+
+async def test_the_operators_page_follows_without_an_error(browser, up):
+    tab = await browser.open(f"{up.url}/status", width=1280, height=800)
+
+    await until(tab, "document.getElementById('pulse').textContent === 'Live'", TIMEOUT_S)
+    await until(tab, "document.querySelectorAll('.roles [data-live]').length === 4", TIMEOUT_S)
+
+    await tab.close()
+    assert browser.errors == []

@@ -1,0 +1,302 @@
+"""How the page opens cameras and files: each way in has a way out, and what is on show goes on meanwhile."""
+
+import wave
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from pipeline.contract.image_codec import encode_jpeg
+from support.chromium import chromium, phone, photo, until
+from support.page_server import PageServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+expect.set_options(timeout=30_000)
+#: In the page: cameras by id, each a canvas; `asked` are the constraints, and `plug(ids)` says which ones there are.
+CAMERAS = """
+window.asked = [];
+let present = [];
+window.streams = {};
+window.plug = (ids) => {
+  present = ids;
+  navigator.mediaDevices.dispatchEvent(new Event('devicechange'));
+};
+const { mediaDevices } = navigator;
+mediaDevices.enumerateDevices = async () => present.map((id) => ({ kind: 'videoinput', deviceId: id, label: id }));
+mediaDevices.getUserMedia = async ({ video }) => {
+  asked.push(video.deviceId ?? video.facingMode);
+  const wanted = video.deviceId?.exact ?? video.deviceId?.ideal ?? present[0];
+  const id = present.includes(wanted) || video.deviceId?.exact ? wanted : present[0];
+  if (window.failure || !present.includes(id)) throw new DOMException('no', window.failure ?? 'OverconstrainedError');
+  const context = Object.assign(document.createElement('canvas'), { width: 320, height: 180 }).getContext('2d');
+  const stream = context.canvas.captureStream();
+  const [track] = stream.getVideoTracks();
+  track.getSettings = () => ({ deviceId: id });
+  let count = 0;
+  const timer = setInterval(() => {
+    context.fillStyle = `hsl(${count++} 60% 50%)`;
+    context.fillRect(0, 0, 320, 180);
+    if (track.readyState === 'ended') clearInterval(timer);
+  }, 33);
+  window.streams[id] = stream;
+  return stream;
+};
+"""
+#: In the page: the prompt for the camera is answered by `allow`, or never.
+PROMPT = """
+const { mediaDevices } = navigator;
+const { getUserMedia } = mediaDevices;
+mediaDevices.getUserMedia = (constraints) => new Promise((resolve) => {
+  window.allow = async () => {
+    window.granted = await getUserMedia.call(mediaDevices, constraints);
+    resolve(granted);
+  };
+});
+"""
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    async with phone(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def sound(tmp_path) -> Path:
+    """A file that holds sound only."""
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16000))
+    return tmp_path / "sound.wav"
+
+
+@pytest.fixture
+def broken(tmp_path) -> Path:
+    (tmp_path / "broken.mp4").write_bytes(b"nothing that plays")
+    return tmp_path / "broken.mp4"
+
+
+async def open_page(page: Page, server: PageServer, *cameras: str) -> None:
+    """With these cameras, the first of them on show."""
+    await page.add_init_script(CAMERAS)
+    await page.goto(server.url)
+    await page.evaluate("(ids) => plug(ids)", cameras)
+    await page.get_by_role("button", name="Start camera").click()
+    await shows(page, cameras[0])
+
+
+async def shows(page: Page, camera: str) -> None:
+    """Wait until this camera is on show, and no other one is on."""
+    sent = await page.evaluate("mvstylizer.stats.framesSent")
+    await until(page, f"document.getElementById('video').srcObject === streams['{camera}'] && streams['{camera}']")
+    await until(page, f"mvstylizer.stats.framesSent > {sent}")
+    await until(page, f"Object.entries(streams).every(([id, stream]) => (id === '{camera}') === stream.active)")
+
+
+async def choose(page: Page, file: Path) -> None:
+    await page.locator("#video-file").set_input_files(file)
+
+
+# files
+
+
+async def test_a_file_without_a_picture_is_explained(page, server, sound):
+    await page.goto(server.url)
+
+    await choose(page, sound)
+
+    await expect(page.get_by_role("alert")).to_contain_text("There is no picture in this file")
+    assert await page.evaluate("mvstylizer.state") == "failed"
+
+
+async def test_a_bad_file_does_not_end_a_running_camera(page, server, sound, broken):
+    await open_page(page, server, "desk")
+
+    for file, why in ((sound, "There is no picture in this file"), (broken, "This video does not play here")):
+        await choose(page, file)
+        await expect(page.locator("#remark")).to_contain_text(why)
+        await shows(page, "desk")
+
+    await expect(page.get_by_role("alert")).to_be_hidden()
+
+
+async def test_a_good_file_takes_the_cameras_place(page, server, portrait):
+    await open_page(page, server, "desk")
+
+    await choose(page, portrait)
+
+    await until(page, "mvstylizer.output.width === 240")
+    assert await page.evaluate("streams.desk.active") is False
+
+
+# permission
+
+
+async def test_an_unanswered_prompt_can_be_cancelled_and_a_late_yes_opens_nothing(page, server):
+    await page.add_init_script(PROMPT)
+    await page.goto(server.url)
+
+    await page.get_by_role("button", name="Start camera").click()
+    await expect(page.locator("#status")).to_have_text("Opening the camera…")
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_role("button", name="Start camera")).to_be_visible()
+    await page.evaluate("allow()")
+
+    await until(page, "!granted.active")
+    assert await page.evaluate("[mvstylizer.state, mvstylizer.stats.framesSent]") == ["idle", 0]
+
+
+async def test_an_unanswered_prompt_is_left_with_the_escape_key(page, server):
+    await page.add_init_script(PROMPT)
+    await page.goto(server.url)
+    await page.get_by_role("button", name="Start camera").click()
+
+    await page.keyboard.press("Escape")
+
+    await until(page, "mvstylizer.state === 'idle'")
+
+
+async def test_a_file_can_be_opened_while_the_prompt_is_unanswered(page, server, portrait):
+    await page.add_init_script(PROMPT)
+    await page.goto(server.url)
+    await page.get_by_role("button", name="Start camera").click()
+    await expect(page.locator("#meanwhile")).to_be_visible()
+
+    await choose(page, portrait)
+    await until(page, "mvstylizer.stats.framesSent > 3")
+    await page.evaluate("allow()")
+
+    await until(page, "!granted.active")
+    assert await page.evaluate("[mvstylizer.output.width, document.getElementById('video').srcObject]") == [240, None]
+
+
+async def test_pressed_twice_the_prompt_may_be_answered_once(page, server):
+    await page.add_init_script(PROMPT)
+    await page.goto(server.url)
+
+    await page.evaluate("document.getElementById('begin-camera').click()")
+    await page.evaluate("document.getElementById('begin-camera').click()")
+    await page.evaluate("allow()")
+
+    await until(page, "mvstylizer.stats.framesSent > 3")
+
+
+# cameras
+
+
+async def test_the_switch_goes_from_one_camera_to_the_other_by_its_id(page, server):
+    await open_page(page, server, "desk", "microscope")
+    switch = page.get_by_role("button", name="Switch to another camera")
+
+    await switch.click()
+    await shows(page, "microscope")
+    await switch.click()
+    await shows(page, "desk")
+
+    assert await page.evaluate("asked.slice(1)") == [{"exact": "microscope"}, {"exact": "desk"}]
+
+
+async def test_of_three_cameras_the_user_chooses_one(page, server):
+    await open_page(page, server, "one", "two", "three")
+
+    await page.get_by_role("button", name="Switch to another camera").click()
+    await expect(page.get_by_role("button", name="one", exact=True)).to_have_attribute("aria-current", "true")
+    await page.get_by_role("button", name="three", exact=True).click()
+
+    await shows(page, "three")
+    await expect(page.locator("#cameras")).to_be_hidden()
+
+
+async def test_a_phone_changes_sides(page, server):
+    await open_page(page, server, "front camera", "back camera", "back wide camera")
+
+    await page.get_by_role("button", name="Switch to another camera").click()
+
+    await until(page, "asked.length === 2")
+    assert await page.evaluate("asked[1]") == {"ideal": "environment"}
+
+
+async def test_a_camera_that_does_not_open_leaves_the_other_one_on_show(page, server):
+    await open_page(page, server, "desk", "microscope")
+    await page.evaluate("window.failure = 'NotAllowedError'")
+
+    await page.get_by_role("button", name="Switch to another camera").click()
+
+    await expect(page.locator("#remark")).to_contain_text("The camera is blocked")
+    await shows(page, "desk")
+
+
+async def test_the_switch_comes_and_goes_with_the_second_camera(page, server):
+    await open_page(page, server, "desk")
+    switch = page.get_by_role("button", name="Switch to another camera")
+    await expect(switch).to_be_hidden()
+
+    await page.evaluate("plug(['desk', 'microscope'])")
+    await expect(switch).to_be_visible()
+    await page.evaluate("plug(['desk'])")
+
+    await expect(switch).to_be_hidden()
+
+
+async def test_an_unplugged_camera_is_told_and_used_again_when_it_is_back(page, server):
+    await open_page(page, server, "desk", "microscope")
+    await page.get_by_role("button", name="Switch to another camera").click()
+    await shows(page, "microscope")
+
+    await page.evaluate("""plug(['desk']);
+      streams.microscope.getVideoTracks()[0].stop();
+      streams.microscope.getVideoTracks()[0].dispatchEvent(new Event('ended'))""")
+    await expect(page.get_by_role("alert")).to_contain_text("The camera went away")
+    assert await page.evaluate("streams.desk.active") is False  # no camera goes on by itself that was not chosen
+
+    await page.evaluate("plug(['desk', 'microscope'])")
+    await shows(page, "microscope")
+    await expect(page.get_by_role("alert")).to_be_hidden()
+
+
+async def test_instead_of_an_unplugged_camera_another_one_can_be_tried(page, server):
+    await open_page(page, server, "desk", "microscope")
+    await page.get_by_role("button", name="Switch to another camera").click()
+    await shows(page, "microscope")
+    await page.evaluate("plug(['desk']); streams.microscope.getVideoTracks()[0].dispatchEvent(new Event('ended'))")
+
+    await page.get_by_role("button", name="Try again").click()
+
+    await shows(page, "desk")
+
+
+# an address that is not secure
+
+
+async def test_over_plain_http_it_says_what_is_missing_and_all_the_rest_works(server, portrait, tmp_path):
+    """Browsers keep some of what they can do for secure pages: nothing may fail silently for that."""
+    (tmp_path / "mine.jpg").write_bytes(encode_jpeg(photo(64, 64)))
+    async with chromium(flags=["--host-resolver-rules=MAP phone.test 127.0.0.1"]) as browser, phone(browser) as page:
+        await page.goto(f"http://phone.test:{server.port}/")
+        assert await page.evaluate("[isSecureContext, typeof crypto.randomUUID]") == [False, "undefined"]
+        await expect(page.locator("#limits")).to_contain_text("so the browser gives no camera")
+        await page.get_by_role("button", name="Start camera").click()
+        await expect(page.get_by_role("alert")).to_contain_text("--tls")
+
+        await choose(page, portrait)
+        await until(page, "mvstylizer.stats.framesSent > 3")
+        await page.locator("#pictures").click()
+        await page.locator("#share").check()
+        await page.get_by_role("button", name="Done").click()
+        await page.locator("#photo").set_input_files(tmp_path / "mine.jpg")
+        await expect(page.get_by_role("radio", name="mine")).to_be_checked()
+        await page.locator("#compare").click()
+        async with page.expect_download():
+            await page.locator("#shutter").click()
+        await page.locator("#record").click()
+        await until(page, f"mvstylizer.stats.framesSent > {await page.evaluate('mvstylizer.stats.framesSent')} + 15")
+        async with page.expect_download():
+            await page.locator("#record").click()
+
+        consent = await page.evaluate("JSON.parse(localStorage['mvstylizer.share'])")
+        assert consent["on"] is True and len(bytes.fromhex(consent["by"])) == 16
