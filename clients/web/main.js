@@ -175,7 +175,7 @@ class App {
   async #onOffer() {
     await this.#galleryLoaded;
     const lost = await this.#gallery.dropLost();
-    if (lost) this.#notices.remark(`The server no longer has your photo “${lost}”: add it once more to use it.`);
+    if (lost) this.#notices.remark(`The server no longer has “${lost}”. A photo of yours can be added once more.`);
     this.#sendShare();
   }
 

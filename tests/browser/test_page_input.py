@@ -4,6 +4,7 @@ import wave
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import av
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
@@ -132,6 +133,24 @@ async def test_a_good_file_takes_the_cameras_place(page, server, portrait):
 
     await until(page, "mvstylizer.output.width === 240")
     assert await page.evaluate("streams.desk.active") is False
+
+
+async def test_a_file_whose_picture_stands_still_is_sent_on(page, server, tmp_path):
+    """A recorded screen may not change for a minute; a server that hears nothing so long hangs up."""
+    with av.open(str(tmp_path / "still.webm"), "w") as container:
+        stream = container.add_stream("libvpx", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for pts in (0, 60 * 30):
+            frame = av.VideoFrame.from_ndarray(photo(320, 180), "rgb24").reformat(format="yuv420p")
+            frame.pts = pts
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    await page.goto(server.url)
+
+    await choose(page, tmp_path / "still.webm")
+
+    await until(page, "mvstylizer.stats.framesSent > 4")
+    assert await page.evaluate("mvstylizer.state") == "lost"
 
 
 # permission

@@ -67,11 +67,11 @@ export class Input {
     return media?.stream ? { id: media.cameraId, facing: media.facing } : null;
   }
 
-  /** @param {CameraChoice} [choice] the one of the last time, where it is left out */
-  async startCamera(choice = this.#choice) {
-    this.#choice = choice;
-    this.#reopen = () => this.#open('camera', (signal) => this.#openCamera(choice, false, signal));
-    await this.#open('camera', (signal) => this.#openCamera(choice, true, signal));
+  /** @param {CameraChoice} [choice] left out: the camera of the last time, or any other if that is gone */
+  async startCamera(choice) {
+    this.#choice = choice ?? this.#choice;
+    this.#reopen = () => this.startCamera();
+    await this.#open('camera', (signal) => this.#openCamera(this.#choice, choice !== undefined, signal));
   }
 
   /** @param {File} file played over and over */

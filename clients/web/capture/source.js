@@ -6,6 +6,8 @@ import { Trouble } from '../ui/trouble.js';
 
 /** How often to check whether the last frame is done: four times per refresh of a display. */
 const RETRY_MS = 4;
+/** A file's picture may stand still for long, and is sent again meanwhile: a server that hears nothing hangs up. */
+const STILL_MS = 1000;
 
 /**
  * @typedef {object} SourceHandlers
@@ -21,7 +23,7 @@ export class VideoSource {
   #onEnded;
   /** Of the callback at the next frame. */
   #request = 0;
-  /** A timeout: when to check again whether the last frame is done. */
+  /** A timeout: when to look for a frame without being told of one. */
   #retry = 0;
   /** @type {WakeLockSentinel|null} */
   #wakeLock = null;
@@ -124,9 +126,10 @@ export class VideoSource {
   /** Wait until the last frame is done, and then give the newest one: a frame that had waited would be old. */
   #give = () => {
     clearTimeout(this.#retry);
-    if (!this.#video.videoWidth) return;
-    if (this.#isBusy()) this.#retry = setTimeout(this.#give, RETRY_MS);
-    else this.#onFrame(this.#video);
+    if (!this.#video.videoWidth || document.hidden) return;
+    const isBusy = this.#isBusy();
+    if (!isBusy) this.#onFrame(this.#video);
+    if (isBusy || this.#media?.url) this.#retry = setTimeout(this.#give, isBusy ? RETRY_MS : STILL_MS);
   };
 
   #cancel() {

@@ -82,17 +82,17 @@ export class Gallery {
   }
 
   /**
-   * Take the selected photo out of the strip if the server has it no more, and select the first style instead.
-   * @returns {Promise<string|null>} the name of the photo that is gone; null where all is as it was
+   * Take the selected style out of the strip if the server has it no more, and select the first one instead.
+   * @returns {Promise<string|null>} the name of the style that is gone; null where all is as it was
    */
   async dropLost() {
     const { selected } = this;
-    if (!selected || !ownStyles().some(({ id }) => id === selected.id)) return null;
+    if (!selected) return null;
     const answer = await ask(selected.thumbnail, 'reload');
     if (answer?.status !== 404 || selected !== this.selected) return null;
     this.#find(selected.id)?.remove();
-    const first = find(this.#root, '.tile');
-    this.#select(styleOf(first), first);
+    const first = this.#root.querySelector('input');
+    if (first) this.select(first.value);
     return selected.name;
   }
 
