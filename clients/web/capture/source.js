@@ -64,7 +64,7 @@ export class VideoSource {
     else this.#video.src = media.url;
     media.stream?.getVideoTracks()[0].addEventListener('ended', this.#onGone);
     await this.#video.play();
-    this.#next();
+    this.#step(); // the first frame may be there already
     document.addEventListener('visibilitychange', this.#onVisible);
     this.#stayAwake();
   }
@@ -126,9 +126,9 @@ export class VideoSource {
   /** Wait until the last frame is done, and then give the newest one: a frame that had waited would be old. */
   #give = () => {
     clearTimeout(this.#retry);
-    if (!this.#video.videoWidth || document.hidden) return;
+    const isReady = this.#video.videoWidth > 0 && !document.hidden;
     const isBusy = this.#isBusy();
-    if (!isBusy) this.#onFrame(this.#video);
+    if (isReady && !isBusy) this.#onFrame(this.#video);
     if (isBusy || this.#media?.url) this.#retry = setTimeout(this.#give, isBusy ? RETRY_MS : STILL_MS);
   };
 
