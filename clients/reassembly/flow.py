@@ -12,13 +12,13 @@ from clients.reassembly.jit import compiled
 
 #: Longer side of the pictures compared, in pixels.
 FLOW_SIDE = 256
-#: The least shorter side: at a quarter of it an 8x8 patch must fit, else OpenCV 5.0 reads past its end.
+#: The shorter side is at least this long. An 8x8 patch must fit into a quarter of it, or OpenCV 5.0 reads past its end.
 MIN_SIDE = 32
-#: One point to follow in so many pixels, each way (Lucas-Kanade).
+#: Lucas-Kanade follows one point for each square of this side, in pixels.
 POINT_GAP = 8
-#: Softens the edge of what the key frame shows, in pixels of the pictures compared.
+#: How far the border of what the key frame shows is softened, in pixels of the small pictures.
 EDGE_SIGMA = 1.5
-#: A grid's cell is 16 pixels of the pictures compared: what bends faster than half a cell is jitter to it.
+#: A grid's cell is 16 pixels of the small pictures. Flow that bends within half a cell is only jitter to it.
 LOOKUP_SHRINK, LOOKUP_SIGMA = 4, 2.0
 #: OpenCV's five sweeps of refinement match no better than two (error after warping 11.8 and 11.7 of 255), and take 0.2
 #: of 0.8 ms.
@@ -36,7 +36,7 @@ class Dis:
         self._dis.setVariationalRefinementIterations(REFINEMENTS)
 
     def __call__(self, now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
-        # Always from a start of this size: without one OpenCV 5.0 reads the last call's, even past its end.
+        # A start of this size is always given. Without one OpenCV 5.0 reads the last call's start, even past its end.
         return self._dis.calc(now, key, start.copy())
 
 
@@ -87,7 +87,7 @@ class Flow:
 
     @property
     def lookup_flow(self) -> np.ndarray:
-        """`normalized_flow` as smooth as a grid that is looked up along them, in a quarter of the size."""
+        """`normalized` in a quarter of the size, and as smooth as the grid that is sampled along it."""
         normalized_flow = _weighted(self._confirmed)
         size = [max(1, side // LOOKUP_SHRINK) for side in normalized_flow.shape[1::-1]]
         normalized_flow = _blurred(cv2.resize(normalized_flow, size, interpolation=cv2.INTER_AREA), LOOKUP_SIGMA)
@@ -100,14 +100,17 @@ class Flow:
 
 
 def flow_between(now: np.ndarray, key: np.ndarray, estimate: Estimate, near: Flow | None = None) -> Flow:
-    """From two small pictures (see `small_luma`) of one shape; `near` is where to start, as the frame before's flow."""
+    """The flow between two small pictures (see `small_luma`) of one shape.
+
+    The search begins at `near`, such as the flow of the frame before.
+    """
     still = np.zeros((*now.shape, 2), np.float32)
     back, forth = (near.back, near.forth) if near else (still, still)
     return Flow(estimate(now, key, back), estimate(key, now, forth))
 
 
 def small_luma(luma: np.ndarray) -> np.ndarray:
-    """A picture's luma (uint8 H W) at the size where flow is estimated, in the picture's shape."""
+    """A picture's luma (uint8 H W), scaled to the size at which flow is estimated."""
     height, width = luma.shape
     scale = FLOW_SIDE / max(height, width)
     size = [max(MIN_SIDE, round(side * scale)) for side in (width, height)]
@@ -120,7 +123,7 @@ def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
 
 @compiled
 def _weighted(normalized_flow: np.ndarray) -> np.ndarray:
-    """Moves times their validity; in NumPy it takes half as long as the flow."""
+    """The flow times its validity. In NumPy this would take half as long as the flow itself."""
     weighted = np.empty_like(normalized_flow)
     for y in range(normalized_flow.shape[0]):
         for x in range(normalized_flow.shape[1]):
@@ -132,7 +135,7 @@ def _weighted(normalized_flow: np.ndarray) -> np.ndarray:
 
 @compiled
 def _confirmed(back: np.ndarray, forth: np.ndarray) -> np.ndarray:
-    """Moves; valid is where the flow there and back ends where it began (Sundaram 2010, Ruder 2016)."""
+    """The normalized flow, valid where the flow there and back ends where it began (Sundaram 2010, Ruder 2016)."""
     height, width = back.shape[:2]
     normalized_flow = np.empty((height, width, 3), np.float32)
     for y in range(height):

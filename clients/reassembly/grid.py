@@ -1,4 +1,4 @@
-"""The client's half of the stylizer: a key frame's colour grid, looked up along the flow, applied to any frame.
+"""The client's half of the stylizer: carries a key frame's colour grid along the flow, and applies it to any frame.
 
 A grid is float16 [3, D, R, C, 4]: output channel x luma depth x rows x columns x (coefficient of r, g, b, and offset).
 The page's twin is clients/web/render/grid.js.
@@ -10,8 +10,8 @@ from clients.reassembly.bilinear import around, sample
 from clients.reassembly.jit import compiled
 
 IDENTITY = np.eye(3, 4, dtype=np.float16).reshape(3, 1, 1, 1, 4)  # the grid that changes nothing, at any size
-STILL = np.zeros((1, 1, 3), np.float32)  # the flow of a frame of whose motion nothing is known
-#: Cells of a carried grid for each one of the grid, each way. Odd, so that their centres coincide where nothing moves.
+STILL = np.zeros((1, 1, 3), np.float32)  # the flow of a frame whose motion is unknown
+#: A carried grid is this many times finer, each way. It is odd so that centres of cells coincide where nothing moves.
 FINER = 3
 
 
@@ -20,8 +20,8 @@ def apply_grid(
 ) -> np.ndarray:
     """Stylize RGB uint8 H W 3; strength 0 gives the image back, 1 the style in full.
 
-    The grid is sampled trilinearly at each pixel's (column, row, luma) with cell centres at (k + 0.5) / n and clamped
-    edges. `out`, C-contiguous and of the image's shape, spares the allocation; it may be the image itself.
+    The grid is sampled trilinearly at each pixel's (column, row, luma), with cell centres at (k + 0.5) / n and clamped
+    edges. `out` may be given to save an allocation: C-contiguous, of the image's shape, possibly the image itself.
     """
     if strength != 1.0:
         grid = blend_grids(IDENTITY, grid, strength)
@@ -33,7 +33,7 @@ def apply_grid(
 
 
 def blend_grids(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
-    """The grid a fraction t of the way from a to b; either may be IDENTITY, else their shapes are equal."""
+    """The grid at the fraction t of the way from a to b. Either may be IDENTITY; otherwise their shapes are equal."""
     return (a + np.float32(t) * (b.astype(np.float32) - a)).astype(np.float16)
 
 
@@ -41,9 +41,8 @@ def carry_grid(grid: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
     """A key frame's grid as it lies in another frame, in cells FINER times as fine.
 
     `normalized_flow` (float32 h w 3, see `clients.reassembly.flow.Flow.normalized`) leads from that frame to the key
-    frame; where that does not show a place, the grid is taken in place. Applied, it is a lookup along the flow,
-    but for what bends within a cell: 55 to 60 dB on real clips, at the cost of an ordinary grid. A lookup at each pixel
-    costs three times as much.
+    frame. Where the key frame does not show a place, the grid is taken in place. Applying the carried grid is nearly
+    the same as sampling the grid along the flow at each pixel (55 to 60 dB on real clips), at a third of the cost.
     """
     cells = _cells_first(grid)
     carried = np.empty((FINER * cells.shape[0], FINER * cells.shape[1], *cells.shape[2:]), np.float32)
@@ -82,7 +81,7 @@ def _between_rows(cells: np.ndarray, v: float, row: np.ndarray) -> None:
 
 @compiled
 def _columns(width: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """Per pixel of a row: the cell to its left, and how far it is on the way to the next."""
+    """For each pixel of a row, the cell to its left and how far (0..1) the pixel is on the way to the next one."""
     left, share = np.empty(width, np.int32), np.empty(width, np.float32)
     for x in range(width):
         left[x], _, share[x] = around((x + 0.5) / width, cells)
@@ -99,9 +98,9 @@ def _mixed(
 
 @compiled
 def _paint(image: np.ndarray, cells: np.ndarray, out: np.ndarray) -> None:
-    """Every pixel's own mix of the four cells around its column and luma, of cells already mixed for its row.
+    """Paint each pixel with a mix of the four cells around its column and luma, from cells already mixed for its row.
 
-    Scalar on purpose: gathering across pixels measured no faster than 48 multiply-adds on neighbouring numbers.
+    It works pixel by pixel on purpose: 48 multiply-adds on neighbouring numbers are as fast as gathering across pixels.
     """
     height, width = image.shape[:2]
     rows = cells.reshape(cells.shape[0], -1)

@@ -12,7 +12,7 @@ FADE_FRAMES = 8
 
 
 class GridFade:
-    """One stream's state: what was shown last, the newest answer, how far the fade from one to the other is."""
+    """One stream's state: what was shown last, the newest answer, and how far the fade between them has gone."""
 
     def __init__(self) -> None:
         self._from: np.ndarray | None = None
@@ -21,16 +21,16 @@ class GridFade:
         self._faded = FADE_FRAMES
 
     def arrive(self, grid: np.ndarray, *, cut: bool) -> None:
-        """Take a new grid; after a cut, or in another shape, it switches at once: the old one is another scene's."""
+        """Take a new grid. It switches at once after a cut, or if the shape differs: the old one is another scene's."""
         fades = not cut and self._shown is not None and self._to is not None and self._to.shape == grid.shape
         self._from, self._to = self._shown, grid
         self._faded = 0 if fades else FADE_FRAMES
 
     def step(self, normalized_flow: np.ndarray = STILL) -> np.ndarray | None:
-        """Go on by one displayed frame: the grid to draw it with, None before the first answer.
+        """Go on by one displayed frame. Returns the grid to draw it with, or None before the first answer.
 
-        `normalized_flow` leads from the frame to the newest answer's key frame. What fades out stays where it was
-        last shown.
+        `normalized_flow` leads from the frame to the newest answer's key frame. The grid that fades out stays where it
+        was shown last.
         """
         self._faded = min(self._faded + 1, FADE_FRAMES)
         if self._to is None:

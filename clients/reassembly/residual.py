@@ -1,6 +1,6 @@
-"""Reassembly for models that answer with pixels: the stylized key frame, warped, plus the stylized change since.
+"""Reassembly for models that answer with pixels: the warped stylized key frame plus the stylized change since then.
 
-out = warp(S) + A_w (I - warp(K)), where A, the slope of the style, is a grid fitted from key frame K to stylized S.
+out = warp(S) + A_w (I - warp(K)). A, the slope of the style, is a grid fitted from the key frame K to the stylized S.
 """
 
 import numpy as np
@@ -12,16 +12,17 @@ from clients.reassembly.warp import warp
 
 #: Cells along the longer side, and luma layers, of a fitted grid.
 LONG_CELLS, DEPTH = 16, 8
-#: Weight of the intra frame's transform in a cell, and of the identity in that, of the mean number of pixels in one.
+#: The weight of the whole picture's transform in each cell, and of the identity in that transform, as shares of the
+#: mean number of pixels in a cell.
 WHOLE, IDENTITY = 1e-2, 1e-3
-#: A stylized picture is fitted from every so many pixels, each way, at 512 pixels on the longer side.
+#: A grid is fitted from pixels that lie on a lattice with about this many points on the longer side.
 FITTED_SIDE = 256
 
 
 def fit_grid(key: np.ndarray, stylized: np.ndarray) -> np.ndarray:
-    """The grid (float16 3 D R C 4) that comes nearest to turning one RGB uint8 H W 3 into the other: least squares.
+    """The grid (float16 3 D R C 4) that turns `key` into `stylized` (RGB uint8 H W 3) with least squared error.
 
-    A cell with few pixels borrows from the intra frame's transform, and that from the identity.
+    A cell with few pixels borrows from the transform of the whole picture, which borrows from the identity.
     """
     step = max(1, max(key.shape[:2]) // FITTED_SIDE)
     x, y = (picture[step // 2 :: step, step // 2 :: step] / np.float32(255) for picture in (key, stylized))
@@ -54,8 +55,8 @@ def reassemble_residual(
 ) -> np.ndarray:
     """Frame `now` as the key frame was stylized, all RGB uint8 H W 3 of one size.
 
-    `normalized_flow` and `lookup` are the flow to the key frame (see `clients.reassembly.flow.Flow`). Where that does
-    not show a place, the grid in place transforms it.
+    `normalized_flow` and `lookup` are the flow to the key frame (see `clients.reassembly.flow.Flow`). A place that the
+    key frame does not show is transformed by the grid in place.
     """
     out = warp(stylized, normalized_flow)
     slopes = np.ascontiguousarray(carry_grid(grid, lookup).transpose(2, 3, 1, 0, 4), np.float32)  # R C D 3 4
@@ -87,7 +88,7 @@ def _collect(x: np.ndarray, y: np.ndarray, sums: np.ndarray) -> None:
 def _add_change(
     now: np.ndarray, was: np.ndarray, slopes: np.ndarray, valid: np.ndarray, filled: np.ndarray, out: np.ndarray
 ) -> None:
-    """out += slopes (now - was), slopes taken at the luma of `was`; where not valid, `filled` instead."""
+    """Add slopes (now - was) to `out`, with slopes at the luma of `was`. Where not valid, take `filled` instead."""
     height, width = now.shape[:2]
     for y in range(height):
         r0, r1, down = around((y + 0.5) / height, slopes.shape[0])

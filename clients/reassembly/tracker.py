@@ -1,4 +1,4 @@
-"""How the newest frame moved since the key frames. The page's twin is clients/web/flow/tracker.js."""
+"""Follows the motion since the key frames. The page's twin is clients/web/flow/tracker.js."""
 
 from dataclasses import dataclass
 
@@ -6,10 +6,10 @@ import numpy as np
 
 from clients.reassembly.flow import Estimate, Flow, flow_between
 
-#: A key frame is announced within a round trip; three seconds is a poor one.
+#: A key frame is announced within a round trip. Three seconds would be a very slow one.
 REMEMBERED_S = 3.0
 MAX_FRAMES = 128
-#: The one on show, two on their way, and one to spare.
+#: The key frame on show, two on their way, and one to spare.
 MAX_KEY_FRAMES = 4
 
 
@@ -20,25 +20,25 @@ class _Key:
 
 
 class Tracker:
-    """One stream's frames and key frames, of one shape: no clock, no thread. Frames come in order."""
+    """One stream's frames and key frames, all of one shape. Frames come in order. No clock and no threads."""
 
     def __init__(self, estimate: Estimate) -> None:
         self._estimate = estimate
         self._frames: dict[int, tuple[np.ndarray, float]] = {}  # oldest first, as are the key frames
         self._keys: dict[int, _Key] = {}
-        #: Frames let go for their number before their age, and key frames announced when no longer remembered, or let
-        #: go for their number.
-        self.dropped_frames = self.unknown_key_frames = self.dropped_key_frames = 0
+        #: Frames and key frames that were dropped because there were too many, and key frames that were announced after
+        #: their frame was forgotten.
+        self.dropped_frames = self.dropped_key_frames = self.unknown_key_frames = 0
 
     def see(self, frame_id: int, luma: np.ndarray, now_s: float) -> None:
-        """Remember a frame (see `clients.reassembly.flow.small_luma`); estimate its flow to every tracked key frame."""
+        """Remember a frame (see `clients.reassembly.flow.small_luma`), and find its flow to each tracked key frame."""
         self._frames[frame_id] = luma, now_s
         self._forget(now_s)
         for key in self._keys.values():
             key.flow = flow_between(luma, key.luma, self._estimate, near=key.flow)
 
     def announce(self, frame_id: int) -> None:
-        """This frame became a key frame: from now on every frame's flow to it is there when its answer comes."""
+        """Track a frame that became a key frame, so that the flow to it is known when its answer comes."""
         if frame_id not in self._frames:
             self.unknown_key_frames += 1
             return
@@ -48,12 +48,12 @@ class Tracker:
             self.dropped_key_frames += 1
 
     def show(self, frame_id: int) -> None:
-        """This key frame's answer is on show: those announced before it are over."""
+        """Forget the key frames before this one, whose answer is now on show."""
         while self._keys and frame_id in self._keys and next(iter(self._keys)) != frame_id:
             del self._keys[next(iter(self._keys))]
 
     def flow(self, frame_id: int) -> Flow | None:
-        """From the frame seen last to this key frame; None where there is none."""
+        """The flow from the newest frame to this key frame, or None if it is not known."""
         key = self._keys.get(frame_id)
         return key.flow if key else None
 

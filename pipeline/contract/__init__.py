@@ -1,2 +1,2 @@
-"""What travels and under which names: messages, settings, keys, codecs. Imports nothing of ours; everybody may import
-it."""
+"""What travels between processes and under which names: messages, settings, keys, codecs. Imports nothing of ours;
+everybody may import it."""

@@ -1,4 +1,4 @@
-"""The frames channel: a stylized frame as a JSON header and a body, cut into chunks and joined again.
+"""The frames channel: a stylized frame travels as a JSON header and a body, cut into chunks and joined again.
 
 Payload: u32 header length, JSON header, packed grid. Chunk: u32 message, u16 index, u16 total, at most CHUNK_BYTES of
 payload. All big-endian; the page's twins are clients/web/net/chunks.js and messages.js.
@@ -11,17 +11,18 @@ from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import MAX_FRAME_ID, StylizedFrame
 from pipeline.contract.strict_json import read_object
 
-#: Below every browser's message limit, and small enough that control messages get through between two chunks.
+#: This is below every browser's message limit, and control messages get through between two chunks.
 CHUNK_BYTES = 16 * 1024
 MAX_CHUNKS = 64
 MAX_PARTIAL = 8
-#: Ours have some 150.
+#: Our headers have about 150 bytes.
 MAX_HEADER_BYTES = 4096
 _CHUNK = struct.Struct(">IHH")
 _LENGTH = struct.Struct(">I")
 
 
 def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
+    """The chunks of a stylized frame. `message` is its number among the messages of its channel."""
     header = {
         "frame_id": frame.frame_id,
         "style_id": frame.style_id,
@@ -40,14 +41,14 @@ def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
 
 
 class ChunkAssembler:
-    """Joins chunks that arrive in any order; remembers at most MAX_PARTIAL unfinished messages, oldest dropped."""
+    """Joins chunks that arrive in any order. Of more than MAX_PARTIAL unfinished messages the oldest is dropped."""
 
     def __init__(self) -> None:
         self.dropped = 0
         self._partial: dict[int, list[bytes | None]] = {}
 
     def push(self, chunk: bytes) -> tuple[dict, bytes] | None:
-        """The (header, body) that `chunk` completes, or None. Raises BadMessage for bytes that are no chunk of ours."""
+        """Take a chunk. Returns the (header, body) that it completes, or None. Raises BadMessage for anything else."""
         if not _CHUNK.size < len(chunk) <= _CHUNK.size + CHUNK_BYTES:
             raise BadMessage(f"A chunk of {len(chunk)} bytes.")
         message, index, total = _CHUNK.unpack_from(chunk)
@@ -55,7 +56,7 @@ class ChunkAssembler:
             raise BadMessage(f"Chunk {index} of {total}.")
         parts = self._partial.get(message) or self._begin(message, total)
         if len(parts) != total or parts[index] is not None:
-            raise BadMessage(f"Chunk {index} of {total} of a message that has another number of them, or has it.")
+            raise BadMessage(f"Chunk {index} of {total} is there already, or its message has another number of them.")
         parts[index] = chunk[_CHUNK.size :]
         arrived = [part for part in parts if part is not None]
         if len(arrived) < total:
@@ -80,5 +81,5 @@ def _split(payload: bytes) -> tuple[dict, bytes]:
     if len(text) < length:
         raise BadMessage("A stylized frame whose header is cut short.")
     if type(frame_id := header.get("frame_id")) is not int or not 0 <= frame_id <= MAX_FRAME_ID:
-        raise BadMessage("A stylized frame that says of no frame of ours that it is its answer.")
+        raise BadMessage("A stylized frame that does not name the frame that it answers.")
     return header, body

@@ -1,8 +1,8 @@
-"""What the world can do to us: one base class, one sentence each."""
+"""Errors that the outside world causes: one base class, and a sentence in each error."""
 
 
 class MVStylizerError(Exception):
-    """Something outside the program is wrong; the message is one sentence that says what to do."""
+    """Something outside the program is wrong. The message is one sentence that says what to do."""
 
 
 class BadMessage(MVStylizerError):

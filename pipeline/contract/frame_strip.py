@@ -1,11 +1,11 @@
-"""The frame-id strip: extra rows below the picture that tell the gateway which local frame this is.
+"""The frame-id strip: extra rows below the picture that tell the gateway which of the client's frames this is.
 
-32 equal blocks across the width, luma only: sync 1 0, the id in 16 Gray-coded bits, its CRC-8, sync 0 1, four zeros.
-Gray code: a block that the encoder blurs between two ids is wrong by one id at most, and the CRC tells.
-The page's twin is clients/web/capture/frame_strip.js.
+It has 32 equal blocks across the width, in luma only: sync 1 0, the id in 16 Gray-coded bits, its CRC-8, sync 0 1, and
+four zeros. Thanks to the Gray code, a block that the encoder blurs between two ids is wrong by one id at most, and the
+CRC shows it. The page's twin is clients/web/capture/frame_strip.js.
 
-A decoder that misses a packet mixes old strips with new ones: one in 400 such mixtures passes a CRC of 8 bits, and some
-show an earlier strip whole. So blocks must also be clearly dark or bright, and ids must go forward
+A decoder that misses a packet mixes old strips with new ones. One in 400 such mixtures passes a CRC of 8 bits, and some
+show an earlier strip unharmed. So blocks must also be clearly dark or bright, and ids must go forward
 (`MonotonicIdFilter`).
 """
 
@@ -20,13 +20,13 @@ _LOW, _HIGH = 32, 222
 _THRESHOLD = 127
 #: How far from the threshold each block must be. VP8 at 150 kbit/s leaves 72 levels, and 54 after 4x downscaling.
 _MARGIN = 45
-#: Of a block's three cells the middle one is read: its neighbours blur into the others.
+#: A block has this many cells, of which the middle one is read: neighbouring blocks blur into the others.
 CELLS = 3
-#: The digit that each of 256 levels is.
+#: The digit that each of 256 levels stands for; "?" for a level that is neither clearly dark nor clearly bright.
 _BITS = bytes(b"?01"[(level <= _THRESHOLD - _MARGIN) + 2 * (level >= _THRESHOLD + _MARGIN)] for level in range(256))
-#: Ten seconds of 60 frames: a client that is silent for longer loses its session.
+#: Ten seconds at 60 frames a second: a client that is silent for longer loses its session.
 _FURTHEST_AHEAD = 600
-#: Ids in a row that go forward among themselves: where a wrong one was believed, the count goes on from here.
+#: After this many ids in a row that go forward among themselves they are believed: an earlier one was wrong.
 _CONVINCING = 3
 
 
@@ -59,12 +59,12 @@ def stamp(rgb: np.ndarray, frame_id: int) -> np.ndarray:
 
 
 def strip_rows(frame_height: int, picture_height: int) -> int:
-    """Rows the strip takes in a received frame: the sender may have scaled the whole frame down."""
+    """The rows of the strip in a received frame, which the sender may have scaled down as a whole."""
     return max(1, round(frame_height * STRIP_ROWS / (picture_height + STRIP_ROWS)))
 
 
 def read(strip_luma: np.ndarray) -> int | None:
-    """The id in a strip's luma, uint8 [rows, width], any scale; None if a block is unclear, or sync or CRC wrong."""
+    """The id in a strip's luma, uint8 [rows, width] at any scale; None if a block is unclear, or sync or CRC wrong."""
     rows, width = strip_luma.shape
     if rows < 1 or width < BLOCKS:
         return None
@@ -92,7 +92,7 @@ def is_reached(frame_id: int, now: int) -> bool:
 
 @dataclass(slots=True)
 class MonotonicIdFilter:
-    """Believes the ids of one stream as long as they go forward: a strip that stands still is an old one."""
+    """Accepts the ids of one stream as long as they go forward. A strip that is seen again is an old one."""
 
     _last: int | None = None
     _doubted: int | None = None
@@ -105,7 +105,7 @@ class MonotonicIdFilter:
         return True
 
     def _convinced(self, frame_id: int) -> bool:
-        """Whether the last ids, none of which goes on from `_last`, go on from each other."""
+        """Whether the last few ids follow each other, although none of them follows `_last`."""
         follows = self._doubted is not None and _ahead(self._doubted, frame_id)
         self._doubted, self._in_a_row = frame_id, self._in_a_row + 1 if follows else 1
         return self._in_a_row >= _CONVINCING

@@ -1,6 +1,6 @@
 """What travels through Redis: frozen dataclasses that pack and unpack themselves.
 
-A message is msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes become a value or one BadMessage.
+A message is the msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes give a message or BadMessage.
 """
 
 import json
@@ -20,13 +20,13 @@ MAX_BYTES = 1 << 20
 MAX_TEXT = 256
 #: The strip holds 16 bits.
 MAX_FRAME_ID = 65_535
-#: Whole numbers are counts, ids and sizes: never negative, and exact wherever JSON and JavaScript read them.
+#: Integers are counts, ids and sizes: never negative, and exact in JSON and JavaScript.
 MAX_INT = (1 << 53) - 1
-#: Fractions are losses and milliseconds: never negative, and none of ours comes near this.
+#: Floats are losses and milliseconds: never negative, and none of ours comes near this.
 MAX_FLOAT = 1e9
-#: A job that takes ten seconds is ended: no stage of a key frame takes longer than a minute.
+#: No stage of a key frame takes longer than a minute: jobs are ended long before.
 MAX_STAGE_MS = 60_000.0
-#: What a role tells of itself: some thirty gauges.
+#: A role reports about thirty gauges.
 MAX_GAUGES, MAX_GAUGES_BYTES, MAX_GAUGE_NAME, MAX_GAUGE = 256, 32 << 10, 128, 1e15
 
 
@@ -60,11 +60,11 @@ class Message:
         return message
 
     def validate(self) -> None:
-        """Raise BadMessage where fields contradict each other."""
+        """Raise BadMessage if fields contradict each other."""
 
 
 def printable(text: str) -> str:
-    """Text as messages carry it: one line, at most as long as they allow."""
+    """The text as a message can carry it: one line, cut to the length that messages allow."""
     return "".join(c if c.isprintable() else " " for c in text[:MAX_TEXT])
 
 
@@ -80,7 +80,7 @@ def _check(name: str, kind: object, value: object) -> None:
 
 
 def _within(value: object) -> bool:
-    """Whether a value of the right type is one that some message of ours could carry."""
+    """Whether some message of ours could carry this value, which has the right type."""
     match value:
         case bytes():
             return len(value) <= MAX_BYTES
@@ -97,7 +97,7 @@ def _within(value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class KeyFrame(Message):
-    """A frame the gateway picked, on its way to an edge."""
+    """A frame that the gateway picked, on its way to an edge."""
 
     gateway_id: str
     stream_id: str
@@ -105,7 +105,7 @@ class KeyFrame(Message):
     style_id: str
     cut: bool  # first of a new scene: nothing of the scene before applies
     picture: bytes  # JPEG, without the strip
-    shared_by: str = ""  # who agreed to its being learned from, and may take that back; "" for nobody
+    shared_by: str = ""  # who agreed that it may be learned from, and may take that back; "" if nobody did
     consent: str = ""  # the token of that agreement, see pipeline.queues.training_samples
     scene: int = 0  # of its stream, counted from 0 on
     picked_ms: int = 0  # by its gateway's clock, which says nothing to others: only for differences within a stream
@@ -167,7 +167,7 @@ class StylizedFrame(Message):
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample(Message):
-    """A key frame whose sender agreed to its being learned from."""
+    """A key frame whose sender agreed that it may be learned from."""
 
     shared_by: str
     style_id: str
@@ -177,13 +177,13 @@ class TrainingSample(Message):
 
 @dataclass(frozen=True, slots=True)
 class RoleReport(Message):
-    """That a process of a role lives, and its gauges."""
+    """A sign of life from a process of a role, with its gauges."""
 
     role: str
     gauges: bytes  # JSON: sample -> number
 
     def values(self) -> dict[str, float]:
-        """Raises ValueError or RecursionError for what is no JSON."""
+        """The gauges by name. Raises ValueError or RecursionError if they are no JSON."""
         return json.loads(self.gauges)
 
     def validate(self) -> None:
@@ -208,7 +208,7 @@ def is_gauge(name: str, value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WeightSnapshot(Message):
-    """What is known of weights on their way; they travel beside it, as one safetensors file in parts."""
+    """What is known about weights on their way. The weights travel beside it, as one safetensors file in parts."""
 
     MAX_SIZE_BYTES: ClassVar[int] = 64 << 20
 
@@ -243,7 +243,7 @@ class WeightSnapshot(Message):
 
     @property
     def model_version(self) -> str:
-        """What workers call these weights."""
+        """The version by which workers name these weights."""
         return self.sha256[:12]
 
     def validate(self) -> None:

@@ -26,7 +26,7 @@
 Samples and weights may live in two different Redis servers: see `cloud_redis_url` in settings.
 """
 
-#: A key frame's answer later than this is of no use any more: the next one is already on its way.
+#: A later answer to a key frame is of no use any more: the next one is already on its way.
 KEY_FRAME_DEADLINE_MS = 2_000
 #: A memory of so long ago weighs a twelfth, see edge.grid_model.temporal_average.
 STREAM_MEMORY_TTL_S = 30
@@ -44,7 +44,7 @@ STYLE_TTL_S = 24 * 3600
 STYLES_MAX = 256
 #: Gateways renew it for the styles of their sessions; one that died holds no place for longer.
 STYLE_LEASE_S = 90
-#: A key frame takes 30 ms: a job that runs this long hangs, and its worker is wanted for others.
+#: A key frame takes 30 ms. A job that runs this long hangs, and its worker is wanted for others.
 JOB_TIMEOUT_S = 5
 #: RQ keeps a finished or failed job's hash this long, for dashboards; its default for failures is a year.
 JOB_TTL_S = 60
@@ -53,17 +53,17 @@ JOB_TTL_S = 60
 SAMPLES_MAXLEN = 512
 #: Nobody's picture is kept for longer than a day.
 SAMPLES_TTL_S = 24 * 3600
-#: Who agrees shares something within a minute; each key frame that is kept makes the agreement last as long as it.
+#: Somebody who agrees shares a key frame within a minute. Each one that is kept prolongs the agreement for as long.
 CONSENT_TTL_S = 600
 #: Weights are about a megabyte; an edge sends them every few minutes. After an hour the others are far ahead.
 LOCAL_MAXLEN, LOCAL_TTL_S = 32, 3600
-#: The aggregator sends the newest again when it is gone.
+#: The aggregator publishes the newest global again when it is gone.
 GLOBAL_MAXLEN, GLOBAL_TTL_S = 8, 24 * 3600
-#: An aggregator renews its lease with every turn; longer than a round's hold-out clips take.
+#: An aggregator renews its lease with every turn. A turn with a round's hold-out pictures takes less than this.
 AGGREGATOR_LEASE_S = 15
-#: A process tells every second that it lives; one that learns on a busy machine may be late with it.
+#: A process reports every second that it lives. One that learns on a busy machine may be late.
 ROLE_TTL_S = 10
-#: Longer than any role's silence. Who reads the names drops those that are gone.
+#: Longer than any role's silence. Readers of the names drop those that are gone.
 ROLES_TTL_S = 60
 #: The maker of a global.
 CLOUD = "cloud"

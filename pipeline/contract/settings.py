@@ -1,4 +1,4 @@
-"""Settings from MVS_* environment variables: parsed once, at the start of a process; wrong values are named."""
+"""Settings from MVS_* environment variables, parsed once at the start of a process. Errors name the variable."""
 
 import ipaddress
 import json
@@ -16,12 +16,12 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """Of addresses and networks with commas between them; raises ValueError."""
+    """Parse addresses and networks with commas between them. Raises ValueError."""
     return tuple(ipaddress.ip_network(word.strip()) for word in text.split(",") if word.strip())
 
 
 def host_names(text: str) -> tuple[str, ...]:
-    """Of names with commas between them, with *. before those whose subdomains count; raises ValueError."""
+    """Parse names with commas between them; *. before a name stands for its subdomains. Raises ValueError."""
     found = tuple(word.strip().lower() for word in text.split(",") if word.strip())
     for name in found:
         if not all(part and all(c.isalnum() or c in "-_" for c in part) for part in name.removeprefix("*.").split(".")):
@@ -76,7 +76,7 @@ def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
 
 
 def _secret(default: Any, parse: Callable[[str], Any], doc: str, *, find: Callable[[str], list[str]] = whole) -> Any:
-    """A setting whose value is never shown; `find` takes from it what no log may hold."""
+    """A setting whose value is never shown. `find` returns the parts of it that no log may hold."""
     return field(default=default, repr=False, metadata={"parse": parse, "doc": doc, "secrets": find})
 
 
@@ -141,6 +141,6 @@ class Settings:
 
     @classmethod
     def secrets(cls, environ: Mapping[str, str] = os.environ) -> set[str]:
-        """What no log and no message may hold, whether the settings make sense or not."""
+        """Everything that no log and no message may hold, whether the settings make sense or not."""
         kinds = {f"MVS_{f.name.upper()}": f.metadata["secrets"] for f in fields(cls) if "secrets" in f.metadata}
         return in_environment(environ, kinds)

@@ -1,2 +1,2 @@
-"""One gateway: its HTTP application, its sessions, whom it lets in. Imports every other room of the pipeline; only
+"""One gateway: its HTTP application, whom it lets in, and its sessions. Imports every other room of the pipeline; only
 workers import it."""

@@ -1,7 +1,7 @@
-"""Whether one more session may begin: decided from what the gateway does already. No clock and no I/O.
+"""Whether one more session may begin, by what the gateway does already. No clock and no I/O.
 
-Whoever offers and sends no video holds a place only as long as nobody else wants it; and the fewer places are free, the
-fewer one address gets. So neither a flood of offers nor one greedy address takes all places.
+A client that makes an offer but sends no video loses its place as soon as somebody else wants it. The fewer places are
+free, the fewer one address gets. So neither a flood of offers nor one greedy address can take all places.
 """
 
 from collections import Counter, deque
@@ -11,25 +11,25 @@ from dataclasses import dataclass, field
 from pipeline.contract.errors import Busy
 from pipeline.http.client_address import is_local
 
-#: What 640x360 at 30 frames a second takes of a core, with its key frames; taken for granted while nothing is known.
+#: The share of a core that 640x360 at 30 frames a second takes, key frames included. It is assumed until more is known.
 SESSION_CORES = 0.05
-#: A session younger than this is not in the measurement yet.
+#: The measurement does not cover a session yet that is younger than this.
 SETTLING_S = 5.0
 MEASURED_S = 3.0
 
-
-#: Sessions without video yet: of all addresses, and of one. Each holds sockets, and 170 KB.
+#: The most sessions without video, of all addresses and of one. Each holds sockets and 170 KB.
 MAX_PENDING = 64
 MAX_PENDING_EACH = 32
-#: Video comes a second after the answer; until then nobody takes the place away.
+#: Video comes a second after the answer. A session keeps its place for this long in any case.
 PENDING_S = 2.0
-#: An address may have so many places for each that is free: 24 of 32, and of the 8 that are left the next one gets 6.
+#: For each place that stays free an address may have this many: of 32 places the first gets 24, and the next one 6 of
+#: the 8 that are left.
 GREED = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Of a place."""
+    """A session that holds a place."""
 
     client: str
     age_s: float
@@ -42,9 +42,9 @@ class Admission:
     cpu_budget: float  # cores
 
     def admit(self, holders: Sequence[Holder], client: str, cores: float) -> int | None:
-        """Which holder must go, None if nobody, for one more session of `client`; raises Busy where there is no place.
+        """Let one more session of `client` in. Returns the index of the holder that must go for it, or None for nobody.
 
-        `cores` is what all sessions take now.
+        `cores` is what all sessions take now. Raises Busy where there is no place.
         """
         pending = [holder for holder in holders if not holder.is_live]
         same = [holder for holder in pending if holder.client == client]
@@ -59,7 +59,7 @@ class Admission:
         return None
 
     def _place_of(self, holders: Sequence[Holder], pending: Sequence[Holder], why: str) -> int:
-        """The oldest without video, of the address that has most of them."""
+        """The index of the holder that must go: the oldest without video, of the address that has most of them."""
         late = [holder for holder in pending if holder.age_s >= PENDING_S]
         if not late:
             raise Busy(why)
@@ -67,9 +67,9 @@ class Admission:
         return holders.index(max(late, key=lambda holder: (counts[holder.client], holder.age_s)))
 
     def refusal(self, ages_s: Sequence[float], cores: float) -> str | None:
-        """Why there is no place, in one sentence, or None. `ages_s` of all sessions; `cores` that they take now.
+        """Why there is no place, in one sentence, or None. `cores` is what the sessions with these ages take now.
 
-        The first session always gets in: a gateway that is busy with nothing of ours would never open otherwise.
+        The first session always gets in. Otherwise a machine that is busy with other things would never let anybody in.
         """
         if len(ages_s) >= self.max_sessions:
             return f"All {self.max_sessions} places are taken; try again in a moment."
@@ -79,7 +79,7 @@ class Admission:
 
 
 def expected_cores(ages_s: Sequence[float], cores: float) -> float:
-    """What will be taken when the young sessions and one more have settled, each like those that have."""
+    """Cores that will be taken once the young sessions and one more have settled, if each takes what the others do."""
     settled = sum(age_s >= SETTLING_S for age_s in ages_s)
     each = max(SESSION_CORES, cores / settled) if settled else SESSION_CORES
     return cores + (len(ages_s) - settled + 1) * each
@@ -87,7 +87,7 @@ def expected_cores(ages_s: Sequence[float], cores: float) -> float:
 
 @dataclass(slots=True)
 class CpuMeter:
-    """Cores that a process took over the last MEASURED_S, from samples of its processor time."""
+    """Measures how many cores a process took during the last MEASURED_S, from samples of its processor time."""
 
     _samples: deque[tuple[float, float]] = field(default_factory=deque)
 

@@ -35,13 +35,13 @@ from pipeline.styles.store import StyleStore
 
 logger = logging.getLogger(__name__)
 
-#: Pictures, Redis and uploads run here, never on the event loop and never on its default executor, where codecs work.
+#: Pictures, Redis and uploads use these threads, never the event loop or its default executor, where codecs work.
 THREADS = 4
 CPU_SAMPLE_S = 1.0
 
 
 class Gateway:
-    """`web_root` is the folder of the page: every file in it is served under its path there."""
+    """`web_root` is the page's folder; each file in it is served under its path in the folder."""
 
     def __init__(self, settings: Settings, web_root: Path) -> None:
         self._settings = settings
@@ -65,10 +65,11 @@ class Gateway:
         )
 
     def server(self) -> HttpServer:
-        """The one that this gateway's application is meant for."""
+        """The server that this gateway's application is meant for."""
         settings, addresses = self._settings, ClientAddresses(self._settings.trusted_proxies)
         hosts = Hosts(own_names(settings.host), settings.allowed_hosts)
-        bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES}  # a photo gets a sentence of its own
+        # A photo that is too large gets a sentence of its own, so it must pass here.
+        bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES}
         check = RequestCheck(hosts, addresses, bodies, offers_per_s=settings.offers_per_s)
         self._server = HttpServer(self.application(), check, addresses, self.metrics)
         return self._server
@@ -98,7 +99,7 @@ class Gateway:
         self._redis.close()
 
     async def _hand_out_answers(self) -> None:
-        """For as long as the gateway lives: an answer that surprises a session costs that answer and nothing else."""
+        """Runs for as long as the gateway. If an answer surprises its session, only that answer is lost."""
         dropped, troubles = self.metrics.answers_dropped, self.metrics.redis_errors
         answers = self._broker.answers(dropped.labels("unreadable").inc, lambda kind: troubles.labels(kind).inc())
         async with contextlib.aclosing(answers):
@@ -115,7 +116,7 @@ class Gateway:
 
     async def _measure_cpu(self) -> None:
         while True:
-            # Sessions' cost only: a flood of requests is no reason to take fewer of them.
+            # HTTP's share is left out: a flood of requests is no reason to take fewer sessions.
             http_s = self._server.cpu_s if self._server else 0.0
             self._sessions.cpu.record(time.monotonic(), time.process_time() - http_s)
             await asyncio.sleep(CPU_SAMPLE_S)
@@ -147,7 +148,7 @@ class Gateway:
 
 
 def own_names(host: str) -> frozenset[str]:
-    """What a gateway that listens on `host` is called without anybody's doing: to others by the machine's name, too."""
+    """The names of a gateway that listens on `host`, without any setting. Beyond loopback the machine's name is one."""
     names = {"localhost", host.lower()}
     if not is_loopback(host):
         machine = socket.gethostname().lower()

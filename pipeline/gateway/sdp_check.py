@@ -1,15 +1,16 @@
-"""Whether an offer's SDP may go to aiortc's parser, which is quadratic in codecs and blocks the event loop."""
+"""Whether aiortc may parse an offer's SDP. Its parser takes time quadratic in the codecs and blocks the event loop."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.contract.errors import BadOffer
 
-#: A browser's offer of one video and one data section has at most 200 lines of 300 characters, and is ASCII.
+#: A browser's offer with one video and one data section has at most 200 lines of 300 characters, and is ASCII.
 MAX_LINES = 400
 MAX_LINE_LENGTH = 512
 MAX_SESSION_LINES = 24
-#: Lines of one section, by attribute. Chromium has 23 rtpmap and 50 rtcp-fb, simulcast 24 ssrc; all with some to spare.
+#: The most lines of a section, by attribute. Chromium has 23 rtpmap and 50 rtcp-fb, and 24 ssrc with simulcast; each
+#: limit leaves some to spare.
 MAX_ATTRIBUTES = {
     "rtpmap": 48,
     "fmtp": 48,
@@ -27,16 +28,16 @@ MAX_ATTRIBUTES = {
     "sctpmap": 4,
 }
 MAX_OTHERS = 8
-#: What aiortc copies codec by codec. Browsers give 5 kinds of feedback, and at most 6 parameters.
+#: aiortc copies these for each codec. Browsers name 5 kinds of feedback and at most 6 parameters.
 MAX_FEEDBACK = 8
 MAX_PARAMETERS = 16
 MAX_CANDIDATES = 64
-#: Each UDP port of a host is checked from each of our addresses; Firefox names 2 components with UDP and TCP each.
+#: ICE checks each UDP port of a host from each of our addresses. Firefox names 2 components, each with UDP and TCP.
 MAX_CANDIDATES_OF_HOST = 8
 
 
 def check(sdp: str) -> None:
-    """Raises BadOffer with one sentence. Takes time linear in the text."""
+    """Raise BadOffer for an SDP that must not be parsed. Takes time linear in the text."""
     sections = sections_of(sdp)
     session, media = sections[0], sections[1:]
     if sorted(section[0].split(" ")[0] for section in media) != ["m=application", "m=video"]:
@@ -51,7 +52,7 @@ def check(sdp: str) -> None:
 
 
 def sections_of(sdp: str) -> list[list[str]]:
-    """The lines as aiortc's parser splits them: those of the session, then those of each m= section."""
+    """The lines as aiortc's parser splits them: first those of the session, then those of each m= section."""
     if not sdp.isascii() or any(ord(c) < 32 and c not in "\r\n" or ord(c) == 127 for c in set(sdp)):
         raise BadOffer("An offer's SDP is ASCII text without control characters.")
     lines = sdp.splitlines()
@@ -73,7 +74,7 @@ def check_counts(section: Sequence[str]) -> None:
 
 
 def check_codecs(section: Sequence[str]) -> None:
-    """Payload types are described once each, and none has more feedback or parameters than any codec."""
+    """Each payload type is described once, and has no more feedback and parameters than any codec."""
     described = [value.split(" ")[0] for value in values(section, "rtpmap")]
     formats = values(section, "fmtp")
     feedback = Counter(value.split(" ")[0] for value in values(section, "rtcp-fb"))
@@ -93,7 +94,7 @@ def check_candidates(candidates: Sequence[str]) -> None:
 
 
 def check_bundle(session: Sequence[str], media: Sequence[Sequence[str]]) -> None:
-    """aiortc cannot close what is not bundled."""
+    """All sections are in one BUNDLE group: aiortc cannot close a section that is outside."""
     mids = [values(section, "mid") for section in media]
     groups = [value.split() for value in values(session, "group")]
     bundled = [group[1:] for group in groups if group[:1] == ["BUNDLE"]]
@@ -104,11 +105,11 @@ def check_bundle(session: Sequence[str], media: Sequence[Sequence[str]]) -> None
 
 
 def name_of(line: str) -> str:
-    """Of an a= line its attribute, of another its type."""
+    """The attribute of an a= line, or the type of another line."""
     return line[2:].split(":", 1)[0] if line.startswith("a=") else line[:2]
 
 
 def values(section: Sequence[str], name: str) -> list[str]:
-    """Of each a=name: line."""
+    """The values of all a=name: lines."""
     begin = f"a={name}:"
     return [line.removeprefix(begin) for line in section if line.startswith(begin)]

@@ -1,1 +1,1 @@
-"""Which frame becomes a key frame. Imports the contract; the gateway and the workers' file commands import it."""
+"""Which frames become key frames. Imports the contract; the gateway, monitoring and file commands import it."""

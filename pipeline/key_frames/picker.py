@@ -13,22 +13,22 @@ from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reaso
 
 #: The network sees 256 px; twice that leaves training a choice of crops, at 40 KB.
 KEY_FRAME_SIDE_PX = 512
-#: Of luma beside the strip: one of colour.
+#: A frame has at least this many rows of luma beside its strip, which is one row of colour.
 LEAST_ROWS = 2
 #: Frames that one client may have asked for before they came; the latest count.
 ASKED_AHEAD = 8
 
-#: How much later than those before it a frame comes that waited for a lost packet, in seconds: more than the time of
-#: two frames at 30 a second, and than what Wi-Fi delays some.
+#: A frame that comes this much later than the ones before it, in seconds, has waited for a lost packet. It is more than
+#: the time of two frames at 30 a second, and more than the delays of Wi-Fi.
 LATE_S = 0.08
 
 
-#: Late frames at the camera's pace after which they are on time: the path became longer.
+#: After this many late frames at the camera's pace, late is the new normal: the path has become longer.
 PACED_FRAMES = 4
 
 
 class Punctuality:
-    """Whether newer frames come right behind one: those that waited for a lost packet come at once, oldest first."""
+    """Tells frames that waited for a lost packet: they come all at once, oldest first, so newer ones follow at once."""
 
     def __init__(self) -> None:
         self._came_s = self._captured_s = 0.0  # the last one
@@ -36,7 +36,10 @@ class Punctuality:
         self._paced = 0
 
     def is_late(self, frame: av.VideoFrame, now_s: float) -> bool:
-        """To be asked once a frame. The two clocks need not begin together, nor be as fast."""
+        """Whether newer frames follow this one at once. To be called once for each frame.
+
+        The sender's clock and ours may differ in their beginning and in their speed.
+        """
         if frame.time is None:
             return False
         is_paced = now_s - self._came_s > 0.75 * (frame.time - self._captured_s)
@@ -59,7 +62,7 @@ class Picked:
     picked_s: float
 
     def jpeg(self) -> bytes:
-        """The picture without its strip. Takes milliseconds: call it in a thread."""
+        """The picture without its strip, as JPEG. It takes milliseconds, so it belongs in a thread."""
         rgb = self.frame.to_ndarray(format="rgb24")[: self.frame.height - self.strip_rows]
         return encode_jpeg(shrunk(rgb, KEY_FRAME_SIDE_PX))
 
@@ -80,7 +83,7 @@ class KeyFramePicker:
     _punctuality: Punctuality = field(default_factory=Punctuality)
 
     def ask(self, frame_id: int | None = None) -> None:
-        """This frame, or the first after it that may be one, shall be a key frame; by default the next that comes."""
+        """Ask for a key frame: this frame or the first possible one after it, or by default the next one that comes."""
         if frame_id is None:
             self.selector.ask("asked")
             self._asked_ids.clear()
@@ -88,10 +91,10 @@ class KeyFramePicker:
             self._asked_ids.append(frame_id)
 
     def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
-        """The key frame that `frame` is, if it is one. A frame whose strip cannot be read never is.
+        """The key frame that `frame` is, or None if it is none.
 
-        Nor is one for whose answer the way to the client is not free (`can_send`), nor one that newer ones follow at
-        once: its answer would be as late.
+        A frame whose strip cannot be read is never a key frame. Neither is any frame while the way to the client is not
+        free (`can_send`), nor a late frame that newer ones follow at once.
         """
         can_send &= not self._punctuality.is_late(frame, now_s)
         luma, u, v = planes(frame)
@@ -121,9 +124,9 @@ class KeyFramePicker:
         return len(self._picked_at_s)
 
     def answered(self, frame_id: int, now_s: float) -> float | None:
-        """Seconds since this frame was picked, or None when nobody waits for it any more.
+        """Seconds since this frame was picked, or None if nobody waits for its answer any more.
 
-        Newest wins: key frames picked before it are no longer waited for.
+        From now on nobody waits for key frames that were picked before it: the newest wins.
         """
         picked_s = self._picked_at_s.get(frame_id)
         if picked_s is None:
@@ -132,7 +135,7 @@ class KeyFramePicker:
         return now_s - picked_s
 
     def expired(self, now_s: float) -> list[int]:
-        """Key frames past their deadline; they no longer count as in flight."""
+        """Key frames whose deadline has passed since the last call. They no longer count as in flight."""
         limit_s = now_s - redis_keys.KEY_FRAME_DEADLINE_MS / 1000
         late = [i for i, picked_s in self._picked_at_s.items() if picked_s < limit_s]
         for frame_id in late:
@@ -145,7 +148,10 @@ class KeyFramePicker:
 
 
 def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
-    """A picture [H, W, 3] no longer than `side`: halved, then interpolated, at a fifth of what INTER_AREA takes."""
+    """A picture [H, W, 3] whose longer side is at most `side`.
+
+    It is halved and then interpolated, which takes a fifth of the time of INTER_AREA.
+    """
     while max(rgb.shape[:2]) >= 2 * side:
         rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     scale = side / max(rgb.shape[:2])
@@ -153,7 +159,7 @@ def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
 
 
 def thumbnail_of(frame: av.VideoFrame) -> FrameThumbnail:
-    """Of a whole frame in any pixel format."""
+    """The thumbnail of a whole frame in any pixel format."""
     planar = frame.format.name in ("yuv420p", "yuvj420p")
     return FrameThumbnail.at(*planes(frame if planar else frame.reformat(format="yuv420p")))
 

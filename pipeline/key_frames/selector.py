@@ -9,17 +9,18 @@ import numpy as np
 
 Reason = Literal["first", "cut", "style", "asked", "interval", "uncovered"]
 
-#: Long side of the picture that is looked at: 4x4 pixels for each of the grid's cells.
-LOOK_SIDE_PX = 64
+#: Long side of the thumbnail: 4x4 pixels for each of the grid's cells.
+THUMBNAIL_SIDE_PX = 64
 CELL_PX = 4
 LUMA_LAYERS = 8
 HISTOGRAM_BINS = 32
-#: A cut moves this share of pixels to other bins. Nine real clips stay below 0.2, or 0.26 with every other frame lost.
+#: A cut moves this share of pixels to other bins of the histogram. Without cuts, nine real clips stay below 0.2, or
+#: below 0.26 when every other frame is lost.
 CUT_SHARE = 0.3
-#: And pixels by so many of 256 levels on average, which a coder's noise never does, not even in a flat picture. Cuts
-#: between two of these clips do both, all but 2 of 1000.
+#: A cut also moves pixels by this many of 256 levels on average. The noise of a video coder never does, not even in a
+#: flat picture. Of 1000 cuts between two of these clips, all but 2 pass both limits.
 CUT_LEVELS = 8
-#: So many levels of a coder's noise move no pixel into an uncovered cell.
+#: A pixel that differs by up to this many levels, as a video coder's noise makes it, still counts as covered.
 NOISE_LEVELS = 4
 #: Share of pixels, 0..1, whose cell of the grid was empty in the key frame.
 UNCOVERED_FRACTION = 0.08
@@ -29,18 +30,18 @@ UNCOVERED_FRACTION = 0.08
 class FrameThumbnail:
     """As much of a frame as the decision needs."""
 
-    luma: np.ndarray  # uint8 [H, W], long side LOOK_SIDE_PX
+    luma: np.ndarray  # uint8 [H, W], long side THUMBNAIL_SIDE_PX
     u: np.ndarray  # uint8, about half as large
     v: np.ndarray
 
     @classmethod
     def at(cls, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Self:
         """From uint8 planes [H, W] of any size; u and v are equally large."""
-        scale = LOOK_SIDE_PX / max(y.shape)
+        scale = THUMBNAIL_SIDE_PX / max(y.shape)
         size = max(1, round(y.shape[1] * scale)), max(1, round(y.shape[0] * scale))
-        rows = y[:: max(1, y.shape[0] // (2 * size[1]))]  # two rows a pixel do, at a quarter of the cost
+        rows = y[:: max(1, y.shape[0] // (2 * size[1]))]  # two rows for each pixel are enough, at a quarter of the cost
         luma = cv2.resize(rows, size, interpolation=cv2.INTER_AREA)
-        step = max(1, 2 * max(u.shape) // LOOK_SIDE_PX)
+        step = max(1, 2 * max(u.shape) // THUMBNAIL_SIDE_PX)
         return cls(luma, u[::step, ::step].copy(), v[::step, ::step].copy())
 
     @cached_property
@@ -55,7 +56,7 @@ class FrameThumbnail:
 
     @cached_property
     def seen(self) -> np.ndarray:
-        """Of each cell, whether any pixel falls into it or nearly so; bool [cells]."""
+        """Whether any pixel falls into a cell, or nearly does; bool [cells]."""
         seen = np.zeros(_first_layers(*self.luma.shape)[-1, -1] + LUMA_LAYERS, bool)
         brighter = cv2.add(self.luma, NOISE_LEVELS)  # type: ignore[call-overload]  # OpenCV's stubs know no scalars
         darker = cv2.subtract(self.luma, NOISE_LEVELS)  # type: ignore[call-overload]
@@ -70,7 +71,10 @@ def _levels(plane: np.ndarray) -> np.ndarray:
 
 @cache
 def _bins() -> np.ndarray:
-    """Share, [256, HISTOGRAM_BINS], of each level in the two bins next to it: a level more moves little."""
+    """How each level is shared between the two bins next to it, so that small changes of level move little.
+
+    The result is [256, HISTOGRAM_BINS]; each row sums to 1.
+    """
     centres = (np.arange(HISTOGRAM_BINS) + 0.5) * 256 / HISTOGRAM_BINS - 0.5
     at = np.clip(np.arange(256), centres[0], centres[-1])
     return np.maximum(0, 1 - np.abs(at[:, None] - centres) * HISTOGRAM_BINS / 256)
@@ -98,7 +102,7 @@ def is_cut(before: FrameThumbnail, after: FrameThumbnail) -> bool:
 
 
 def _changed(before: FrameThumbnail, after: FrameThumbnail) -> bool:
-    """Whether the pixels of any plane moved by CUT_LEVELS on average: no histogram moves further than its pixels."""
+    """Whether the pixels of any plane changed by CUT_LEVELS on average. If not, neither did the histogram."""
     planes = (before.luma, after.luma), (before.u, after.u), (before.v, after.v)
     return any(a.shape != b.shape or cv2.norm(a, b, cv2.NORM_L1) > CUT_LEVELS * a.size for a, b in planes)
 
@@ -112,26 +116,26 @@ def uncovered_fraction(key: FrameThumbnail, now: FrameThumbnail) -> float:
 
 @dataclass(slots=True)
 class KeyFrameSelector:
-    """Decides frame by frame for one stream. Backlog stretches the interval: that is the whole back-pressure.
+    """Decides frame by frame for one stream. All the back-pressure there is: a backlog makes intervals longer.
 
-    Intervals have the unit of `now`: seconds of a live stream, frames of a file.
+    Intervals have the unit of `now`, which is seconds for a live stream and frames for a file.
     """
 
     max_interval: float = 0.5
-    #: Requests and uncovered cells come sooner than the interval, but never faster than this.
+    #: The shortest time between key frames that are requested, or that cover new cells.
     min_interval: float = 0.125
-    #: Cuts come sooner still: within two frames, even of 60 a second.
+    #: The shortest time before a cut's key frame: within two frames, even at 60 frames a second.
     cut_interval: float = 0.05
     max_in_flight: int = 2
     _last_key: float | None = None
     _key: FrameThumbnail | None = None
     _previous: FrameThumbnail | None = None
-    #: What waits for the rate cap or a free slot; the newest frame then gets it.
+    #: Why the next frame will be a key frame, once the rate limit and a free slot allow it.
     _pending: Reason | None = None
 
     @classmethod
     def for_file(cls, max_interval: int) -> Self:
-        """`content` key frames: `now` counts frames, all of them are there, and nothing is ever in flight."""
+        """For `content` key frames of a file: `now` counts frames, no frame is lost and none is ever in flight."""
         return cls(max_interval=max_interval, min_interval=min(3, max_interval), cut_interval=1)
 
     def ask(self, reason: Literal["style", "asked"]) -> None:
@@ -166,5 +170,5 @@ class KeyFrameSelector:
         return self._pending or "interval"
 
     def _uncovered(self, key: FrameThumbnail, thumbnail: FrameThumbnail, in_flight: int) -> Reason | None:
-        """An answer under way may already cover what the last one did not."""
+        """Ask for cells that are not covered yet, unless an answer under way may cover them."""
         return "uncovered" if not in_flight and uncovered_fraction(key, thumbnail) > UNCOVERED_FRACTION else None

@@ -8,7 +8,7 @@ from pipeline.key_frames.selector import (
     CELL_PX,
     CUT_LEVELS,
     CUT_SHARE,
-    LOOK_SIDE_PX,
+    THUMBNAIL_SIDE_PX,
     FrameThumbnail,
     KeyFrameSelector,
     is_cut,
@@ -92,13 +92,13 @@ def test_any_size_becomes_a_small_picture_whose_shares_sum_to_one(shape):
 
     seen = FrameThumbnail.at(y, u, u)
 
-    assert max(seen.luma.shape) == LOOK_SIDE_PX
+    assert max(seen.luma.shape) == THUMBNAIL_SIDE_PX
     assert seen.histograms.sum(1) == pytest.approx([1, 1, 1])
     assert uncovered_fraction(seen, seen) == 0
 
 
 def test_a_cell_is_one_of_the_grid_that_the_network_makes():
-    assert thumbnail(np.zeros((360, 640), np.uint8)).seen.size == (LOOK_SIDE_PX // CELL_PX) * 9 * 8
+    assert thumbnail(np.zeros((360, 640), np.uint8)).seen.size == (THUMBNAIL_SIDE_PX // CELL_PX) * 9 * 8
 
 
 # one key frame after the other
