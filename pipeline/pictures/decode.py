@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 
-from PIL import AvifImagePlugin, Image, ImageOps, PngImagePlugin
+from PIL import AvifImagePlugin, Image, PngImagePlugin
 
 from pipeline.contract.errors import BadImage, PictureTooHard
 from pipeline.pictures import header_limits
 from pipeline.pictures.declared_colours import in_srgb
+from pipeline.pictures.exif import ORIENTATION
 from pipeline.pictures.header_limits import UPLOAD, Limits
 
 STYLE_SIDE_PX = 1024  # statistics of a style hardly change above it
@@ -24,6 +25,15 @@ STYLE_BYTES = 300_000
 THUMBNAIL_QUALITY = 82
 #: Recognised by magic bytes; no other decoder ever sees the data.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 #: A PNG with a longer profile would count as damaged; those of screens have up to 3 MB.
 PngImagePlugin.MAX_TEXT_CHUNK = 4 << 20
 #: A process that may start no other may start no thread either.
@@ -62,7 +72,7 @@ def read(data: bytes, limits: Limits, max_side: int | None = None) -> Image.Imag
     Raises BadImage with one sentence for whom the file is from; PictureTooHard where a limit stopped it.
     """
     with opened(data, limits) as image:
-        return _over_white(upright(image, data, max_side))
+        return over_white(upright(image, data, max_side))
 
 
 @contextmanager
@@ -101,7 +111,19 @@ def upright(image: Image.Image, data: bytes, max_side: int | None = None) -> Ima
     if alpha:
         colours.putalpha(alpha)
     colours.info = image.info
-    return ImageOps.exif_transpose(colours)
+    return _turned(colours)
+
+
+def _turned(picture: Image.Image) -> Image.Image:
+    """As EXIF says, or XMP; if they are damaged, the picture is as it is."""
+    try:
+        orientation = picture.getexif().get(ORIENTATION)
+    except MemoryError:
+        raise
+    except Exception:  # Pillow's parser raises almost anything on odd bytes
+        return picture
+    turn = TURNS.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
@@ -123,7 +145,8 @@ def _high_bytes(colour: int | tuple[int, ...]) -> int | tuple[int, ...]:
     return colour >> 8 if isinstance(colour, int) else tuple(value >> 8 for value in colour)
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def over_white(image: Image.Image) -> Image.Image:
+    """RGB of RGB or RGBA."""
     if image.mode == "RGB":
         return image
     white = Image.new("RGBA", image.size, "white")

@@ -22,6 +22,7 @@ from PIL import Image
 from pipeline.contract.errors import BadImage, PictureTooHard
 from pipeline.pictures import decode
 from pipeline.pictures.colour.icc_profile import SRGB, matrix_profile, power
+from pipeline.pictures.exif import ORIENTATION
 from pipeline.pictures.header_limits import MAX_STYLE_BYTES
 
 STARTED = b"+"
@@ -37,7 +38,6 @@ NICENESS = 5
 ADDRESS_SPACE_BYTES = 400 * 1024 * 1024
 NOBODY = 65534
 PROFILE = matrix_profile(SRGB, power(1.8), "sample")
-ORIENTATION = 0x0112  # in EXIF
 PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
 
 

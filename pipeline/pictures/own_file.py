@@ -1,10 +1,55 @@
-"""A user's own picture file as an array, in the user's own process."""
+"""A user's own picture files, read and written in the user's own process."""
+
+from dataclasses import dataclass, field
+from io import BytesIO
 
 import numpy as np
+from PIL import Image
 
-from pipeline.pictures import decode, header_limits
+from pipeline.pictures import decode, metadata
+from pipeline.pictures.header_limits import OWN_FILE
+from pipeline.pictures.metadata import Metadata
+
+#: A lossy WebP halves the resolution of colours; sharp YUV keeps their edges.
+ENCODINGS = {
+    "JPEG": {"quality": 95, "subsampling": "4:4:4"},
+    "PNG": {"compress_level": 4},
+    "WEBP": {"quality": 95, "use_sharp_yuv": True, "exact": True},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """Upright, in sRGB, with eight bits a channel."""
+
+    rgb: np.ndarray  # uint8 H W 3, not multiplied by alpha
+    alpha: np.ndarray | None = None  # uint8 H W
+    metadata: Metadata = field(default_factory=Metadata)
+
+
+def read_photo(data: bytes) -> Photo:
+    """A JPEG, PNG, WebP or AVIF file at its full size; raises BadImage."""
+    with decode.opened(data, OWN_FILE) as image:
+        picture = decode.upright(image, data)
+        alpha = np.array(picture.getchannel("A")) if picture.mode == "RGBA" else None
+        return Photo(np.array(picture.convert("RGB")), alpha, metadata.carried(image))
 
 
 def read_picture(data: bytes) -> np.ndarray:
-    """RGB uint8 H W 3 of a user's own JPEG, PNG or WebP file, upright and at its full size; raises BadImage."""
-    return np.array(decode.read(data, header_limits.OWN_FILE))
+    """RGB uint8 H W 3 in sRGB of a JPEG, PNG, WebP or AVIF file, upright and over white; raises BadImage."""
+    return np.array(decode.read(data, OWN_FILE))
+
+
+def encoded(photo: Photo, kind: str) -> bytes:
+    """The file, JPEG, PNG or WEBP: it says that it is in sRGB, and carries what the photo does.
+
+    A JPEG has no alpha: transparency lies over white.
+    """
+    picture = Image.fromarray(photo.rgb)
+    if photo.alpha is not None:
+        picture.putalpha(Image.fromarray(photo.alpha))
+        if kind == "JPEG":
+            picture = decode.over_white(picture)
+    buffer = BytesIO()
+    picture.save(buffer, kind, **ENCODINGS[kind], **metadata.options(photo.metadata, kind, picture.size))
+    return buffer.getvalue()

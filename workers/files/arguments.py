@@ -1,17 +1,23 @@
 """What `mvstylizer image` and `video` are told, checked before anything is loaded: BadSetting, one sentence each."""
 
 import argparse
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from pipeline.contract.errors import BadSetting, MVStylizerError
+from pipeline.contract.errors import BadImage, BadSetting
 from pipeline.contract.image_codec import decode_image
-from pipeline.pictures.own_file import read_picture
+from pipeline.pictures.own_file import Photo, read_photo, read_picture
 from pipeline.styles.catalog import find_shipped, shipped
 
 MAX_SIDE_PX = 16_000  # of an output; JPEG and WebP end near it
+MAX_PICTURE_BYTES = 512 << 20
+STANDARD_INPUT = Path("-")
+Picture = TypeVar("Picture")
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +30,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def style_picture(path_or_name: str) -> np.ndarray:
     """RGB uint8 of a photo on disk, else of the shipped style with that name."""
-    if Path(path_or_name).is_file():
-        return photo(Path(path_or_name))
+    if os.path.isfile(path_or_name):
+        return _read(Path(path_or_name), read_picture)
     style = find_shipped(path_or_name)
     if style is None:
         names = ", ".join(style.name for style in shipped())
-        raise BadSetting(f"{path_or_name} is neither a file nor a shipped style; these are: {names}.")
+        raise BadSetting(f"{shown(path_or_name)} is neither a file nor a shipped style; these are: {names}.")
     return decode_image(style.jpeg)
 
 
@@ -64,23 +70,62 @@ def check_strength(strength: float) -> None:
 
 
 def check_output(out: Path, *, folder: bool, force: bool) -> None:
-    if not out.absolute().parent.is_dir():
-        raise BadSetting(f"The folder {out.parent} does not exist.")
-    if out.exists() and out.is_dir() != folder:
-        raise BadSetting(f"{out} is a {'file' if folder else 'folder'}, not a {'folder' if folder else 'file'}.")
-    if folder and out.exists() and any(out.iterdir()) and not force:
-        raise BadSetting(f"The folder {out} is not empty; --force replaces the frames in it.")
-    if not folder and out.exists() and not force:
-        raise BadSetting(f"{out} exists; --force replaces it.")
-
-
-def photo(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise BadSetting(f"{path} is not a file.")
     try:
-        return read_picture(path.read_bytes())
-    except MVStylizerError as error:
-        raise BadSetting(f"{path}: {error}") from error
+        _check_output(out, folder=folder, force=force)
+    except OSError as error:  # a name that is too long, or leads in a circle
+        raise BadSetting(f"{shown(out)} cannot be written: {error.strerror}.") from error
+
+
+def _check_output(out: Path, *, folder: bool, force: bool) -> None:
+    parent = out.absolute().parent
+    if not parent.exists():
+        raise BadSetting(f"The folder {shown(out.parent)} does not exist.")
+    if not parent.is_dir():
+        raise BadSetting(f"{shown(out.parent)} is a file, not a folder.")
+    if out.exists() and out.is_dir() != folder:
+        raise BadSetting(f"{shown(out)} is a {'file' if folder else 'folder'}, not a {'folder' if folder else 'file'}.")
+    if folder and out.exists() and any(out.iterdir()) and not force:
+        raise BadSetting(f"The folder {shown(out)} is not empty; --force replaces the frames in it.")
+    if not folder and out.exists() and not force:
+        raise BadSetting(f"{shown(out)} exists; --force replaces it.")
+    if not os.access(parent, os.W_OK):
+        raise BadSetting(f"The folder {shown(out.parent)} may not be written to.")
+
+
+def photo(path: Path) -> Photo:
+    """Of a file, a pipe, or `-`, which is standard input."""
+    return _read(path, read_photo)
+
+
+def _read(path: Path, reader: Callable[[bytes], Picture]) -> Picture:
+    try:
+        data = _contents(path)
+    except OSError as error:
+        raise BadSetting(f"{shown(path)} cannot be read: {error.strerror}.") from error
+    if len(data) > MAX_PICTURE_BYTES:
+        raise BadSetting(f"{shown(path)} has more than {MAX_PICTURE_BYTES >> 20} MB, which is no picture.")
+    try:
+        return reader(data)
+    except BadImage as error:
+        raise BadSetting(f"{shown(path)}: {error}") from error
+
+
+def _contents(path: Path) -> bytes:
+    """One byte more than a picture has, at most."""
+    if path == STANDARD_INPUT:
+        return sys.stdin.buffer.read(MAX_PICTURE_BYTES + 1)
+    if not path.exists():
+        raise BadSetting(f"{shown(path)} is not a file.")
+    if path.is_dir():
+        raise BadSetting(f"{shown(path)} is a folder, not a picture.")
+    with path.open("rb") as file:
+        return file.read(MAX_PICTURE_BYTES + 1)
+
+
+def shown(name: Path | str) -> str:
+    """A name as it can be printed: one in an unknown encoding, or with a line's end in it, with escapes."""
+    text = str(name)
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def choices(suffixes: Iterable[str]) -> str:

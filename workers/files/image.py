@@ -1,6 +1,7 @@
 """Stylize a photo: `mvstylizer image`."""
 
 import argparse
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import numpy as np
 
 from clients.reassembly.grid import apply_grid
 from pipeline.contract.errors import BadSetting
+from pipeline.pictures.own_file import Photo, encoded
 from workers.files.arguments import (
     add_common_arguments,
     check_output,
@@ -17,6 +19,7 @@ from workers.files.arguments import (
     choices,
     image_size,
     photo,
+    shown,
     style_picture,
 )
 from workers.files.media import renamed_at_the_end, resized
@@ -26,17 +29,14 @@ if TYPE_CHECKING:
     from edge.grid_model.stylizer import Stylizer
     from edge.paper_model.stylizer import PaperStylizer
 
-#: Suffix of a picture -> encoder options. PNG is lossless.
-PICTURES = {
-    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 95],
-    ".png": [],
-    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 95],
-}
+#: Suffix of a picture -> its format. PNG is lossless.
+FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
+#: On a side, by the format.
+MOST_PX = {"JPEG": 65_500, "WEBP": 16_383}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("content", type=Path, metavar="CONTENT", help="photo to stylize: JPEG, PNG or WebP")
+    parser.add_argument("content", type=Path, metavar="CONTENT", help="photo to stylize: JPEG, PNG, WebP or AVIF")
     parser.add_argument("style", metavar="STYLE", help="a photo, or the name of a shipped style")
     parser.add_argument("out", type=Path, metavar="OUT", help="picture to write: .jpg, .png or .webp")
     size = parser.add_mutually_exclusive_group()
@@ -47,46 +47,75 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    started_s = time.monotonic()
     check_strength(args.strength)
-    if args.out.suffix.lower() not in PICTURES:
-        raise BadSetting(f"{args.out} must end in {choices(PICTURES)}.")
+    if args.out.suffix.lower() not in FORMATS:
+        raise BadSetting(f"{shown(args.out)} must end in {choices(FORMATS)}.")
     check_output(args.out, folder=False, force=args.force)
     content = photo(args.content)
-    size = image_size(args.size, args.scale, content)
+    size = image_size(args.size, args.scale, content.rgb)
+    check_side(size, FORMATS[args.out.suffix.lower()])
     style = style_picture(args.style)
     paint = paint_pixels if args.model == "paper" else paint_grid
     stylizer = load_paper(args.weights, args.vgg) if args.model == "paper" else load_stylizer(args.weights)
     stylize_image(content, args.out, stylizer, style, size=size, strength=args.strength, paint=paint)
+    print(f"{shown(args.out)}: {size[0]}x{size[1]}, {time.monotonic() - started_s:.1f} s.")
 
 
-def paint_grid(
-    content: np.ndarray, stylizer: "Stylizer", style: np.ndarray, size: tuple[int, int], strength: float
-) -> np.ndarray:
-    """Content (RGB uint8 H W 3) in the style of the picture style, at size (width, height)."""
-    return apply_grid(resized(content, size), stylizer.stylize(content, stylizer.style(style)), strength=strength)
-
-
-def paint_pixels(
-    content: np.ndarray, stylizer: "PaperStylizer", style: np.ndarray, size: tuple[int, int], strength: float
-) -> np.ndarray:
-    """The same with a model that draws the picture itself."""
-    painted = stylizer.stylize(content, stylizer.style(style), size=size)
-    return cv2.addWeighted(painted, strength, resized(content, size), 1 - strength, 0)
+def check_side(size: tuple[int, int], kind: str) -> None:
+    most = MOST_PX.get(kind, max(size))
+    if max(size) > most:
+        raise BadSetting(f"The sides of a {kind} picture have at most {most} px, not {max(size)}; write a .png.")
 
 
 def stylize_image(
-    content: np.ndarray,
+    content: Photo,
     out: Path,
     stylizer: "Stylizer | PaperStylizer",
     style: np.ndarray,
     *,
     size: tuple[int, int],
     strength: float,
-    paint: Callable[..., np.ndarray] = paint_grid,
+    paint: Callable[..., np.ndarray] | None = None,
 ) -> None:
-    """Write content (RGB uint8 H W 3) in the style of the picture style, at size (width, height)."""
-    painted = paint(content, stylizer, style, size, strength)
-    suffix = out.suffix.lower()
-    _, data = cv2.imencode(suffix, cv2.cvtColor(painted, cv2.COLOR_RGB2BGR), PICTURES[suffix])
+    """Write content in the style of the picture style (RGB uint8 H W 3), at size (width, height)."""
+    target, alpha = at_size(content, size)
+    painted = (paint or paint_grid)(without_hidden(content), target, stylizer, style, strength)
+    data = encoded(Photo(painted, alpha, content.metadata), FORMATS[out.suffix.lower()])
     with renamed_at_the_end(out) as unfinished:
         unfinished.write_bytes(data)
+
+
+def paint_grid(
+    content: np.ndarray, target: np.ndarray, stylizer: "Stylizer", style: np.ndarray, strength: float
+) -> np.ndarray:
+    """Target, which is content (RGB uint8 H W 3) at the wanted size, in the style of the picture style."""
+    return apply_grid(target, stylizer.stylize(content, stylizer.style(style)), strength=strength)
+
+
+def paint_pixels(
+    content: np.ndarray, target: np.ndarray, stylizer: "PaperStylizer", style: np.ndarray, strength: float
+) -> np.ndarray:
+    """The same with a model that draws the picture itself."""
+    painted = stylizer.stylize(content, stylizer.style(style), size=target.shape[1::-1])
+    return cv2.addWeighted(painted, strength, target, 1 - strength, 0)
+
+
+def at_size(content: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
+    """RGB uint8 H W 3 and alpha uint8 H W. Colours are averaged by how much of them is seen."""
+    if content.alpha is None or content.rgb.shape[1::-1] == size:
+        return resized(content.rgb, size), content.alpha
+    seen = content.alpha[..., None].astype(np.float32)
+    colours, weights = resized(content.rgb * seen, size), resized(seen, size)[..., None]
+    straight = colours / np.maximum(weights, 1)
+    return straight.clip(0, 255).round().astype(np.uint8), resized(content.alpha, size)
+
+
+def without_hidden(content: Photo) -> np.ndarray:
+    """RGB uint8 H W 3 for the model: what nobody sees has the mean colour, and no say."""
+    hidden = None if content.alpha is None else content.alpha == 0
+    if hidden is None or hidden.all() or not hidden.any():
+        return content.rgb
+    rgb = content.rgb.copy()
+    rgb[hidden] = content.rgb[~hidden].mean(0)
+    return rgb
