@@ -33,6 +33,8 @@ def style_picture(path_or_name: str) -> np.ndarray:
     if os.path.isfile(path_or_name):
         return _read(Path(path_or_name), read_picture)
     style = find_shipped(path_or_name)
+    if style is None and os.path.isdir(path_or_name):
+        raise BadSetting(f"{shown(path_or_name)} is a folder, not a picture.")
     if style is None:
         names = ", ".join(style.name for style in shipped())
         raise BadSetting(f"{shown(path_or_name)} is neither a file nor a shipped style; these are: {names}.")

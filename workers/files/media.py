@@ -237,10 +237,11 @@ def writing(path: Path, clip: Clip, size: tuple[int, int]) -> Iterator[Output]:
 @contextmanager
 def renamed_at_the_end(path: Path) -> Iterator[Path]:
     """A temporary name beside path; renamed to it on success, removed on any error or Ctrl-C."""
-    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.unfinished{path.suffix}")
+    target = path.resolve()  # a link stays one
+    unfinished = target.with_name(f".mvstylizer-{os.getpid()}{target.suffix}")  # short: names have 255 bytes
     try:
         yield unfinished
-        _replace(path, unfinished)
+        _replace(target, unfinished)
     except (av.FFmpegError, OSError) as error:
         raise MVStylizerError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:

@@ -11,7 +11,7 @@ from edge.paper_model.weights import save
 from edge.vgg.vgg import VGG
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.image_codec import encode_jpeg
-from pipeline.pictures.own_file import read_picture
+from pipeline.pictures.own_file import Photo, read_picture
 from support.clips import STYLE, Brightener, make_clip, picture
 from support.teacher import write_vgg
 from workers.__main__ import main
@@ -33,7 +33,7 @@ def arguments(command: str, *words: object) -> argparse.Namespace:
 def test_image_is_stylized_at_the_wanted_size(tmp_path: Path, suffix: str):
     content, out = picture(0, (65, 43)), tmp_path / f"out{suffix}"
 
-    image.stylize_image(content, out, Brightener(), STYLE, size=(33, 21), strength=1.0)
+    image.stylize_image(Photo(content), out, Brightener(), STYLE, size=(33, 21), strength=1.0)
 
     painted = read_picture(out.read_bytes())
     assert painted.shape == (21, 33, 3)
