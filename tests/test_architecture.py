@@ -31,8 +31,9 @@ MAY_IMPORT = {
     },
     "clients.net": {CONTRACT, "pipeline.webrtc.media"},
     "clients.reassembly": set(),
-    "clients.headless": {CONTRACT, "clients.net", "clients.reassembly"},
-    "clients.load": {BASICS, CONTRACT, "clients.net", "pipeline.styles"},
+    "clients.media": {CONTRACT, "pipeline.key_frames"},
+    "clients.headless": {CONTRACT, "clients.media", "clients.net", "clients.reassembly"},
+    "clients.load": {BASICS, CONTRACT, "clients.media", "clients.net", "pipeline.styles"},
     "edge": set(),
     "edge.vgg": set(),
     "edge.grid_model": set(),
@@ -45,7 +46,7 @@ MAY_IMPORT = {
         CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "workers.process",
     },
     "workers.files": {
-        CONTRACT, "clients.reassembly", "edge.grid_model", "edge.paper_model", "pipeline.key_frames",
+        CONTRACT, "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model", "pipeline.key_frames",
         "pipeline.pictures", "pipeline.styles",
     },
     "workers": {

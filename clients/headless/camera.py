@@ -1,12 +1,11 @@
 """A video file as a camera: frames at their own pace, small and stamped for the gateway, whole for the viewer."""
 
 import asyncio
-import fractions
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from fractions import Fraction
 
 import av
 import cv2
@@ -14,7 +13,8 @@ import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
-from pipeline.contract.errors import BadSetting
+from clients.media.clip import Clip, upright
+from clients.media.geometry import square_size
 from pipeline.contract.frame_strip import stamp
 
 #: The network looks at 256 px; more only costs the uplink.
@@ -25,28 +25,30 @@ _CLOCK_RATE = 90_000
 @dataclass(frozen=True, slots=True)
 class CameraFrame:
     frame_id: int
-    rgb: np.ndarray  # uint8 [H, W, 3], the file's own size
+    rgb: np.ndarray  # uint8 [H, W, 3], the file's own size, upright
     captured_s: float  # time.monotonic() at which it was due
+    decoded: av.VideoFrame  # as it is in the file, with its time and duration
 
 
 class FileCamera(MediaStreamTrack):
-    """Plays a file once, in real time, without skipping. `on_frame` sees each frame, whole, when it is due."""
+    """Plays a file once, in real time, without skipping. `on_frame` sees each frame, whole, when it is due.
+
+    Close it before the clip is closed.
+    """
 
     kind = "video"
 
-    def __init__(self, path: Path, on_frame: Callable[[CameraFrame], None]) -> None:
-        """Raises BadSetting when the file holds no readable video."""
+    def __init__(
+        self,
+        clip: Clip,
+        on_frame: Callable[[CameraFrame], None],
+        on_packet: Callable[[av.Packet], None] = lambda packet: None,
+    ) -> None:
+        """`on_packet` gets the packets of sound and subtitles, ahead of time and in another thread."""
         super().__init__()
-        try:
-            self._container = av.open(str(path))
-            stream = self._container.streams.video[0]
-        except (av.FFmpegError, OSError, IndexError):
-            raise BadSetting(f"{path} is not a readable video file.") from None
-        stream.thread_type = "AUTO"
-        self.size = stream.width, stream.height
-        self.rate = stream.average_rate or fractions.Fraction(30)
-        self.sent_size = sent_size(*self.size)
-        self._frames = self._container.decode(stream)
+        self.sent_size = sent_size(*square_size(clip.size, clip.pixel_aspect))
+        self.error: Exception | None = None  # why the file could not be played to its end
+        self._frames = clip.frames(on_packet)
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="camera")
         self._on_frame = on_frame
         self._count = 0
@@ -54,43 +56,49 @@ class FileCamera(MediaStreamTrack):
 
     async def recv(self) -> av.VideoFrame:
         """The next frame, small and stamped, when it is due; MediaStreamError at the end."""
-        decoded = await asyncio.get_running_loop().run_in_executor(self._decoder, self._next, self._count)
-        if decoded is None:
+        frame_id = self._count & 0xFFFF
+        try:
+            prepared = await asyncio.get_running_loop().run_in_executor(self._decoder, self._next, frame_id)
+        except Exception as error:  # else whoever reads the track only hears that it is over
+            self.error, prepared = error, None
+        if prepared is None:
             self.stop()
             raise MediaStreamError
-        rgb, frame = decoded
-        due_s = await self._until_due()
-        self._on_frame(CameraFrame(self._count & 0xFFFF, rgb, due_s))
+        decoded, rgb, frame = prepared
+        due_s = await self._until_due(decoded.time)
+        self._on_frame(CameraFrame(frame_id, rgb, due_s, decoded))
         self._count += 1
         return frame
 
-    def _next(self, frame_id: int) -> tuple[np.ndarray, av.VideoFrame] | None:
+    def _next(self, frame_id: int) -> tuple[av.VideoFrame, np.ndarray, av.VideoFrame] | None:
         decoded = next(self._frames, None)
         if decoded is None:
             return None
-        rgb = decoded.to_ndarray(format="rgb24")
+        rgb = upright(decoded)
         small = cv2.resize(rgb, self.sent_size, interpolation=cv2.INTER_AREA)
         frame = av.VideoFrame.from_ndarray(stamp(small, frame_id), format="rgb24").reformat(format="yuv420p")
-        frame.pts = round(frame_id * _CLOCK_RATE / self.rate)
-        frame.time_base = fractions.Fraction(1, _CLOCK_RATE)
-        return rgb, frame
+        frame.pts, frame.time_base = round(decoded.time * _CLOCK_RATE), Fraction(1, _CLOCK_RATE)
+        return decoded, rgb, frame
 
-    async def _until_due(self) -> float:
+    async def _until_due(self, time_s: float) -> float:
         if self._started_s is None:
-            self._started_s = time.monotonic()
-        due_s = self._started_s + float(self._count / self.rate)
+            self._started_s = time.monotonic() - time_s
+        due_s = self._started_s + time_s
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
         return due_s
 
+    async def close(self) -> None:
+        """Stop, and wait until nothing reads the clip any more."""
+        self.stop()
+        await asyncio.to_thread(self._decoder.shutdown)
+
     def stop(self) -> None:
-        if self.readyState == "ended":
-            return
-        super().stop()
-        self._decoder.submit(self._container.close)
-        self._decoder.shutdown(wait=False)
+        if self.readyState != "ended":
+            super().stop()
+            self._decoder.shutdown(wait=False)
 
 
 def sent_size(width: int, height: int) -> tuple[int, int]:
     """Even width and height of at most SENT_SIDE_PX, in the picture's shape."""
     scale = min(1.0, SENT_SIDE_PX / max(width, height))
-    return tuple(max(2, round(side * scale / 2) * 2) for side in (width, height))
+    return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

@@ -12,7 +12,10 @@ import numpy as np
 from aiortc import RTCDataChannel
 
 from clients.headless.camera import CameraFrame, FileCamera
-from clients.headless.video_writer import Painter
+from clients.headless.painter import Painter
+from clients.media.clip import Clip
+from clients.media.names import check_output
+from clients.media.writer import check_video_name
 from clients.net.connection import Connection
 from clients.net.reconnecting import ReconnectingClient
 from clients.reassembly.flow import ESTIMATORS, flow_between
@@ -26,7 +29,7 @@ from pipeline.contract.control import (
     SharingForgotten,
     read_gateway_message,
 )
-from pipeline.contract.errors import BadMessage, BadSetting, MVStylizerError
+from pipeline.contract.errors import BadMessage, MVStylizerError
 
 #: Capture times of frames whose answer may still come: 16 s at 30 fps.
 REMEMBERED = 512
@@ -49,7 +52,9 @@ class Summary:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", help="the gateway's address, for example http://127.0.0.1:8080")
-    parser.add_argument("--input", required=True, type=Path, metavar="FILE", help="video file to stream")
+    parser.add_argument(
+        "--input", required=True, type=Path, metavar="FILE", help="video file to stream; - is standard input"
+    )
     parser.add_argument("--style", required=True, help="a photo, or a style's name")
     parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="stylized video to write")
     parser.add_argument(
@@ -64,10 +69,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    if not args.input.is_file():
-        raise BadSetting(f"{args.input} does not exist.")
-    if args.output.exists() and not args.force:
-        raise BadSetting(f"{args.output} exists; --force replaces it.")
+    check_video_name(args.output)
+    check_output(args.output, folder=False, force=args.force)
     summary = asyncio.run(
         stream(args.url, args.input, args.style, args.output, flow=args.flow, share_frames=args.share_frames)
     )
@@ -89,30 +92,42 @@ async def stream(
     `share_frames`: the edge may keep its key frames for a day, and learn from them.
     """
     compile_all()
-    viewer = Viewer()
-    camera = FileCamera(source, viewer.show)
-    viewer.painter = painter = Painter(output, camera.size, camera.rate, ESTIMATORS[flow]())
-    connection = ReconnectingClient(
-        lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear),
-        camera,
-        size=camera.sent_size,
-        style=style,
-        on_open=lambda opened: allow_learning(opened.control) if share_frames else None,
-    )
-    ended = asyncio.Event()
-    camera.on("ended", ended.set)
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
     started_s = monotonic()
+    with Clip(source) as clip:
+        painter = Painter(output, clip, ESTIMATORS[flow](), lambda: loop.call_soon_threadsafe(ended.set))
+        viewer = Viewer(painter)
+        camera = FileCamera(clip, viewer.show, painter.packet)
+        camera.on("ended", ended.set)
+        connection = ReconnectingClient(
+            lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear),
+            camera,
+            size=camera.sent_size,
+            style=style,
+            on_open=lambda opened: allow_learning(opened.control) if share_frames else None,
+        )
+        try:
+            await _play(connection, camera, ended)
+            if camera.error:
+                raise camera.error
+            if viewer.error and not viewer.key_frames:
+                raise MVStylizerError(viewer.error)
+        except BaseException as error:
+            await asyncio.to_thread(painter.abandon, error)
+            raise
+        await asyncio.to_thread(painter.close)
+    return viewer.summary(monotonic() - started_s)
+
+
+async def _play(connection: ReconnectingClient, camera: FileCamera, ended: asyncio.Event) -> None:
+    """Until the camera ends, or the painter cannot go on."""
     try:
         await connection.open()
         await ended.wait()
         await asyncio.sleep(LINGER_S)
     finally:
-        camera.stop()
+        await camera.close()
         await connection.close()
-        await asyncio.to_thread(painter.close)
-    if viewer.error and not viewer.key_frames:
-        raise MVStylizerError(viewer.error)
-    return viewer.summary(monotonic() - started_s)
 
 
 def allow_learning(control: RTCDataChannel) -> None:
@@ -141,8 +156,8 @@ def compile_all() -> None:
 class Viewer:
     """Tells the painter what happens, and keeps count of it."""
 
-    def __init__(self) -> None:
-        self.painter: Painter | None = None
+    def __init__(self, painter: Painter) -> None:
+        self.painter = painter
         self.key_frames = 0
         self.error = ""
         self._captured_s: dict[int, float] = {}

@@ -10,6 +10,8 @@ import av
 import cv2
 import numpy as np
 
+from clients.media.clip import Clip, upright
+from clients.media.geometry import resized
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.frame_strip import stamp
 from pipeline.contract.image_codec import decode_image
@@ -57,12 +59,9 @@ def record(path: Path | None, size: tuple[int, int], *, fps: int = 30, frames: i
 
 
 def _read(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
-    try:
-        with av.open(str(path)) as container:
-            for frame in container.decode(video=0):
-                yield frame.to_ndarray(width=size[0], height=size[1], format="rgb24")
-    except (av.FFmpegError, OSError, IndexError):
-        raise BadSetting(f"{path} is not a readable video file.") from None
+    with Clip(path) as clip:
+        for frame in clip.frames():
+            yield resized(upright(frame), size)
 
 
 def _pan(size: tuple[int, int], frames: int) -> list[np.ndarray]:

@@ -1,7 +1,5 @@
 """The paper's interpolation: a stylized key frame's pixels, moved along the flow."""
 
-from collections.abc import Iterable, Iterator, Sequence
-
 import cv2
 import numpy as np
 
@@ -18,16 +16,3 @@ def warp(picture: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
     moved[..., 0] += np.arange(width, dtype=np.float32)
     moved[..., 1] += np.arange(height, dtype=np.float32)[:, None]
     return cv2.remap(picture, moved[..., 0], moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def serving(frames: Iterable[int], key_frames: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Algorithm 1: each frame's index with that of the key frame which serves it, the last one up to it.
-
-    Both ascend. Repaired: the printed one skips a frame whenever it goes on to the next key frame, goes on by one key
-    frame only, and has none for what follows the last. Frames before the first are served by the first.
-    """
-    q = 0
-    for p in frames:
-        while q + 1 < len(key_frames) and key_frames[q + 1] <= p:
-            q += 1
-        yield p, key_frames[q]

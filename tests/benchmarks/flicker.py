@@ -18,11 +18,11 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from clients.media.clip import Clip, upright
 from clients.reassembly.grid import apply_grid
 from edge.grid_model.stylizer import StyleStatistics, Stylizer
 from workers.files.arguments import style_picture
 from workers.files.key_frames import fixed, marked
-from workers.files.media import Clip, upright
 
 #: Long side of the pictures that are compared, in pixels; the network sees the clip's own.
 LONG_SIDE = 480
@@ -55,7 +55,7 @@ def warping_errors(
     states, before, outputs = dict.fromkeys(styles), None, {}
     with Clip(path) as clip:
         elapsed_s = float(1 / clip.rate)
-        frames = clip.frames(lambda packet: None)
+        frames = clip.frames()
         for now in tqdm(islice(marked(frames, fixed(1)), most), desc=path.stem, unit="frame", leave=False):
             if now.cut:
                 return {}

@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.headless.camera import CameraFrame, FileCamera  # noqa: E402
+from clients.media.clip import Clip  # noqa: E402
 from clients.net.connection import Connection  # noqa: E402
 from pipeline.contract.control import GatewayMessage, KeyFramePicked  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
@@ -90,8 +91,8 @@ async def measure(folder: Path, clip: Path) -> dict[str, dict]:
 async def session(up: Up, clip: Path, delay_s: float, loss: float, outage: bool) -> dict[str, float]:
     received, unreadable = counted(up)
     async with Impaired(up.url, delay_s=delay_s, loss=loss) as path:
-        watcher = Watcher()
-        camera = FileCamera(clip, watcher.show)
+        watcher, source = Watcher(), Clip(clip)
+        camera = FileCamera(source, watcher.show)
         connection = Connection(path.url, on_grid=watcher.arrive, on_control=watcher.hear)
         ended = asyncio.Event()
         camera.on("ended", ended.set)
@@ -101,6 +102,8 @@ async def session(up: Up, clip: Path, delay_s: float, loss: float, outage: bool)
         await ended.wait()
         await asyncio.sleep(LINGER_S)
         await connection.close()
+        await camera.close()
+        source.close()
     after = counted(up)
     return {
         **report(watcher),

@@ -21,12 +21,12 @@ import numpy as np
 import torch
 
 from clients.headless.camera import sent_size
+from clients.media.clip import Clip, upright
 from clients.reassembly.grid import apply_grid
 from edge.grid_model.stylizer import Stylizer
 from pipeline.key_frames.picker import thumbnail_of
 from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reason
 from workers.files.arguments import style_picture
-from workers.files.media import Clip, upright
 
 #: MS-SSIM's weights of five scales (Wang, Simoncelli and Bovik 2003).
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -85,7 +85,7 @@ def main() -> None:
 
 def pictures(clip: Clip, most: int) -> Iterator[np.ndarray]:
     """RGB uint8 [H, W, 3] at the size that a client sends."""
-    for _, frame in zip(range(most), clip.frames(lambda packet: None)):
+    for _, frame in zip(range(most), clip.frames()):
         rgb = upright(frame)
         yield cv2.resize(rgb, sent_size(*rgb.shape[1::-1]), interpolation=cv2.INTER_AREA)
 

@@ -31,6 +31,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from clients.media.clip import Clip, upright, upright_luma
+from clients.media.geometry import resized
+from clients.media.writer import CONTAINERS
 from clients.reassembly.flow import ESTIMATORS, flow_between, small_luma
 from clients.reassembly.grid import STILL, apply_grid
 from clients.reassembly.grid_fade import GridFade
@@ -40,7 +43,6 @@ from support.metrics import WarpingError, ms_ssim, psnr
 from workers.files.arguments import parse_size, style_picture
 from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
 from workers.files.key_frames import Choice, Marked, fixed, marked
-from workers.files.media import CONTAINERS, Clip, resized, upright, upright_luma
 from workers.files.model_loading import load_paper, load_stylizer
 from workers.files.video import MODES, Neighbour, reassembled
 
@@ -93,18 +95,18 @@ class Run:
         self._path, self._frames, self._models, self._style, self.phase = path, frames, models, style, phase
         with Clip(path) as clip:
             self.rate = clip.rate
-            height, width = upright(next(clip.frames(lambda packet: None))).shape[:2]
+            width, height = clip.size
         self.size = size if width >= height else size[::-1]
 
     def camera(self) -> Iterator[Marked]:
         with Clip(self._path) as clip:
-            yield from islice(marked(clip.frames(lambda packet: None), fixed(1)), self._frames)
+            yield from islice(marked(clip.frames(), fixed(1)), self._frames)
 
     def pictures(self, model: str, variant: str, interval: int) -> Iterator[np.ndarray]:
         """What `mvstylizer video` would write."""
         mode, flow = VARIANTS[variant]
         with Clip(self._path) as clip:
-            frames = islice(marked(clip.frames(lambda packet: None), shifted(interval, self.phase)), self._frames)
+            frames = islice(marked(clip.frames(), shifted(interval, self.phase)), self._frames)
             answers = self.answers(model)
             yield from (p for _, p in reassembled(frames, answers, MODES[mode], ESTIMATORS[flow]()))
 

@@ -22,12 +22,12 @@ import torch
 from tqdm import tqdm
 from video import make_clip
 
+from clients.media.clip import Clip
 from clients.reassembly.flow import ESTIMATORS
 from edge.grid_model.stylizer import Stylizer
 from workers.files.arguments import style_picture
 from workers.files.key_frame_answers import GridAnswers
 from workers.files.key_frames import fixed
-from workers.files.media import Clip
 from workers.files.model_loading import load_stylizer
 from workers.files.video import MODES, stylize_video
 

@@ -20,12 +20,13 @@ import av
 import cv2
 import numpy as np
 
+from clients.media.clip import Clip, upright
+from clients.media.geometry import resized
 from clients.reassembly.flow import ESTIMATORS
 from edge.grid_model.stylizer import Stylizer
 from workers.files.arguments import style_picture
 from workers.files.key_frame_answers import GridAnswers
 from workers.files.key_frames import fixed
-from workers.files.media import Clip, resized
 from workers.files.model_loading import load_stylizer
 from workers.files.video import MODES, stylize_video
 
@@ -91,8 +92,8 @@ def make_clip(path: Path, size: tuple[int, int], clip: Path | None, frames: int)
 
 def recorded(path: Path) -> Iterator[np.ndarray]:
     while True:
-        with av.open(str(path)) as container:
-            yield from (frame.to_ndarray(format="rgb24") for frame in container.decode(video=0))
+        with Clip(path) as clip:
+            yield from map(upright, clip.frames())
 
 
 def drawn() -> Iterator[np.ndarray]:

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-import av
 import numpy as np
 import psutil
 import pytest
 
+from clients.media.clip import Clip, upright
 from clients.net.connection import Connection
 from pipeline.contract.image_codec import decode_image
 from pipeline.styles.catalog import find_shipped, shipped
@@ -40,8 +40,8 @@ def clip(tmp_path_factory) -> Path:
 
 
 def frames(path: Path) -> list[np.ndarray]:
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    with Clip(path) as clip:
+        return [upright(frame) for frame in clip.frames()]
 
 
 def run_client(up: Up, *options: str) -> subprocess.CompletedProcess:

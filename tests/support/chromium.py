@@ -9,12 +9,13 @@ from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 
-import av
 import cv2
 import numpy as np
 import skimage.data
 from playwright.async_api import Browser, Page, async_playwright
 
+from clients.media.clip import Clip, upright
+from clients.media.geometry import resized
 from pipeline.contract.image_codec import decode_image
 from support.missing import missing
 
@@ -84,9 +85,9 @@ def write_panned_photo(path: Path, width: int = 640, height: int = 360, frames: 
 
 def write_real_clip(path: Path, source: Path, width: int = 640, height: int = 360, frames: int = 60) -> Path:
     """The beginning of a video file, scaled, as `write_panned_photo` writes its own."""
-    with av.open(str(source)) as container:
-        start = islice(container.decode(video=0), frames)
-        return write_y4m(path, (f.to_ndarray(width=width, height=height, format="rgb24") for f in start), fps=30)
+    with Clip(source) as clip:
+        start = islice(clip.frames(), frames)
+        return write_y4m(path, (resized(upright(frame), (width, height)) for frame in start), fps=30)
 
 
 def write_numbered_clip(path: Path, width: int = 640, height: int = 360, frames: int = 60) -> Path:

@@ -6,11 +6,12 @@ from pathlib import Path
 import av
 import numpy as np
 
+from clients.media.clip import Clip, upright
+from clients.media.writer import usual_size
 from clients.reassembly.flow import Dis
 from clients.reassembly.grid import IDENTITY
 from workers.files.key_frame_answers import GridAnswers
 from workers.files.key_frames import fixed
-from workers.files.media import Clip, displayed_size, upright
 from workers.files.video import MODES, stylize_video
 
 STYLE = np.zeros((8, 8, 3), np.uint8)
@@ -92,8 +93,8 @@ def add_tone(container: av.container.OutputContainer, voice: av.AudioStream, sec
 
 def convert(source: Path, out: Path, stylizer: object = None, **options: object) -> int:
     """Options: size, interval, strength, choice, mode, estimate."""
-    size = options.get("size", displayed_size(source))
     with Clip(source) as clip:
+        size = options.get("size", usual_size(out, clip))
         answers = GridAnswers(
             stylizer or Brightener(), STYLE, size=size, strength=options.get("strength", 1.0), rate=clip.rate
         )
@@ -108,14 +109,19 @@ def convert(source: Path, out: Path, stylizer: object = None, **options: object)
         )
 
 
+def displayed_size(path: Path) -> tuple[int, int]:
+    with Clip(path) as clip:
+        return clip.size
+
+
 def frames_of(path: Path) -> list[np.ndarray]:
     with Clip(path) as clip:
-        return [upright(frame) for frame in clip.frames(lambda packet: None)]
+        return [upright(frame) for frame in clip.frames()]
 
 
 def times_of(path: Path) -> list[float]:
     with Clip(path) as clip:
-        return [frame.time for frame in clip.frames(lambda packet: None)]
+        return [frame.time for frame in clip.frames()]
 
 
 def sound_packets(path: Path) -> tuple[str, list[bytes]]:

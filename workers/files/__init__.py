@@ -1,1 +1,1 @@
-"""Photos and video files: `mvstylizer image` and `video`. Imports edge, clients' reassembly and the pipeline."""
+"""Photos and video files: `mvstylizer image` and `video`. Imports edge, clients.media and reassembly, the pipeline."""

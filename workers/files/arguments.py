@@ -3,12 +3,13 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from clients.media.names import STANDARD_STREAM, shown
 from pipeline.contract.errors import BadImage, BadSetting
 from pipeline.contract.image_codec import decode_image
 from pipeline.pictures.own_file import Photo, read_photo, read_picture
@@ -16,7 +17,6 @@ from pipeline.styles.catalog import find_shipped, shipped
 
 MAX_SIDE_PX = 16_000  # of an output; JPEG and WebP end near it
 MAX_PICTURE_BYTES = 512 << 20
-STANDARD_INPUT = Path("-")
 Picture = TypeVar("Picture")
 
 
@@ -71,29 +71,6 @@ def check_strength(strength: float) -> None:
         raise BadSetting(f"--strength must be 0 to 1, not {strength}.")
 
 
-def check_output(out: Path, *, folder: bool, force: bool) -> None:
-    try:
-        _check_output(out, folder=folder, force=force)
-    except OSError as error:  # a name that is too long, or leads in a circle
-        raise BadSetting(f"{shown(out)} cannot be written: {error.strerror}.") from error
-
-
-def _check_output(out: Path, *, folder: bool, force: bool) -> None:
-    parent = out.absolute().parent
-    if not parent.exists():
-        raise BadSetting(f"The folder {shown(out.parent)} does not exist.")
-    if not parent.is_dir():
-        raise BadSetting(f"{shown(out.parent)} is a file, not a folder.")
-    if out.exists() and out.is_dir() != folder:
-        raise BadSetting(f"{shown(out)} is a {'file' if folder else 'folder'}, not a {'folder' if folder else 'file'}.")
-    if folder and out.exists() and any(out.iterdir()) and not force:
-        raise BadSetting(f"The folder {shown(out)} is not empty; --force replaces the frames in it.")
-    if not folder and out.exists() and not force:
-        raise BadSetting(f"{shown(out)} exists; --force replaces it.")
-    if not os.access(parent, os.W_OK):
-        raise BadSetting(f"The folder {shown(out.parent)} may not be written to.")
-
-
 def photo(path: Path) -> Photo:
     """Of a file, a pipe, or `-`, which is standard input."""
     return _read(path, read_photo)
@@ -114,7 +91,7 @@ def _read(path: Path, reader: Callable[[bytes], Picture]) -> Picture:
 
 def _contents(path: Path) -> bytes:
     """One byte more than a picture has, at most."""
-    if path == STANDARD_INPUT:
+    if path == STANDARD_STREAM:
         return sys.stdin.buffer.read(MAX_PICTURE_BYTES + 1)
     if not path.exists():
         raise BadSetting(f"{shown(path)} is not a file.")
@@ -122,14 +99,3 @@ def _contents(path: Path) -> bytes:
         raise BadSetting(f"{shown(path)} is a folder, not a picture.")
     with path.open("rb") as file:
         return file.read(MAX_PICTURE_BYTES + 1)
-
-
-def shown(name: Path | str) -> str:
-    """A name as it can be printed: one in an unknown encoding, or with a line's end in it, with escapes."""
-    text = str(name)
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
-
-
-def choices(suffixes: Iterable[str]) -> str:
-    *others, last = suffixes
-    return f"{', '.join(others)} or {last}"

@@ -7,25 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
+from clients.media.clip import Clip
+from clients.media.names import check_output
+from clients.media.writer import check_video_name, is_video, usual_size
 from clients.reassembly.flow import ESTIMATORS
 from pipeline.contract.errors import BadSetting
 from workers.files.arguments import (
     add_common_arguments,
-    check_output,
     check_strength,
-    choices,
     parse_size,
     style_picture,
 )
 from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
 from workers.files.key_frames import CHOICES, MAX_INTERVAL, Marked
-from workers.files.media import CONTAINERS, Clip, displayed_size
 from workers.files.model_loading import load_paper, load_stylizer
 from workers.files.video import MODES, stylize_video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, metavar="IN", help="video file to stylize")
+    parser.add_argument("input", type=Path, metavar="IN", help="video file to stylize; - is standard input")
     parser.add_argument("out", type=Path, metavar="OUT", help="video to write, or a folder for lossless PNG frames")
     parser.add_argument("--style", required=True, metavar="STYLE", help="a photo, or the name of a shipped style")
     parser.add_argument(
@@ -58,11 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
     _check_video(args)
-    size = parse_size(args.size) if args.size else displayed_size(args.input)
     style = style_picture(args.style)
     choose, interval = ("fixed", 1) if args.every_frame else (args.key_frames, args.interval)
     started_s = time.monotonic()
     with Clip(args.input) as clip:
+        size = parse_size(args.size) if args.size else usual_size(args.out, clip)
         count = stylize_video(
             clip,
             args.out,
@@ -80,10 +80,8 @@ def _check_video(args: argparse.Namespace) -> None:
         raise BadSetting(f"--interval must be 1 to {MAX_INTERVAL} frames, not {args.interval}.")
     if args.model == "paper" and args.mode == "grid":
         raise BadSetting("Model paper answers with pixels: take --mode residual or warp.")
-    folder = args.out.suffix.lower() not in CONTAINERS
-    if folder and args.out.suffix and not args.out.is_dir():
-        raise BadSetting(f"{args.out} must end in {choices(CONTAINERS)}, or be a folder.")
-    check_output(args.out, folder=folder, force=args.force)
+    check_video_name(args.out, or_folder=True)
+    check_output(args.out, folder=not is_video(args.out), force=args.force)
 
 
 def _default_mode(args: argparse.Namespace) -> str:

@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from clients.media.geometry import resized
+from clients.media.names import check_output, choices, renamed_at_the_end
 from clients.reassembly.grid import apply_grid
 from pipeline.contract.errors import BadSetting
 from pipeline.pictures.own_file import Photo, encoded
 from workers.files.arguments import (
     add_common_arguments,
-    check_output,
     check_strength,
-    choices,
     image_size,
     photo,
     shown,
     style_picture,
 )
-from workers.files.media import renamed_at_the_end, resized
 from workers.files.model_loading import load_paper, load_stylizer
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from clients.media.clip import upright, upright_luma
+from clients.media.geometry import resized
 from clients.reassembly.flow import small_luma
 from clients.reassembly.grid import IDENTITY, apply_grid, blend_grids
 from clients.reassembly.residual import fit_grid
 from workers.files.key_frames import Marked
-from workers.files.media import resized, upright, upright_luma
 
 if TYPE_CHECKING:
     from edge.grid_model.stylizer import Stylizer

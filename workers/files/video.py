@@ -9,13 +9,15 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from clients.media.clip import Clip, upright, upright_luma
+from clients.media.geometry import resized
+from clients.media.writer import writing
 from clients.reassembly.flow import Estimate, Flow, flow_between, small_luma
 from clients.reassembly.grid import apply_grid, blend_grids, carry_grid
 from clients.reassembly.residual import reassemble_residual
 from clients.reassembly.warp import warp
 from workers.files.key_frame_answers import Answer
 from workers.files.key_frames import Choice, Marked, marked
-from workers.files.media import Clip, resized, upright, upright_luma, writing
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,9 @@ def stylize_video(
     """Write clip, stylized, at size (width, height), which is also the answers'; returns the number of frames."""
     count = 0
     with writing(out, clip, size) as output, tqdm(total=clip.length, unit="frame", disable=None) as progress:
-        frames = marked(clip.frames(output.sound), choice)
+        frames = marked(clip.frames(output.packet), choice)
         for count, (frame, picture) in enumerate(reassembled(frames, answer, mode, estimate), 1):
-            output.write(picture, frame.pts)
+            output.write(picture, frame)
             progress.update()
     return count
 

@@ -5,6 +5,8 @@ import cv2
 import numpy as np
 import pytest
 
+from clients.media.clip import Clip
+from clients.media.geometry import resized
 from edge.grid_model.stylizer import Stylizer
 from edge.paper_model.model import PaperModel
 from edge.paper_model.weights import save
@@ -12,12 +14,11 @@ from edge.vgg.vgg import VGG
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.pictures.own_file import Photo, read_picture
-from support.clips import STYLE, Brightener, make_clip, picture
+from support.clips import STYLE, Brightener, displayed_size, make_clip, picture
 from support.teacher import write_vgg
 from workers.__main__ import main
 from workers.files import cli, image
 from workers.files.arguments import image_size, style_picture
-from workers.files.media import Clip, displayed_size, resized
 
 
 def arguments(command: str, *words: object) -> argparse.Namespace:

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.media.clip import Clip
 from support.clips import make_clip, picture
 from workers.files.key_frames import MAX_INTERVAL, by_codec, by_content, fixed, marked
-from workers.files.media import Clip
 
 
 def key_frames(path: Path, choice) -> list[int]:
     with Clip(path) as clip:
-        return [now.index for now in marked(clip.frames(lambda packet: None), choice) if now.key]
+        return [now.index for now in marked(clip.frames(), choice) if now.key]
 
 
 def grey(count: int) -> list[av.VideoFrame]:

@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 from av.video.reformatter import Colorspace
 
+from clients.media.clip import Clip, upright, upright_luma
+from clients.media.colour import UNKNOWN_MATRIX
+from clients.media.geometry import resized
+from clients.media.writer import writing
 from clients.reassembly.flow import ESTIMATORS, Dis, small_luma
 from clients.reassembly.grid import IDENTITY, apply_grid
 from pipeline.contract.errors import MVStylizerError
-from support.clips import Brightener, convert, frames_of, make_clip, sound_packets, times_of
+from support.clips import Brightener, convert, displayed_size, frames_of, make_clip, sound_packets, times_of
 from workers.files.key_frame_answers import Answer
 from workers.files.key_frames import Marked, fixed, marked
-from workers.files.media import UNKNOWN_MATRIX, Clip, displayed_size, resized, upright, upright_luma, writing
 from workers.files.video import MODES, reassembled
 
 # between key frames
@@ -178,7 +181,7 @@ def test_rotated_video_comes_out_upright(tmp_path: Path):
     red = np.argmax(corners[:, 0] - corners[:, 1])
     assert red == 2, "turned by 90 degrees to the left, the top left corner comes to lie at the bottom left"
     with Clip(out) as clip:
-        assert next(clip.frames(lambda packet: None)).rotation == 0
+        assert next(clip.frames()).rotation == 0
 
 
 @pytest.mark.parametrize(("source_suffix", "codec", "suffix"), [
@@ -270,8 +273,8 @@ def test_nothing_is_left_of_an_interrupted_run(tmp_path: Path, name: str, interr
     source = make_clip(tmp_path / "in.mp4")
 
     with pytest.raises(interruption), Clip(source) as clip, writing(tmp_path / name, clip, (64, 48)) as output:
-        for frame in clip.frames(output.sound):
-            output.write(upright(frame), frame.pts)
+        for frame in clip.frames(output.packet):
+            output.write(upright(frame), frame)
             if frame.time > 0.2:
                 raise interruption
 

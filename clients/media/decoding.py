@@ -1,0 +1,107 @@
+"""From packets of video to frames that have a time, are whole pictures, and are all of one size."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from heapq import heappop, heappush
+from pathlib import Path
+
+import av
+from av.filter import Graph
+
+from clients.media.colour import EXACT
+
+logger = logging.getLogger(__name__)
+
+#: Its packets have no time of display, and FFmpeg's guesses are wrong where frames are reordered.
+WITHOUT_TIMES = ("avi",)
+#: FFmpeg's own decoders pass over the alpha channel of WebM.
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+
+
+class Decoder:
+    """One video stream's; what is damaged is left out."""
+
+    def __init__(self, video: av.VideoStream, name: Path, *, frame_ticks: int) -> None:
+        """`frame_ticks`: a frame's usual duration in the stream's time base, for files without any times."""
+        self._name, self._frame_ticks = name, frame_ticks
+        self._time_base = video.time_base
+        self._has_times = video.container.format.name not in WITHOUT_TIMES
+        self._waiting: list[int] = []  # times at which packets without a time of display are decoded
+        self._next = 0
+        video.thread_type = "AUTO"
+        self._codec = video.codec_context
+        if video.metadata.get("alpha_mode") == "1" and video.codec_context.name in ALPHA_DECODERS:
+            self._codec = av.CodecContext.create(ALPHA_DECODERS[video.codec_context.name], "r")
+            self._codec.extradata = video.codec_context.extradata
+
+    def decode(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
+        """Frames that are complete with this packet; an empty one yields all that are left."""
+        decoded_at = self._expect(packet)
+        try:
+            frames = self._codec.decode(packet if packet.size else None)
+        except av.FFmpegError:
+            logger.warning("%s: a damaged frame is left out", self._name)
+            if decoded_at in self._waiting:
+                self._waiting.remove(decoded_at)
+            return
+        for frame in frames:
+            yield self._timed(frame)
+
+    def _expect(self, packet: av.Packet) -> int | None:
+        if not packet.size or self._has_times and packet.pts is not None:
+            return None
+        decoded_at = self._next if packet.dts is None else packet.dts
+        self._next = decoded_at + (packet.duration or self._frame_ticks)
+        heappush(self._waiting, decoded_at)
+        return decoded_at
+
+    def _timed(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The n-th frame on the screen is there when the n-th packet is decoded."""
+        if not self._has_times or frame.pts is None:
+            frame.pts = heappop(self._waiting) if self._waiting else self._next
+        frame.time_base = self._time_base
+        return frame
+
+
+def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """As many frames as before; those that are made of two fields become one picture of the first field's time."""
+    bwdif, shape = None, None
+    for frame in frames:
+        if bwdif is None and not frame.interlaced_frame:
+            yield frame
+            continue
+        if bwdif is None or shape != (frame.width, frame.height, frame.format.name):
+            yield from _pulled(bwdif)
+            bwdif, shape = _bwdif(frame), (frame.width, frame.height, frame.format.name)
+        bwdif.vpush(frame)
+        yield from _pulled(bwdif)
+    if bwdif is not None:
+        bwdif.vpush(None)
+    yield from _pulled(bwdif)
+
+
+def _bwdif(frame: av.VideoFrame) -> Graph:
+    graph = Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    graph.link_nodes(source, graph.add("bwdif", mode="send_frame", deint="interlaced"), graph.add("buffersink"))
+    graph.configure()
+    return graph
+
+
+def _pulled(graph: Graph | None) -> Iterator[av.VideoFrame]:
+    while graph is not None:
+        try:
+            yield graph.vpull()
+        except (av.BlockingIOError, av.EOFError):
+            return
+
+
+def of_one_size(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Every frame has the first one's coded size: a broadcast may change it."""
+    size = None
+    for frame in frames:
+        size = size or (frame.width, frame.height)
+        if (frame.width, frame.height) == size:
+            yield frame
+        else:
+            yield frame.reformat(*size, interpolation=EXACT)

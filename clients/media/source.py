@@ -1,0 +1,110 @@
+"""An open video file: its streams, and their packets, moved to the times of an output that starts at 0."""
+
+import errno
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.format import Flags as FormatFlags
+from av.stream import Disposition
+
+from clients.media.names import shown, url
+from clients.media.timeline import Timeline
+from pipeline.contract.errors import BadSetting
+
+logger = logging.getLogger(__name__)
+
+#: Damaged places of a file that are passed over; after the next the file is taken to end there.
+MOST_DAMAGED = 100
+#: Of a file that says nothing about it.
+USUAL_RATE = Fraction(25)
+
+
+class Source:
+    """Raises BadSetting where a file cannot be read, or holds no video."""
+
+    def __init__(self, file: Path, name: Path) -> None:
+        """`name` is what messages call the file."""
+        self.name = name
+        try:
+            self.container = av.open(url(file), metadata_errors="replace")
+        except (av.FFmpegError, OSError, UnicodeError):
+            raise BadSetting(f"{shown(name)} is not a readable video file.") from None
+        try:
+            self.video = self._video()
+        except BaseException:
+            self.close()
+            raise
+        streams = self.container.streams
+        self.sounds = [s for s in streams.audio if s.codec_context and s.sample_rate and s.channels]
+        self.subtitles = [s for s in streams.subtitles if s.codec_context]
+        self.covers = [s for s in streams.video if is_cover(s) and s.codec_context]
+
+    def _video(self) -> av.VideoStream:
+        """The one that players choose, among several."""
+        pictures = [s for s in self.container.streams.video if not is_cover(s) and s.codec_context]
+        best = self.container.streams.best("video")
+        if not pictures:
+            raise BadSetting(
+                f"{shown(self.name)} holds no video{', only sound' if self.container.streams.audio else ''}."
+            )
+        return best if best in pictures else pictures[0]
+
+    def close(self) -> None:
+        self.container.close()
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames per second, on average."""
+        return self.video.average_rate or self.video.guessed_rate or USUAL_RATE
+
+    @property
+    def has_jumps(self) -> bool:
+        return bool(self.container.format.flags & FormatFlags.ts_discont.value)
+
+    def packets(self, timeline: Timeline) -> Iterator[av.Packet]:
+        """In the file's order, times moved; at the end an empty one of each stream, which empties its decoder."""
+        for packet in self._read():
+            if packet.size:
+                self._move(packet, timeline)
+            yield packet
+
+    def _move(self, packet: av.Packet, timeline: Timeline) -> None:
+        decoded = packet.pts if packet.dts is None else packet.dts
+        if decoded is None:
+            return
+        tick_s = packet.time_base
+        if packet.stream in self.subtitles:
+            offset_s = timeline.offset_s
+        else:
+            shown = decoded if packet.pts is None else packet.pts
+            duration_s = packet.duration * tick_s if packet.duration else self._usual_duration_s(packet)
+            offset_s = timeline.advance(packet.stream_index, decoded * tick_s, shown * tick_s, duration_s)
+        offset = round(offset_s / tick_s)
+        packet.dts = None if packet.dts is None else packet.dts + offset
+        packet.pts = None if packet.pts is None else packet.pts + offset
+
+    def _usual_duration_s(self, packet: av.Packet) -> Fraction:
+        return 1 / self.rate if packet.stream is self.video else Fraction(0)
+
+    def _read(self) -> Iterator[av.Packet]:
+        streams = [self.video, *self.sounds, *self.subtitles, *self.covers]
+        for _ in range(MOST_DAMAGED):
+            try:
+                yield from self.container.demux(streams)
+                return
+            except av.FFmpegError as error:
+                if error.errno == errno.EIO:
+                    raise BadSetting(f"{shown(self.name)} cannot be read to its end: {error.strerror}.") from error
+                logger.warning("%s: a damaged place is left out", self.name)
+        for stream in streams:
+            packet = av.Packet()
+            packet.stream = stream
+            yield packet
+
+
+def is_cover(stream: av.VideoStream) -> bool:
+    """Whether it is a single picture beside the sound or the film."""
+    return bool(stream.disposition & Disposition.attached_pic)

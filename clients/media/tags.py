@@ -1,0 +1,52 @@
+"""What a file says of itself: title, dates, place, languages, default tracks, chapters. Pure, but for copied()."""
+
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from av.stream import Stream
+
+if TYPE_CHECKING:
+    from av.container.core import Chapter
+
+#: Said of the old file's container, encoder or size. Matroska's statistics begin with an underscore or are listed.
+STALE = {
+    "alpha_mode", "bps", "compatible_brands", "duration", "encoder", "major_brand", "minor_version", "number_of_bytes",
+    "number_of_frames", "rotate", "vendor_id",
+}  # fmt: skip
+#: What cameras write -> the name that every container knows.
+COMMON = {
+    "com.apple.quicktime.location.iso6709": "location",
+    "com.apple.quicktime.creationdate": "date",
+    "com.apple.quicktime.title": "title",
+    "com.apple.quicktime.description": "description",
+}
+
+
+def kept(metadata: Mapping[str, str]) -> dict[str, str]:
+    """What is still true of the output. Names of QuickTime's own are added in the common words."""
+    true = {key: text for key, text in metadata.items() if not _is_stale(key.lower())}
+    known = {key.lower() for key in true}
+    common = {COMMON[key.lower()]: text for key, text in true.items() if key.lower() in COMMON}
+    return true | {key: text for key, text in common.items() if key not in known}
+
+
+def _is_stale(key: str) -> bool:
+    return key.startswith("_") or key.partition("-")[0] in STALE
+
+
+def copied(source: Stream, stream: Stream) -> None:
+    """Language, title and the like of one track, and whether it is the default one."""
+    stream.metadata.clear()
+    stream.metadata.update(kept(source.metadata))
+    stream.disposition = source.disposition
+
+
+def moved(chapters: list["Chapter"], start_s: Fraction) -> list["Chapter"]:
+    """The chapters of a file that began at start_s, which is 0 now."""
+    return [_moved(chapter, start_s) for chapter in chapters if chapter["time_base"]]
+
+
+def _moved(chapter: "Chapter", start_s: Fraction) -> "Chapter":
+    offset = round(start_s / (chapter["time_base"] or 1))
+    return chapter | {"start": max(0, chapter["start"] - offset), "end": max(0, chapter["end"] - offset)}

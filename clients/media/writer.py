@@ -1,0 +1,210 @@
+"""Video files written: a complete one appears at the end, or after any error or Ctrl-C none at all."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import av
+import cv2
+import numpy as np
+from av.stream import Stream
+from av.subtitles.stream import SubtitleStream
+from av.video.reformatter import ColorRange, Colorspace
+
+from clients.media.clip import Clip, upright_alpha
+from clients.media.geometry import pixel_aspect_at, resized, square_size
+from clients.media.names import STANDARD_STREAM, choices, renamed_at_the_end, shown, url
+from clients.media.tags import copied, kept, moved
+from clients.media.tracks import CopiedTrack, SoundTrack, SubtitleTrack, Track
+from pipeline.contract.errors import BadSetting, MVStylizerError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What goes into files of a suffix: an encoder each, for what cannot be copied from the source."""
+
+    muxer: str
+    video: str
+    video_options: dict[str, str]
+    sound: str
+    subtitles: str
+    options: dict[str, str]
+
+
+#: Without B-frames, a file lasts as long as its last picture is shown, in every way that players measure it.
+H264 = {"crf": "18", "preset": "veryfast", "bf": "0"}
+MP4 = Container("mp4", "libx264", H264, "aac", "mov_text", {"movflags": "faststart"})
+#: Track flags as they are, not as the muxer would have them.
+MKV = Container("matroska", "libx264", H264, "aac", "subrip", {"default_mode": "passthrough"})
+VP9 = {"crf": "24", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}
+CONTAINERS = {
+    ".mp4": MP4,
+    ".mov": replace(MP4, muxer="mov"),
+    ".mkv": MKV,
+    ".webm": replace(MKV, muxer="webm", video="libvpx-vp9", video_options=VP9, sound="libopus", subtitles="webvtt"),
+}
+
+
+class Output(Protocol):
+    """Takes every frame once, in order, and the other packets as they come."""
+
+    def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
+        """A picture of the output's size, shown when the frame is that it was made from."""
+
+    def packet(self, packet: av.Packet) -> None: ...
+
+    def close(self) -> None: ...
+
+    def abandon(self) -> None: ...
+
+
+class VideoFile:
+    """A video under its final codec; times are the clip's own, so a variable frame rate stays one."""
+
+    def __init__(self, path: Path, clip: Clip, size: tuple[int, int], *, name: Path) -> None:
+        """`name` is what messages call the file."""
+        self._name = name
+        self._kind = CONTAINERS[name.suffix.lower()]
+        with self._blamed():
+            self._container = av.open(url(path), "w", format=self._kind.muxer, options=self._kind.options)
+            self._container.metadata.update(kept(clip.source.container.metadata))
+            self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
+            self._video = self._video_stream(clip, size)
+            self._tracks = dict(self._other_tracks(clip))
+            self._container.start_encoding()  # now, for it fails where nothing can be written
+        self._pts = -1
+        self._durations: dict[int, int] = {}  # of frames that are being encoded
+
+    def _video_stream(self, clip: Clip, size: tuple[int, int]) -> av.VideoStream:
+        stream = self._container.add_stream(self._kind.video, rate=clip.rate, options=self._kind.video_options)
+        stream.width, stream.height = size
+        if self._kind.video == "libx264" and (size[0] % 2 or size[1] % 2):
+            stream.pix_fmt = "yuv444p"  # H.264 has no odd sizes with halved chroma
+        context = stream.codec_context
+        context.time_base = clip.time_base
+        context.sample_aspect_ratio = pixel_aspect_at(size, clip.size, clip.pixel_aspect).limit_denominator(255)
+        context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
+        context.color_primaries, context.color_trc = clip.colour_tags
+        copied(clip.source.video, stream)
+        return stream
+
+    def _other_tracks(self, clip: Clip) -> Iterator[tuple[int, Track]]:
+        source = clip.source
+        covers = source.covers if self._kind.muxer in ("mp4", "mov") else []
+        for stream in [*source.sounds, *source.subtitles, *covers]:
+            try:
+                yield stream.index, self._track(stream)
+            except (ValueError, av.FFmpegError) as error:
+                logger.warning("%s: track %d is left out: %s", self._name, stream.index, error)
+        for attachment in source.container.streams.attachments if self._kind.muxer == "matroska" else ():
+            self._container.add_stream_from_template(attachment)  # fonts
+
+    def _track(self, stream: Stream) -> Track:
+        try:
+            return CopiedTrack(stream, self._container, self._container.mux)
+        except ValueError:  # a codec that this container does not take
+            if isinstance(stream, SubtitleStream):
+                return SubtitleTrack(stream, self._kind.subtitles, self._container, self._container.mux)
+            return SoundTrack(stream, self._kind.sound, self._container, self._container.mux)
+
+    def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
+        self._pts = max(frame.pts, self._pts + 1)
+        coded = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
+            format=self._video.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
+        coded.pts, coded.time_base = self._pts, self._video.codec_context.time_base
+        self._durations[self._pts] = frame.duration
+        self._mux_video(coded)
+
+    def _mux_video(self, coded: av.VideoFrame | None) -> None:
+        with self._blamed():
+            for packet in self._video.encode(coded):
+                packet.duration = self._durations.pop(packet.pts, 0)
+                self._container.mux(packet)
+
+    def packet(self, packet: av.Packet) -> None:
+        if track := self._tracks.get(packet.stream_index):
+            with self._blamed():
+                track.write(packet)
+
+    def close(self) -> None:
+        self._mux_video(None)
+        with self._blamed():
+            for track in self._tracks.values():
+                track.close()
+            self._container.close()
+
+    def abandon(self) -> None:
+        with suppress(av.FFmpegError, OSError):
+            self._container.close()
+
+    @contextmanager
+    def _blamed(self) -> Iterator[None]:
+        """What fails here is the output's fault; tracks take care of what is the input's."""
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            raise MVStylizerError(f"{shown(self._name)} cannot be written: {error.strerror or error}.") from error
+
+
+class FrameFolder:
+    """000000.png, 000001.png, ...: lossless, with alpha, without sound and times."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._count = path, 0
+        path.mkdir()
+
+    def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
+        picture, alpha = rgb[..., ::-1], upright_alpha(frame)
+        if alpha is not None:
+            picture = np.dstack((picture, resized(alpha, (rgb.shape[1], rgb.shape[0]))))
+        (self._path / f"{self._count:06}.png").write_bytes(cv2.imencode(".png", picture)[1])
+        self._count += 1
+
+    def packet(self, packet: av.Packet) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def abandon(self) -> None:
+        pass
+
+
+def is_video(path: Path) -> bool:
+    """Whether an output of this name is a video; else it is a folder of frames."""
+    return path.suffix.lower() in CONTAINERS
+
+
+def usual_size(path: Path, clip: Clip) -> tuple[int, int]:
+    """(width, height) of an output at path: the clip's, and with square pixels in frames, which store no others."""
+    return clip.size if is_video(path) else square_size(clip.size, clip.pixel_aspect)
+
+
+def check_video_name(path: Path, *, or_folder: bool = False) -> None:
+    """Raises BadSetting for other suffixes, and for `-`: what is complete or not there at all cannot be a pipe."""
+    if path == STANDARD_STREAM:
+        raise BadSetting("The output cannot be -, standard output: it is complete or not there at all. Name a file.")
+    if not is_video(path) and not (or_folder and (path.is_dir() or not path.suffix)):
+        raise BadSetting(f"{shown(path)} must end in {choices(CONTAINERS)}{', or be a folder' if or_folder else ''}.")
+
+
+@contextmanager
+def writing(path: Path, clip: Clip, size: tuple[int, int]) -> Iterator[Output]:
+    """The output at path, which appears there complete or, after any error or Ctrl-C, not at all.
+
+    A suffix of CONTAINERS makes a video, else path is a folder. What was there before is replaced at the end.
+    """
+    with renamed_at_the_end(path) as unfinished:
+        output = VideoFile(unfinished, clip, size, name=path) if is_video(path) else FrameFolder(unfinished)
+        try:
+            yield output
+            output.close()
+        except BaseException:
+            output.abandon()
+            raise
