@@ -24,13 +24,14 @@ def seekable(path: Path) -> Iterator[Path]:
 
     Raises BadSetting where there is no such file.
     """
-    if path != STANDARD_STREAM and not os.path.exists(path) or os.path.isdir(path):
+    is_stdin = path == STANDARD_STREAM
+    if not is_stdin and (not os.path.exists(path) or os.path.isdir(path)):
         raise BadSetting(f"{shown(path)} is not a file.")
-    if os.path.isfile(path):
+    if not is_stdin and os.path.isfile(path):
         yield path
         return
     with NamedTemporaryFile(prefix="mvstylizer-") as copy:
-        if path == STANDARD_STREAM:
+        if is_stdin:
             shutil.copyfileobj(sys.stdin.buffer, copy)
         else:
             with path.open("rb") as pipe:
