@@ -45,7 +45,7 @@ async def test_the_camera_is_live_and_stylized(browser, up):
     await is_stylized(tab)
 
     await tab.close()
-    assert browser.errors == []
+    assert tab.errors == []
 
 
 async def test_a_video_file_is_live_and_stylized(browser, up, clip):
@@ -56,7 +56,7 @@ async def test_a_video_file_is_live_and_stylized(browser, up, clip):
     await is_stylized(tab)
 
     await tab.close()
-    assert browser.errors == []
+    assert tab.errors == []
 
 
 async def test_the_operators_page_follows_without_an_error(browser, up):
@@ -66,4 +66,4 @@ async def test_the_operators_page_follows_without_an_error(browser, up):
     await until(tab, "document.querySelectorAll('.roles [data-live]').length === 4", TIMEOUT_S)
 
     await tab.close()
-    assert browser.errors == []
+    assert tab.errors == []

@@ -97,22 +97,26 @@ def _js(value: object) -> str:
 
 
 class Firefox:
-    """A session. `errors` are the console's: what scripts threw, what failed to load, what a policy forbids."""
+    """A session."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket, self._ids = socket, itertools.count(1)
         self._answers: dict[int, asyncio.Future] = {}
-        self.errors: list[str] = []
+        self._tabs: dict[str, Tab] = {}
 
     async def read(self) -> None:
         """Hand out answers and keep errors, until it is cancelled."""
         async for message in self._socket:
             heard = message.json()
             if heard["type"] == "event":
-                if heard["params"].get("level") == "error":
-                    self.errors.append(heard["params"]["text"])
+                self._on_log(heard["params"])
             elif answer := self._answers.pop(heard.get("id"), None):
                 answer.set_result(heard)
+
+    def _on_log(self, entry: dict) -> None:
+        tab = self._tabs.get(entry["source"].get("context"))
+        if tab and entry["level"] == "error":
+            tab.errors.append(entry["text"])
 
     async def command(self, method: str, **params: object) -> dict:
         number = next(self._ids)
@@ -127,16 +131,21 @@ class Firefox:
     async def open(self, url: str, width: int = 360, height: int = 740) -> "Tab":
         """A page in a tab of this size, once it is loaded."""
         context = (await self.command("browsingContext.create", type="tab"))["context"]
+        tab = self._tabs[context] = Tab(self, context)
         await self.command("browsingContext.setViewport", context=context, viewport={"width": width, "height": height})
         await self.command("browsingContext.navigate", context=context, url=url, wait="complete")
-        return Tab(self, context)
+        return tab
 
 
 class Tab:
-    """With as much of Playwright's Page as the tests' helpers use."""
+    """With as much of Playwright's Page as the tests' helpers use.
+
+    `errors` are the console's: what scripts threw, what failed to load, what a policy forbids.
+    """
 
     def __init__(self, browser: Firefox, context: str) -> None:
         self._browser, self._context = browser, context
+        self.errors: list[str] = []
 
     async def evaluate(self, script: str) -> object:
         """An expression's value, or what a function without arguments returns, awaited; it has to be JSON."""
