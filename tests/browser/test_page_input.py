@@ -205,6 +205,19 @@ async def test_pressed_twice_the_prompt_may_be_answered_once(page, server):
     await until(page, "mvstylizer.stats.framesSent > 3")
 
 
+async def test_a_camera_that_gives_no_picture_is_let_go_of(page, server):
+    await page.add_init_script("""
+      window.dark = document.createElement('canvas').captureStream();
+      navigator.mediaDevices.getUserMedia = async () => dark;""")
+    await page.goto(server.url)
+    await page.get_by_role("button", name="Start camera").click()
+
+    await page.get_by_role("button", name="Cancel").click()
+
+    await expect(page.get_by_role("button", name="Start camera")).to_be_visible()
+    assert await page.evaluate("dark.active") is False
+
+
 # cameras
 
 

@@ -64,7 +64,7 @@ async def test_the_line_says_what_is_awaited_and_how_old_the_look_is(page, serve
     await peer.look("dusk", GRID)
     await expect(line).to_be_hidden()
 
-    await peer.say(type="key_frame", frame_id=await page.evaluate("mvstylizer.stats.framesSent - 1"))
+    await peer.say(type="key_frame", frame_id=0, reason="interval")
     await later(page, 5)
     await expect(line).to_have_text("No new look for some seconds. The picture keeps the last one.")
     assert await page.evaluate("mvstylizer.state") == "old"

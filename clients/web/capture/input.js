@@ -53,7 +53,7 @@ export class Input {
 
   /** @returns {boolean} whether something is on show */
   get playing() {
-    return this.#source.media !== null;
+    return this.#source.playing;
   }
 
   /** @returns {boolean} whether users see themselves, and expect a mirror */
@@ -90,8 +90,9 @@ export class Input {
     if (!this.#opening) return;
     this.#opening.abort();
     this.#opening = null;
-    if (this.playing) this.#handlers.onCancelled();
-    else this.#handlers.onStopped(null);
+    if (this.playing) return this.#handlers.onCancelled();
+    this.#source.stop();
+    this.#handlers.onStopped(null);
   }
 
   destroy() {
@@ -107,6 +108,7 @@ export class Input {
    */
   async #open(what, begin) {
     this.#opening?.abort();
+    if (!this.playing) this.#source.stop(); // a camera that has given no picture yet
     const opening = this.#opening = new AbortController();
     this.#handlers.onOpening(what);
     try {
@@ -124,7 +126,8 @@ export class Input {
    */
   async #play(media, signal) {
     if (signal.aborted) return media.close();
-    await this.#source.play(media);
+    await this.#source.play(media); // as long as a camera gives no picture
+    if (signal.aborted) return;
     this.#unplugged = null;
     this.#handlers.onPlaying();
     this.#onDevices(); // a camera's name is told once one of them is in use
@@ -149,7 +152,10 @@ export class Input {
 
   /** @param {Trouble} trouble */
   #onNotOpened(trouble) {
-    if (!this.playing) return this.#handlers.onStopped(trouble);
+    if (!this.playing) {
+      this.#source.stop();
+      return this.#handlers.onStopped(trouble);
+    }
     this.#handlers.onCancelled();
     this.#handlers.onRemark(`${trouble.title}. ${trouble.help}`);
   }

@@ -30,6 +30,9 @@ export class VideoSource {
   /** @type {Media|null} */
   #media = null;
 
+  /** Whether pictures come, or came until they stood still. */
+  playing = false;
+
   /**
    * @param {HTMLVideoElement} video
    * @param {SourceHandlers} handlers
@@ -42,7 +45,7 @@ export class VideoSource {
     video.addEventListener('error', this.#onError);
   }
 
-  /** @returns {Media|null} what plays */
+  /** @returns {Media|null} what plays, or is about to */
   get media() {
     return this.#media;
   }
@@ -64,6 +67,8 @@ export class VideoSource {
     else this.#video.src = media.url;
     media.stream?.getVideoTracks()[0].addEventListener('ended', this.#onGone);
     await this.#video.play();
+    if (this.#media !== media) return; // it was stopped meanwhile
+    this.playing = true;
     this.#step(); // the first frame may be there already
     document.addEventListener('visibilitychange', this.#onVisible);
     this.#stayAwake();
@@ -77,6 +82,7 @@ export class VideoSource {
     this.#media?.stream?.getVideoTracks()[0].removeEventListener('ended', this.#onGone);
     this.#media?.close();
     this.#media = null;
+    this.playing = false;
     this.#video.srcObject = null;
     this.#video.removeAttribute('src');
   }
