@@ -115,6 +115,40 @@ def test_pipeline_and_clients_never_import_torch(folder):
         assert not {name.split(".")[0] for name in imported(path)} & TORCH, path
 
 
+def at_once(path: Path) -> Iterator[str]:
+    """Names of modules that a file imports as soon as it is imported itself."""
+    todo: list[ast.stmt] = ast.parse(path.read_text()).body
+    for node in todo:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Try | ast.With) or (
+            isinstance(node, ast.If) and "TYPE_CHECKING" not in ast.dump(node.test)
+        ):
+            todo.extend(node.body)
+
+
+def file_of(name: str) -> Path | None:
+    """Of a module of ours, or of the module that an imported name lies in."""
+    parts = name.split(".")
+    places = [
+        root.joinpath(*parts[:length]) for length in (len(parts), len(parts) - 1) for root in (ROOT, ROOT / "tests")
+    ]
+    return next((place.with_suffix(".py") for place in places if place.with_suffix(".py").is_file()), None)
+
+
+def test_tests_of_the_pipeline_import_no_torch():
+    """It takes seconds, of each run of a single test too."""
+    todo = [ROOT / "tests" / "conftest.py", *(ROOT / "tests" / "pipeline").rglob("*.py")]
+    for path in todo:
+        names = set(at_once(path))
+        assert not {name.split(".")[0] for name in names} & TORCH, path
+        todo += {file for name in names if (file := file_of(name))} - set(todo)
+
+    assert ROOT / "pipeline" / "gateway" / "app.py" in todo
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_room_is_crowded(room):
     files = [path for path in ROOT.joinpath(*room.split(".")).glob("*.py") if path.name != "__init__.py"]
