@@ -40,7 +40,9 @@ MAY_IMPORT = {
     "edge.paper_model": {"edge", "edge.grid_model", "edge.vgg", "edge.training"},
     "edge.training": {"edge", "edge.grid_model", "edge.vgg"},
     "cloud.federated": {"edge", "edge.grid_model", "edge.training"},
-    "cloud.pretraining": {"edge.grid_model", "edge.paper_model", "edge.training", "edge.vgg"},
+    "cloud.pretraining": {
+        CONTRACT, "edge.grid_model", "edge.paper_model", "edge.training", "edge.vgg", "pipeline.pictures",
+    },
     "workers.process": {CONTRACT},
     "workers.serving": {
         CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "workers.process",

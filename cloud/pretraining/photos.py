@@ -4,13 +4,14 @@ import math
 import random
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+from pipeline.contract.errors import BadImage
+from pipeline.pictures.own_file import read_picture
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif"}
 #: Training pictures are a good deal smaller than this, in pixels.
 LONG_SIDE = 512
 
@@ -21,18 +22,16 @@ class Photos:
     def __init__(self, folder: Path) -> None:
         self.paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not self.paths:
-            raise ValueError(f"{folder} holds no photos (jpg, png or webp)")
+            raise ValueError(f"{folder} holds no photos (jpg, png, webp or avif)")
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def read(self, index: int) -> Tensor:
-        """3 H W in 0..1; large photos come smaller. Raises ValueError for a file that is no picture."""
+        """3 H W in 0..1, upright sRGB; large photos come smaller. Raises ValueError for a file that is no picture."""
         try:
-            with Image.open(self.paths[index]) as image:
-                image.thumbnail((LONG_SIDE, LONG_SIDE))
-                return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1) / 255
-        except OSError as error:
+            return torch.from_numpy(read_picture(self.paths[index].read_bytes(), LONG_SIDE)).permute(2, 0, 1) / 255
+        except (OSError, BadImage) as error:
             raise ValueError(f"{self.paths[index]} cannot be read as a picture: {error}") from error
 
     def whole(self, index: int, height: int, width: int) -> Tensor:

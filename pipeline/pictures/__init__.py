@@ -1,2 +1,2 @@
-"""Picture files: limits before decoding, and the process that decodes strangers'. Imports the contract; styles and the
-gateway import it."""
+"""Picture files: limits before decoding, upright sRGB, what else a file carries, the process for strangers' files.
+Imports the contract; styles, the gateway, the commands for files and the first training import it."""

@@ -35,9 +35,12 @@ def read_photo(data: bytes) -> Photo:
         return Photo(np.array(picture.convert("RGB")), alpha, metadata.carried(image))
 
 
-def read_picture(data: bytes) -> np.ndarray:
-    """RGB uint8 H W 3 in sRGB of a JPEG, PNG, WebP or AVIF file, upright and over white; raises BadImage."""
-    return np.array(decode.read(data, OWN_FILE))
+def read_picture(data: bytes, max_side: int | None = None) -> np.ndarray:
+    """RGB uint8 H W 3 in sRGB of a JPEG, PNG, WebP or AVIF file, upright and over white, at most max_side px on a side.
+
+    Raises BadImage.
+    """
+    return np.array(decode.read(data, OWN_FILE, max_side))
 
 
 def encoded(photo: Photo, kind: str) -> bytes:

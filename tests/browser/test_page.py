@@ -7,9 +7,12 @@ import cv2
 import numpy as np
 import pytest
 import pytest_asyncio
+from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
 from pipeline.contract.image_codec import decode_image, encode_jpeg
+from pipeline.pictures.decode import style_files
+from support import profiles
 from support.chromium import (
     PHONE,
     chromium,
@@ -82,6 +85,39 @@ async def test_a_large_photo_becomes_a_style_and_travels_small(page, server, tmp
     [(name, sent)] = server.photos
     assert name == "Evening at the sea"
     assert decode_image(sent).shape == (683, 1024, 3)
+
+
+@pytest.mark.parametrize("side", [200, 2000])
+@pytest.mark.parametrize("kind", ["AVIF", "GIF", "BMP"])
+async def test_photos_that_only_the_browser_reads_travel_as_jpeg_whatever_their_size(
+    page, server, tmp_path, kind, side
+):
+    path = tmp_path / f"Odd.{kind.lower()}"
+    Image.new("RGB", (side, side), (200, 60, 60)).save(path)
+    await page.goto(server.url)
+
+    await page.locator("#photo").set_input_files(path)
+
+    await expect(page.get_by_role("radio", name="Odd")).to_be_checked()
+    [(_, sent)] = server.photos
+    assert sent[:3] == b"\xff\xd8\xff" and decode_image(sent).shape == (min(side, 1024),) * 2 + (3,)
+
+
+@pytest.mark.parametrize("side", [200, 2000])
+async def test_colours_and_transparency_of_a_photo_are_as_the_server_sees_them(page, server, tmp_path, side):
+    """A small one travels as it is, a large one is drawn by the browser: the look is the same."""
+    picture = Image.new("RGBA", (side, side), (200, 60, 60, 255))
+    picture.paste((0, 0, 0, 0), (0, 0, side // 2, side))
+    picture.save(tmp_path / "cut.png", icc_profile=profiles.rgb_profile(profiles.DISPLAY_P3, 2.2))
+    await page.goto(server.url)
+
+    await page.locator("#photo").set_input_files(tmp_path / "cut.png")
+
+    await expect(page.get_by_role("radio", name="cut")).to_be_checked()
+    style = decode_image(style_files(server.photos[0][1]).style)
+    wanted = profiles.shown(np.array([200, 60, 60]), profiles.DISPLAY_P3, 2.2)
+    np.testing.assert_allclose(style[50, 20], (255, 255, 255), atol=4)
+    np.testing.assert_allclose(style[50, -20], wanted, atol=6)
 
 
 async def test_ones_own_photos_are_there_again_as_long_as_the_server_has_them(page, server, tmp_path):

@@ -8,6 +8,8 @@ import { retryDelayMs } from '../net/session.js';
  * this device may read formats that the server cannot.
  */
 const UPLOAD_SIDE = 1024;
+/** What every server reads, colours and orientation included. */
+const SENT_AS_THEY_ARE = new Set(['image/jpeg', 'image/png', 'image/webp']);
 /** The localStorage key of the photos uploaded from here: the server lists nobody's photos. */
 const OWN_STYLES = 'mvstylizer.styles';
 const MAX_OWN = 12;
@@ -203,18 +205,22 @@ function keepOwnStyle(style) {
 }
 
 /**
- * A smaller JPEG of a large photo.
+ * A JPEG of a photo that is large, or in a format that the server may not know; transparency lies over white, as there.
  * @param {File} file
- * @returns {Promise<Blob>} the file itself when it is small, or when this browser cannot read it
+ * @returns {Promise<Blob>} the file itself when it is neither, or when this browser cannot read it
  */
 async function shrink(file) {
   try {
     const bitmap = await createImageBitmap(file);
-    const scale = UPLOAD_SIDE / Math.max(bitmap.width, bitmap.height);
-    if (scale >= 1) return file;
+    const scale = Math.min(1, UPLOAD_SIDE / Math.max(bitmap.width, bitmap.height));
+    if (scale === 1 && SENT_AS_THEY_ARE.has(file.type)) return file;
     const canvas = document.createElement('canvas');
-    Object.assign(canvas, { width: Math.round(bitmap.width * scale), height: Math.round(bitmap.height * scale) });
-    context2d(canvas).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+    Object.assign(canvas, { width, height });
+    const context = context2d(canvas);
+    context.fillStyle = 'white';
+    context.fillRect(0, 0, width, height);
+    context.drawImage(bitmap, 0, 0, width, height);
     return await new Promise((resolve) => { canvas.toBlob((blob) => resolve(blob ?? file), 'image/jpeg', 0.92); });
   } catch {
     return file;

@@ -1,5 +1,6 @@
 import random
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -14,6 +15,7 @@ from cloud.pretraining.pretrain import pretrain
 from edge.grid_model.weights import load
 from edge.training.step import move
 from edge.vgg.vgg import VGG
+from support import profiles
 from support.teacher import write_vgg
 
 
@@ -41,6 +43,26 @@ def test_training_writes_weights_that_load(data):
     _, version = load(folder / "grid.safetensors")
     assert len(version) == 12
     assert (folder / "grid.safetensors").stat().st_size < 2e6
+
+
+def test_photos_are_read_upright_and_in_their_colours(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    profile = profiles.rgb_profile(profiles.ADOBE, 2.2)
+    Image.new("RGB", (60, 40), (200, 60, 60)).save(tmp_path / "a.png", exif=exif, icc_profile=profile)
+
+    photo = Photos(tmp_path).read(0)
+
+    assert photo.shape == (3, 60, 40)
+    shown = profiles.shown(np.array([200, 60, 60]), profiles.ADOBE, 2.2)
+    torch.testing.assert_close(255 * photo[:, 0, 0], torch.tensor(shown).float(), atol=2, rtol=0)
+
+
+def test_a_file_that_is_no_photo_is_named(tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+
+    with pytest.raises(ValueError, match="text.jpg cannot be read as a picture"):
+        Photos(tmp_path).read(0)
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, monkeypatch):
