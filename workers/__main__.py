@@ -25,7 +25,7 @@ COMMANDS = {
     "train": ("workers.train", "run only an edge's trainer: learn from the key frames that clients share"),
     "aggregate": ("workers.aggregate", "run only the cloud: average what edges learn, and hand it to all"),
     "dashboard": ("workers.dashboard", "show operators what is in the queues (rq-dashboard)"),
-    "models": ("workers.models_cli", "list the global models, look at one, or go back to one"),
+    "models": ("workers.models_cli", "list the global models, inspect one, or go back to one"),
     "pretrain": ("cloud.pretraining.pretrain", "train the model that is shipped"),
 }
 #: Roles that are started again when they end; what goes wrong while they run is nobody's misuse.

@@ -32,7 +32,7 @@ from workers.process.runtime import give_way
 
 logger = logging.getLogger(__name__)
 
-#: Half of the call timeout; the timers of rounds are looked at this often.
+#: Half of the call timeout. The timers of rounds are checked this often.
 BLOCK_MS = 500
 RETRY_S = 0.25
 #: A full disk is tried again this often.
@@ -196,7 +196,7 @@ class Aggregator:
         self.metrics.loss["before"].set(record.loss_before)
         self.metrics.loss["after"].set(record.loss_after)
         if record.loss_after <= self._most_loss * record.loss_before:
-            self._registry.add(record, file)
+            self._registry.append(record, file)
             logger.info(
                 "global %d of %s: hold-out loss %.4f, before %.4f",
                 record.version,

@@ -38,7 +38,7 @@ REQUEST_TIMEOUT_S = 10
 #: Our script and style sheet; its templates stand in for those of the same names in rq-dashboard.
 PAGE = Path(__file__).parent / "dashboard_page"
 #: Whose style sheets, the application's static ones, and what only reads. Some of the others change queues, one even
-#: when it is merely looked at (GET /requeue/NAME).
+#: when it is merely requested (GET /requeue/NAME).
 READING = {"static", "page"} | {
     f"rq_dashboard.{name}"
     for name in (
@@ -66,7 +66,7 @@ HEADERS = {
 
 
 class ReadJob(AllowListedJob):
-    """rq-dashboard looks at some jobs without saying how they are written, and would take them for pickles."""
+    """rq-dashboard reads some jobs without saying how they are written, and would take them for pickles."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options | {"serializer": MsgpackSerializer})
@@ -185,7 +185,7 @@ def sentence(error: Exception) -> Response:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default 127.0.0.1)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"port to listen on (default {DEFAULT_PORT})")
-    parser.add_argument("--redis", metavar="URL", help="Redis to look into (default MVS_REDIS_URL)")
+    parser.add_argument("--redis", metavar="URL", help="Redis to show (default MVS_REDIS_URL)")
 
 
 def run(args: argparse.Namespace) -> None:

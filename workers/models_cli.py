@@ -1,4 +1,4 @@
-"""The global models of this machine's registry: list them, look at one, go back to one."""
+"""The global models of this machine's registry: list them, inspect one, go back to one."""
 
 import argparse
 import json

@@ -79,7 +79,7 @@ class Edge:
     def adopt(self, stylizer: Stylizer) -> None:
         """Answer with another model from the next job on. Called from another thread: no job waits for it.
 
-        The styles in use are looked at here, so that the first key frames do not pay for them.
+        The styles in use are analysed here, so that the first key frames do not pay for it.
         """
         fresh = Served(stylizer)
         for style_id in list(self._served.styles):
@@ -118,7 +118,7 @@ class Edge:
 
     def _share(self, frame: KeyFrame) -> None:
         try:
-            self._sharing.add(TrainingSample(frame.shared_by, frame.style_id, frame.picture, frame.consent))
+            self._sharing.append(TrainingSample(frame.shared_by, frame.style_id, frame.picture, frame.consent))
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s is not learned from: %s", frame.stream_id, frame.frame_id, error)
 

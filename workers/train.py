@@ -46,9 +46,9 @@ BATCH = 2
 #: Samples that the loss is measured on, before and after.
 EXAM = 8
 STYLES_CACHED = 16
-#: How often samples and globals are looked for.
+#: How often new samples and globals are read.
 TICK_S = 1.0
-#: How often a busy queue is looked at again.
+#: How often a busy queue is checked again.
 YIELD_S = 0.05
 #: A global that takes longer than a round's deadline and this does not come.
 GRACE_S = 10.0

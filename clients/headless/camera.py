@@ -17,7 +17,7 @@ from clients.media.clip import Clip, upright
 from clients.media.geometry import square_size
 from pipeline.contract.frame_strip import stamp
 
-#: The network looks at 256 px; more only costs the uplink.
+#: The network sees 256 px; more only costs the uplink.
 SENT_SIDE_PX = 640
 _CLOCK_RATE = 90_000
 

@@ -49,7 +49,7 @@ class Outcome:
     live: int = 0
     most_live: int = 0
 
-    def add(self, reports: list[LoadCounters]) -> dict:
+    def record(self, reports: list[LoadCounters]) -> dict:
         """Count what the processes reported in this second; returns what that second was like."""
         second = {name: sum(getattr(report, name) for report in reports) for name in self.totals}
         for name, count in second.items():
@@ -142,7 +142,7 @@ def measure(
     plan = replace(plan, start_s=time.monotonic())
     for reports in reported(pipes, plan.start_s):
         now_s = time.monotonic()
-        on_second(outcome.add(reports), plan.end_s - now_s)
+        on_second(outcome.record(reports), plan.end_s - now_s)
         if meter is None and now_s >= plan.count_from_s:
             meter, before = Meter.beside(plan.url), scrape(plan.url, token)
         if meter and not usage and now_s >= plan.end_s:

@@ -9,7 +9,7 @@ from hdrh.histogram import HdrHistogram
 
 WIDTH, HEIGHT, MARGIN = 860, 240, 44
 SERIES = {"p50": "#4c9f70", "p95": "#d9a441", "p99": "#c8553d"}
-#: Where the curve of percentiles is looked at: ever nearer to 100.
+#: The percentiles of the curve, ever nearer to 100.
 QUANTILES = (0, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 100)
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 900px; margin: 40px auto; padding: 0 16px;

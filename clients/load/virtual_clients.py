@@ -17,7 +17,7 @@ from pipeline.contract.errors import Busy, MVStylizerError
 #: Of a latency, in microseconds. Lost looks are counted with it, not left out.
 LONGEST_US = round(PATIENCE_S * 1e6)
 REPORT_S = 1.0
-#: After the last client came: styles are looked at, codecs find their rate.
+#: After the last client came, styles are analysed and codecs find their rate.
 SETTLE_S = 3.0
 RETRY_S = 0.5
 #: Frames that may still be answered: four seconds at 60 a second.

@@ -10,7 +10,7 @@ import { NOTHING, after, sentenceAt, stateAt } from './ui/live_state.js';
 import { Stats } from './ui/stats.js';
 import { Tracker } from './flow/tracker.js';
 
-/** How often the state is looked at when nothing happens: it changes with time, too. */
+/** How often the state is computed when nothing happens: it changes with time, too. */
 const TICK_MS = 500;
 
 /** @typedef {import('./capture/cameras.js').Camera} Camera */

@@ -120,7 +120,7 @@ class Registry:
             raise ValueError(f"version {version} is not in {self._folder}, or damaged")
         return data
 
-    def add(self, record: Record, weights: bytes) -> Record:
+    def append(self, record: Record, weights: bytes) -> Record:
         """Make these weights version `record.version`, durably: a crash leaves all of it or nothing.
 
         Raises Outdated unless that is the next version, OSError where the disk does not take it.
@@ -153,14 +153,14 @@ class Registry:
     def rollback(self, version: int) -> Record:
         """The weights of an old version as a new one: versions only rise. Raises ValueError where it is not there."""
         weights, number = self.weights(version), self.newest_number() + 1
-        return self.add(
+        return self.append(
             replace(self.latest(), version=number, floor=number, origin=f"{history.ROLLBACK}{version}"), weights
         )
 
     def start_anew(self) -> Record:
         """The shipped model as a new version: nothing learned on another one applies to it."""
         number = self.newest_number() + 1
-        return self.add(Record(number, "", self._shipped_sha256, floor=number), self._shipped.read_bytes())
+        return self.append(Record(number, "", self._shipped_sha256, floor=number), self._shipped.read_bytes())
 
     def newest_number(self) -> int:
         """Also of a version that is damaged: a number is given once."""

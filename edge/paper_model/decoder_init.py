@@ -11,7 +11,7 @@ from edge.paper_model.decoder import step
 from edge.paper_model.model import PaperModel
 from edge.vgg.vgg import POOLED
 
-#: Places looked at in each photo, and the ridge as a share of the inputs' mean power.
+#: The number of places that are sampled in each photo, and the ridge as a share of the inputs' mean power.
 PLACES, RIDGE_SHARE = 1024, 1e-3
 
 

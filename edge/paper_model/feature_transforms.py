@@ -13,9 +13,9 @@ from edge.grid_model.colorization import mix, statistics, whiten_and_colour
 
 #: Share of the way from a content feature to the style's mean that `residual` goes.
 ALPHA = 0.5
-#: Divides the cosines between features before the softmax: the smaller, the fewer style features each one looks at.
+#: Divides the cosines between features before the softmax: the smaller, the fewer style features each one attends to.
 TEMPERATURE = 0.1
-#: Side of the grid to which features are pooled before each looks at all others.
+#: Side of the grid to which features are pooled before each attends to all others.
 TOKENS = 16
 #: Added to the variance of a few features: this share of the variance of all.
 LEAST_SHARE = 0.05

@@ -54,12 +54,12 @@ def distil(model: GridModel, targets: Targets, image: Tensor) -> dict[str, Tenso
     """Losses of the warm-up: taps and decoder levels against the teacher, the decoder's picture against the image."""
     wanted, levels = targets(image), []
 
-    def look(level: int, features: Tensor) -> Tensor:
+    def collect(level: int, features: Tensor) -> Tensor:
         levels.append(features)
         return features
 
     taps = model.encoder(image)
-    picture = model.decoder([tap.detach() for tap in taps], look)
+    picture = model.decoder([tap.detach() for tap in taps], collect)
     pairs = zip(taps + levels[1:], wanted + wanted[-2::-1], strict=True)
     return {
         **{f"features{i}": F.mse_loss(features.float(), target) for i, (features, target) in enumerate(pairs)},

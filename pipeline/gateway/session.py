@@ -45,7 +45,7 @@ logger = logging.getLogger(__name__)
 
 #: A client that sends nothing for this long never connected, or is gone: ICE alone would notice after half a minute.
 SILENCE_TIMEOUT_S = 8.0
-#: How often silence is looked for, and the client is told that we are here: ICE would tell it of our end as late.
+#: How often silence is checked for, and the client is told that we are here: ICE would tell it of our end as late.
 WATCH_S = 1.0
 #: An offer is answered in milliseconds, or once all STUN and TURN servers have answered, or not: aioice's own 5 s.
 ANSWER_TIMEOUT_S = 6.0

@@ -68,7 +68,7 @@ class Reporter:
     def push(self) -> None:
         """Raises redis.RedisError; what was not told then is told the next time, and what was is not told again."""
         counted, gauges = values(self._registry)
-        counters.add(self._redis, {name: value - self._pushed.get(name, 0.0) for name, value in counted.items()})
+        counters.increase(self._redis, {name: value - self._pushed.get(name, 0.0) for name, value in counted.items()})
         self._pushed = counted
         report = RoleReport(self._role, json.dumps(gauges, allow_nan=False).encode())
         with self._redis.pipeline() as pipe:

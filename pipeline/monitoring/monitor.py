@@ -110,7 +110,7 @@ class Watch:
             logger.exception("what Redis holds cannot be shown")
         await asyncio.gather(*(session.count_bytes() for session in self._sessions.values()))
         sample = self._now(redis_state, time.monotonic())
-        self.board.add(sample)
+        self.board.record(sample)
         self._metrics.in_flight.set(sum(stream.in_flight for stream in sample.streams))
         self._metrics.oldest_look.set(sample.oldest_s or 0.0)
         self._metrics.worker_ready.set(redis_state.ready)

@@ -22,11 +22,11 @@ class Board:
     """The samples of the last minutes."""
 
     def __init__(self, old_look_s: float) -> None:
-        """`old_look_s`: no stream that is well shows a look for longer."""
+        """`old_look_s`: no healthy stream shows a look for longer than this."""
         self._old_look_s = old_look_s
         self._samples: deque[Sample] = deque(maxlen=SAMPLES + 1)
 
-    def add(self, sample: Sample) -> None:
+    def record(self, sample: Sample) -> None:
         self._samples.append(sample)
 
     def state(self) -> dict:

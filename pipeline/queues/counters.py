@@ -15,21 +15,21 @@ MAX_COUNT = 1e15
 
 def count(connection: redis.Redis, **amounts: float) -> None:
     """Add to counters that pipeline.monitoring.metrics.LearningMetrics knows; nothing is sent for zeros."""
-    add(connection, {f"mvs_{name}_total": amount for name, amount in amounts.items()})
+    increase(connection, {f"mvs_{name}_total": amount for name, amount in amounts.items()})
 
 
-def add(connection: redis.Redis, amounts: Mapping[str, float]) -> None:
+def increase(connection: redis.Redis, amounts: Mapping[str, float]) -> None:
     """Add to any counters, by sample. One that holds no number begins anew, and so does a table that is none.
 
     Raises redis.RedisError, and then nothing was added.
     """
     amounts = {sample: float(amount) for sample, amount in amounts.items() if amount and math.isfinite(amount)}
-    if failed := _add(connection, amounts):
+    if failed := _increase(connection, amounts):
         if any("WRONGTYPE" in str(answer) for answer in failed.values()):
             connection.delete(redis_keys.COUNTS)
         else:
             connection.hdel(redis_keys.COUNTS, *failed)
-        _add(connection, {sample: amounts[sample] for sample in failed})
+        _increase(connection, {sample: amounts[sample] for sample in failed})
 
 
 def counts(connection: redis.Redis, known: Collection[str]) -> dict[str, float]:
@@ -44,7 +44,7 @@ def counts(connection: redis.Redis, known: Collection[str]) -> dict[str, float]:
     return {name: number for name, text in found if (number := _number(text)) is not None}
 
 
-def _add(connection: redis.Redis, amounts: Mapping[str, float]) -> dict[str, object]:
+def _increase(connection: redis.Redis, amounts: Mapping[str, float]) -> dict[str, object]:
     """Returns the counters that Redis could not add to, or that are beyond what they may be, and what it said."""
     if not amounts:
         return {}

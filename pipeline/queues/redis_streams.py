@@ -6,7 +6,7 @@ import redis
 
 logger = logging.getLogger(__name__)
 
-#: Entries that are looked at from the end: whoever writes rubbish must write this much to hide what is before it.
+#: This many entries are read from the end. Somebody who writes rubbish must write as much to hide what is before it.
 WALKED = 64
 #: What a stream of snapshots may take in Redis, all entries together; ours are less than a kilobyte each.
 MAX_STREAM_BYTES = 1 << 20

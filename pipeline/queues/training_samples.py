@@ -1,8 +1,7 @@
 """Shared key frames: a worker adds them, the edge's trainer reads them, and their sender can take them back.
 
-Consent is a key in Redis that is there for as long as it holds, and that only one run of Redis vouches for. Nothing is
-kept and nothing is learned from without looking at it: a Redis that was emptied, or that came back with what it knew
-yesterday, has forgotten who agreed, and so nobody did.
+Consent is a key in Redis that exists for as long as the consent holds, and only in one run of Redis. It is checked
+before anything is kept or learned from. So if Redis was emptied, or came back with yesterday's data, nobody has agreed.
 """
 
 import secrets
@@ -80,9 +79,9 @@ class Sharing:
         self._redis.set(key, token, ex=redis_keys.CONSENT_TTL_S)
         return token
 
-    def add(self, sample: TrainingSample) -> None:
+    def append(self, sample: TrainingSample) -> None:
         """Offer a sample to the trainer; the oldest make room. Without its sender's present consent it is not kept."""
-        crowded_out = self._added(sample) if of_run(sample.consent, self._run()) else -1
+        crowded_out = self._appended(sample) if of_run(sample.consent, self._run()) else -1
         count(
             self._redis,
             samples_added=crowded_out >= 0,
@@ -132,7 +131,7 @@ class Sharing:
         """Which run of Redis this is."""
         return self._redis.info("server")["run_id"]
 
-    def _added(self, sample: TrainingSample) -> int:
+    def _appended(self, sample: TrainingSample) -> int:
         args = [sample.consent, sample.shared_by, sample.pack(), redis_keys.SAMPLES_MAXLEN, redis_keys.SAMPLES_TTL_S]
         try:
             return self._add(keys=self._keys(sample.shared_by), args=args)

@@ -1,7 +1,7 @@
 """Weights on their way between edges and cloud: parts first, then one signed entry that makes them visible.
 
-A maker that dies in the middle leaves parts that nobody looks for, and that expire. What is not signed with the
-deployment's key is nothing, wherever it stands: it hides nothing, and what it claims is not even looked for.
+A maker that dies in the middle leaves parts that nobody reads, and that expire. An entry that is not signed with the
+deployment's key counts as nothing, wherever it stands: it hides no other entry, and its parts are not even fetched.
 """
 
 import logging

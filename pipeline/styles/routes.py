@@ -30,8 +30,9 @@ MAX_NAME_LETTERS = 80
 READ_AT_ONCE = 2 if (os.cpu_count() or 1) >= 4 else 1
 #: Whoever waits behind so many waits for a quarter of a minute at worst.
 WAITING, WAITING_EACH, WAIT_S = 16, 6, 15.0
-#: So often it is looked whether sessions show other styles than those that are kept for them; and all are told again.
-LOOK_S, KEEP_S = 1.0, 30.0
+#: How often the styles that sessions show are compared with those that are kept for them, and how often all of them are
+#: kept anew.
+COMPARE_S, KEEP_S = 1.0, 30.0
 #: 15 KB each. Redis is asked again after a minute: the page finds out by them which photos are still there.
 THUMBNAILS_CACHED, THUMBNAIL_CACHE_S = 256, 60.0
 #: Questions for thumbnails that Redis has not answered yet.
@@ -62,7 +63,7 @@ class StyleRoutes:
     def attach(self, app: web.Application) -> None:
         app.cleanup_ctx.append(self.live)
         app.router.add_get("/styles", self._list)
-        app.router.add_post("/styles", self._add)
+        app.router.add_post("/styles", self._upload)
         app.router.add_get("/styles/{id}.jpg", self._thumbnail)
 
     async def live(self, app: web.Application) -> AsyncIterator[None]:
@@ -82,14 +83,14 @@ class StyleRoutes:
                 with contextlib.suppress(redis.RedisError):  # tried again in a second
                     await self._blocking(self._store.keep, shown)
                     kept, until_s = shown, time.monotonic() + KEEP_S
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(COMPARE_S)
 
     async def _list(self, request: web.Request) -> web.Response:
         return web.Response(text=self._gallery, content_type="application/json")
 
     # uploads
 
-    async def _add(self, request: web.Request) -> web.Response:
+    async def _upload(self, request: web.Request) -> web.Response:
         outcome = "failed"
         try:
             style_id = await self._kept(request)
@@ -123,7 +124,7 @@ class StyleRoutes:
         address = request[CLIENT]
         async with self._bodies.received(request, address) as data, self._turns.turn(address):
             files = await self._reader.read(data)
-        return await self._blocking(self._store.add, files)
+        return await self._blocking(self._store.save, files)
 
     # thumbnails
 

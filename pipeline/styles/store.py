@@ -48,7 +48,7 @@ class StyleStore:
                     pipe.zadd(redis_keys.STYLE_LEASES, {kept: now_s + redis_keys.STYLE_LEASE_S})
             pipe.execute()
 
-    def add(self, files: StyleFiles) -> str:
+    def save(self, files: StyleFiles) -> str:
         """Keep a picture and return its id; those unused for longest make room. Raises Busy when all are in use."""
         new_id = style_id(files.style)
 

@@ -164,7 +164,7 @@ def federated(
         folder = Path(name)
         registry = Registry(folder / "models")
         if start:
-            registry.add(replace(registry.latest(), version=1, origin="early"), start)
+            registry.append(replace(registry.latest(), version=1, origin="early"), start)
         url = stack.enter_context(redis_running(folder))
         for edge_id, own in parts.items():
             share(url, edge_id, own, styles, count=max(LEAST_SAMPLES, images // IMAGES_PER_SAMPLE))
@@ -232,11 +232,11 @@ def share(url: str, edge_id: str, images: list[np.ndarray], styles: list[np.ndar
     rng = random.Random(edge_id)
     with connect(url, timeout_s=10.0) as client:
         store, sharing = StyleStore(client), Sharing(client, edge_id)
-        style_ids = [store.add(StyleFiles(encode_jpeg(style), b"")) for style in styles]
+        style_ids = [store.save(StyleFiles(encode_jpeg(style), b"")) for style in styles]
         for i in range(count):
             jpeg = encode_jpeg(images[i % len(images)])
             by = f"stream{i % 7}"
-            sharing.add(TrainingSample(by, rng.choice(style_ids), jpeg, sharing.allow(by)))
+            sharing.append(TrainingSample(by, rng.choice(style_ids), jpeg, sharing.allow(by)))
 
 
 def loss(file: bytes, contents: list[np.ndarray], styles: list[np.ndarray], features: Features) -> dict[str, float]:

@@ -179,7 +179,7 @@ async def beside(url: str, seconds: float) -> list[int]:
     plan = Plan(url, shipped()[0].id, (normal,), 2, 7, RAMP_S, seconds, start_s=time.monotonic())
     begging = Plan(url, shipped()[0].id, (greedy,), 8, 1, RAMP_S, seconds, start_s=plan.start_s)
     groups, outcome = [VirtualClients(begging, [0]), VirtualClients(plan, range(7))], Outcome()
-    await asyncio.gather(*(group.run(lambda report: outcome.add([report])) for group in groups))
+    await asyncio.gather(*(group.run(lambda report: outcome.record([report])) for group in groups))
     clients: list[VirtualClient] = [client for group in groups for client in group.clients.values()]
     return [client.answers for client in clients]
 

@@ -42,7 +42,7 @@ def test_lost_looks_stand_in_the_percentiles():
         counters.serve(0.05)
     counters.lose(2)
 
-    second = outcome.add([counters])
+    second = outcome.record([counters])
 
     assert percentiles_ms(outcome.latencies) == {"p50": 50.0, "p95": 2000.9, "p99": 2000.9}
     assert (second["p50"], second["p99"], second["lost"]) == (50.0, 2000.0, 2)
@@ -52,8 +52,8 @@ def test_reports_add_up_over_processes_and_seconds():
     outcome, counters = Outcome(), LoadCounters(live=2, frames=30, refused=1)
     counters.serve(0.1)
 
-    outcome.add([counters, counters])
-    second = outcome.add([LoadCounters(live=1)])
+    outcome.record([counters, counters])
+    second = outcome.record([LoadCounters(live=1)])
 
     assert outcome.totals["frames"] == 60 and outcome.totals["served"] == outcome.totals["refused"] == 2
     assert (outcome.most_live, outcome.live, second["p50"]) == (4, 1, None)

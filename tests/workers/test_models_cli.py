@@ -15,7 +15,7 @@ def registry(tmp_path) -> Registry:
     registry = Registry(tmp_path)
     for version in (1, 2):
         latest = registry.latest()
-        registry.add(
+        registry.append(
             replace(
                 latest, version=version, origin="round", examples={"a": 300, "b": 100}, loss_before=0.5, loss_after=0.4
             ),

@@ -79,7 +79,7 @@ def share(connection, count: int = LEAST_SAMPLES, *, shared_by: str = "a", grey:
     picture = encode_jpeg(np.full((16, 16, 3), grey, np.uint8))
     sharing = Sharing(connection, "edge")
     for _ in range(count):
-        sharing.add(TrainingSample(shared_by, style, picture, sharing.allow(shared_by)))
+        sharing.append(TrainingSample(shared_by, style, picture, sharing.allow(shared_by)))
 
 
 def announce(connection, version: int, weights: bytes) -> WeightSnapshot:
@@ -319,7 +319,7 @@ def test_a_picture_that_cannot_be_read_is_left_out_for_good(trainer, connection)
     announce(connection, 0, b"zero")
     sharing = Sharing(connection, "edge")
     share(connection)
-    sharing.add(TrainingSample("b", STYLE, b"no picture", sharing.allow("b")))
+    sharing.append(TrainingSample("b", STYLE, b"no picture", sharing.allow("b")))
     turns(trainer, 60)
 
     assert set(trainer._learner.seen) == {100}

@@ -33,7 +33,7 @@ class Mode:
     """paint: (picture RGB uint8 H W 3, key frame before, key frame after or None, share of the latter) -> picture."""
 
     paint: Callable[[np.ndarray, Neighbour, Neighbour | None, float], np.ndarray]
-    #: Whether it looks at the key frame after, too.
+    #: Whether it also uses the key frame after.
     both: bool = True
 
 

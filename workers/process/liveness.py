@@ -16,7 +16,7 @@ OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 READY, SIGN = b"READY=1", b"WATCHDOG=1"
 #: Loops that turn faster say so no more often.
 BEAT_S = 0.5
-#: How often silence is looked for.
+#: How often silence is checked for.
 CHECK_S = 1.0
 
 

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 LIFETIME, RENEWAL = datetime.timedelta(days=30), datetime.timedelta(days=20)
 #: Clocks of phones run late.
 EARLY = datetime.timedelta(days=1)
-#: How often the end is looked for: a machine that slept, or whose clock was set, notices within this.
+#: How often the certificate's end is checked: a machine that slept, or whose clock was set, notices within this time.
 CHECK_S = 600.0
 EVERYWHERE = ("0.0.0.0", "::", "")
 #: SAN has no limit of its own; a machine with more addresses than this has them from containers.

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 #: A new global comes every few minutes; asking costs Redis 0.1 ms.
 POLL_S = 1.0
-#: A global whose parts are not all there is looked at again this often: the aggregator sends them anew.
+#: A global whose parts are not all there is read again this often: the aggregator sends them anew.
 PARTS_RETRY_S = 10.0
 
 

@@ -29,7 +29,7 @@ WORKER_TTL_S = 17
 HEARTBEAT_S = 1.0
 #: How often names of jobs and workers that are gone are dropped.
 CARE_S = 60.0
-#: Workers' names looked at in one go, at random: a few are all there are, unless somebody writes them in vain.
+#: This many workers' names are checked at a time, at random. There are a few, unless somebody writes names to do harm.
 NAMES_A_TIME = 200
 #: An unexpected error must not become a busy loop.
 SURPRISE_PAUSE_S = 0.2

@@ -44,7 +44,8 @@ class JitterFrames(JitterFrame):
 class MarkerJitterBuffer(JitterBuffer):
     """Releases a video frame with its marked packet. Without marks, and for audio, the stock rule holds.
 
-    Packets are held by their number, and looked at once: a stock buffer walks over all its places with each packet.
+    Packets are held by their number, and each is examined once. aiortc's own buffer walks over all its places with each
+    packet.
     """
 
     #: Whether no frame can be decoded until an intra frame comes; as at the beginning.

@@ -133,7 +133,7 @@ def _sps(bits: _Bits) -> Demand:
 
 
 def _check_format(bits: _Bits) -> None:
-    """Only 8 bits in 4:2:0 is what browsers offer, and what can be looked at here; raises ValueError."""
+    """Raise ValueError for anything but 8 bits in 4:2:0, which is what browsers offer and what can be read here."""
     chroma = bits.unsigned()
     if chroma != 1 or bits.unsigned() or bits.unsigned():
         raise ValueError("not 8 bits in 4:2:0")

@@ -53,7 +53,7 @@ def test_no_rollback_returns_to_a_model_that_was_rolled_back_from_unless_it_is_a
             latest = registry.latest()
             serving, kept = registry.weights(latest.version), {record.version for record in registry.records()}
             if step is None:
-                registry.add(replace(latest, version=latest.version + 1, origin="round"), b"model %d" % number)
+                registry.append(replace(latest, version=latest.version + 1, origin="round"), b"model %d" % number)
                 continue
             try:
                 target = registry.version_before() if step == "back" else step
@@ -74,7 +74,7 @@ def test_going_back_leaves_what_there_is_to_go_back_to(tmp_path):
     registry.begin()
     for number in range(1, 5):
         latest = registry.latest()
-        registry.add(replace(latest, version=latest.version + 1, origin="round"), b"%d" % number)
+        registry.append(replace(latest, version=latest.version + 1, origin="round"), b"%d" % number)
 
     seen = [registry.weights(registry.rollback(registry.version_before()).version) for _ in range(4)]
 

@@ -26,7 +26,7 @@ def registry(tmp_path, shipped):
 
 def add(registry: Registry, weights: bytes, **known: object) -> Record:
     latest = registry.latest()
-    return registry.add(replace(latest, version=latest.version + 1, origin="round", **known), weights)
+    return registry.append(replace(latest, version=latest.version + 1, origin="round", **known), weights)
 
 
 def test_the_shipped_model_is_version_0_and_nothing_is_written_for_it(tmp_path):
@@ -54,7 +54,7 @@ def test_only_the_next_version_can_be_added(registry):
 
     for version in (0, 1, 3):
         with pytest.raises(Outdated):
-            registry.add(replace(record, version=version), b"other")
+            registry.append(replace(record, version=version), b"other")
     assert registry.weights(1) == b"one"
 
 
@@ -133,7 +133,7 @@ def dying(function):
 os.fsync, Path.replace, Path.unlink, os.open = map(dying, (os.fsync, Path.replace, Path.unlink, os.open))
 registry = Registry(folder, shipped)
 latest = registry.latest()
-registry.add(replace(latest, version=latest.version + 1, origin="round"), b"new" * 100_000)
+registry.append(replace(latest, version=latest.version + 1, origin="round"), b"new" * 100_000)
 """
 
 

@@ -25,7 +25,7 @@ def edge(redis_url, monkeypatch):
         if frame.shared_by:
             with connect(redis_url) as client:
                 sample = TrainingSample(frame.shared_by, frame.style_id, frame.picture, frame.consent)
-                Sharing(client, "edge").add(sample)
+                Sharing(client, "edge").append(sample)
         return flat_answer(frame, *shape)
 
     monkeypatch.setattr("support.peers.flat_answer", answer)

@@ -39,7 +39,7 @@ def told(counts: dict | None = None, gauges: dict | None = None) -> RedisState:
 def board(*samples: Sample) -> Board:
     board = Board(2.5)
     for each in samples:
-        board.add(each)
+        board.record(each)
     return board
 
 

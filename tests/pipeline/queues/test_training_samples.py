@@ -42,11 +42,11 @@ def pictures(sharing: Sharing) -> list[bytes]:
 
 def test_samples_are_read_in_order_a_page_at_a_time_from_where_one_was(sharing):
     for i in range(PAGE + 3):
-        sharing.add(sample(sharing, picture=b"%d" % i))
+        sharing.append(sample(sharing, picture=b"%d" % i))
 
     first, place = sharing.read("0")
     second, place = sharing.read(place)
-    sharing.add(sample(sharing, picture=b"new"))
+    sharing.append(sample(sharing, picture=b"new"))
     (last,), end = sharing.read(place)
 
     assert len(first) == PAGE
@@ -59,7 +59,7 @@ def test_samples_are_read_in_order_a_page_at_a_time_from_where_one_was(sharing):
 def test_samples_are_bounded_counted_and_expire(sharing, connection, monkeypatch):
     monkeypatch.setattr(redis_keys, "SAMPLES_MAXLEN", 5)
     for i in range(8):
-        sharing.add(sample(sharing, picture=b"%d" % i))
+        sharing.append(sample(sharing, picture=b"%d" % i))
 
     assert pictures(sharing) == [b"3", b"4", b"5", b"6", b"7"]
     assert counted(connection) == {"mvs_samples_added_total": 8, "mvs_samples_dropped_total": 3}
@@ -70,7 +70,7 @@ def test_samples_are_bounded_counted_and_expire(sharing, connection, monkeypatch
 
 def test_samples_of_yesterday_are_dropped_whatever_comes_today(sharing, connection):
     connection.xadd(redis_keys.samples("edge"), {"by": "a", "sample": sample(sharing).pack()}, id="1000-0")
-    sharing.add(sample(sharing, picture=b"new"))
+    sharing.append(sample(sharing, picture=b"new"))
 
     oldest_s = sharing.expire()
 
@@ -81,7 +81,7 @@ def test_samples_of_yesterday_are_dropped_whatever_comes_today(sharing, connecti
 
 def test_what_somebody_takes_back_is_gone_and_the_rest_stays(sharing, connection):
     for shared_by in ("a", "b", "a"):
-        sharing.add(sample(sharing, shared_by, picture=f"picture of {shared_by}".encode()))
+        sharing.append(sample(sharing, shared_by, picture=f"picture of {shared_by}".encode()))
 
     sharing.withdraw("a")
 
@@ -95,7 +95,7 @@ def test_a_key_frame_on_its_way_does_not_come_in_after_that(sharing, connection)
     on_its_way = sample(sharing, "a")
     sharing.withdraw("a")
 
-    sharing.add(on_its_way)
+    sharing.append(on_its_way)
 
     assert pictures(sharing) == []
     assert counted(connection)["mvs_samples_without_consent_total"] == 1
@@ -106,8 +106,8 @@ def test_who_shares_again_does_so_with_what_comes_then(sharing):
     sharing.withdraw("a")
     after = sample(sharing, "a", picture=b"after")
 
-    sharing.add(before)
-    sharing.add(after)
+    sharing.append(before)
+    sharing.append(after)
 
     assert pictures(sharing) == [b"after"]
 
@@ -131,14 +131,14 @@ def test_a_redis_that_is_killed_after_a_withdrawal_brings_nothing_back(tmp_path,
     with connect(server.url) as connection:
         sharing = Sharing(connection, "edge")
         held = sample(sharing, "a")
-        sharing.add(held)
+        sharing.append(held)
         if memory != "lost":
             connection.save()
         sharing.withdraw("a")
         server.kill()
         server.start()
 
-        sharing.add(held)  # a worker had it in its hands
+        sharing.append(held)  # a worker had it in its hands
 
         assert connection.exists(redis_keys.consent("edge", "a")) == (memory != "lost")
         assert sharing.standing([("a", held.consent)]) == set()
@@ -150,8 +150,8 @@ def test_a_redis_that_is_killed_after_a_withdrawal_brings_nothing_back(tmp_path,
 def test_what_withdrawing_costs_depends_on_what_one_shared(sharing, connection):
     """Others' 500 samples are not read, and who never shared costs and leaves nothing."""
     for _ in range(500):
-        sharing.add(sample(sharing, "others", bytes(2000)))
-    sharing.add(sample(sharing, "me"))
+        sharing.append(sample(sharing, "others", bytes(2000)))
+    sharing.append(sample(sharing, "me"))
     keys = connection.dbsize()
 
     def commands(of: str) -> tuple[int, int]:
@@ -173,7 +173,7 @@ def test_what_withdrawing_costs_depends_on_what_one_shared(sharing, connection):
 def test_rubbish_among_the_samples_is_taken_out_and_counted(sharing, connection):
     connection.xadd(redis_keys.samples("edge"), {"sample": b"rubbish"})
     connection.xadd(redis_keys.samples("edge"), {"other": b""})
-    sharing.add(sample(sharing))
+    sharing.append(sample(sharing))
 
     assert pictures(sharing) == [b"jpeg"]
     assert pictures(sharing) == [b"jpeg"]
@@ -194,7 +194,7 @@ def test_a_stream_that_was_spoilt_takes_samples_again(sharing, connection, spoil
     spoil(connection, redis_keys.samples("edge"), sample(sharing).pack())
     found, place = sharing.read("0")
 
-    sharing.add(sample(sharing, picture=b"new"))
+    sharing.append(sample(sharing, picture=b"new"))
     now, _ = sharing.read(place)
 
     assert found == []
@@ -203,12 +203,12 @@ def test_a_stream_that_was_spoilt_takes_samples_again(sharing, connection, spoil
 
 
 def test_a_reader_finds_its_way_in_a_stream_that_began_anew(sharing, connection):
-    sharing.add(sample(sharing))
+    sharing.append(sample(sharing))
     place = f"{int(time.time() * 1000) + 10**6}-0"  # a clock that was set back
     connection.delete(redis_keys.samples("edge"))
 
     _, start = sharing.read(place)
-    sharing.add(sample(sharing, picture=b"new"))
+    sharing.append(sample(sharing, picture=b"new"))
     _, again = sharing.read(place)
 
     assert start == again == "0"
@@ -224,7 +224,7 @@ def test_the_word_that_takes_pictures_back_is_not_in_redis(redis_url, connection
     broker.share(secret, True)
     broker.submit(replace(frame, frame_id=2))
     queued = KeyFrame.unpack(connection.get(redis_keys.blob("stream", 2)))
-    Sharing(connection, "edge").add(TrainingSample(queued.shared_by, "style", b"jpeg", queued.consent))
+    Sharing(connection, "edge").append(TrainingSample(queued.shared_by, "style", b"jpeg", queued.consent))
 
     assert (private.shared_by, private.consent) == ("", "")  # nobody agreed yet
     assert queued.shared_by == public_name(secret)

@@ -105,7 +105,7 @@ async def test_an_upload_for_which_there_is_no_place_is_refused_with_a_sentence(
     monkeypatch.setattr(redis_keys, "STYLES_MAX", 1)
     with connect(redis_url) as connection:
         store = StyleStore(connection)
-        shown = store.add(StyleFiles(PHOTO, PHOTO))
+        shown = store.save(StyleFiles(PHOTO, PHOTO))
         store.keep({shown})
 
     status, answer = await upload(running, bombs.png(8, 8))
@@ -114,7 +114,7 @@ async def test_an_upload_for_which_there_is_no_place_is_refused_with_a_sentence(
 
 
 async def test_styles_that_sessions_show_are_kept_for_them(running, edge, redis_url, monkeypatch):
-    monkeypatch.setattr(routes, "LOOK_S", 0.02)
+    monkeypatch.setattr(routes, "COMPARE_S", 0.02)
     monkeypatch.setattr(redis_keys, "STYLES_MAX", 1)
     _, own = await upload(running, PHOTO)
     client = Client(running.url)

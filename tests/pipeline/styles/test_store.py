@@ -40,7 +40,7 @@ def files(number: int) -> StyleFiles:
 
 
 def test_a_style_is_kept_with_its_thumbnail(store):
-    style_id = store.add(files(1))
+    style_id = store.save(files(1))
 
     assert (store.find(style_id), store.jpeg(style_id), store.thumbnail(style_id)) == (
         style_id,
@@ -63,20 +63,20 @@ def test_shipped_styles_are_known_without_redis():
 
 def test_uploads_never_crowd_out_a_style_on_show(store):
     """259 of them did."""
-    shown = store.add(files(-1))
+    shown = store.save(files(-1))
     store.keep({shown, shipped()[0].id})
 
     for number in range(redis_keys.STYLES_MAX + 10):
-        store.add(files(number))
+        store.save(files(number))
 
     assert store.jpeg(shown) == b"style -1"
 
 
 def test_what_was_unused_for_longest_makes_room_with_all_that_belongs_to_it(store, connection):
-    ids = [store.add(files(number)) for number in range(redis_keys.STYLES_MAX)]
+    ids = [store.save(files(number)) for number in range(redis_keys.STYLES_MAX)]
     store.find(ids[0])
 
-    newest = store.add(files(1000))
+    newest = store.save(files(1000))
 
     assert store.find(ids[1]) is None and store.thumbnail(ids[1]) is None
     assert store.find(ids[0]) and store.find(ids[2]) and store.find(newest)
@@ -86,23 +86,23 @@ def test_what_was_unused_for_longest_makes_room_with_all_that_belongs_to_it(stor
 
 def test_when_all_are_on_show_a_new_one_is_refused_and_none_lost(store, monkeypatch):
     monkeypatch.setattr(redis_keys, "STYLES_MAX", 5)
-    ids = {store.add(files(number)) for number in range(5)}
+    ids = {store.save(files(number)) for number in range(5)}
     store.keep(ids)
 
     with pytest.raises(Busy, match="looks on show"):
-        store.add(files(6))
+        store.save(files(6))
 
     assert all(store.jpeg(style_id) for style_id in ids)
-    assert store.add(files(3)) in ids
+    assert store.save(files(3)) in ids
 
 
 def test_a_lease_ends_when_nobody_renews_it(store, clock, monkeypatch):
     monkeypatch.setattr(redis_keys, "STYLES_MAX", 1)
-    old = store.add(files(1))
+    old = store.save(files(1))
     store.keep({old})
     clock.now_s += redis_keys.STYLE_LEASE_S + 1
 
-    store.add(files(2))
+    store.save(files(2))
 
     assert store.jpeg(old) is None
 
@@ -114,10 +114,10 @@ def test_a_style_that_is_gone_gets_no_place_by_being_kept(store, connection):
 
 
 def test_nothing_grows_for_ever(store, connection, clock):
-    store.keep({store.add(files(1))})
+    store.keep({store.save(files(1))})
     clock.now_s += 2 * redis_keys.STYLE_TTL_S
 
-    store.add(files(2))
+    store.save(files(2))
 
     assert connection.zcard(redis_keys.STYLES) == 1 and connection.zcard(redis_keys.STYLE_LEASES) == 0
 
@@ -125,7 +125,7 @@ def test_nothing_grows_for_ever(store, connection, clock):
 def test_another_gateways_upload_in_between_is_seen(redis_url, store, connection, monkeypatch):
     monkeypatch.setattr(redis_keys, "STYLES_MAX", 3)
     for number in range(3):
-        store.add(files(number))
+        store.save(files(number))
     came = []
 
     def decide(*args: object) -> list[str]:
@@ -138,7 +138,7 @@ def test_another_gateways_upload_in_between_is_seen(redis_url, store, connection
 
     monkeypatch.setattr("pipeline.styles.store.crowded_out", decide)
 
-    mine = store.add(files(200))
+    mine = store.save(files(200))
 
     assert store.jpeg(mine) and store.jpeg(came[0])
     assert connection.zcard(redis_keys.STYLES) == 3

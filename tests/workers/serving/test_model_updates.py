@@ -143,7 +143,7 @@ def test_a_rollback_is_adopted_and_so_is_a_registry_that_begins_anew(newest, con
     registry = Registry(tmp_path / "first", shipped, lambda: next(now_s))
     registry.begin()
     for version in (1, 2):
-        registry.add(replace(registry.latest(), version=version), b"%d" % version)
+        registry.append(replace(registry.latest(), version=version), b"%d" % version)
     tell(registry)
     assert newest.fetch() == b"2"
     registry.rollback(1)
