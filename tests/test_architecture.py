@@ -1,6 +1,7 @@
 """The table of who may import whom, between folders and between the rooms in them, kept true and complete."""
 
 import ast
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,3 +173,15 @@ def test_no_pickle_and_no_eval():
     for path in sources():
         modules = {name.split(".")[0] for name in imported(path)}
         assert not modules & {"pickle", "dill", "joblib", "marshal", "shelve"}, path
+
+
+def test_no_two_public_classes_have_one_name():
+    """One word, one meaning. Each of the two models has a decoder: that is the paper's word in both."""
+    names = Counter(
+        node.name
+        for path in sources()
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+
+    assert {name for name, count in names.items() if count > 1} == {"Decoder"}

@@ -13,7 +13,7 @@ import numpy as np
 import redis
 
 from cloud.federated.rounds import MOST_STALENESS
-from edge.training.reservoir import Reservoir, Sample
+from edge.training.reservoir import Reservoir, SharedKeyFrame
 from pipeline.basics.lru import LruCache
 from pipeline.contract.errors import BadImage, MVStylizerError
 from pipeline.contract.image_codec import decode_image
@@ -67,7 +67,7 @@ class Trainer:
         self._pictures: LruCache[str, np.ndarray] = LruCache(STYLES_CACHED)  # of styles
         self._learner: Learner | None = None
         self._base: WeightSnapshot | None = None
-        self._exam: tuple[list[Sample], float] = [], 0.0
+        self._exam: tuple[list[SharedKeyFrame], float] = [], 0.0
         self._wait_until_s, self._tick_s = 0.0, 0.0
         self.metrics = TrainerMetrics()
 
@@ -113,7 +113,7 @@ class Trainer:
         while True:
             page, place = self._sharing.read(self._place)
             for found, taken_s in page:
-                sample = Sample(found.shared_by, found.style_id, found.picture, taken_s, found.consent)
+                sample = SharedKeyFrame(found.shared_by, found.style_id, found.picture, taken_s, found.consent)
                 self._samples.observe(sample)
                 self._credit = min(self._credit + IMAGES_PER_SAMPLE, CAPACITY * IMAGES_PER_SAMPLE)
             if place == self._place:
@@ -197,12 +197,12 @@ class Trainer:
             self.metrics.loss["after"].observe(after)
         logger.info("sent what %d images taught: loss %.4f, before %.4f", learner.num_examples, after, before)
 
-    def _pairs(self, samples: list[Sample]) -> list["Pair"]:
+    def _pairs(self, samples: list[SharedKeyFrame]) -> list["Pair"]:
         """Pictures of samples and of their styles; without those whose style is known no more."""
         found = [(self._picture(sample), self._style(sample.style_id)) for sample in samples]
         return [(picture, style) for picture, style in found if picture is not None and style is not None]
 
-    def _picture(self, sample: Sample) -> np.ndarray | None:
+    def _picture(self, sample: SharedKeyFrame) -> np.ndarray | None:
         """None for one that is broken: it is not drawn again."""
         try:
             return decode_image(sample.picture)

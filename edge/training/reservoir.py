@@ -5,7 +5,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 
-class Sample(NamedTuple):
+class SharedKeyFrame(NamedTuple):
     """A shared key frame."""
 
     shared_by: str
@@ -25,20 +25,20 @@ class Reservoir:
 
     def __init__(self, capacity: int, seed: int = 0) -> None:
         self._capacity, self._random = capacity, random.Random(seed)
-        self._samples: list[Sample] = []
+        self._samples: list[SharedKeyFrame] = []
         self._seen = 0.0  # those that the kept ones stand for
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    def observe(self, sample: Sample) -> None:
+    def observe(self, sample: SharedKeyFrame) -> None:
         self._seen += 1
         if len(self._samples) < self._capacity:
             self._samples.append(sample)
         elif (place := self._random.randrange(int(self._seen))) < self._capacity:
             self._samples[place] = sample
 
-    def draw(self, count: int) -> list[Sample]:
+    def draw(self, count: int) -> list[SharedKeyFrame]:
         """Any `count` of the kept samples, again and again; there must be one."""
         return self._random.choices(self._samples, k=count)
 
@@ -50,7 +50,7 @@ class Reservoir:
         """Drop what nobody agrees to any more."""
         self._keep([sample for sample in self._samples if sample.agreement in agreements])
 
-    def drop(self, sample: Sample) -> None:
+    def drop(self, sample: SharedKeyFrame) -> None:
         """Drop one that is of no use, wherever it is kept."""
         self._keep([kept for kept in self._samples if kept is not sample])
 
@@ -58,6 +58,6 @@ class Reservoir:
         """Drop what was taken before then."""
         self._keep([sample for sample in self._samples if sample.taken_s >= before_s])
 
-    def _keep(self, samples: list[Sample]) -> None:
+    def _keep(self, samples: list[SharedKeyFrame]) -> None:
         self._seen *= len(samples) / max(1, len(self._samples))
         self._samples = samples

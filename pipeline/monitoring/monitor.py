@@ -17,7 +17,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.settings import Settings
 from pipeline.monitoring import metrics_push
 from pipeline.monitoring.metrics import GatewayMetrics, resident_bytes
-from pipeline.monitoring.sample import Buckets, GlobalModel, RedisState, Sample, StreamState
+from pipeline.monitoring.sample import Buckets, GlobalModel, RedisState, Sample, StreamSample
 from pipeline.monitoring.status import SAMPLE_S, Board
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.monitoring.task_owner import keep_running
@@ -180,9 +180,9 @@ class Watch:
         samples = [sample for counter in counters for family in counter.collect() for sample in family.samples]
         return {metrics_push.key(sample): sample.value for sample in samples}
 
-    def _stream(self, session: WatchedSession, now_s: float) -> StreamState:
+    def _stream(self, session: WatchedSession, now_s: float) -> StreamSample:
         stats = session.stats
-        return StreamState(
+        return StreamSample(
             number=stats.number,
             style=self._style_names.get(session.style_id, "own photo"),
             size=session.picture_size,

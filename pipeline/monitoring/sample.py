@@ -10,7 +10,7 @@ Buckets = Mapping[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class StreamState:
+class StreamSample:
     """One stream at one moment; counters are since its beginning."""
 
     number: int
@@ -52,7 +52,7 @@ class Sample:
 
     at_s: float
     redis_state: RedisState
-    streams: Sequence[StreamState]
+    streams: Sequence[StreamSample]
     frames: float
     answers: float
     stages: Mapping[str, tuple[float, float]]  # seconds, and key frames

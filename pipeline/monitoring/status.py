@@ -7,7 +7,7 @@ from pipeline.basics.quantiles import quantile
 from pipeline.monitoring.alerts import alerts
 from pipeline.monitoring.metrics import STAGES
 from pipeline.monitoring.metrics_push import PushedMetrics
-from pipeline.monitoring.sample import Buckets, GlobalModel, Sample, StreamState
+from pipeline.monitoring.sample import Buckets, GlobalModel, Sample, StreamSample
 
 #: A sample a second, five minutes of them: 40 KB with twenty streams.
 SAMPLE_S = 1.0
@@ -77,7 +77,7 @@ class Board:
             "oldest_s": [to_digits(sample.oldest_s) for sample in samples[1:]],
         }
 
-    def _stream(self, stream: StreamState) -> dict:
+    def _stream(self, stream: StreamSample) -> dict:
         """Its frames a second since the oldest of the last samples that knew it."""
         now = self._samples[-1]
         fps = 0.0

@@ -5,14 +5,14 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.training.reservoir import Reservoir, Sample
+from edge.training.reservoir import Reservoir, SharedKeyFrame
 
 
-def sample(number: int, shared_by: str = "a") -> Sample:
-    return Sample(shared_by, "style", b"%d" % number, float(number))
+def sample(number: int, shared_by: str = "a") -> SharedKeyFrame:
+    return SharedKeyFrame(shared_by, "style", b"%d" % number, float(number))
 
 
-def kept(reservoir: Reservoir) -> set[Sample]:
+def kept(reservoir: Reservoir) -> set[SharedKeyFrame]:
     return set(reservoir.draw(1000))
 
 

@@ -10,10 +10,10 @@ from pipeline.monitoring import metrics_push
 from pipeline.monitoring.alerts import HARMLESS, TROUBLES, alerts, grown
 from pipeline.monitoring.metrics import STAGES, GatewayMetrics
 from pipeline.monitoring.metrics_push import PushedMetrics
-from pipeline.monitoring.sample import RedisState, Sample, StreamState
+from pipeline.monitoring.sample import RedisState, Sample, StreamSample
 from pipeline.queues.redis_errors import REASONS, STEPS
 
-STREAM = StreamState(3, "Dusk", (640, 360), frames=0, key_frames=4, answers=3, in_flight=1, drops={}, age_s=0.4)
+STREAM = StreamSample(3, "Dusk", (640, 360), frames=0, key_frames=4, answers=3, in_flight=1, drops={}, age_s=0.4)
 FINE = RedisState(trouble="", ready=True, queue=0)
 BUSY = 'mvs_offers_refused_total{"reason": "Busy"}'
 FAILED = 'mvs_edge_key_frames_total{"outcome": "failed"}'

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 from pipeline.monitoring.metrics import STAGES
 from pipeline.monitoring.metrics_push import PushedMetrics
-from pipeline.monitoring.sample import GlobalModel, RedisState, Sample, StreamState
+from pipeline.monitoring.sample import GlobalModel, RedisState, Sample, StreamSample
 from pipeline.monitoring.status import MINUTE_SAMPLES, SAMPLES, Board
 
-STREAM = StreamState(
+STREAM = StreamSample(
     3, "Dusk", (640, 360), frames=0, key_frames=4, answers=3, in_flight=1, drops={"late": 1}, age_s=0.4
 )
 NO_STAGES = dict.fromkeys(STAGES, (0.0, 0))
