@@ -11,6 +11,7 @@ from torch import Tensor
 from edge.grid_model.colorization import StyleStatistics
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import CELL, cells
+from edge.grid_model.model import GridModel
 from edge.grid_model.temporal_average import StreamState, remember
 from edge.grid_model.weights import SHIPPED, load, parse
 
@@ -26,7 +27,7 @@ LARGEST_KEPT_BYTES = 31 << 20
 class Stylizer:
     """Holds weights and nothing else: what belongs to a style or a stream is handed in."""
 
-    def __init__(self, model: torch.nn.Module, model_version: str, device: str) -> None:
+    def __init__(self, model: GridModel, model_version: str, device: str) -> None:
         self.device, self.model_version = device, model_version
         dtype = faster_type(device)
         self.model = model.to(device).to(memory_format=torch.channels_last)

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from edge.grid_model.grid import slice_grid
+from edge.grid_model.model import GridModel
 from edge.grid_model.stylizer import faster_type, to_tensor
 from edge.grid_model.trained import is_trained
 from edge.grid_model.weights import SHIPPED, load
@@ -62,7 +63,7 @@ def guards(output: Tensor, content: Tensor) -> dict[str, Tensor]:
 class Retraining:
     """An edge's own copy of the model, and the images it has learned from since the last global."""
 
-    def __init__(self, model: nn.Module, features: Features, device: str = "cpu", rate: float = RATE) -> None:
+    def __init__(self, model: GridModel, features: Features, device: str = "cpu", rate: float = RATE) -> None:
         self.model, self.num_examples = model.to(device), 0
         self._features, self._device, self._rate = features, device, rate
         self._faster = faster_type(device)

@@ -117,7 +117,7 @@ def upright(image: Image.Image, data: bytes, max_side: int | None = None) -> Ima
 def _turned(picture: Image.Image) -> Image.Image:
     """As EXIF says, or XMP; if they are damaged, the picture is as it is."""
     try:
-        orientation = picture.getexif().get(ORIENTATION)
+        orientation = picture.getexif().get(ORIENTATION, 1)
     except MemoryError:
         raise
     except Exception:  # Pillow's parser raises almost anything on odd bytes

@@ -33,13 +33,12 @@ class PictureReader:
     def __init__(self, program: Sequence[str] = ("-m", "pipeline.pictures.decode_process")) -> None:
         """`program` is what Python runs."""
         self._program = program
-        self._process: subprocess.Popen | None = None
-        self._control: socket.socket | None = None
+        self._running: tuple[subprocess.Popen, socket.socket] | None = None
 
     async def read(self, data: bytes | bytearray) -> StyleFiles:
         """Raises BadImage, PictureTooHard where a limit was met, Busy where no process can be had."""
-        with self._fork() as ours:
-            process = self._process
+        ours, process = self._fork()
+        with ours:
             try:
                 async with asyncio.timeout(WALL_S):
                     answer = await _exchange(ours, data)
@@ -54,46 +53,52 @@ class PictureReader:
 
     def close(self) -> None:
         """End the process; the next picture starts another. Blocks for STOP_S at most."""
-        process, self._process = self._process, None
-        if process is None:
+        running, self._running = self._running, None
+        if running is None:
             return
-        self._control.close()
+        process, control = running
+        control.close()
         try:
             process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
-    def _fork(self) -> socket.socket:
-        """One end of the pair whose other end a new fork has; raises Busy."""
+    def _fork(self) -> tuple[socket.socket, subprocess.Popen]:
+        """One end of the pair whose other end a new fork has, and the process that forked; raises Busy."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
             try:
-                self._keep_running()
-                socket.send_fds(self._control, [b"."], [theirs.fileno()])
+                process, control = self._kept_running()
+                socket.send_fds(control, [b"."], [theirs.fileno()])
             except OSError as error:
                 ours.close()
                 logger.warning("no process to read a picture with: %s", error)
                 raise Busy(RESTING) from None
-        return ours
+        return ours, process
 
-    def _keep_running(self) -> None:
-        if self._process is not None and self._process.poll() is None:
-            return
-        if self._process is not None:
-            logger.warning("the process that reads pictures ended with %s, starting it anew", self._process.returncode)
+    def _kept_running(self) -> tuple[subprocess.Popen, socket.socket]:
+        """The process, and the socket through which it is asked to fork."""
+        if self._running and self._running[0].poll() is None:
+            return self._running
+        if self._running:
+            logger.warning(
+                "the process that reads pictures ended with %s, starting it anew", self._running[0].returncode
+            )
             self.close()
-        self._control, theirs = socket.socketpair()
-        self._control.setblocking(False)
+        control, theirs = socket.socketpair()
+        control.setblocking(False)
         with theirs:
-            self._process = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, "-P", *self._program, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
             )
+        self._running = process, control
+        return self._running
 
 
 async def _exchange(ours: socket.socket, data: bytes | bytearray) -> bytes:

@@ -80,7 +80,8 @@ def too_many_pixels(limit: int) -> PictureTooHard:
 
 def _check_jpeg(data: bytes, limits: Limits) -> int:
     """Walk the segments up to the end of the first picture; what follows, such as a film, is nobody's business."""
-    blocks, pixels, scans, visits, exif_bytes, progressive = {}, 0, 0, 0, 0, False
+    blocks: dict[int, int] = {}
+    pixels, scans, visits, exif_bytes, progressive = 0, 0, 0, 0, False
     for count, (marker, body) in enumerate(file_parts.jpeg_segments(data)):
         if count > MAX_JPEG_SEGMENTS:
             raise _too_many_parts()

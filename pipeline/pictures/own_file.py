@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,7 +12,7 @@ from pipeline.pictures.header_limits import OWN_FILE
 from pipeline.pictures.metadata import Metadata
 
 #: A lossy WebP halves the resolution of colours; sharp YUV keeps their edges.
-ENCODINGS = {
+ENCODINGS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "PNG": {"compress_level": 4},
     "WEBP": {"quality": 95, "use_sharp_yuv": True, "exact": True},

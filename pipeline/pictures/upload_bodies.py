@@ -48,7 +48,8 @@ def slowest(bodies: Collection[Body], now_s: float) -> Body | None:
     """Which gives way: of the address that holds most, the unfinished body that comes slowest, if it had its grace."""
     if not bodies:
         return None
-    held, count = Counter(), Counter(body.address for body in bodies)
+    held: Counter[str] = Counter()
+    count = Counter(body.address for body in bodies)
     for body in bodies:
         held[body.address] += len(body.data)
     greediest = max(count, key=lambda address: (held[address], count[address]))

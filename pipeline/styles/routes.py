@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import aiohttp
 import redis
@@ -24,6 +25,8 @@ from pipeline.styles.catalog import shipped, shipped_thumbnails
 from pipeline.styles.store import StyleStore
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_NAME_LETTERS = 80
 #: A picture may take most of a core and 400 MB for a second; on a small machine streams need the other one.
@@ -76,7 +79,8 @@ class StyleRoutes:
 
     async def _keep_shown(self) -> None:
         """Let no upload, of whatever gateway, take the place of a style that a session here shows."""
-        kept, until_s = set(), 0.0
+        kept: set[str] = set()
+        until_s = 0.0
         while True:
             shown = set(self._on_show())
             if shown and (shown != kept or time.monotonic() >= until_s):
@@ -155,7 +159,7 @@ class StyleRoutes:
             self._thumbnails.put(style_id, (now_s, jpeg))
         return jpeg
 
-    async def _blocking(self, function: Callable, *args: object) -> object:
+    async def _blocking(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
+from typing import cast
 
 import redis
 
@@ -32,11 +33,14 @@ class StyleStore:
     def jpeg(self, wanted_id: str) -> bytes | None:
         if style := find_shipped(wanted_id):
             return style.jpeg
-        return self._redis.get(redis_keys.style(wanted_id)) if _is_id(wanted_id) else None
+        return self._bytes(redis_keys.style(wanted_id)) if _is_id(wanted_id) else None
 
     def thumbnail(self, wanted_id: str) -> bytes | None:
         """Of an uploaded style; those of the shipped ones are at hand in `styles`."""
-        return self._redis.get(redis_keys.thumbnail(wanted_id)) if _is_id(wanted_id) else None
+        return self._bytes(redis_keys.thumbnail(wanted_id)) if _is_id(wanted_id) else None
+
+    def _bytes(self, key: str) -> bytes | None:
+        return cast("bytes | None", self._redis.get(key))  # our connections decode nothing
 
     def keep(self, style_ids: Collection[str]) -> None:
         """These are on show: no upload may take their place for STYLE_LEASE_S from now."""
@@ -54,8 +58,8 @@ class StyleStore:
 
         def write(pipe: redis.client.Pipeline) -> None:
             now_s = self._clock()
-            leased = {member.decode() for member in pipe.zrangebyscore(redis_keys.STYLE_LEASES, now_s, "+inf")}
-            others = [member.decode() for member in pipe.zrange(redis_keys.STYLES, 0, -1)]
+            leased = _texts(pipe.zrangebyscore(redis_keys.STYLE_LEASES, now_s, "+inf"))
+            others = _texts(pipe.zrange(redis_keys.STYLES, 0, -1))
             gone = crowded_out(others, leased, new_id)
             pipe.multi()
             for old in gone:
@@ -80,6 +84,11 @@ def crowded_out(by_last_use: Sequence[str], leased: Collection[str], new_id: str
     if surplus > len(free):
         raise Busy("All places for photos are taken by looks on show; choose one of the styles here, or wait a moment.")
     return free[:surplus]
+
+
+def _texts(members: object) -> list[str]:
+    """Of an answer of Redis to a command that has ids for an answer."""
+    return [member.decode() for member in cast("list[bytes]", members)]
 
 
 def _touch(pipe: redis.client.Pipeline, used_id: str, now_s: float) -> None:

@@ -75,11 +75,11 @@ def stylize_image(
     *,
     size: tuple[int, int],
     strength: float,
-    paint: Callable[..., np.ndarray] | None = None,
+    paint: Callable[..., np.ndarray],
 ) -> None:
     """Write content in the style of the picture style (RGB uint8 H W 3), at size (width, height)."""
     target, alpha = at_size(content, size)
-    painted = (paint or paint_grid)(without_hidden(content), target, stylizer, style, strength)
+    painted = paint(without_hidden(content), target, stylizer, style, strength)
     data = encoded(Photo(painted, alpha, content.metadata), FORMATS[out.suffix.lower()])
     with renamed_at_the_end(out) as unfinished:
         unfinished.write_bytes(data)

@@ -154,20 +154,20 @@ async def test_several_are_read_at_once(reader):
 
 async def test_a_process_that_was_killed_is_started_again(reader):
     await reader.read(PHOTO)
-    os.kill(reader._process.pid, signal.SIGKILL)
-    reader._process.wait()
+    os.kill(reader._running[0].pid, signal.SIGKILL)
+    reader._running[0].wait()
 
     assert (await reader.read(PHOTO)).style
 
 
 async def test_a_process_that_hangs_is_replaced(reader, monkeypatch):
     await reader.read(PHOTO)
-    os.kill(reader._process.pid, signal.SIGSTOP)
+    os.kill(reader._running[0].pid, signal.SIGSTOP)
     monkeypatch.setattr("pipeline.pictures.decode_client.WALL_S", 0.2)
     with pytest.raises(PictureTooHard):
         await reader.read(PHOTO)
     monkeypatch.undo()
-    reader._process.wait()
+    reader._running[0].wait()
 
     assert (await reader.read(PHOTO)).style
 
@@ -183,7 +183,7 @@ async def test_a_process_that_cannot_start_says_so():
 
 async def test_no_process_and_no_socket_is_left_behind(reader):
     await reader.read(PHOTO)
-    process, fds = psutil.Process(reader._process.pid), psutil.Process().num_fds()
+    process, fds = psutil.Process(reader._running[0].pid), psutil.Process().num_fds()
     for data in (PHOTO, b"x", b"run:while True: pass"):
         try:
             await reader.read(data)
@@ -202,7 +202,7 @@ import asyncio, sys
 from pipeline.pictures.decode_client import PictureReader
 reader = PictureReader()
 asyncio.run(reader.read({bombs.encoded(Image.new("RGB", (8, 8)), "JPEG")!r}))
-print(reader._process.pid, flush=True)
+print(reader._running[0].pid, flush=True)
 sys.stdin.read()
 """
     gateway = subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE)

@@ -34,7 +34,7 @@ def arguments(command: str, *words: object) -> argparse.Namespace:
 def test_image_is_stylized_at_the_wanted_size(tmp_path: Path, suffix: str):
     content, out = picture(0, (65, 43)), tmp_path / f"out{suffix}"
 
-    image.stylize_image(Photo(content), out, Brightener(), STYLE, size=(33, 21), strength=1.0)
+    image.stylize_image(Photo(content), out, Brightener(), STYLE, size=(33, 21), strength=1.0, paint=image.paint_grid)
 
     painted = read_picture(out.read_bytes())
     assert painted.shape == (21, 33, 3)
