@@ -25,10 +25,11 @@ from pipeline.monitoring.metrics import AggregatorMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.queues.broker import connect
 from pipeline.queues.counters import count
+from pipeline.queues.redis_errors import Outage, place
 from pipeline.queues.weight_snapshots import Entry, Snapshots
 from pipeline.styles.catalog import shipped
 from workers.process.liveness import Pulse
-from workers.process.runtime import give_way
+from workers.process.runtime import give_way, say_ready
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ class Aggregator:
         self._again = True  # first of all, what an aggregator before us took and did not acknowledge
         self._disk_retry_s: float | None = None
         self._trouble = ""  # what went wrong last
+        self._outage = Outage("the aggregator", place(self._redis))
         self.metrics = AggregatorMetrics()
 
     def prepare(self) -> None:
@@ -72,6 +74,8 @@ class Aggregator:
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
         """Work for ever, whatever Redis and the disk do."""
         self._patiently(self.prepare, alive)
+        self._patiently(lambda: self.turn(time.monotonic()), alive)
+        say_ready(f"The aggregator is ready: models in {self._registry.folder}, Redis at {place(self._redis)}.")
         while True:
             self._patiently(lambda: self.turn(time.monotonic()), alive)
 
@@ -80,10 +84,10 @@ class Aggregator:
         while True:
             alive()
             try:
-                return work()
+                work()
+                return self._outage.ended()
             except redis.RedisError as error:
-                logger.info("Redis does not answer (%s), trying again", error)
-                time.sleep(RETRY_S)
+                time.sleep(self._outage.failed(error))
             except Exception as error:
                 self._survive(error)
                 time.sleep(FAILURE_RETRY_S)

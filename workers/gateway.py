@@ -15,10 +15,12 @@ from pipeline.contract.errors import BadSetting
 from pipeline.contract.settings import Settings
 from pipeline.gateway.app import Gateway
 from pipeline.monitoring.auth import Access
+from pipeline.monitoring.task_owner import keep_running
 from pipeline.webrtc.media import fast_receive, jitter_buffer
 from pipeline.webrtc.media.decoder_pool import Counters
 from pipeline.webrtc.transport import hardening, sctp_window
 from workers.process.liveness import CHECK_S, Pulse
+from workers.process.runtime import say_ready
 from workers.process.tls import SelfSigned
 
 logger = logging.getLogger(__name__)
@@ -51,19 +53,20 @@ async def serve(settings: Settings, *, tls: bool) -> None:
     fast_receive.install(Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
     server = gateway.server()
     certificate = SelfSigned(settings.host, settings.allowed_hosts) if tls else None
-    keeping = asyncio.create_task(certificate.keep()) if certificate else None
+    owner: asyncio.Task[None] | None = None
     try:
         await server.start(settings.host, settings.port, certificate.context if certificate else None)
         settle()
-        logger.info("gateway %s listens on %s:%s", settings.gateway_id, settings.host, settings.port)
-        beating = asyncio.create_task(beat(Pulse.of_environment()))
+        pulse = Pulse.of_environment()
+        tasks = {"beat": lambda: beat(pulse)} | ({"certificate": certificate.keep} if certificate else {})
+        owner = keep_running(tasks, metrics.tasks_restarted)
+        say_ready(f"The gateway {settings.gateway_id} is ready: it listens on {settings.host}:{settings.port}.")
         if told := for_operators(settings, gateway.operators.access):
             print(told, flush=True)
         await _stop_requested()
-        beating.cancel()
     finally:
-        if keeping:
-            keeping.cancel()
+        if owner:
+            owner.cancel()
         await server.stop()
 
 

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import logging
 import os
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,12 +23,15 @@ from pipeline.contract.messages import KeyFrame, StreamMemory, StylizedFrame, Tr
 from pipeline.contract.settings import Settings
 from pipeline.monitoring.metrics import WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
+from pipeline.monitoring.task_owner import keep_thread_running
 from pipeline.queues.broker import Answer, EdgeBroker, connect, stylize_queue
+from pipeline.queues.redis_errors import place
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing
 from pipeline.styles.store import StyleStore
 from workers.process.gpu_pages import forget_gpu_libraries
 from workers.process.prefork import prefork
+from workers.process.runtime import say_ready
 from workers.serving.model_updates import Globals, stylizer_of
 from workers.serving.rq_worker import SOCKET_TIMEOUT_S, WORKER_TTL_S, EdgeWorker
 from workers.serving.stream_states import packed, unpacked
@@ -229,8 +231,8 @@ def run(args: argparse.Namespace) -> None:
     newest = Globals(settings)
     EDGE = edge = Edge(settings, first_model(newest))
     Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
-    adoption = lambda file: edge.adopt(stylizer_of(file)), edge.metrics.models_refused
-    threading.Thread(target=newest.follow, args=adoption, name="globals", daemon=True).start()
+    adoption = partial(newest.follow, lambda file: edge.adopt(stylizer_of(file)), edge.metrics.models_refused)
+    keep_thread_running("globals", adoption, edge.metrics.threads_restarted.inc)
     connection = connect(settings.redis_url, SOCKET_TIMEOUT_S)
     worker = EdgeWorker(
         [stylize_queue(connection, settings.edge_id)],
@@ -244,6 +246,9 @@ def run(args: argparse.Namespace) -> None:
     worker.beacon, worker.model_version = redis_keys.worker_beacon(settings.edge_id), lambda: edge.model_version
     worker.on_bad_job = edge.metrics.handled["unreadable"].inc
     worker.on_trouble = lambda kind: edge.metrics.redis_errors[kind].inc()
+    worker.on_ready = lambda: say_ready(
+        f"The edge worker is ready: edge {settings.edge_id}, model {edge.model_version}, Redis at {place(connection)}."
+    )
     worker.alive = alive
     worker.work(logging_level="WARNING")
 

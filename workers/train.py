@@ -23,11 +23,12 @@ from pipeline.monitoring.metrics import TrainerMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.queues.broker import connect, stylize_queue
 from pipeline.queues.counters import count
+from pipeline.queues.redis_errors import Outage, place
 from pipeline.queues.training_samples import Sharing
 from pipeline.queues.weight_snapshots import Snapshots
 from pipeline.styles.store import StyleStore
 from workers.process.liveness import Pulse
-from workers.process.runtime import give_way
+from workers.process.runtime import give_way, say_ready
 from workers.serving.model_updates import Globals
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class Trainer:
         self._base: WeightSnapshot | None = None
         self._exam: tuple[list[SharedKeyFrame], float] = [], 0.0
         self._wait_until_s, self._tick_s = 0.0, 0.0
+        self._outage = Outage("the trainer", " or ".join(dict.fromkeys((place(self._redis), place(self._cloud)))))
+        self._ready = False
         self.metrics = TrainerMetrics()
 
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
@@ -81,8 +84,15 @@ class Trainer:
     def _try(self) -> bool:
         """A turn; False where it may take a while until the next one."""
         try:
-            return self.turn(time.monotonic())
-        except (redis.RedisError, MVStylizerError) as error:
+            is_busy = self.turn(time.monotonic())
+            self._outage.ended()
+            if not self._ready:
+                self._ready = True
+                say_ready(f"The trainer is ready: edge {self._settings.edge_id}, Redis at {place(self._redis)}.")
+            return is_busy
+        except redis.RedisError as error:
+            self._outage.failed(error)
+        except MVStylizerError as error:
             logger.info("cannot learn now (%s), trying again", error)
         except Exception:  # no memory, a full disk: what was half learned is not worth keeping
             logger.exception("learning begins again from the newest global")

@@ -59,56 +59,80 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    settings = Settings.from_environment()
-    host, port = args.host or settings.host, settings.port if args.port is None else args.port
+    given = {"host": args.host, "port": args.port}
+    settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     if args.workers < 1:
         raise BadSetting("--workers must be at least 1.")
-    check_port_free(host, port)
-    asyncio.run(serve(args, settings, host, port))
+    check_port_free(settings.host, settings.port)
+    redis_url = args.redis or os.environ.get("MVS_REDIS_URL", "")  # where neither says one, it is ours
+    asyncio.run(serve(settings, redis_url=redis_url, workers=args.workers, tls=args.tls))
 
 
-async def serve(args: argparse.Namespace, settings: Settings, host: str, port: int) -> None:
+async def serve(settings: Settings, *, redis_url: str, workers: int, tls: bool) -> None:
     """Returns after Ctrl-C, SIGTERM or SIGHUP; from the first moment on they find everything tidied up."""
     stop = asyncio.Event()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with run_folder() as folder:
-        await LocalStack(args, settings, host, port, folder).run(stop)
+        await LocalStack(settings, redis_url=redis_url, workers=workers, tls=tls, folder=folder).run(stop)
 
 
 class LocalStack:
     """The parts in starting order; they stop in the opposite order."""
 
-    def __init__(self, args: argparse.Namespace, settings: Settings, host: str, port: int, folder: Path | None) -> None:
-        """`folder`: a private one, for a socket."""
-        self._host, self._port, self._tls = host, port, args.tls
-        self._access = Access.of(replace(settings, host=host))
-        self._secrets = {"MVS_OPERATOR_TOKEN": self._access.token}
-        if not settings.snapshot_key and not settings.cloud_redis_url:  # a cloud elsewhere has a key that we lack
-            self._secrets["MVS_SNAPSHOT_KEY"] = secrets.token_hex(32)
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        redis_url: str = "",
+        workers: int = 1,
+        tls: bool = False,
+        folder: Path | None = None,
+    ) -> None:
+        """`redis_url`: "" to start one. `folder`: a private one, for its socket."""
+        self._settings, self._number_of_workers, self._tls = settings, workers, tls
+        self._access = Access.of(settings)
+        self._made_up_key = secrets.token_hex(32)
         self._started_s = time.monotonic()
         self._parts: list[SupervisedProcess] = []
         self._lives: list[asyncio.Task[str]] = []
         self._pulse, self.metrics = Pulse.of_environment(), SupervisorMetrics()
-        self._redis_url, self._redis_child = args.redis or os.environ.get("MVS_REDIS_URL", ""), None
-        if not self._redis_url:
+        self._redis_url = redis_url
+        self._redis_child: SupervisedProcess | None = None
+        if not redis_url:
             server = redis_server.private(redis_server.find_server(), folder)
             self._redis_url = server.url
             self._redis_child = SupervisedProcess(
                 "redis", server.command, stdin=server.config, quiet=True, on_restart=self.metrics.restarted
             )
-        listen = ["--host", host, "--port", str(port), *(["--tls"] if args.tls else [])]
-        self._gateway = self._role("gateway", "gateway", *listen)
-        self._workers = [self._role(f"worker {i + 1}", "stylize") for i in range(args.workers)]
-        self._learners = [self._role("trainer", "train", silence_s=LEARNERS_SILENCE_S)]
-        if not settings.cloud_redis_url:  # else the cloud is somewhere else
-            self._learners.append(self._role("aggregator", "aggregate", silence_s=LEARNERS_SILENCE_S))
+
+    def environment(self) -> dict[str, str]:
+        """What every part is told: secrets go this way, since everybody on this machine sees a command."""
+        found = {"MVS_REDIS_URL": self._redis_url, "MVS_OPERATOR_TOKEN": self._access.token}
+        if not self._settings.snapshot_key and not self._settings.cloud_redis_url:  # whose cloud has a key that we lack
+            found["MVS_SNAPSHOT_KEY"] = self._made_up_key
+        return found
+
+    def _servers(self) -> list[SupervisedProcess]:
+        """The edge workers, then the gateway."""
+        listen = ["--host", self._settings.host, "--port", str(self._settings.port), *(["--tls"] if self._tls else [])]
+        workers = [self._role(f"worker {i + 1}", "stylize") for i in range(self._number_of_workers)]
+        return [*workers, self._role("gateway", "gateway", *listen)]
+
+    def _learners(self) -> list[SupervisedProcess]:
+        roles = {"trainer": "train", "aggregator": "aggregate"}
+        if self._settings.cloud_redis_url:  # the cloud is somewhere else
+            del roles["aggregator"]
+        return [self._role(name, role, silence_s=LEARNERS_SILENCE_S) for name, role in roles.items()]
 
     def _role(self, name: str, *words: str, silence_s: float = SILENCE_S) -> SupervisedProcess:
-        """Its secrets go by the environment, since everybody on this machine sees a command."""
-        environment = {"MVS_REDIS_URL": self._redis_url, **self._secrets}
         return SupervisedProcess(
-            name, [*ROLE, *words], environment=environment, silence_s=silence_s, on_restart=self.metrics.restarted
+            name,
+            [*ROLE, *words],
+            quiet=True,  # that it is ready is told once, by us
+            environment=self.environment(),
+            silence_s=silence_s,
+            on_restart=self.metrics.restarted,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -116,7 +140,7 @@ class LocalStack:
         try:
             await self._until(stop, self._start())
             self._welcome()
-            for child in self._learners:  # last: nobody waits for them
+            for child in self._learners():  # last: nobody waits for them
                 self._launch(child, self._learn(child))
             await self._until(stop, self._watch_redis())
         except _Stopped:
@@ -132,11 +156,12 @@ class LocalStack:
         elif why := await self._redis_trouble():
             raise RedisUnavailable(f"Cannot use Redis at {redact(self._redis_url)}: {why}.")
         Reporter(connect(self._redis_url), "up", self.metrics.registry).start()
-        for child in (*self._workers, self._gateway):
+        for child in self._servers():
             self._launch(child)
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
             await self._ready("gateway", lambda: self._answers(http, "/healthz"))
-            await self._ready("edge worker" + "s" * (len(self._workers) > 1), lambda: self._answers(http, "/readyz"))
+            workers = "edge worker" + "s" * (self._number_of_workers > 1)
+            await self._ready(workers, lambda: self._answers(http, "/readyz"))
 
     def _launch(self, child: SupervisedProcess, life: Awaitable[str] | None = None) -> None:
         self._parts.append(child)
@@ -187,14 +212,14 @@ class LocalStack:
             return False
 
     def _reachable_host(self) -> str:
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._settings.host, self._settings.host)
 
     def _url(self, host: str) -> str:
-        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self._port}"
+        return f"{'https' if self._tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self._settings.port}"
 
     def _welcome(self) -> None:
-        everywhere = self._host in ("0.0.0.0", "::")
-        url = self._url(local_address() if everywhere else self._host)
+        everywhere = self._settings.host in ("0.0.0.0", "::")
+        url = self._url(local_address() if everywhere else self._settings.host)
         print(f"\nOpen {url}   (Ctrl-C stops everything)\n", flush=True)
         print(f"For operators: {self._access.url(f'{url}/status')}", flush=True)
         if self._redis_child:

@@ -65,14 +65,14 @@ class Registry:
     """`folder`/000007.json is version 7, of the weights in 000007.safetensors; version 0 is the shipped file."""
 
     def __init__(self, folder: Path, shipped: Path = SHIPPED, clock: Callable[[], float] = time.time) -> None:
-        self._folder, self._shipped, self._clock = folder, shipped, clock
+        self.folder, self._shipped, self._clock = folder, shipped, clock
         self._shipped_sha256 = sha256(shipped.read_bytes()).hexdigest()
         self._latest: tuple[list[str], Record] | None = None
 
     def records(self) -> list[Record]:
         """Oldest first. Version 0 is there until five rounds have passed."""
         found = []
-        for path in sorted(self._folder.glob("*.json")):
+        for path in sorted(self.folder.glob("*.json")):
             with suppress(ValueError):
                 found.append(Record.read(path))
         found = [record for record in found if record.version or record.sha256 == self._shipped_sha256]
@@ -85,7 +85,7 @@ class Registry:
 
         Cheap while nothing changes: it may be asked every second.
         """
-        names = sorted(path.name for path in self._folder.glob("*.json"))
+        names = sorted(path.name for path in self.folder.glob("*.json"))
         if self._latest is None or self._latest[0] != names:
             record = next(record for record in reversed(self.records()) if self._undamaged(record))
             self._latest = names, record
@@ -117,7 +117,7 @@ class Registry:
         record = next((record for record in self.records() if record.version == version), None)
         data = self._read(record) if record else b""
         if record is None or sha256(data).hexdigest() != record.sha256:
-            raise ValueError(f"version {version} is not in {self._folder}, or damaged")
+            raise ValueError(f"version {version} is not in {self.folder}, or damaged")
         return data
 
     def append(self, record: Record, weights: bytes) -> Record:
@@ -164,21 +164,21 @@ class Registry:
 
     def newest_number(self) -> int:
         """Also of a version that is damaged: a number is given once."""
-        return max((int(path.stem) for path in self._folder.glob("*.json") if path.stem.isdigit()), default=0)
+        return max((int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdigit()), default=0)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
         """Only one process may make new versions out of updates. Raises ValueError where another one does."""
         try:
             self._make_folder()
-            lock = (self._folder / "aggregator.lock").open("w")
+            lock = (self.folder / "aggregator.lock").open("w")
         except OSError as error:
-            raise ValueError(f"{self._folder} cannot be written to: {error}") from error
+            raise ValueError(f"{self.folder} cannot be written to: {error}") from error
         with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise ValueError(f"another aggregator works on {self._folder}") from None
+                raise ValueError(f"another aggregator works on {self.folder}") from None
             yield
 
     def _publication(self) -> int:
@@ -186,16 +186,16 @@ class Registry:
 
     def _make_folder(self) -> None:
         """Ours alone: who may write here decides what every edge runs."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self._folder / "write.lock").open("w") as lock:
+        with (self.folder / "write.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     def _read(self, record: Record) -> bytes:
-        path = self._folder / f"{record.version:06}.safetensors" if record.version else self._shipped
+        path = self.folder / f"{record.version:06}.safetensors" if record.version else self._shipped
         try:
             return path.read_bytes()
         except OSError:
@@ -205,7 +205,7 @@ class Registry:
         return sha256(self._read(record)).hexdigest() == record.sha256
 
     def _write(self, name: str, data: bytes) -> None:
-        fresh = self._folder / f"{name}.new"
+        fresh = self.folder / f"{name}.new"
         try:
             with fresh.open("wb") as file:
                 file.write(data)
@@ -214,8 +214,8 @@ class Registry:
         except OSError:
             fresh.unlink(missing_ok=True)  # half a file on a full disk
             raise
-        fresh.replace(self._folder / name)
-        folder = os.open(self._folder, os.O_RDONLY)
+        fresh.replace(self.folder / name)
+        folder = os.open(self.folder, os.O_RDONLY)
         try:
             os.fsync(folder)  # the new name, too
         finally:
@@ -224,7 +224,7 @@ class Registry:
     def _prune(self) -> None:
         """By models: going back several times must not crowd out what there is to go back to."""
         models: set[str] = set()
-        for place, path in enumerate(sorted(self._folder.glob("*.json"), reverse=True)):
+        for place, path in enumerate(sorted(self.folder.glob("*.json"), reverse=True)):
             with suppress(ValueError):
                 models.add(Record.read(path).sha256)
             if len(models) > KEPT or place >= MOST_VERSIONS:

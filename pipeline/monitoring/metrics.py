@@ -57,7 +57,7 @@ REFUSALS = (
     "failed",
 )
 #: Tasks of a gateway that last as long as it does.
-TASKS = ("answers", "cpu", "watch", "lag")
+TASKS = ("answers", "cpu", "watch", "lag", "beat", "certificate")
 #: Why control messages count for nothing, those to clients included, and sessions are ended by us.
 CONTROL_DROPS = ("rate", "nonsense", "unread")
 CUTS = ("flood", "broken", "pending")
@@ -85,27 +85,32 @@ class GatewayMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        r = {"registry": self.registry}
         counter = partial(counted_by, registry=self.registry)
-        ProcessCollector(**r)
-        self.sessions = Gauge("mvs_sessions", "Live sessions", **r)
-        self.in_flight = Gauge("mvs_key_frames_in_flight", "Key frames that wait for their answer", **r)
-        self.oldest_look = Gauge("mvs_oldest_look_seconds", "Age of the oldest key frame that a stream shows", **r)
-        self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", **r)
-        self.worker_ready = Gauge("mvs_worker_ready", "1 while a warm worker serves this gateway's edge", **r)
-        self.frames = Counter("mvs_frames_received_total", "Video frames received", **r)
+        ProcessCollector(registry=self.registry)
+        self.sessions = Gauge("mvs_sessions", "Live sessions", registry=self.registry)
+        self.in_flight = Gauge(
+            "mvs_key_frames_in_flight", "Key frames that wait for their answer", registry=self.registry
+        )
+        self.oldest_look = Gauge(
+            "mvs_oldest_look_seconds", "Age of the oldest key frame that a stream shows", registry=self.registry
+        )
+        self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", registry=self.registry)
+        self.worker_ready = Gauge(
+            "mvs_worker_ready", "1 while a warm worker serves this gateway's edge", registry=self.registry
+        )
+        self.frames = Counter("mvs_frames_received_total", "Video frames received", registry=self.registry)
         self.frames_dropped = counter("mvs_frames_dropped_total", "Frames that cannot be key frames", FRAME_DROPS)
         self.streams_refused = counter("mvs_streams_refused_total", "Sessions ended for their video", STREAM_REFUSALS)
         self.key_frames = counter("mvs_key_frames_total", "Key frames picked", get_args(Reason))
         self.key_frames_dropped = counter("mvs_key_frames_dropped_total", "Key frames never answered", KEY_FRAME_DROPS)
-        self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", **r)
+        self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", registry=self.registry)
         self.answers_dropped = counter("mvs_answers_dropped_total", "Answers that reached nobody", ANSWER_DROPS)
         self.offers_refused = counter("mvs_offers_refused_total", "Offers refused", OFFER_REFUSALS)
         self.refused = counter("mvs_packets_refused_total", "Datagrams and chunks that were dropped", REFUSALS)
         self.control_dropped = counter("mvs_control_dropped_total", "Control messages dropped", CONTROL_DROPS)
         self.sessions_cut = counter("mvs_sessions_cut_total", "Sessions ended for what their peer sent", CUTS)
         self.uploads = counter("mvs_uploads_total", "Pictures sent to become styles", UPLOAD_OUTCOMES, "outcome")
-        self.connections = Gauge("mvs_http_connections", "HTTP connections", **r)
+        self.connections = Gauge("mvs_http_connections", "HTTP connections", registry=self.registry)
         self.requests_refused = counter("mvs_requests_refused_total", "Requests refused unread", REQUEST_REFUSALS)
         self.connections_closed = counter(
             "mvs_http_connections_closed_total", "HTTP connections closed by the gateway", CONNECTION_CLOSES
@@ -151,17 +156,31 @@ class WorkerMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        r = {"registry": self.registry}
         ProcessMetrics("stylize", self.registry)
-        self.model = Info("mvs_model", "The model that key frames are answered with, and how many workers have it", **r)
-        handled = Counter("mvs_edge_key_frames_total", "Key frames taken from the queue", ["outcome"], **r)
+        self.model = Info(
+            "mvs_model",
+            "The model that key frames are answered with, and how many workers have it",
+            registry=self.registry,
+        )
+        handled = Counter(
+            "mvs_edge_key_frames_total", "Key frames taken from the queue", ["outcome"], registry=self.registry
+        )
         self.handled = {outcome: handled.labels(outcome) for outcome in EDGE_OUTCOMES}
-        errors = Counter("mvs_edge_redis_errors_total", "Times an edge worker waited for Redis", ["reason"], **r)
+        errors = Counter(
+            "mvs_edge_redis_errors_total", "Times an edge worker waited for Redis", ["reason"], registry=self.registry
+        )
         self.redis_errors = {reason: errors.labels(reason) for reason in REASONS}
-        self.busy_seconds = Counter("mvs_edge_busy_seconds_total", "Time spent answering", **r)
-        self.models_adopted = Counter("mvs_edge_models_adopted_total", "Changes of the model while serving", **r)
-        self.models_refused = Counter("mvs_edge_models_refused_total", "Globals that could not be adopted", **r)
-        self.styles = Gauge("mvs_edge_styles_cached", "Styles whose statistics are at hand", **r)
+        self.busy_seconds = Counter("mvs_edge_busy_seconds_total", "Time spent answering", registry=self.registry)
+        self.models_adopted = Counter(
+            "mvs_edge_models_adopted_total", "Changes of the model while serving", registry=self.registry
+        )
+        self.threads_restarted = Counter(
+            "mvs_edge_threads_restarted_total", "Long-lived threads that ended", registry=self.registry
+        )
+        self.models_refused = Counter(
+            "mvs_edge_models_refused_total", "Globals that could not be adopted", registry=self.registry
+        )
+        self.styles = Gauge("mvs_edge_styles_cached", "Styles whose statistics are at hand", registry=self.registry)
 
 
 class TrainerMetrics:
@@ -169,11 +188,12 @@ class TrainerMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        r = {"registry": self.registry}
         ProcessMetrics("train", self.registry)
-        self.samples = Gauge("mvs_training_samples", "Shared key frames at hand", **r)
-        self.images = Counter("mvs_training_images_total", "Images learned from", **r)
-        loss = Summary("mvs_training_loss", "Eq. 5 of the edge's own pictures, before and after", ["when"], **r)
+        self.samples = Gauge("mvs_training_samples", "Shared key frames at hand", registry=self.registry)
+        self.images = Counter("mvs_training_images_total", "Images learned from", registry=self.registry)
+        loss = Summary(
+            "mvs_training_loss", "Eq. 5 of the edge's own pictures, before and after", ["when"], registry=self.registry
+        )
         self.loss = {when: loss.labels(when) for when in ("before", "after")}
 
 
@@ -182,11 +202,14 @@ class AggregatorMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        r = {"registry": self.registry}
         ProcessMetrics("aggregate", self.registry)
-        self.round = Gauge("mvs_round", "Version of the newest global model", **r)
-        self.waiting = Gauge("mvs_round_updates", "Edges whose weights wait for the round to close", **r)
-        loss = Gauge("mvs_holdout_loss", "Eq. 5 of the hold-out pictures around the last round", ["when"], **r)
+        self.round = Gauge("mvs_round", "Version of the newest global model", registry=self.registry)
+        self.waiting = Gauge(
+            "mvs_round_updates", "Edges whose weights wait for the round to close", registry=self.registry
+        )
+        loss = Gauge(
+            "mvs_holdout_loss", "Eq. 5 of the hold-out pictures around the last round", ["when"], registry=self.registry
+        )
         self.loss = {when: loss.labels(when) for when in ("before", "after")}
 
 

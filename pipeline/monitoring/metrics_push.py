@@ -4,7 +4,6 @@ import json
 import logging
 import math
 import re
-import threading
 import time
 import uuid
 from collections import defaultdict
@@ -28,6 +27,7 @@ from pipeline.monitoring.metrics import (
     TrainerMetrics,
     WorkerMetrics,
 )
+from pipeline.monitoring.task_owner import keep_thread_running
 from pipeline.queues import counters
 
 logger = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Reporter:
         self._pushed: dict[str, float] = {}
 
     def start(self) -> None:
-        threading.Thread(target=self._follow, name="reporter", daemon=True).start()
+        keep_thread_running("reporter", self._follow)
 
     def _follow(self) -> None:
         while True:
@@ -69,7 +69,7 @@ class Reporter:
         """Raises redis.RedisError; what was not told then is told the next time, and what was is not told again."""
         counted, gauges = values(self._registry)
         counters.increase(self._redis, {name: value - self._pushed.get(name, 0.0) for name, value in counted.items()})
-        self._pushed = counted
+        self._pushed |= counted  # one that was no number meanwhile is not counted again
         report = RoleReport(self._role, json.dumps(gauges, allow_nan=False).encode())
         with self._redis.pipeline() as pipe:
             pipe.set(redis_keys.role(self._name), report.pack(), ex=redis_keys.ROLE_TTL_S)

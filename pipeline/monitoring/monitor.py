@@ -22,7 +22,7 @@ from pipeline.monitoring.status import SAMPLE_S, Board
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.monitoring.task_owner import keep_running
 from pipeline.queues.broker import GatewayBroker, connect
-from pipeline.queues.redis_errors import Outage, kind
+from pipeline.queues.redis_errors import Outage, kind, place
 from pipeline.queues.weight_snapshots import recent_globals
 from pipeline.styles.catalog import shipped
 
@@ -68,9 +68,10 @@ class Watch:
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
         # An answer that comes in time is no older when the next one comes.
         self.board = Board(settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000)
-        self._roles, self._outage = metrics_push.RoleCollector(), Outage("the queue of key frames")
+        self._roles = metrics_push.RoleCollector()
         metrics.registry.register(self._roles)
         self._edge, self._cloud = connect(settings.redis_url), connect(settings.weights_url)
+        self._outage = Outage("the queue of key frames", place(self._edge))
         self._has_two = settings.weights_url != settings.redis_url
         self._of_cloud: tuple[metrics_push.PushedMetrics, list[GlobalModel]] = metrics_push.PushedMetrics(), []
         self._style_names = {style.id: style.name for style in shipped()}

@@ -1,7 +1,9 @@
-"""An owner for tasks that last as long as the process: what ends one is logged and counted, and it begins anew."""
+"""An owner for tasks and threads that last as long as the process: what ends one is logged, and it begins anew."""
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from prometheus_client import Counter
@@ -28,7 +30,33 @@ async def _keep_one_running(name: str, work: Callable[[], Awaitable[None]], rest
         try:
             await work()
             logger.error("the task %r ended by itself; it begins anew", name)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            logger.exception("the task %r was cancelled by what it waited for; it begins anew", name)
         except Exception:
             logger.exception("the task %r failed; it begins anew", name)
         restarted.labels(name).inc()
         await asyncio.sleep(RESTART_S)
+
+
+def is_cancelled() -> bool:
+    """Whether somebody cancelled the present task: a cancellation that comes out of what it awaits is an error."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+def keep_thread_running(name: str, work: Callable[[], None], restarted: Callable[[], None] = lambda: None) -> None:
+    """A thread that does `work` again and again until the process ends; `restarted` hears of each end."""
+
+    def run() -> None:
+        while True:
+            try:
+                work()
+                logger.error("the thread %r ended by itself; it begins anew", name)
+            except Exception:
+                logger.exception("the thread %r failed; it begins anew", name)
+            restarted()
+            time.sleep(RESTART_S)
+
+    threading.Thread(target=run, name=name, daemon=True).start()

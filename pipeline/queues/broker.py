@@ -18,6 +18,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage, BadSetting
 from pipeline.contract.messages import MAX_BYTES, KeyFrame, StreamMemory, StylizedFrame
 from pipeline.queues.redis_errors import Outage, kind
+from pipeline.queues.redis_errors import place as address
 from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing, public_name
 
@@ -137,7 +138,7 @@ class GatewayBroker:
 
         `on_refused` hears of unreadable ones, `on_trouble` of each kind of redis_trouble.
         """
-        key, last, outage = redis_keys.results(self._gateway_id), b"0", Outage("the gateway", on_trouble)
+        key, last, outage = redis_keys.results(self._gateway_id), b"0", self._outage(on_trouble)
         # The block is shorter than the timeout: a Redis that hangs is noticed.
         client = redis.asyncio.Redis.from_url(self._url, socket_timeout=READ_TIMEOUT_S, retry=None)
         try:
@@ -161,6 +162,9 @@ class GatewayBroker:
                         on_refused()
         finally:
             await client.aclose()
+
+    def _outage(self, on_trouble: Callable[[str], None]) -> Outage:
+        return Outage("the gateway", address(self._redis), on_trouble)
 
     def close(self) -> None:
         self._redis.close()

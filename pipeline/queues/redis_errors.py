@@ -5,10 +5,13 @@ import random
 import time
 from collections.abc import Callable
 
+import redis
+import redis.asyncio
 from redis.exceptions import (
     AskError,
     AuthenticationError,
     BusyLoadingError,
+    ClusterCrossSlotError,
     ClusterDownError,
     ConnectionError,
     MasterDownError,
@@ -21,6 +24,8 @@ from redis.exceptions import (
 )
 
 logger = logging.getLogger(__name__)
+
+AnyRedis = redis.Redis | redis.asyncio.Redis
 
 #: Waiting grows from the first to the longest pause; a Redis that is back is noticed within a second.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
@@ -59,7 +64,7 @@ KINDS = (
     (OutOfMemoryError, "memory"),
     ((ReadOnlyError, MasterDownError), "read_only"),
     (BusyLoadingError, "loading"),
-    ((MovedError, AskError, ClusterDownError), "cluster"),
+    ((MovedError, AskError, ClusterDownError, ClusterCrossSlotError), "cluster"),
     (NoScriptError, "script"),
 )
 #: What has no class of its own in redis-py, or loses it within a transaction.
@@ -74,6 +79,9 @@ WORDS = (
     ("MISCONF", "read_only"),
     ("READONLY", "read_only"),
     ("LOADING", "loading"),
+    ("MOVED ", "cluster"),
+    ("CROSSSLOT", "cluster"),
+    ("CLUSTERDOWN", "cluster"),
     ("WRONGTYPE", "type"),
     ("BUSY ", "script"),
 )
@@ -96,14 +104,25 @@ def reason(error: BaseException) -> str:
     return REASONS[kind(error)]
 
 
+def place(connection: AnyRedis) -> str:
+    """Where a client's Redis is, without its user and password."""
+    options = connection.connection_pool.connection_kwargs
+    return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
+
+
 class Outage:
     """Trouble with Redis from its first error to the next success: one line for each reason, and ever longer pauses."""
 
     def __init__(
-        self, whose: str, count: Callable[[str], None] = lambda kind: None, clock: Callable[[], float] = time.monotonic
+        self,
+        whose: str,
+        place: str = "",
+        count: Callable[[str], None] = lambda kind: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`count` hears the kind of each error."""
-        self._whose, self._count, self._clock = whose, count, clock
+        """`whose` wait it is, and for the Redis at which `place`. `count` hears the kind of each error."""
+        self._whose, self._redis = whose, f"Redis at {place}" if place else "Redis"
+        self._count, self._clock = count, clock
         self._kind = ""
         self._began_s, self._pause_s = 0.0, FIRST_PAUSE_S
 
@@ -119,7 +138,7 @@ class Outage:
         if not self._kind:
             self._began_s, self._pause_s = self._clock(), FIRST_PAUSE_S
         if found != self._kind:
-            logger.warning("%s waits for Redis: %s", self._whose, REASONS[found])
+            logger.warning("%s is waiting for %s: %s. %s", self._whose, self._redis, REASONS[found], STEPS[found])
         self._kind = found
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
         return pause_s * random.uniform(0.5, 1.0)  # so that not all come back at once
@@ -127,5 +146,5 @@ class Outage:
     def ended(self) -> None:
         """A call went well."""
         if self._kind:
-            logger.warning("%s has Redis again, after %.1f s", self._whose, self._clock() - self._began_s)
+            logger.warning("%s has %s again, after %.1f s", self._whose, self._redis, self._clock() - self._began_s)
             self._kind = ""

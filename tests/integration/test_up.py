@@ -1,6 +1,5 @@
 """What `mvstylizer up` tells operators, and how it keeps secrets; that it starts everything is test_end_to_end.py's."""
 
-import argparse
 import os
 import shlex
 from pathlib import Path
@@ -13,8 +12,7 @@ from workers.up import LocalStack, dashboard_command
 
 
 def local_stack(host: str = "127.0.0.1", folder: Path | None = Path("/private"), **settings: object) -> LocalStack:
-    args = argparse.Namespace(redis=None, tls=False, workers=1)
-    return LocalStack(args, Settings(**settings), host, 8080, folder)
+    return LocalStack(Settings(host=host, port=8080, **settings), folder=folder)
 
 
 def welcome(capsys, host: str, **settings: object) -> str:
@@ -23,7 +21,7 @@ def welcome(capsys, host: str, **settings: object) -> str:
 
 
 def token_of(up: LocalStack) -> str:
-    return up._gateway._environment["MVS_OPERATOR_TOKEN"]
+    return up.environment()["MVS_OPERATOR_TOKEN"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.7"])
@@ -50,7 +48,7 @@ def test_a_token_of_ones_own_is_kept(capsys):
 
 
 def test_the_models_of_each_run_have_a_key_of_their_own(capsys):
-    keys = [local_stack()._learners[0]._environment["MVS_SNAPSHOT_KEY"] for _ in range(2)]
+    keys = [local_stack().environment()["MVS_SNAPSHOT_KEY"] for _ in range(2)]
 
     assert len(set(keys)) == 2 and min(map(len, keys)) >= 32
     assert "MVS_SNAPSHOT_KEY" not in os.environ
@@ -58,22 +56,35 @@ def test_the_models_of_each_run_have_a_key_of_their_own(capsys):
 
 @pytest.mark.parametrize("settings", [{"snapshot_key": "k" * 32}, {"cloud_redis_url": "redis://192.0.2.1:6379/0"}])
 def test_a_key_of_ones_own_is_kept_and_none_is_made_up_for_a_cloud_elsewhere(settings):
-    assert "MVS_SNAPSHOT_KEY" not in local_stack(**settings)._gateway._environment
+    assert "MVS_SNAPSHOT_KEY" not in local_stack(**settings).environment()
 
 
-def test_a_redis_that_was_chosen_is_used_and_none_is_started(monkeypatch):
-    monkeypatch.setenv("MVS_REDIS_URL", "redis://:hunter22@127.0.0.1:1/0")
+def test_a_redis_that_was_chosen_is_used_and_none_is_started():
+    chosen = "redis://:hunter22@127.0.0.1:1/0"
 
-    up = local_stack()
+    up = LocalStack(Settings(), redis_url=chosen)
 
     assert up._redis_child is None
-    assert up._gateway._environment["MVS_REDIS_URL"] == "redis://:hunter22@127.0.0.1:1/0"
+    assert up.environment()["MVS_REDIS_URL"] == chosen
+
+
+@pytest.mark.parametrize("cloud", ["", "redis://192.0.2.1:6379/0"])
+def test_every_part_gets_its_environment_when_it_is_made_and_ours_stays_as_it_is(cloud):
+    before = dict(os.environ)
+    up = LocalStack(Settings(cloud_redis_url=cloud), workers=2, folder=Path("/private"))
+
+    parts = [*up._servers(), *up._learners()]
+
+    names = ["worker 1", "worker 2", "gateway", "trainer", *([] if cloud else ["aggregator"])]
+    assert [part.name for part in parts] == names
+    assert all(part._environment == up.environment() for part in parts)
+    assert os.environ == before
 
 
 @pytest.mark.parametrize("folder", [Path("/private"), None])
 def test_no_secret_stands_in_a_command(folder):
     up = local_stack("0.0.0.0", folder)
-    parts = (up._redis_child, up._gateway, *up._workers, *up._learners)
+    parts = (up._redis_child, *up._servers(), *up._learners())
     commands = [word for part in parts for word in part._command]
 
     assert not any(word in commands for word in ("--redis", up._redis_url, token_of(up)))

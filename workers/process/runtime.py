@@ -44,6 +44,11 @@ def set_up_logging(verbose: bool) -> None:
     )
 
 
+def say_ready(sentence: str) -> None:
+    """What a role prints once it does what it is there for; while it cannot, its log says why."""
+    print(sentence, flush=True)
+
+
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
     """Have the kernel end this process when its parent dies, however it dies. Linux only; elsewhere nothing happens.
 

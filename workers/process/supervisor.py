@@ -67,7 +67,11 @@ class SupervisedProcess:
     async def keep_alive(self) -> str:
         """Start the part, and again whenever it crashes; returns why it cannot be started."""
         while True:
-            code = await self._run_once()
+            try:
+                code = await self._run_once()
+            except OSError as error:  # no process, memory or descriptor to be had, which may be over in a while
+                logger.error("%s could not be started: %s", self.name, error)
+                code = os.EX_OSERR
             reason = "silent" if self._hung else "killed" if code < 0 else "ended"
             self._on_restart(self.name, reason)
             crashes = self._count_crash(asyncio.get_running_loop().time())

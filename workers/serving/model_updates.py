@@ -14,6 +14,7 @@ from pipeline.contract.errors import MVStylizerError
 from pipeline.contract.messages import WeightSnapshot
 from pipeline.contract.settings import Settings
 from pipeline.queues.broker import connect
+from pipeline.queues.redis_errors import Outage, place
 from pipeline.queues.signing import Signer
 from pipeline.queues.weight_snapshots import Snapshots
 
@@ -35,7 +36,10 @@ class Globals:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._snapshots = Snapshots(connect(settings.weights_url), settings.snapshot_key)
+        connection = connect(settings.weights_url)
+        self._snapshots = Snapshots(connection, settings.snapshot_key)
+        # Of an edge's own Redis its loop tells.
+        self._outage = Outage("the model", place(connection)) if settings.cloud_redis_url else None
         self._floor = Floor(settings.models_dir / f"{settings.edge_id}.adopted", Signer(settings.snapshot_key))
         self._seen: WeightSnapshot | None = None
         self._retry_s = 0.0
@@ -66,10 +70,14 @@ class Globals:
         while True:
             time.sleep(POLL_S)
             try:
-                if weights := self.fetch():
+                weights = self.fetch()
+                if self._outage:
+                    self._outage.ended()
+                if weights:
                     adopt(weights)
             except redis.RedisError as error:
-                logger.info("Redis does not answer (%s), trying again", error)
+                if self._outage:
+                    self._outage.failed(error)
             except (MVStylizerError, ValueError) as error:
                 logger.warning("a global was refused: %s", error)
                 failures.inc()

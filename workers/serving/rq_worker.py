@@ -14,7 +14,7 @@ from rq.job import Job
 from rq.worker import WorkerStatus
 
 from pipeline.contract import redis_keys
-from pipeline.queues.redis_errors import Outage, kind
+from pipeline.queues.redis_errors import Outage, kind, place
 from pipeline.queues.rq_job import AllowListedJob, BadJob
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ class EdgeWorker(SimpleWorker):
     #: Hears of each job that was dropped unread, and of each kind of trouble with Redis.
     on_bad_job: Callable[[], None] = staticmethod(lambda: None)
     on_trouble: Callable[[str], None] = staticmethod(lambda kind: None)
+    #: Called once, when Redis knows this worker.
+    on_ready: Callable[[], None] = staticmethod(lambda: None)
     _beat_s = _cared_s = float("-inf")
     _registered = False
 
@@ -60,7 +62,7 @@ class EdgeWorker(SimpleWorker):
         """Until somebody asks it to stop, or with `burst` until the queue is empty; whether there was a job at all."""
         if logging_level:
             self.log.setLevel(logging_level)
-        outage, worked = Outage("the edge worker", self.on_trouble), False
+        outage, worked = Outage("the edge worker", place(self.connection), self.on_trouble), False
         self._install_signal_handlers()
         with contextlib.suppress(StopRequested):
             while not self._stop_requested:
@@ -150,6 +152,8 @@ class EdgeWorker(SimpleWorker):
             self.register_birth()
             self.set_state(WorkerStatus.IDLE)
             self._registered, self._beat_s = True, float("-inf")
+            on_ready, self.on_ready = self.on_ready, lambda: None
+            on_ready()
 
     def _care(self, now_s: float) -> None:
         """Drop what is over from RQ's registries, by its time alone: whatever stands there is not read."""

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
@@ -100,6 +101,29 @@ def test_what_is_no_metric_of_ours_is_not_shown(connection):
 
 
 NAN_TEXTS = [b"nan", b"inf", b"-inf", b"x", b"", b"1e300", b"-50", b"1" * 5000, b"\xff"]
+
+
+class Odd:
+    """A collector whose only counter is what a test says."""
+
+    value = 5.0
+
+    def collect(self):
+        family = CounterMetricFamily("mvs_training_images", "Images")
+        family.add_metric([], self.value)
+        yield family
+
+
+def test_a_counter_that_was_no_number_for_a_while_is_counted_once(connection):
+    """It counted all again from zero."""
+    registry, odd = CollectorRegistry(), Odd()
+    registry.register(odd)
+    reporter = Reporter(connection, "train", registry)
+
+    for odd.value in (5.0, float("nan"), float("inf"), 7.0):
+        reporter.push()
+
+    assert shown(connection)["mvs_training_images_total"] == 7
 
 
 @pytest.mark.parametrize("text", NAN_TEXTS, ids=repr)

@@ -43,6 +43,26 @@ async def test_a_part_that_keeps_crashing_is_given_up(tmp_path):
     assert count.read_text() == "x" * MAX_CRASHES
 
 
+async def test_a_part_for_which_there_is_no_process_to_be_had_is_started_later(monkeypatch):
+    """A fork that failed once ended all of `up`."""
+    child, attempts = SupervisedProcess("part", python("import time; time.sleep(60)")), []
+    start = asyncio.create_subprocess_exec
+
+    async def short_of_processes(*command, **options):
+        attempts.append(1)
+        if len(attempts) < 3:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return await start(*command, **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", short_of_processes)
+    life = asyncio.create_task(child.keep_alive())
+    await until(lambda: child.pid)
+    life.cancel()
+    await child.stop()
+
+    assert len(attempts) == 3
+
+
 async def test_a_part_that_is_killed_comes_back():
     child = SupervisedProcess("part", python("import time; time.sleep(60)"))
     life = asyncio.create_task(child.keep_alive())

@@ -255,6 +255,9 @@ async def test_answers_find_their_way_past_a_key_of_another_type(redis_url, conn
         (redis.ReadOnlyError("You can't write against a read only replica."), "read_only"),
         (redis.ResponseError("MISCONF Redis is configured to save RDB snapshots"), "read_only"),
         (redis.exceptions.MovedError("1 127.0.0.1:7000"), "cluster"),
+        (redis.exceptions.ClusterCrossSlotError("Keys in request don't hash to the same slot"), "cluster"),
+        (redis.ResponseError("Command # 1 (SET a) of pipeline caused error: MOVED 1 127.0.0.1:1"), "cluster"),
+        (redis.ResponseError("Command # 1 (SET a) of pipeline caused error: CROSSSLOT Keys in request"), "cluster"),
         (redis.ResponseError("WRONGTYPE Operation against a key"), "type"),
         (redis.ConnectionError("Error 111 connecting to 127.0.0.1:1."), "away"),
         (redis.TimeoutError("Timeout reading from socket"), "away"),
@@ -267,7 +270,7 @@ def test_errors_have_reasons(error, expected):
 
 def test_an_outage_is_one_line_a_reason_and_its_pauses_grow(caplog):
     counted, now_s = [], [0.0]
-    outage = Outage("the part", counted.append, clock=lambda: now_s[0])
+    outage = Outage("the part", "here:6379", counted.append, clock=lambda: now_s[0])
 
     pauses = [outage.failed(redis.ConnectionError("secret")) for _ in range(20)]
     outage.failed(redis.ReadOnlyError("secret"))
@@ -278,4 +281,5 @@ def test_an_outage_is_one_line_a_reason_and_its_pauses_grow(caplog):
     assert counted == ["away"] * 20 + ["read_only"]
     assert 0 < pauses[0] <= 0.05 and 0.5 <= pauses[-1] <= 1.0
     assert len(caplog.messages) == 3 and "7.0 s" in caplog.messages[-1]
+    assert caplog.messages[0].startswith("the part is waiting for Redis at here:6379: it does not answer.")
     assert "secret" not in caplog.text
