@@ -294,7 +294,8 @@ class LazyGate:
     """The gate on the shipped pictures. Nothing needs torch, and its 300 MB, before the first round."""
 
     def __init__(self, vgg: Path | None) -> None:
-        self._vgg, self._loss = vgg, None
+        self._vgg = vgg
+        self._loss: Gate | None = None
 
     def __call__(self, file: bytes) -> float:
         if self._loss is None:

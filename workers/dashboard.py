@@ -7,9 +7,10 @@ make text of it, and the security policy lets no script run but the one in dashb
 import argparse
 import contextlib
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 import rq_dashboard
@@ -18,9 +19,11 @@ from flask import Flask, Response, redirect, request, send_from_directory
 from jinja2 import FileSystemLoader
 from rq import Queue, Worker, registry
 from rq.exceptions import NoSuchJobError
+from rq.worker.base import BaseWorker
 from rq.worker_registration import REDIS_WORKER_KEYS
 from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.wrappers import Response as BaseResponse
 
 from pipeline.contract.settings import Settings
 from pipeline.gateway.app import own_names
@@ -87,13 +90,14 @@ class ReadQueue(Queue):
     def fetch_job(self, job_id: str) -> ReadJob | None:
         with contextlib.suppress(NoSuchJobError):
             return readable(super().fetch_job, job_id)
+        return None
 
 
-class ReadRegistry:
+class ReadRegistry(registry.BaseRegistry):
     """Before a registry of RQ: as above."""
 
-    def get_job_ids(self, start: int = 0, end: int = -1, **options: Any) -> list[str]:
-        ids = map(as_text, self.connection.zrange(self.key, start, end))
+    def get_job_ids(self, start: int = 0, end: int = -1, desc: bool = False, cleanup: bool = True) -> list[str]:
+        ids = map(as_text, cast(list[bytes], self.connection.zrange(self.key, start, end)))
         return [self.parse_job_id(job_id) for job_id in ids]
 
 
@@ -101,22 +105,22 @@ class ReadWorker(Worker):
     """As above, for workers and for the job that one is at."""
 
     @classmethod
-    def all(cls, **options: Any) -> list[Worker]:
+    def all(cls, *_: Any, **options: Any) -> list[BaseWorker]:
         options |= {"job_class": ReadJob, "serializer": MsgpackSerializer}
         keys = map(as_text, options["connection"].smembers(REDIS_WORKER_KEYS))
         return list(filter(None, [cls.find_by_key(key, **options) for key in keys]))
 
     @classmethod
-    def find_by_key(cls, worker_key: str, **options: Any) -> Worker | None:
-        return readable(super().find_by_key, worker_key, **options)
+    def find_by_key(cls, worker_key: str, *args: Any, **options: Any) -> BaseWorker | None:
+        return readable(super().find_by_key, worker_key, *args, **options)
 
     def get_current_job(self, *args: Any) -> ReadJob | None:
         return readable(super().get_current_job, *args)
 
 
-def as_text(name: bytes) -> str:
+def as_text(name: bytes | str) -> str:
     """RQ's own stops at what is no UTF-8."""
-    return name.decode(errors="replace")
+    return name if isinstance(name, str) else name.decode(errors="replace")
 
 
 def readable(find: Any, *args: Any, **options: Any) -> Any:
@@ -149,14 +153,14 @@ def application(redis_url: str, access: Access, hosts: Hosts = Hosts()) -> Flask
     return app
 
 
-def guard(access: Access, hosts: Hosts) -> Response | None:
+def guard(access: Access, hosts: Hosts) -> BaseResponse | None:
     """Why a request is not let in, if it is not; who brings the token is sent on without it in the address."""
     try:
         hosts.check_host({"host": request.headers.get("Host", "")})
     except RequestRefused as refused:
         return Response(refused.sentence, refused.status, mimetype="text/plain")
     cookie, query = request.cookies.get(COOKIE, ""), request.args.get("token", "")
-    if not access.granted(request.headers, cookie=cookie, query=query):
+    if not access.granted(cast(Mapping[str, str], request.headers), cookie=cookie, query=query):
         return Response(SENTENCE, 401, {"WWW-Authenticate": "Bearer"}, mimetype="text/plain")
     if request.endpoint not in READING or request.method not in ("GET", "HEAD"):
         return Response("This dashboard only looks.", 405, mimetype="text/plain")
@@ -170,7 +174,7 @@ def dress(response: Response, access: Access) -> Response:
     return response
 
 
-def sentence(error: Exception) -> Response:
+def sentence(error: Exception) -> BaseResponse:
     """What is wrong, without a trace: what RQ's parsers stumble over is somebody else's."""
     if isinstance(error, HTTPException):
         return error.get_response()

@@ -185,7 +185,8 @@ class Trainer:
             self._wait_until_s = now_s + self._settings.round_deadline_s + GRACE_S
 
     def _publish(self) -> None:
-        learner, (exam, before) = self._loaded(), self._exam
+        learner, base, (exam, before) = self._loaded(), self._base, self._exam
+        assert base is not None, "only what a global began is published"
         after = learner.loss(self._pairs(exam)) if exam else 0.0
         if not (math.isfinite(before) and math.isfinite(after)):
             self._base = None
@@ -194,11 +195,11 @@ class Trainer:
         snapshot = WeightSnapshot.of(
             file,
             edge_id=self._settings.edge_id,
-            base_version=self._base.base_version,
+            base_version=base.base_version,
             num_examples=learner.num_examples,
             loss_before=before,
             loss_after=after,
-            published=self._base.published,
+            published=base.published,
         )
         self._snapshots.publish_local(snapshot, file)
         count(self._cloud, snapshots_sent=1)

@@ -170,7 +170,8 @@ class LocalStack:
     async def _learn(self, child: SupervisedProcess) -> str:
         """Serving goes on without those who learn."""
         print(f"{await child.keep_alive()} Everything else goes on.", file=sys.stderr, flush=True)
-        return await asyncio.Event().wait()
+        await asyncio.Event().wait()
+        return ""
 
     async def _ready(self, name: str, check: Callable[[], Awaitable[bool]]) -> None:
         deadline_s = time.monotonic() + READY_TIMEOUT_S

@@ -23,10 +23,11 @@ def before(origins: Mapping[int, str]) -> int | None:
     """
     model_of = models(origins)
     given_up = _given_up(origins, model_of)
-    model: int | None = model_of[max(origins)]
-    while (model := _parent(model, origins, model_of)) is not None:
-        if model not in given_up and model in model_of.values():
+    model = _parent(model_of[max(origins)], origins, model_of)
+    while model is not None:
+        if model not in given_up:
             return max(version for version, of in model_of.items() if of == model)
+        model = _parent(model, origins, model_of)
     return None
 
 

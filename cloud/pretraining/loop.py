@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,9 @@ LAST_RATE = 0.02
 CHECKPOINT_STEPS, LOG_STEPS = 250, 50
 
 
+Model = TypeVar("Model", bound=nn.Module)
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """One part of the training."""
@@ -35,15 +39,16 @@ class Phase:
     clip: float
 
 
-class Run:
+class Run(Generic[Model]):
     """Where a training run is, and how that outlives an interruption."""
 
-    def __init__(self, checkpoint: Path, model: nn.Module, first_phase: str, device: str) -> None:
+    def __init__(self, checkpoint: Path, model: Model, first_phase: str, device: str) -> None:
         """Raises ValueError where there is a checkpoint, but of another model."""
         self.checkpoint, self.device = checkpoint, device
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.mean = copy.deepcopy(self.model)  # moving average of the weights: what is shipped
-        self.phase, self.step, self.optimizer = first_phase, 0, None
+        self.phase, self.step = first_phase, 0
+        self.optimizer: dict[str, Any] | None = None
         if checkpoint.exists():
             self.restore()
 

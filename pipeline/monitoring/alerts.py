@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import TypeVar
 
 from pipeline.monitoring.metrics import PARTS, RESTART_REASONS, TASKS
 from pipeline.monitoring.sample import Sample
 from pipeline.queues.redis_errors import REASONS, STEPS
 
+T = TypeVar("T")
 #: More key frames than this in the queue are half a second of one worker.
 LONG_QUEUE = 12
 SLOW_LOOP_S = 0.05
@@ -17,7 +20,7 @@ def labelled(name: str, **labels: str) -> str:
     return name + json.dumps(labels, sort_keys=True)
 
 
-def reasons(name: str, sentences: Mapping[str, tuple[str, str]], label: str = "reason") -> dict[str, tuple[str, str]]:
+def reasons(name: str, sentences: Mapping[str, T], label: str = "reason") -> dict[str, T]:
     return {labelled(name, **{label: value}): sentence for value, sentence in sentences.items()}
 
 
@@ -189,9 +192,7 @@ def grown(samples: Sequence[Sample]) -> dict[str, float]:
 
 def steps(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
     total: dict[str, float] = {}
-    before: Mapping[str, float] | None = None
-    for now in counts:
-        for name in TROUBLES.keys() & now.keys() if before is not None else ():
+    for before, now in pairwise(counts):
+        for name in TROUBLES.keys() & now.keys():
             total[name] = total.get(name, 0.0) + max(0.0, now[name] - before.get(name, 0.0))
-        before = now
     return total

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
+from typing import cast
 
 import redis
 from prometheus_client import CollectorRegistry
@@ -108,7 +109,7 @@ def _reports(connection: redis.Redis) -> list[tuple[bytes, bytes]]:
     try:
         if (connection.memory_usage(redis_keys.ROLES, samples=0) or 0) > MAX_ROLES_BYTES:
             connection.delete(redis_keys.ROLES)  # everybody is in it again within a second
-        names = sorted(connection.smembers(redis_keys.ROLES))
+        names = sorted(cast(set[bytes], connection.smembers(redis_keys.ROLES)))
     except redis.ResponseError:
         connection.delete(redis_keys.ROLES)
         return []
@@ -140,7 +141,8 @@ ENDINGS = {
 
 def together(parts: Iterable[PushedMetrics]) -> PushedMetrics:
     """What the Redis of an edge and that of the cloud hold, as one."""
-    counted, gauges = defaultdict(float), defaultdict(float)
+    counted: dict[str, float] = defaultdict(float)
+    gauges: dict[str, float] = defaultdict(float)
     for part in parts:
         for total, own in ((counted, part.counts), (gauges, part.gauges)):
             for name, value in own.items():
@@ -196,7 +198,8 @@ class RoleCollector:
 
 def values(registry: CollectorRegistry) -> tuple[dict[str, float], dict[str, float]]:
     """All counters, and all gauges, of a registry by sample."""
-    counted, gauges = {}, {}
+    counted: dict[str, float] = {}
+    gauges: dict[str, float] = {}
     for family in registry.collect():
         chosen = counted if family.type in GROWING else gauges
         chosen |= {key(sample): float(sample.value) for sample in family.samples if math.isfinite(sample.value)}

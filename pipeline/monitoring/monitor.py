@@ -203,7 +203,7 @@ def counted(counter: Counter) -> float:
 
 def total(histogram: Histogram) -> tuple[float, float]:
     """Its sum, and how many values are in it."""
-    values = {sample.name.rpartition("_")[2]: sample.value for sample in histogram.collect()[0].samples}
+    values = {sample.name.rpartition("_")[2]: sample.value for f in histogram.collect() for sample in f.samples}
     return values["sum"], values["count"]
 
 

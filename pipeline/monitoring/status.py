@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from typing import Any
 
 from pipeline.basics.quantiles import quantile
 from pipeline.monitoring.alerts import alerts
@@ -98,7 +99,7 @@ class Board:
         }
 
 
-def finite(value: object) -> object:
+def finite(value: Any) -> Any:
     """The same, and null for each number that JSON does not know."""
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}

@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
+from typing import Any, cast
 
 import redis
 import redis.asyncio
@@ -19,6 +20,7 @@ from pipeline.contract.errors import BadMessage, BadSetting
 from pipeline.contract.messages import MAX_BYTES, KeyFrame, StreamMemory, StylizedFrame
 from pipeline.queues.redis_errors import Outage, kind
 from pipeline.queues.redis_errors import place as address
+from pipeline.queues.redis_streams import entries
 from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing, public_name
 
@@ -145,8 +147,8 @@ class GatewayBroker:
             while True:
                 _end_if_cancelled()
                 try:
-                    entries = await client.xread({key: last}, block=READ_BLOCK_MS, count=redis_keys.RESULTS_MAXLEN)
-                    if not entries and await beyond(client, key, last):
+                    found: Any = await client.xread({key: last}, block=READ_BLOCK_MS, count=redis_keys.RESULTS_MAXLEN)
+                    if not found and await beyond(client, key, last):
                         last = b"0"
                     outage.ended()
                 except redis.RedisError as error:
@@ -154,7 +156,7 @@ class GatewayBroker:
                     await _drop_if_wrong(client, key, error)
                     await asyncio.sleep(pause_s)
                     continue
-                for last, fields in entries[0][1] if entries else ():
+                for last, fields in entries(found[0][1]) if found else ():
                     try:
                         yield StylizedFrame.unpack(fields.get(b"frame", b""))
                     except BadMessage as error:
@@ -211,7 +213,9 @@ class EdgeBroker:
         """
         key = redis_keys.blob(stream_id, frame_id)
         with self._redis.pipeline() as pipe:
-            left_ms, data = pipe.pttl(key).getdel(key).execute()
+            pipe.pttl(key)
+            pipe.getdel(key)
+            left_ms, data = pipe.execute()
         # Less than nothing is left where Redis' clock was set back.
         waited_ms = max(0.0, float(redis_keys.KEY_FRAME_DEADLINE_MS - left_ms))
         return None if data is None else (KeyFrame.unpack(data), waited_ms)
@@ -268,7 +272,7 @@ class EdgeBroker:
 def held(pipe: redis.client.Pipeline, key: str) -> bytes:
     """What Redis holds there, of any string no more than a message may have; b"" where it is none."""
     try:
-        return pipe.getrange(key, 0, 2 * MAX_BYTES)
+        return cast(bytes, pipe.getrange(key, 0, 2 * MAX_BYTES))
     except redis.ResponseError as error:
         if kind(error) != "type":
             raise

@@ -55,7 +55,7 @@ def _increase(connection: redis.Redis, amounts: Mapping[str, float]) -> dict[str
     return {sample: answer for sample, answer in zip(amounts, answers) if not _is_count(answer)}
 
 
-def _number(text: bytes | None) -> float | None:
+def _number(text: bytes | str | None) -> float | None:
     try:
         number = float(text or b"")
     except ValueError:

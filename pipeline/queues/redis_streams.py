@@ -1,6 +1,7 @@
 """Streams of ours in Redis, read and written so that whatever somebody else puts there stops nothing for good."""
 
 import logging
+from typing import Any, cast
 
 import redis
 
@@ -34,7 +35,7 @@ def recent(connection: redis.Redis, key: str) -> list[tuple[bytes, Fields]]:
     Raises redis.RedisError.
     """
     try:
-        return [] if _too_large(connection, key) else connection.xrevrange(key, count=WALKED)
+        return [] if _too_large(connection, key) else entries(connection.xrevrange(key, count=WALKED))
     except redis.ResponseError as error:
         if not is_spoilt(error):
             raise
@@ -51,14 +52,19 @@ def taken(
     try:
         if _too_large(connection, key):
             connection.delete(key)
-        start = {key: "0" if again else ">"}
-        streams = connection.xreadgroup(group, consumer, start, count=count, block=block_ms)
+        start: Any = {key: "0" if again else ">"}
+        streams: Any = connection.xreadgroup(group, consumer, start, count=count, block=block_ms)
     except redis.ResponseError as error:
         if "NOGROUP" not in str(error):
             make_anew(connection, key, error)
         connection.xgroup_create(key, group, id="0", mkstream=True)
         return []
-    return [entry for _, entries in streams or () for entry in entries]
+    return [entry for _, found in streams or () for entry in found]
+
+
+def entries(found: object) -> list[tuple[bytes, Fields]]:
+    """What redis-py returns of a stream, typed as it is where answers are not decoded."""
+    return cast(list[tuple[bytes, Fields]], found or [])
 
 
 def make_anew(connection: redis.Redis, key: str, error: redis.ResponseError) -> None:
@@ -75,7 +81,7 @@ def is_spoilt(error: redis.ResponseError) -> bool:
 
 def _append(connection: redis.Redis, key: str, fields: dict[str, bytes], maxlen: int, ttl_s: int) -> None:
     with connection.pipeline() as pipe:
-        pipe.xadd(key, fields, maxlen=maxlen, approximate=False)
+        pipe.xadd(key, cast(Any, fields), maxlen=maxlen, approximate=False)
         pipe.expire(key, ttl_s)
         pipe.execute()
 

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Collection
 from hashlib import sha256
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import redis
 
@@ -16,7 +16,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import TrainingSample
 from pipeline.queues.counters import count
-from pipeline.queues.redis_streams import make_anew
+from pipeline.queues.redis_streams import entries, make_anew
 
 #: Entries read at a time: a megabyte or two.
 PAGE = 32
@@ -72,7 +72,7 @@ class Sharing:
         Who agrees in two sessions has one token.
         """
         key, run = redis_keys.consent(self._edge_id, shared_by), self._run()
-        present = (self._redis.get(key) or b"").decode(errors="replace")
+        present = cast(bytes, self._redis.get(key) or b"").decode(errors="replace")
         if of_run(present, run) and self._redis.ttl(key) > redis_keys.CONSENT_TTL_S:
             return present
         token = present if of_run(present, run) else f"{run}-{secrets.token_hex(8)}"
@@ -132,7 +132,8 @@ class Sharing:
         return self._redis.info("server")["run_id"]
 
     def _appended(self, sample: TrainingSample) -> int:
-        args = [sample.consent, sample.shared_by, sample.pack(), redis_keys.SAMPLES_MAXLEN, redis_keys.SAMPLES_TTL_S]
+        limits = redis_keys.SAMPLES_MAXLEN, redis_keys.SAMPLES_TTL_S
+        args: list[str | bytes | int] = [sample.consent, sample.shared_by, sample.pack(), *limits]
         try:
             return self._add(keys=self._keys(sample.shared_by), args=args)
         except redis.ResponseError as error:
@@ -150,7 +151,7 @@ class Sharing:
 
     def _page(self, after: str) -> list[tuple[bytes, Fields]]:
         try:
-            return self._redis.xrange(self._key, f"({after}", count=PAGE)
+            return entries(self._redis.xrange(self._key, f"({after}", count=PAGE))
         except redis.ResponseError as error:
             make_anew(self._redis, self._key, error)
             return []

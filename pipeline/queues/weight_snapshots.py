@@ -55,7 +55,7 @@ class Snapshots:
         """The one that was published last, among those that are genuine: an old one sent again is not newer."""
         entries = recent(self._redis, redis_keys.WEIGHTS_GLOBAL) if self.signs else []
         found = [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
-        good = [snapshot for _, snapshot in found if self._of_cloud(snapshot)]
+        good = [snapshot for _, snapshot in found if snapshot and self._of_cloud(snapshot)]
         self._complain({entry_id for entry_id, snapshot in found if not self._of_cloud(snapshot)})
         return max(good, key=lambda snapshot: snapshot.published, default=None)
 
@@ -105,7 +105,9 @@ class Snapshots:
             pipe.execute()
 
     def _of_cloud(self, snapshot: WeightSnapshot | None) -> bool:
-        return bool(snapshot) and snapshot.edge_id == redis_keys.CLOUD and self._signer.genuine("global", snapshot)
+        if snapshot is None or snapshot.edge_id != redis_keys.CLOUD:
+            return False
+        return self._signer.genuine("global", snapshot)
 
     def _complain(self, refused: set[bytes]) -> None:
         """Once of each: they stay where they are until newer ones crowd them out."""

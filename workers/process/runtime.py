@@ -40,7 +40,7 @@ def set_up_logging(verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
     sys.excepthook = lambda *error: logger.critical("this process ends", exc_info=error)
     threading.excepthook = lambda of: logger.critical(
-        "thread %s ends", of.thread and of.thread.name, exc_info=(of.exc_type, of.exc_value, of.exc_traceback)
+        "thread %s ends", of.thread and of.thread.name, exc_info=of.exc_value
     )
 
 
@@ -54,7 +54,7 @@ def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
 
     By SIGKILL, since a part that is stopped or hangs hears nothing else.
     """
-    if sys.platform == "linux":
+    if PRCTL:
         PRCTL(PR_SET_PDEATHSIG, number)
 
 

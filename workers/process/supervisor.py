@@ -88,7 +88,7 @@ class SupervisedProcess:
         environment = {name: value for name, value in os.environ.items() if name not in OF_SYSTEMD}
         try:
             # A session of its own: Ctrl-C reaches only us, and we stop the parts in order.
-            self._process = await asyncio.create_subprocess_exec(
+            self._process = process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env={**environment, **ENVIRONMENT, **SAFE_PATH, **self._environment, VARIABLE: str(teller.fileno())},
                 stdin=asyncio.subprocess.PIPE,
@@ -97,22 +97,23 @@ class SupervisedProcess:
                 start_new_session=True,
                 preexec_fn=die_with_parent,
             )
-            self._process.stdin.write(self._stdin)
-            self._process.stdin.close()
+            assert process.stdin is not None
+            process.stdin.write(self._stdin)
+            process.stdin.close()
             teller.close()
-            return await self._watch(listener)
+            return await self._watch(process, listener)
         finally:
             listener.close()
             teller.close()
 
-    async def _watch(self, listener: socket.socket) -> int:
+    async def _watch(self, process: asyncio.subprocess.Process, listener: socket.socket) -> int:
         """Wait for the part's end, and bring it about when it is silent for too long."""
         clock = asyncio.get_running_loop().time
         silence = Silence(clock(), start_s=START_S, limit_s=self._silence_s or 0.0)
         self._hung = False
         while True:
             try:
-                return await asyncio.wait_for(self._process.wait(), CHECK_S)
+                return await asyncio.wait_for(process.wait(), CHECK_S)
             except TimeoutError:
                 pass
             if drain(listener):
@@ -123,7 +124,7 @@ class SupervisedProcess:
 
     def end_hung(self) -> None:
         """Kill it: it does not do what it is there for, be it stopped or hung."""
-        if self.pid:
+        if self._process and self.pid:
             logger.warning("%s gives no sign of life, killing it", self.name)
             self._hung = True
             self._process.kill()
@@ -137,7 +138,7 @@ class SupervisedProcess:
 
     async def stop(self) -> None:
         """Ask once, wait, then kill. Nothing of this part is left afterwards."""
-        if self.pid is None:
+        if self._process is None or self.pid is None:
             return
         self._process.send_signal(signal.SIGTERM)
         try:

@@ -6,6 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from typing import Any, cast
 
 import redis
 from rq import Queue, SimpleWorker
@@ -50,7 +51,7 @@ class EdgeWorker(SimpleWorker):
     _beat_s = _cared_s = float("-inf")
     _registered = False
 
-    def __init__(self, *args: object, **options: object) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options | {"prepare_for_work": False})  # which would ask Redis, now
         self.hostname, self.pid = socket.gethostname(), os.getpid()
 
@@ -58,7 +59,7 @@ class EdgeWorker(SimpleWorker):
     def connection_timeout(self) -> int:
         return SOCKET_TIMEOUT_S
 
-    def work(self, burst: bool = False, logging_level: str | None = None, **_: object) -> bool:
+    def work(self, burst: bool = False, logging_level: str | None = None, *_: Any, **__: Any) -> bool:
         """Until somebody asks it to stop, or with `burst` until the queue is empty; whether there was a job at all."""
         if logging_level:
             self.log.setLevel(logging_level)
@@ -95,7 +96,7 @@ class EdgeWorker(SimpleWorker):
         queue = self.queues[0]
         # Not by way of RQ's intermediate list: a key frame whose worker died is too old before RQ would find it there,
         # and what kills workers would come back.
-        found = self.connection.lpop(queue.key, 1) if burst else self.connection.blpop(queue.key, BLOCK_S)
+        found: Any = self.connection.lpop(queue.key, 1) if burst else self.connection.blpop(queue.key, BLOCK_S)
         job_id = found[-1] if found else None
         if job_id is None:
             return False
@@ -170,7 +171,7 @@ class EdgeWorker(SimpleWorker):
             self._forget_workers(key)
 
     def _forget_workers(self, key: str) -> None:
-        names = self.connection.srandmember(key, NAMES_A_TIME)
+        names = cast(list[bytes], self.connection.srandmember(key, NAMES_A_TIME))
         with self.connection.pipeline(transaction=False) as pipe:
             for name in names:
                 pipe.exists(name)
