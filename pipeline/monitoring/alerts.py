@@ -132,17 +132,6 @@ TROUBLES: dict[str, tuple[str, str]] = {
     "mvs_learning_failures_total": ("Failures of those who learn", "the log of trainer and aggregator has the trace"),
     "mvs_reports_refused_total": ("Reports of roles that could not be read", "run all roles of one version"),
 }
-#: What clients do by themselves, and strangers: nothing to see to.
-HARMLESS = {
-    *reasons("mvs_answers_dropped_total", dict.fromkeys(("style", "gone", "channel"))),
-    *reasons("mvs_requests_refused_total", dict.fromkeys(("head", "method", "encoding", "length"))),
-    *reasons(
-        "mvs_uploads_total",
-        dict.fromkeys(("kept", "type", "size", "slow", "picture", "limit", "left")),
-        "outcome",
-    ),
-    *reasons("mvs_edge_key_frames_total", {"answered": None}, "outcome"),
-}
 
 
 def alerts(now: Sample, minute: Sequence[Sample], *, lag_s: float | None, old_look_s: float) -> list[str]:

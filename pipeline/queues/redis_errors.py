@@ -126,11 +126,6 @@ class Outage:
         self._kind = ""
         self._began_s, self._pause_s = 0.0, FIRST_PAUSE_S
 
-    @property
-    def reason(self) -> str:
-        """ "" while all is well."""
-        return REASONS.get(self._kind, "")
-
     def failed(self, error: BaseException) -> float:
         """Seconds to wait before the next attempt."""
         found = kind(error)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.monitoring import metrics_push
-from pipeline.monitoring.alerts import HARMLESS, TROUBLES, alerts, grown
+from pipeline.monitoring.alerts import TROUBLES, alerts, grown, reasons
 from pipeline.monitoring.metrics import STAGES, GatewayMetrics
 from pipeline.monitoring.metrics_push import PushedMetrics
 from pipeline.monitoring.sample import RedisState, Sample, StreamSample
@@ -18,6 +18,18 @@ FINE = RedisState(trouble="", ready=True, queue=0)
 BUSY = 'mvs_offers_refused_total{"reason": "Busy"}'
 FAILED = 'mvs_edge_key_frames_total{"outcome": "failed"}'
 DEADLINE = 'mvs_key_frames_dropped_total{"reason": "deadline"}'
+
+#: What clients do by themselves, and strangers: nothing to see to.
+HARMLESS = {
+    *reasons("mvs_answers_dropped_total", dict.fromkeys(("style", "gone", "channel"))),
+    *reasons("mvs_requests_refused_total", dict.fromkeys(("head", "method", "encoding", "length"))),
+    *reasons(
+        "mvs_uploads_total",
+        dict.fromkeys(("kept", "type", "size", "slow", "picture", "limit", "left")),
+        "outcome",
+    ),
+    *reasons("mvs_edge_key_frames_total", {"answered": None}, "outcome"),
+}
 
 
 def sample(counts: dict | None = None, **values: object) -> Sample:

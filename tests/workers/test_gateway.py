@@ -1,0 +1,53 @@
+"""The gateway's process: its own tasks have an owner, too."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from pipeline.contract.settings import Settings
+from pipeline.monitoring import task_owner
+from support.peers import until
+from workers import gateway
+from workers.process.redis_server import free_port
+
+
+@pytest.fixture
+def made(monkeypatch) -> list[gateway.Gateway]:
+    """The gateways that `serve` makes."""
+    made = []
+
+    def make(*args: object) -> gateway.Gateway:
+        made.append(Gateway(*args))
+        return made[-1]
+
+    Gateway = gateway.Gateway
+    monkeypatch.setattr(gateway, "Gateway", make)
+    for name in ("hardening", "fast_receive"):  # which are for good, and other tests' as well
+        monkeypatch.setattr(f"workers.gateway.{name}.install", lambda *args: None)
+    monkeypatch.setattr(gateway, "settle", lambda: None)
+    return made
+
+
+async def test_a_heartbeat_that_fails_begins_anew_and_is_counted(redis_url, made, monkeypatch, capsys):
+    """It ended without a word, and the supervisor killed a gateway that was well."""
+    stop, beats = asyncio.Event(), []
+
+    async def beat(pulse: object) -> None:
+        beats.append(1)
+        if len(beats) == 1:
+            raise OSError(9, "Bad file descriptor")
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(task_owner, "RESTART_S", 0.0)
+    monkeypatch.setattr(gateway, "beat", beat)
+    monkeypatch.setattr(gateway, "_stop_requested", stop.wait)
+    settings = replace(Settings(), redis_url=redis_url, port=free_port())
+
+    serving = asyncio.create_task(gateway.serve(settings, tls=False))
+    await until(lambda: len(beats) == 2)
+    stop.set()
+    await serving
+
+    assert made[0].metrics.tasks_restarted.labels("beat")._value.get() == 1
+    assert f"is ready: it listens on 127.0.0.1:{settings.port}." in capsys.readouterr().out
