@@ -30,6 +30,7 @@ from pipeline.gateway.app import own_names
 from pipeline.http.head import RequestRefused
 from pipeline.http.hosts import Hosts
 from pipeline.monitoring.auth import COOKIE, SENTENCE, Access
+from pipeline.queues.redis_errors import reason
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from workers.gateway import check_port_free
 
@@ -179,7 +180,7 @@ def sentence(error: Exception) -> BaseResponse:
     if isinstance(error, HTTPException):
         return error.get_response()
     if isinstance(error, redis.RedisError):
-        return Response("Redis does not answer.", 503, mimetype="text/plain")
+        return Response(f"Redis cannot be used: {reason(error)}.", 503, mimetype="text/plain")
     if isinstance(error, (NoSuchJobError, LookupError)):
         return Response("There is no such thing, or not any more.", 404, mimetype="text/plain")
     logger.info("%s cannot be shown (%s)", request.endpoint, type(error).__name__)

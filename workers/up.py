@@ -24,7 +24,7 @@ from pipeline.monitoring.auth import Access
 from pipeline.monitoring.metrics import SupervisorMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.queues.broker import connect
-from pipeline.queues.redis_errors import reason
+from pipeline.queues.redis_errors import REASONS, reason
 from workers.gateway import check_port_free
 from workers.process import redis_server
 from workers.process.liveness import CHECK_S, Pulse
@@ -153,7 +153,7 @@ class LocalStack:
             self._launch(self._redis_child)
             await self._ready("redis", self._redis_answers)
             self._redis_child.was_ready = True
-        elif why := await self._redis_trouble():
+        elif why := await self._redis_trouble() or REASONS["cluster"] * await self._is_cluster():
             raise RedisUnavailable(f"Cannot use Redis at {redact(self._redis_url)}: {why}.")
         Reporter(connect(self._redis_url), "up", self.metrics.registry).start()
         for child in self._servers():
@@ -185,13 +185,19 @@ class LocalStack:
         return not await self._redis_trouble()
 
     async def _redis_trouble(self) -> str:
-        """Why Redis does not answer, or ""."""
+        """Why Redis cannot be used, or ""."""
         try:
             with contextlib.closing(connect(self._redis_url)) as connection:
                 await asyncio.to_thread(connection.ping)
         except redis.RedisError as error:
             return reason(error)
         return ""
+
+    async def _is_cluster(self) -> bool:
+        """One whose slots are all here answers like any other, until a command names two keys."""
+        with contextlib.closing(connect(self._redis_url)) as connection, contextlib.suppress(redis.RedisError):
+            return bool((await asyncio.to_thread(connection.info, "cluster")).get("cluster_enabled"))
+        return False
 
     async def _watch_redis(self) -> None:
         """For ever: have our own Redis started again when it hangs. Somebody else's is theirs."""

@@ -94,6 +94,9 @@ class GatewayMetrics:
         self.oldest_look = Gauge(
             "mvs_oldest_look_seconds", "Age of the oldest key frame that a stream shows", registry=self.registry
         )
+        self.old_look = Gauge(
+            "mvs_old_look_seconds", "Age that no look of a stream that is well reaches", registry=self.registry
+        )
         self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", registry=self.registry)
         self.worker_ready = Gauge(
             "mvs_worker_ready", "1 while a warm worker serves this gateway's edge", registry=self.registry

@@ -67,7 +67,9 @@ class Watch:
         """`sessions` may change at any time."""
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
         # An answer that comes in time is no older when the next one comes.
-        self.board = Board(settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000)
+        old_look_s = settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000
+        self.board = Board(old_look_s)
+        metrics.old_look.set(old_look_s)
         self._roles = metrics_push.RoleCollector()
         metrics.registry.register(self._roles)
         self._edge, self._cloud = connect(settings.redis_url), connect(settings.weights_url)

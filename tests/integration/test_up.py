@@ -1,13 +1,16 @@
 """What `mvstylizer up` tells operators, and how it keeps secrets; that it starts everything is test_end_to_end.py's."""
 
+import itertools
 import os
 import shlex
 from pathlib import Path
 
 import pytest
 
+from pipeline.contract.errors import RedisUnavailable
 from pipeline.contract.settings import Settings
 from support.paths import ROOT
+from support.redis_process import RedisServer
 from workers.up import LocalStack, dashboard_command
 
 
@@ -101,3 +104,14 @@ def test_a_password_stays_out_of_the_printed_command(monkeypatch):
 
 def test_the_printed_command_runs_from_any_folder(tmp_path):
     assert f"--project {ROOT}" in dashboard_command("unix:///x/redis", cwd=tmp_path)
+
+
+async def test_a_cluster_is_refused_at_the_start_with_its_reason(tmp_path):
+    servers = (RedisServer(tmp_path, **{"cluster-enabled": "yes"}) for _ in itertools.count())
+    server = next(server for server in servers if server.port < 55_000)  # it listens 10,000 further up, too
+    server.start()
+    try:
+        with pytest.raises(RedisUnavailable, match="cluster, which is not supported"):
+            await LocalStack(Settings(), redis_url=server.url)._start()
+    finally:
+        server.stop()

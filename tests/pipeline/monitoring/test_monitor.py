@@ -139,6 +139,15 @@ async def test_a_cloud_that_is_away_is_shown_as_it_was_last(redis_url, tmp_path)
     assert after["figures"]["queue"] == 0  # the edge's Redis is there
 
 
+@pytest.mark.parametrize(("interval_s", "old_s"), [(0.5, 2.5), (4.0, 6.0), (30.0, 32.0)])
+async def test_how_old_a_look_may_be_follows_the_interval_of_key_frames(redis_url, tmp_path, interval_s, old_s):
+    """Page, alerts and Grafana had 2.5 s each, which is ill health only where key frames come twice a second."""
+    async with Running(redis_url, tmp_path, key_frame_interval_s=interval_s) as running:
+        found = await reached(running, bool)
+
+        assert found["old_look_s"] == running.count("mvs_old_look_seconds") == old_s
+
+
 async def test_refused_offers_and_failed_key_frames_are_alerts(running, redis_url):
     with connect(redis_url) as connection:
         worker = WorkerMetrics()
