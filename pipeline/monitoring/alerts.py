@@ -1,4 +1,4 @@
-"""What operators should know of: a sentence each, with what to do. No I/O and no clock."""
+"""What operators should know, each in a sentence that says what to do. No I/O and no clock."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence

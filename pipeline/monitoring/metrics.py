@@ -217,7 +217,7 @@ class AggregatorMetrics:
 
 
 class SupervisorMetrics:
-    """Those of `up`."""
+    """The metrics of `up`."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -227,11 +227,11 @@ class SupervisorMetrics:
         self._restarts = {(part, why): restarts.labels(part, why) for part in PARTS for why in RESTART_REASONS}
 
     def restarted(self, name: str, reason: str) -> None:
-        """`name` of a part, with or without its number."""
+        """Count the restart of a part. `name` is the part's, with or without its number."""
         self._restarts[name.split()[0], reason].inc()
 
 
-#: What `pipeline.queues.counters.count` adds up, by the name it is called there.
+#: The counters of `pipeline.queues.counters.count`, by the names used there.
 LEARNING = {
     "samples_added": "Key frames shared to learn from",
     "samples_dropped": "Shared key frames that newer ones crowded out",
@@ -260,7 +260,7 @@ class LearningMetrics:
 
 
 class ProcessMetrics:
-    """Of one process of a role. Summed up over processes they say how many there are and what they take."""
+    """The metrics of one process of a role. Summed up, they say how many processes there are and what they take."""
 
     def __init__(self, role: str, registry: CollectorRegistry) -> None:
         self._role = role
@@ -276,7 +276,7 @@ class ProcessMetrics:
 
 
 def resident_bytes() -> int:
-    """Of this process; 0 where there is no /proc."""
+    """The resident memory of this process in bytes; 0 if there is no /proc."""
     if sys.platform != "linux":
         return 0
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""How a role without a port tells what it measures: counters into one shared hash, gauges for as long as it lives."""
+"""How a role without a port publishes its metrics: counters in one shared hash, gauges for as long as it lives."""
 
 import json
 import logging

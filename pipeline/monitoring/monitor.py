@@ -1,4 +1,4 @@
-"""A gateway watches itself and its surroundings: once a second it tells its metrics, and the board, how things are."""
+"""A gateway watches itself and its surroundings, and once a second brings its metrics and the board up to date."""
 
 import asyncio
 import contextlib
@@ -145,7 +145,7 @@ class Watch:
         return ready, ""
 
     def _queue(self) -> int | None:
-        """None where something else stands in its place."""
+        """The length of the queue, or None if Redis holds something else in its place."""
         with contextlib.suppress(redis.ResponseError):
             return self._broker.queue_depth()
         return None
@@ -168,7 +168,7 @@ class Watch:
         )
 
     def _counts(self) -> dict[str, float]:
-        """Of what may be wrong."""
+        """The counters that show whether something is wrong."""
         m = self._metrics
         counters = (
             m.offers_refused,

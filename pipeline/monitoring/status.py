@@ -31,7 +31,7 @@ class Board:
         self._samples.append(sample)
 
     def state(self) -> dict:
-        """As JSON for the page; {} before the first sample."""
+        """What the page shows, ready for JSON; {} before the first sample."""
         if not self._samples:
             return {}
         now, then, minute = self._samples[-1], self._before(RATE_SAMPLES), self._before(MINUTE_SAMPLES)

@@ -1,4 +1,4 @@
-"""What one stream has done: counted for itself, for the operators' page, and in its gateway's metrics."""
+"""Counts what one stream does, for the operators' page and in its gateway's metrics."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ ENCODINGS = 4
 
 @dataclass(slots=True)
 class StreamStats:
-    """One stream's. Times are seconds of one monotonic clock; `frame` is called for each frame, so it does little."""
+    """One stream's counts. Times are seconds of one monotonic clock. `frame` is called once a frame, so it is quick."""
 
     metrics: GatewayMetrics
-    #: The stream's name on the operators' page: its real one would let them into the session's business.
+    #: The stream's name on the operators' page. Its real id would let them interfere with the session.
     number: int
-    #: When the key frame on show was picked; before the first, when the stream began.
+    #: When the key frame was picked whose look is on show, or when the stream began if there is none yet.
     shown_s: float
     frames: int = 0
     key_frames: int = 0
@@ -36,7 +36,7 @@ class StreamStats:
         self.metrics.key_frames.labels(reason).inc()
 
     def encoded(self, frame_id: int, seconds: float) -> None:
-        """From picking a key frame until it is in the queue."""
+        """Picking, encoding and queueing a key frame took this long."""
         self._encodings_s.put(frame_id, seconds)
 
     def dropped(self, reason: str) -> None:
@@ -60,7 +60,7 @@ class StreamStats:
         self._observe_stages(answer, seconds)
 
     def _observe_stages(self, answer: StylizedFrame, seconds: float) -> None:
-        """Each stage by the clock of who did it; the way back is what remains."""
+        """Each stage was timed by the process that did it. The rest is the way back."""
         stages = {
             "encode": self._encodings_s.get(answer.frame_id) or 0.0,
             "queue": answer.queue_ms / 1000,

@@ -42,7 +42,7 @@ NO_URL = (
 
 
 def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
-    """For calls that answer at once: short timeout, no retry, since a late key frame is worth nothing.
+    """A client for calls that answer at once: short timeout and no retry, since a late key frame is worth nothing.
 
     Raises BadSetting for a URL that is none; an absent Redis shows at the first call.
     """
@@ -99,7 +99,7 @@ class GatewayBroker:
             self._consents.forget(secret)
 
     def agrees(self, secret: str) -> bool:
-        """Whether this gateway knows of somebody's agreement, and Redis did when their last key frame was queued."""
+        """Whether this gateway knows that somebody agreed, and Redis did when their last key frame was queued."""
         return self._consents.of(secret) != ("", "")
 
     def withdraw(self, stream_id: str, frame_id: int) -> None:
@@ -110,7 +110,7 @@ class GatewayBroker:
     def share(self, secret: str, on: bool) -> None:
         """Let the edge learn from what somebody shares; or not, and drop all it has kept of it.
 
-        `secret` is the word that only they know. Key frames that are not queued yet are not shared after "off".
+        `secret` is the name that only they know. After "off", key frames that are not queued yet are not shared.
         """
         name = public_name(secret)
         if on:
@@ -180,7 +180,7 @@ def _end_if_cancelled() -> None:
 
 
 class Consents:
-    """Who lets the edge learn from them: secret to public name and token. Used by the threads of an executor."""
+    """Who lets the edge learn from them: public name and token by secret. Safe for several threads."""
 
     def __init__(self) -> None:
         self._known: LruCache[str, tuple[str, str]] = LruCache(CONSENTS)
@@ -280,7 +280,7 @@ def held(pipe: redis.client.Pipeline, key: str) -> bytes:
 
 
 def memory_in(found: bytes) -> StreamMemory | None:
-    """None where Redis holds nothing, or something else."""
+    """The value, or None if Redis holds nothing or something else."""
     with contextlib.suppress(BadMessage):
         return StreamMemory.unpack(found) if found else None
     return None

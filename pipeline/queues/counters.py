@@ -1,4 +1,4 @@
-"""What the processes without /metrics count, together: one small hash in Redis, which outlives each of them."""
+"""The counters that processes without /metrics share: one small hash in Redis, which outlives each of them."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -7,19 +7,19 @@ import redis
 
 from pipeline.contract import redis_keys
 
-#: Longer is no number that Redis made by adding.
+#: Redis makes no longer number by adding.
 MAX_NUMBER = 40
-#: Counters stay below this, as all that is added to them does: what is beyond was not counted.
+#: No counter and nothing that is added to one reaches this. A larger number was not counted.
 MAX_COUNT = 1e15
 
 
 def count(connection: redis.Redis, **amounts: float) -> None:
-    """Add to counters that pipeline.monitoring.metrics.LearningMetrics knows; nothing is sent for zeros."""
+    """Add to counters that pipeline.monitoring.metrics.LearningMetrics knows. Zeros are not sent."""
     increase(connection, {f"mvs_{name}_total": amount for name, amount in amounts.items()})
 
 
 def increase(connection: redis.Redis, amounts: Mapping[str, float]) -> None:
-    """Add to any counters, by sample. One that holds no number begins anew, and so does a table that is none.
+    """Add to any counters, by sample. A counter that holds no number begins anew, and so does a hash that is none.
 
     Raises redis.RedisError, and then nothing was added.
     """
@@ -33,7 +33,7 @@ def increase(connection: redis.Redis, amounts: Mapping[str, float]) -> None:
 
 
 def counts(connection: redis.Redis, known: Collection[str]) -> dict[str, float]:
-    """Those of the `known` counters that were counted since Redis began; whatever else is there is not even read."""
+    """The `known` counters that were counted since Redis began. Nothing else in the hash is read."""
     names = list(known)
     with connection.pipeline(transaction=False) as pipe:
         for name in names:
@@ -45,7 +45,7 @@ def counts(connection: redis.Redis, known: Collection[str]) -> dict[str, float]:
 
 
 def _increase(connection: redis.Redis, amounts: Mapping[str, float]) -> dict[str, object]:
-    """Returns the counters that Redis could not add to, or that are beyond what they may be, and what it said."""
+    """Returns Redis' answers for the counters that it could not add to, or that are beyond what they may be."""
     if not amounts:
         return {}
     with connection.pipeline() as pipe:

@@ -74,7 +74,7 @@ class AllowListedJob(Job):
         return super().func
 
     def check(self) -> None:
-        """Raises BadJob for everything but an allowed function and its plain arguments."""
+        """Raise BadJob for everything but an allowed function and its plain arguments."""
         try:
             name, instance, args, kwargs = self.func_name, self.instance, self.args, self.kwargs
         except DeserializationError:
@@ -85,7 +85,7 @@ class AllowListedJob(Job):
             raise BadJob("Its arguments are none.")
 
     def refresh(self) -> None:
-        """For those who only look: dashboards, and RQ's own care of its registries. Raises BadJob."""
+        """Used by those who only read: dashboards, and RQ's own care of its registries. Raises BadJob."""
         fetched(super().refresh)
 
     def restore(self, raw_data: dict) -> None:
@@ -103,7 +103,7 @@ class AllowListedJob(Job):
 
 
 def fetched(read: Callable[[], Any]) -> Any:
-    """What Redis holds; raises BadJob where it is of another type than a job's record."""
+    """What Redis holds. Raises BadJob if it has another type than a job's record."""
     try:
         return read()
     except ResponseError as error:

@@ -14,7 +14,7 @@ Kind = Literal["local", "global"]
 
 
 class Signer:
-    """Without a key nothing is signed, and nothing is genuine."""
+    """Signs and checks snapshots. Without a key nothing is signed, and nothing is genuine."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
@@ -26,15 +26,15 @@ class Signer:
         return replace(snapshot, signature=self._signature(kind, snapshot)) if self else snapshot
 
     def genuine(self, kind: Kind, snapshot: WeightSnapshot) -> bool:
-        """Takes as long wherever the signatures differ."""
+        """Whether the signature is right. The time it takes does not depend on where signatures differ."""
         return bool(self) and hmac.compare_digest(snapshot.signature, self._signature(kind, snapshot))
 
     def fingerprint(self) -> str:
-        """Tells keys apart and says nothing of them."""
+        """A text that tells keys apart and reveals nothing of them."""
         return self._mac(b"fingerprint").hex()[:16]
 
     def _signature(self, kind: Kind, snapshot: WeightSnapshot) -> bytes:
-        """Of all that a snapshot says; its weights are in its sha256."""
+        """The signature of all fields of a snapshot. They include the sha256 of its weights."""
         return self._mac(kind.encode() + b"\0" + replace(snapshot, signature=b"").pack())
 
     def _mac(self, text: bytes) -> bytes:

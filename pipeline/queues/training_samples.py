@@ -18,7 +18,7 @@ from pipeline.contract.messages import TrainingSample
 from pipeline.queues.counters import count
 from pipeline.queues.redis_streams import entries, make_anew
 
-#: Entries read at a time: a megabyte or two.
+#: This many entries are read at a time: a megabyte or two.
 PAGE = 32
 #: A clock of Redis that runs ahead of ours by more than this did not write an entry.
 MOST_AHEAD_S = 600.0
@@ -34,7 +34,7 @@ redis.call('LTRIM', KEYS[3], -ARGV[4], -1)
 for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ARGV[5]) end
 return crowded_out
 """
-#: Keys as above. Takes as long as what they shared is long; returns how much that was.
+#: Keys as above. Returns the number of entries that were removed, and takes time in proportion to it.
 WITHDRAW = """
 redis.call('DEL', KEYS[1])
 if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
@@ -55,7 +55,7 @@ class Shared(NamedTuple):
 
 
 def public_name(secret: str) -> str:
-    """Who shared something, as it stands in Redis: from this nobody learns the word that takes it back."""
+    """The name under which somebody's pictures are kept in Redis. Nobody can find out the secret from it."""
     return sha256(f"mvstylizer shared by {secret}".encode()).hexdigest()[:32]
 
 
@@ -67,9 +67,9 @@ class Sharing:
         self._add, self._withdraw = connection.register_script(ADD), connection.register_script(WITHDRAW)
 
     def allow(self, shared_by: str) -> str:
-        """Somebody agrees from now on. Returns the token that their key frames carry: it dies with Redis' memory.
+        """Somebody agrees from now on. Returns their key frames' token, which Redis forgets when it restarts.
 
-        Who agrees in two sessions has one token.
+        Somebody who agrees in two sessions has one token.
         """
         key, run = redis_keys.consent(self._edge_id, shared_by), self._run()
         present = cast(bytes, self._redis.get(key) or b"").decode(errors="replace")
@@ -80,7 +80,7 @@ class Sharing:
         return token
 
     def append(self, sample: TrainingSample) -> None:
-        """Offer a sample to the trainer; the oldest make room. Without its sender's present consent it is not kept."""
+        """Offer a sample to the trainer; the oldest ones make room. It is not kept unless its sender still agrees."""
         crowded_out = self._appended(sample) if of_run(sample.consent, self._run()) else -1
         count(
             self._redis,
@@ -90,11 +90,11 @@ class Sharing:
         )
 
     def withdraw(self, shared_by: str) -> None:
-        """Take back all that somebody shared: once this returns, none of it is learned from again, come what may."""
+        """Take back all that somebody shared. Once this returns, nothing of it will ever be learned from again."""
         count(self._redis, samples_withdrawn=self._withdraw(keys=self._keys(shared_by)))
 
     def read(self, after: str) -> tuple[list[Shared], str]:
-        """The next entries after a place in the stream ("0": its start), a page of them, and the place after those."""
+        """A page of entries after a place in the stream ("0" is its start), and the place after them."""
         page = self._page(after)
         if not page:
             return [], after if self._reaches(after) else "0"
@@ -106,7 +106,7 @@ class Sharing:
         return [shared for shared in found if shared], page[-1][0].decode()
 
     def standing(self, agreements: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Those (sharer, token) that still hold, by what Redis says now."""
+        """The agreements (sharer, token) that still hold, according to Redis now."""
         agreements = list(agreements)
         if not agreements:
             return set()
@@ -118,7 +118,7 @@ class Sharing:
         return {one for one, token in pairs if token == one[1].encode() and of_run(one[1], server["run_id"])}
 
     def expire(self) -> float:
-        """Drop the samples older than a day; returns the time before which nothing may be kept."""
+        """Drop samples that are older than a day. Returns the time before which nothing may be kept."""
         oldest_s = time.time() - redis_keys.SAMPLES_TTL_S
         count(self._redis, samples_expired=self._redis.xtrim(self._key, minid=int(oldest_s * 1000), approximate=False))
         return oldest_s
@@ -141,7 +141,7 @@ class Sharing:
             return self._add(keys=self._keys(sample.shared_by), args=args)
 
     def _shared(self, entry_id: bytes, fields: Fields) -> Shared | None:
-        """None for what is no message of ours; it does not stay."""
+        """An entry of the stream, or None if it is no message of ours; then it is deleted."""
         try:
             return Shared(TrainingSample.unpack(fields.get(b"sample", b"")), taken_s(entry_id))
         except BadMessage:

@@ -28,7 +28,7 @@ class Snapshots:
     """Methods may raise redis.RedisError."""
 
     def __init__(self, connection: redis.Redis, key: str = "") -> None:
-        """`key` is the deployment's: without it nothing that is found here is believed."""
+        """`key` is the deployment's. Without it nothing that is found in Redis is believed."""
         self._redis, self._signer = connection, Signer(key)
         self._refused: set[bytes] = set()  # ids of the entries that were complained about
         if not key:
@@ -52,7 +52,7 @@ class Snapshots:
         self._publish(redis_keys.WEIGHTS_GLOBAL, redis_keys.GLOBAL_MAXLEN, redis_keys.GLOBAL_TTL_S, snapshot, weights)
 
     def newest_global(self) -> WeightSnapshot | None:
-        """The one that was published last, among those that are genuine: an old one sent again is not newer."""
+        """The genuine global that was published last. An old one does not become newer by being sent again."""
         entries = recent(self._redis, redis_keys.WEIGHTS_GLOBAL) if self.signs else []
         found = [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
         good = [snapshot for _, snapshot in found if snapshot and self._of_cloud(snapshot)]
@@ -60,7 +60,7 @@ class Snapshots:
         return max(good, key=lambda snapshot: snapshot.published, default=None)
 
     def genuine_local(self, snapshot: WeightSnapshot) -> bool:
-        """Whether an edge of this deployment sent it, as it is."""
+        """Whether an edge of this deployment sent exactly this."""
         return self._signer.genuine("local", snapshot)
 
     def complete(self, snapshot: WeightSnapshot) -> bool:
@@ -68,7 +68,7 @@ class Snapshots:
         return self._redis.exists(*_parts(snapshot)) == snapshot.part_count
 
     def weights(self, snapshot: WeightSnapshot) -> bytes:
-        """Raises BadMessage unless all parts are there and make up what was promised."""
+        """A snapshot's weights. Raises BadMessage unless all parts are there and fit the snapshot."""
         with self._redis.pipeline(transaction=False) as pipe:
             for part in _parts(snapshot):
                 pipe.getrange(part, 0, MAX_BYTES)  # a byte more than a part has tells one that is too long
@@ -78,14 +78,14 @@ class Snapshots:
         return data
 
     def lead(self, registry: str) -> bool:
-        """Whether globals come from this registry for now: two would take each other's edges away."""
+        """Whether globals come from this registry for now. Two registries would take each other's edges away."""
         if self._redis.set(redis_keys.AGGREGATOR, registry, nx=True, ex=redis_keys.AGGREGATOR_LEASE_S):
             return True
         mine = self._redis.get(redis_keys.AGGREGATOR) == registry.encode()
         return mine and bool(self._redis.expire(redis_keys.AGGREGATOR, redis_keys.AGGREGATOR_LEASE_S))
 
     def take(self, *, again: bool, block_ms: int) -> list[Entry]:
-        """Local entries that came in, waiting for one; or `again` those that were taken and not acknowledged."""
+        """Wait for local entries and take them; or, with `again`, those that were taken before but not acknowledged."""
         entries = taken(
             self._redis,
             redis_keys.WEIGHTS_LOCAL,
@@ -98,7 +98,10 @@ class Snapshots:
         return [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
 
     def acknowledge(self, *entry_ids: bytes) -> None:
-        """These count, or never will: all are gone, or none. Their parts expire: a second copy may still need them."""
+        """Remove entries that count now or never will, all of them or none.
+
+        Their parts are left to expire, since a second copy may still need them.
+        """
         with self._redis.pipeline() as pipe:
             pipe.xack(redis_keys.WEIGHTS_LOCAL, GROUP, *entry_ids)
             pipe.xdel(redis_keys.WEIGHTS_LOCAL, *entry_ids)
@@ -110,7 +113,7 @@ class Snapshots:
         return self._signer.genuine("global", snapshot)
 
     def _complain(self, refused: set[bytes]) -> None:
-        """Once of each: they stay where they are until newer ones crowd them out."""
+        """Log each refused entry once. It stays in the stream until newer ones crowd it out."""
         if fresh := refused - self._refused:
             logger.warning("%d globals are not signed with this deployment's key: left alone", len(fresh))
             count(self._redis, globals_refused=len(fresh))
@@ -123,7 +126,7 @@ class Snapshots:
 
 
 def recent_globals(connection: redis.Redis) -> list[WeightSnapshot]:
-    """Those that Redis names, oldest first, each version as it was last sent. To be shown: nobody vouches for them.
+    """The globals in Redis, oldest first, each version as it was sent last. For display only: nobody vouches for them.
 
     Raises redis.RedisError.
     """

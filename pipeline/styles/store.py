@@ -13,14 +13,14 @@ from pipeline.styles.catalog import find_shipped, style_id
 
 
 class StyleStore:
-    """Uploaded styles are known to whoever has their id, and listed nowhere. Methods may raise redis.RedisError."""
+    """Uploaded styles are known to those who have their id, and listed nowhere. Methods may raise redis.RedisError."""
 
     def __init__(self, connection: redis.Redis, clock: Callable[[], float] = time.time) -> None:
-        """`clock` is one that all gateways share."""
+        """All gateways must share the time that `clock` tells."""
         self._redis, self._clock = connection, clock
 
     def find(self, id_or_name: str) -> str | None:
-        """The id of a known style; using one keeps it for another day."""
+        """The id of a known style, or None. To use a style keeps it for another day."""
         if style := find_shipped(id_or_name):
             return style.id
         if not _is_id(id_or_name) or not self._redis.expire(redis_keys.style(id_or_name), redis_keys.STYLE_TTL_S):
@@ -36,14 +36,14 @@ class StyleStore:
         return self._bytes(redis_keys.style(wanted_id)) if _is_id(wanted_id) else None
 
     def thumbnail(self, wanted_id: str) -> bytes | None:
-        """Of an uploaded style; those of the shipped ones are at hand in `styles`."""
+        """The thumbnail of an uploaded style. Those of the shipped styles are in `catalog`."""
         return self._bytes(redis_keys.thumbnail(wanted_id)) if _is_id(wanted_id) else None
 
     def _bytes(self, key: str) -> bytes | None:
         return cast("bytes | None", self._redis.get(key))  # our connections decode nothing
 
     def keep(self, style_ids: Collection[str]) -> None:
-        """These are on show: no upload may take their place for STYLE_LEASE_S from now."""
+        """Protect styles that are on show: no upload takes their place for STYLE_LEASE_S from now."""
         now_s = self._clock()
         with self._redis.pipeline() as pipe:
             for kept in style_ids:
@@ -53,7 +53,7 @@ class StyleStore:
             pipe.execute()
 
     def save(self, files: StyleFiles) -> str:
-        """Keep a picture and return its id; those unused for longest make room. Raises Busy when all are in use."""
+        """Save a picture and return its id. The styles unused for longest make room. Raises Busy if all are in use."""
         new_id = style_id(files.style)
 
         def write(pipe: redis.client.Pipeline) -> None:
@@ -77,7 +77,7 @@ class StyleStore:
 
 
 def crowded_out(by_last_use: Sequence[str], leased: Collection[str], new_id: str) -> list[str]:
-    """The styles that must go for one more to come, the longest unused first; raises Busy if too few are free."""
+    """The styles that must go for a new one, the longest unused first. Raises Busy if too few are free."""
     others = [other for other in by_last_use if other != new_id]
     free = [other for other in others if other not in leased]
     surplus = max(0, len(others) + 1 - redis_keys.STYLES_MAX)
