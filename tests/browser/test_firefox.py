@@ -39,11 +39,31 @@ async def is_stylized(tab: Tab) -> None:
     assert np.abs(means[1] - means[2]).mean() < 0.8 * np.abs(means[0] - means[2]).mean()
 
 
-async def test_the_camera_is_live_and_stylized(browser, up):
+#: In the page: what would be saved as a file, as its type, length and name.
+SAVED = """() => {
+  window.saved = [];
+  URL.createObjectURL = ({ type, size }) => { saved.push([type, size]); return '#'; };
+  HTMLAnchorElement.prototype.click = function () { saved.at(-1).push(this.download); };
+}"""
+
+
+async def recording(tab: Tab, frames: int = 20) -> list:
+    """Record some frames: the file's type, length and name."""
+    await tab.evaluate(SAVED)
+    await tab.click("#record")
+    await until(tab, f"mvstylizer.stats.framesSent > {await tab.evaluate('mvstylizer.stats.framesSent') + frames}")
+    await tab.click("#record")
+    await until(tab, "saved.length")
+    return (await tab.evaluate("saved"))[0]
+
+
+async def test_the_camera_is_live_stylized_and_recorded(browser, up):
     tab = await browser.open(f"{up.url}/?source=camera&style={STYLE.id}&autostart=1")
 
     await is_stylized(tab)
+    kind, length, name = await recording(tab)
 
+    assert length > 1000 and kind.startswith(f"video/{name.rpartition('.')[2]};codecs")
     await tab.close()
     assert tab.errors == []
 
