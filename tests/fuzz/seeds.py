@@ -26,6 +26,7 @@ from aiortc.codecs import depayload
 from aiortc.codecs.h264 import H264Encoder
 from aiortc.codecs.vpx import Vp8Encoder
 from aiortc.rtp import RtcpByePacket, RtcpPsfbPacket, RtcpRtpfbPacket, is_rtcp, pack_remb_fci
+from PIL import Image
 
 TESTS = Path(__file__).parent.parent
 sys.path.insert(1, str(TESTS))
@@ -36,6 +37,7 @@ from pipeline.contract.chunks import to_chunks  # noqa: E402
 from pipeline.contract.grid_codec import pack_grid  # noqa: E402
 from pipeline.contract.messages import KeyFrame, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot  # noqa: E402
 from pipeline.queues.rq_job import STYLIZE, MsgpackSerializer  # noqa: E402
+from support import bombs, profiles  # noqa: E402
 from support.grids import make_grid  # noqa: E402
 from support.peers import Client, FlatEdge, Running, until  # noqa: E402
 from support.redis_process import RedisServer  # noqa: E402
@@ -277,6 +279,17 @@ def channels() -> None:
         keep("control", f"line-{number}", text)
 
 
+def declared_colours(picture: Image.Image) -> None:
+    """Files that say what their colours are: by a matrix, by a table, by number."""
+    wide, press = profiles.rgb_profile(profiles.DISPLAY_P3, 2.2), profiles.table_profile(b"CMYK", 4)
+    keep("upload", "png-profile", bombs.encoded(picture, "PNG", icc_profile=wide))
+    keep("upload", "jpg-press", bombs.encoded(picture.convert("CMYK"), "JPEG", quality=60, icc_profile=press))
+    by_number = bombs.encoded(picture, "PNG")
+    hdr = bombs.chunk(b"gAMA", bytes([0, 1, 134, 160])) + bombs.chunk(b"cICP", bytes([9, 16, 0, 1]))
+    keep("upload", "png-numbers", by_number[:33] + hdr + by_number[33:])
+    keep("upload", "avif", bombs.encoded(picture, "AVIF", quality=60))
+
+
 def pictures() -> None:
     for width in (32, 64, 96):
         keep("strip", f"width-{width}", struct.pack("!H", width) + frame_strip.strip(21845, width)[:2].tobytes())
@@ -287,6 +300,7 @@ def pictures() -> None:
     for ending in (".jpg", ".png", ".webp"):
         options = [qualities[ending], 60] if ending in qualities else []
         keep("upload", ending[1:], cv2.imencode(ending, rgb, options)[1].tobytes())
+    declared_colours(Image.fromarray(rgb))
     keep("upload", "progressive", cv2.imencode(".jpg", rgb, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes())
     frame = av.VideoFrame.from_ndarray(picture(64), format="rgb24").reformat(format="yuv420p")
     frame.pts, frame.time_base = 0, Fraction(1, 90_000)
