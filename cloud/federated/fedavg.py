@@ -31,7 +31,7 @@ class Contribution(NamedTuple):
 
 
 def read(file: bytes) -> Weights:
-    """The arrays in a safetensors file, as they are. Raises ValueError where it is none."""
+    """The arrays in a safetensors file, unchanged. Raises ValueError for any other file."""
     try:
         return safetensors.numpy.load(file)
     except Exception as error:  # a hostile file can break the reader in several ways
@@ -39,7 +39,7 @@ def read(file: bytes) -> Weights:
 
 
 def write(weights: Weights) -> bytes:
-    """The same weights are the same bytes, whatever order they are in."""
+    """A safetensors file. The same weights give the same bytes, whatever order they are in."""
     return safetensors.numpy.save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)})
 
 
@@ -56,7 +56,7 @@ def check(weights: Weights, like: Weights) -> None:
 
 
 def merge(base: Weights, contributions: Sequence[Contribution], norms: Sequence[float]) -> tuple[Weights, list[float]]:
-    """The next global, and the lengths of the changes as they counted.
+    """The next global, and the lengths of the changes that went into it.
 
     `norms` are such lengths of earlier rounds. The order of the contributions changes no bit.
     """
@@ -70,7 +70,7 @@ def merge(base: Weights, contributions: Sequence[Contribution], norms: Sequence[
 
 
 def shares(contributions: Sequence[Contribution]) -> np.ndarray:
-    """How much each one counts: its images, capped, times (1 + staleness)^-1/2."""
+    """How much each update counts: its images, capped, times (1 + staleness)^-1/2."""
     examples = [float(c.num_examples) for c in contributions]
     capped = np.minimum(examples, MOST_EXAMPLES * lower_median(examples))
     return capped / np.sqrt([1.0 + c.staleness for c in contributions])
@@ -105,5 +105,5 @@ def unflatten(vector: np.ndarray, like: Weights) -> Weights:
 
 
 def lower_median(values: Sequence[float]) -> float:
-    """Of an even number of values the lower middle one: half of them cannot push it up."""
+    """The median; of an even number of values the lower one in the middle, so that half of them cannot push it up."""
     return float(sorted(values)[(len(values) - 1) // 2])

@@ -1,4 +1,4 @@
-"""What a registry's records say of its past: which model each one is, what it came of, and which were given up."""
+"""A registry's past: which model each version is, which one it was made from, and which models were given up."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ SHIPPED = "shipped"
 
 
 def models(origins: Mapping[int, str]) -> dict[int, int]:
-    """Version -> the version that these weights first were: a rollback makes no new model."""
+    """For each version the first version with the same weights: a rollback makes no new model."""
     found: dict[int, int] = {}
     for version in sorted(origins):
         source = rolled_back_to(origins[version])
@@ -37,7 +37,7 @@ def _parent(model: int, origins: Mapping[int, str], model_of: Mapping[int, int])
 
 
 def _given_up(origins: Mapping[int, str], model_of: Mapping[int, int]) -> set[int]:
-    """Models that somebody went back from, and to which nobody has returned by name since."""
+    """Models that were rolled back, and that nobody has returned to by name since."""
     found: set[int] = set()
     for version in sorted(origins):
         if rolled_back_to(origins[version]) is not None and version - 1 in model_of:

@@ -23,7 +23,7 @@ class HoldOut:
         self._style = squares([style for style in turned for _ in range(FRAMES)])
 
     def loss(self, file: bytes) -> float:
-        """Content and style loss of a model given as its safetensors file. Raises ValueError where it is none."""
+        """Content and style loss of a model, from its safetensors file. Raises ValueError for any other file."""
         model, _ = parse(file)
         retraining = Retraining(model, self._features)
         pairs = zip(self._content.split(FRAMES), self._style.split(FRAMES), strict=True)

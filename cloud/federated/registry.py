@@ -1,4 +1,4 @@
-"""The global models on disk: every version is written whole or not at all, and the last five can be returned to."""
+"""The global models on disk. Each version is written whole or not at all, and the last five can be restored."""
 
 import fcntl
 import json
@@ -16,9 +16,9 @@ from cloud.federated import history
 
 #: Version 0, the deployed model of Algorithm 2.
 SHIPPED = Path(edge.__file__).parent / "weights" / "grid.safetensors"
-#: Models; one that was gone back to is several versions.
+#: This many models are kept. A model that was restored counts once, although it is several versions.
 KEPT, MOST_VERSIONS = 5, 20
-#: Lengths of earlier changes that a new one is measured by.
+#: The lengths of this many earlier changes are kept, to measure a new one by.
 NORMS_KEPT = 50
 
 
@@ -47,7 +47,7 @@ class Record:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Raises ValueError for a file that holds no record."""
+        """Read a record from a file. Raises ValueError if there is none."""
         try:
             record = cls(**json.loads(path.read_text()))
             if record.version != int(path.stem) or type(record.published) is not int:
@@ -163,12 +163,12 @@ class Registry:
         return self.append(Record(number, "", self._shipped_sha256, floor=number), self._shipped.read_bytes())
 
     def newest_number(self) -> int:
-        """Also of a version that is damaged: a number is given once."""
+        """The number of the next version. Damaged versions count, too: no number is given twice."""
         return max((int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdigit()), default=0)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Only one process may make new versions out of updates. Raises ValueError where another one does."""
+        """Let only one process make new versions out of updates. Raises ValueError if another one does."""
         try:
             self._make_folder()
             lock = (self.folder / "aggregator.lock").open("w")

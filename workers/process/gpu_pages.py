@@ -13,7 +13,7 @@ MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 
 def forget_gpu_libraries() -> None:
-    """Whoever calls them afterwards has the kernel read them anew. Linux only; elsewhere nothing happens."""
+    """If they are used later, the kernel reads them again. On other systems than Linux nothing happens."""
     if sys.platform != "linux":
         return
     madvise = ctypes.CDLL(None).madvise

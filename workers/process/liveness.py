@@ -1,4 +1,4 @@
-"""Signs of life: a main loop that turns says so, and whoever started it notices when it stops.
+"""Signs of life: a main loop reports that it turns, and the process that started it notices when it stops.
 
 They travel over a datagram socket in the words of systemd's sd_notify(3), to our own supervisor and to systemd's alike.
 """
@@ -11,17 +11,17 @@ from collections.abc import Callable, MutableMapping, Sequence
 
 #: The number of the socket that a supervisor of ours hands down.
 VARIABLE = "MVS_LIFE_FD"
-#: systemd's: for the process that it started, not for those that this one starts.
+#: systemd's socket is for the process that it started, and not for those that this process starts.
 OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 READY, SIGN = b"READY=1", b"WATCHDOG=1"
-#: Loops that turn faster say so no more often.
+#: Loops that turn faster do not report more often than this.
 BEAT_S = 0.5
 #: How often silence is checked for.
 CHECK_S = 1.0
 
 
 class Pulse:
-    """Tells whoever listens that the caller's main loop turns. Never blocks, never raises."""
+    """Reports that the caller's main loop turns. It never blocks and never raises."""
 
     def __init__(self, sockets: Sequence[socket.socket] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._sockets, self._clock = sockets, clock
@@ -29,7 +29,7 @@ class Pulse:
 
     @classmethod
     def of_environment(cls, environ: MutableMapping[str, str] = os.environ) -> "Pulse":
-        """To the supervisor and to systemd, where there are any; to be called once."""
+        """Report to the supervisor and to systemd, if there are any. To be called once."""
         sockets = []
         with contextlib.suppress(OSError, ValueError):
             if number := environ.pop(VARIABLE, ""):
@@ -54,7 +54,7 @@ class Pulse:
 
 
 class Silence:
-    """Decides when somebody was silent for too long. `heard` and `too_long` are told the time."""
+    """Decides when a process was silent for too long. The caller brings the time."""
 
     def __init__(self, began_s: float, *, start_s: float, limit_s: float) -> None:
         """`start_s`: how long the first sign may take; `limit_s`: how long each one after it."""
@@ -66,7 +66,7 @@ class Silence:
         self._last_s, self.heard_once = now_s, True
 
     def too_long(self, now_s: float) -> bool:
-        """To be asked every CHECK_S. While whoever asks was stopped itself, the other one may have been, too."""
+        """To be called every CHECK_S. If the caller was stopped in between, the other process may have been, too."""
         self._last_s += max(0.0, now_s - self._checked_s - 2 * CHECK_S)
         self._checked_s = now_s
         return now_s - self._last_s > (self._limit_s if self.heard_once else self._start_s)
@@ -82,7 +82,7 @@ def drain(listener: socket.socket) -> bool:
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """Who listens, and who tells."""
+    """A pair of sockets: one to listen on, and one to report on."""
     listener, teller = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.setblocking(False)
     teller.setblocking(False)

@@ -18,11 +18,11 @@ ASKED_TO_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 HEARD = {*ASKED_TO_STOP, signal.SIGCHLD, signal.SIGALRM}
 #: A worker needs less than one second to leave; while Redis is away RQ would wait for ever to say goodbye to it.
 LEAVE_S = 1.5
-#: Who is killed sooner after its start, the next one would be as well.
+#: If a worker is killed sooner after its start than this, the next one would be, too.
 SHORT_LIFE_S = 1.0
-#: Until a worker's first sign of life: it fetches and warms up its model on a machine that may be busy.
+#: A worker's first sign of life may take this long: it fetches and warms up its model, maybe on a busy machine.
 START_S = 45.0
-#: Longer than any job may take, pipeline.contract.redis_keys.JOB_TIMEOUT_S, and than a Redis that hangs is waited for.
+#: Longer than any job may take (pipeline.contract.redis_keys.JOB_TIMEOUT_S), and than the wait for a Redis that hangs.
 SILENCE_S = 8.0
 
 

@@ -43,16 +43,16 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class PrivateRedis:
-    """How to start a Redis that nobody else on this machine can use, and where it is then."""
+    """How to start a Redis that nobody else on this machine can use, and its address."""
 
     command: list[str]
-    #: For its stdin: everybody sees a command.
+    #: Given on its stdin, since everybody can see a command line.
     config: bytes = field(repr=False)
     url: str = field(repr=False)
 
 
 def private(server: str, folder: Path | None) -> PrivateRedis:
-    """On a socket within `folder`, which must be ours alone (0700).
+    """A Redis on a socket within `folder`, which must be ours alone (0700).
 
     Where there is no folder, or no socket fits into it, on loopback with a password made up on the spot.
     """
@@ -71,7 +71,7 @@ def private(server: str, folder: Path | None) -> PrivateRedis:
 
 
 def quoted(value: bytes) -> bytes:
-    """As redis.conf wants it."""
+    """The text, quoted for redis.conf."""
     return b'"%b"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
 
 
@@ -87,6 +87,6 @@ OPTIONS = {
 
 
 def command(server: str, *, port: int, folder: Path) -> list[str]:
-    """One for tests and benchmarks, on loopback and open to everybody there."""
+    """A Redis for tests and benchmarks, on loopback and open to everybody there."""
     options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), **OPTIONS}
     return [server, *(word for name, value in options.items() for word in (f"--{name}", value))]

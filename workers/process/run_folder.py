@@ -1,4 +1,4 @@
-"""A run's private folder: gone when the run ends, and when it was killed, at the next start."""
+"""A run's private folder. It is removed when the run ends, or at the next start if the run was killed."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ ATTEMPTS = 10
 
 @contextlib.contextmanager
 def run_folder() -> Iterator[Path | None]:
-    """A new folder of mode 0700, locked for as long as this process lives; None where none can be made."""
+    """A new folder of mode 0700, locked for as long as this process lives, or None if none can be made."""
     try:
         remove_stale(Path(tempfile.gettempdir()))
         folder, lock = _locked_folder()

@@ -13,13 +13,13 @@ from workers.process.runtime import die_with_parent
 
 logger = logging.getLogger(__name__)
 
-#: What a role exits with when it was started wrongly: starting it again would not help.
+#: The exit code of a role that was started wrongly. Starting it again would not help.
 EXIT_MISUSE = 2
 STOP_TIMEOUT_S = 5.0
 MAX_CRASHES = 5
 CRASH_WINDOW_S = 60.0
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 10.0
-#: Until a part's first sign of life: on a busy machine importing torch takes half a minute.
+#: A part's first sign of life may take this long: on a busy machine importing torch takes half a minute.
 START_S = 120.0
 #: No role of ours imports from the folder that it is started in, nor does what a role starts.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
@@ -123,7 +123,7 @@ class SupervisedProcess:
                 self.end_hung()
 
     def end_hung(self) -> None:
-        """Kill it: it does not do what it is there for, be it stopped or hung."""
+        """Kill the part, which does not do its work, because it was stopped or because it hangs."""
         if self._process and self.pid:
             logger.warning("%s gives no sign of life, killing it", self.name)
             self._hung = True

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 logger = logging.getLogger(__name__)
 
-#: Short, since nobody can take it back; and made anew well before its end, with time to try again.
+#: It is short, since nobody can revoke the certificate. It is renewed well before its end, with time to try again.
 LIFETIME, RENEWAL = datetime.timedelta(days=30), datetime.timedelta(days=20)
 #: Clocks of phones run late.
 EARLY = datetime.timedelta(days=1)
@@ -47,14 +47,14 @@ class SelfSigned:
     """A TLS context whose key and certificate are our own. While `keep` runs, the certificate does not end."""
 
     def __init__(self, host: str, also: Sequence[str] = (), clock: Callable[[], datetime.datetime] = utc_now) -> None:
-        """`host` is what is listened on; `also` are more names by which it is asked."""
+        """`host` is the address that is listened on; `also` are further names of this machine."""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._host, self._also, self._clock = host, also, clock
         self._made = self._renewed()
 
     async def keep(self) -> None:
-        """For ever; connections that are open stay as they are."""
+        """Renew the certificate in time, for ever. Open connections stay as they are."""
         while True:
             await asyncio.sleep(CHECK_S)
             self.renew_if_due()
@@ -71,7 +71,7 @@ class SelfSigned:
             logger.error("the certificate could not be made anew: %s", error)
 
     def _renewed(self) -> datetime.datetime:
-        """The addresses are those of now: a laptop changes its network."""
+        """Make a certificate for the addresses of now: a laptop may have changed its network."""
         now = self._clock()
         with pem_file(certificate(names(self._host, self._also), now)) as path:
             self.context.load_cert_chain(path)
@@ -79,7 +79,7 @@ class SelfSigned:
 
 
 def names(host: str, also: Sequence[str] = ()) -> list[x509.GeneralName]:
-    """All by which a browser may ask for us: loopback, what is listened on, and every address where that is all."""
+    """All names and addresses that a browser may use: loopback, `host`, and the machine's if it listens on all."""
     own = [
         address.address
         for addresses in psutil.net_if_addrs().values()

@@ -37,7 +37,7 @@ class Learner:
         return self._retraining.num_examples
 
     def adopt(self, file: bytes) -> None:
-        """Start again from a global's file. Raises ValueError where it is none of this model."""
+        """Start again from a global's file. Raises ValueError for weights of another model."""
         self._retraining.adopt(read(file))
 
     def step(self, pairs: Sequence[Pair]) -> None:

@@ -1,4 +1,4 @@
-"""The cloud's newest weights, as they come: what an edge's processes swap to, and never back from."""
+"""The cloud's newest weights as they come. An edge's processes change to them, and never back to older ones."""
 
 import logging
 import os
@@ -50,13 +50,13 @@ class Globals:
         return snapshot if snapshot and self._floor.admits(snapshot) else None
 
     def weights(self, snapshot: WeightSnapshot) -> bytes:
-        """From now on nothing older counts. Raises BadMessage where parts are missing, redis.RedisError."""
+        """Let no older global count from now on. Raises BadMessage if parts are missing, and redis.RedisError."""
         weights = self._snapshots.weights(snapshot)
         self._floor.rise(snapshot.published)
         return weights
 
     def fetch(self) -> bytes | None:
-        """The newest global's safetensors file, if it was not had yet. Raises BadMessage and redis.RedisError."""
+        """The newest global's safetensors file; None if it was taken before. Raises BadMessage, redis.RedisError."""
         snapshot, now_s = self.newest(), time.monotonic()
         if snapshot is None or snapshot == self._seen and now_s < self._retry_s:
             return None
@@ -66,7 +66,7 @@ class Globals:
         return weights
 
     def follow(self, adopt: Callable[[bytes], None], failures: Counter) -> None:
-        """Hand every new global to `adopt`, for ever: whatever goes wrong with one, the model in use stays."""
+        """Hand each new global to `adopt`, for ever. If anything goes wrong with one, the model in use stays."""
         while True:
             time.sleep(POLL_S)
             try:
@@ -124,7 +124,7 @@ class Floor:
 
 
 def stylizer_of(weights: bytes) -> "Stylizer":
-    """A warm model of a safetensors file's bytes. Raises ValueError where they are of another model."""
+    """A warm model from the bytes of a safetensors file. Raises ValueError for weights of another model."""
     from edge.grid_model.stylizer import (
         Stylizer,  # torch: a trainer has not loaded it before there is something to learn
     )

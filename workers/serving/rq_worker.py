@@ -20,9 +20,10 @@ from pipeline.queues.rq_job import AllowListedJob, BadJob
 
 logger = logging.getLogger(__name__)
 
-#: The worker renews its beacon, says that it lives, and hears that it shall stop between two of these.
+#: The worker blocks no longer than this. In between it renews its beacon, shows that it lives, and learns if it is to
+#: stop.
 BLOCK_S = 2
-#: Longer than it blocks: a Redis that hangs is noticed, and the worker is known to live while it waits for it.
+#: Longer than the worker blocks, so that a Redis that hangs is noticed while the worker is known to live.
 SOCKET_TIMEOUT_S = 4
 #: RQ keeps a worker's name this long after its last heartbeat.
 WORKER_TTL_S = 17
@@ -60,7 +61,7 @@ class EdgeWorker(SimpleWorker):
         return SOCKET_TIMEOUT_S
 
     def work(self, burst: bool = False, logging_level: str | None = None, *_: Any, **__: Any) -> bool:
-        """Until somebody asks it to stop, or with `burst` until the queue is empty; whether there was a job at all."""
+        """Work until asked to stop, or with `burst` until the queue is empty. Returns whether there was a job."""
         if logging_level:
             self.log.setLevel(logging_level)
         outage, worked = Outage("the edge worker", place(self.connection), self.on_trouble), False
@@ -89,7 +90,7 @@ class EdgeWorker(SimpleWorker):
         return worked
 
     def _turn(self, burst: bool) -> bool:
-        """One job, if there is one in the next BLOCK_S; whether there was."""
+        """Do one job, if there is one in the next BLOCK_S. Returns whether there was."""
         self._register()
         self._care(time.monotonic())
         self.heartbeat()
@@ -117,7 +118,7 @@ class EdgeWorker(SimpleWorker):
             return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Also where RQ fails half-way, nothing of the job is left in this process."""
+        """Leave nothing of the job in this process, even if RQ fails half-way."""
         try:
             super().execute_job(job, queue)
         finally:
@@ -125,7 +126,7 @@ class EdgeWorker(SimpleWorker):
             self._state = WorkerStatus.IDLE
 
     def handle_exception(self, job: Job, *exc_info) -> None:
-        """What Redis does is the loop's to tell, once and not for each job."""
+        """Leave Redis' trouble to the loop, which logs it once and not for each job."""
         if isinstance(exc_info[1], redis.RedisError):
             logger.info("job %s was lost to Redis (%s)", job.id, kind(exc_info[1]))
         else:
