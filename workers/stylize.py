@@ -245,6 +245,7 @@ def run(args: argparse.Namespace) -> None:
     )
     worker.beacon, worker.model_version = redis_keys.worker_beacon(settings.edge_id), lambda: edge.model_version
     worker.on_bad_job = edge.metrics.handled["unreadable"].inc
+    worker.on_failed_job = edge.metrics.handled["failed"].inc
     worker.on_trouble = lambda kind: edge.metrics.redis_errors[kind].inc()
     worker.on_ready = lambda: say_ready(
         f"The edge worker is ready: edge {settings.edge_id}, model {edge.model_version}, Redis at {place(connection)}."

@@ -44,8 +44,9 @@ class EdgeWorker(SimpleWorker):
     model_version: Callable[[], str]
     #: Called at least every SOCKET_TIMEOUT_S, and around each job.
     alive: Callable[[], None] = staticmethod(lambda: None)
-    #: Hears of each job that was dropped unread, and of each kind of trouble with Redis.
+    #: Hears of each job that was dropped unread, of each that failed, and of each kind of trouble with Redis.
     on_bad_job: Callable[[], None] = staticmethod(lambda: None)
+    on_failed_job: Callable[[], None] = staticmethod(lambda: None)
     on_trouble: Callable[[str], None] = staticmethod(lambda kind: None)
     #: Called once, when Redis knows this worker.
     on_ready: Callable[[], None] = staticmethod(lambda: None)
@@ -127,6 +128,7 @@ class EdgeWorker(SimpleWorker):
 
     def handle_exception(self, job: Job, *exc_info) -> None:
         """Leave Redis' trouble to the loop, which logs it once and not for each job."""
+        self.on_failed_job()
         if isinstance(exc_info[1], redis.RedisError):
             logger.info("job %s was lost to Redis (%s)", job.id, kind(exc_info[1]))
         else:

@@ -244,6 +244,23 @@ async def test_answers_find_their_way_past_a_key_of_another_type(redis_url, conn
     gateway.close()
 
 
+@pytest.mark.parametrize("error", [RuntimeError("no room on the accelerator"), redis.ConnectionError("away")])
+def test_a_job_that_ends_with_a_surprise_is_counted_as_failed(redis_url, worker, served, monkeypatch, error):
+    """Operators saw none of these: only a key frame that was answered with an error counted."""
+
+    def fail(*named: object) -> None:
+        raise error
+
+    failed: list[int] = []
+    monkeypatch.setattr(served, "stylize", fail)
+    worker.on_failed_job = lambda: failed.append(1)
+    submit(redis_url)
+
+    worker.work(burst=True)
+
+    assert failed == [1]
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
