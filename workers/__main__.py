@@ -4,6 +4,7 @@ import argparse
 import importlib
 import logging
 import sys
+from importlib import metadata
 
 from pipeline.contract.errors import Misuse, MVStylizerError
 from pipeline.contract.redaction import redact
@@ -25,6 +26,7 @@ COMMANDS = {
     "train": ("workers.train", "run only an edge's trainer: learn from the key frames that clients share"),
     "aggregate": ("workers.aggregate", "run only the cloud: average what edges learn, and hand it to all"),
     "dashboard": ("workers.dashboard", "show operators what is in the queues (rq-dashboard)"),
+    "styles": ("workers.styles_cli", "list the styles that come along"),
     "models": ("workers.models_cli", "list the global models, inspect one, or go back to one"),
     "pretrain": ("cloud.pretraining.pretrain", "train the model that is shipped"),
 }
@@ -36,7 +38,11 @@ LASTING = {*SUPERVISED, "up", "dashboard"}
 
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
-    args = _parser(next((word for word in argv if not word.startswith("-")), None)).parse_args(argv)
+    parser = _parser(next((word for word in argv if not word.startswith("-")), None))
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.print_help()
+        return
     set_up_logging(args.verbose)
     try:
         args.run(args)
@@ -60,8 +66,9 @@ def is_misuse(command: str, error: Exception) -> bool:
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
     """All subcommands by name; arguments only for the chosen one."""
     parser = argparse.ArgumentParser(prog="mvstylizer", description="Live photorealistic video style transfer.")
-    parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, to stderr")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_verbose(parser, default=False)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (module_name, summary) in COMMANDS.items():
         sub = subparsers.add_parser(
             name,
@@ -72,8 +79,20 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         if name == chosen:
             module = importlib.import_module(module_name)
             module.add_arguments(sub)
+            _add_verbose(sub, default=argparse.SUPPRESS)  # so that it keeps what was said before the command
             sub.set_defaults(run=module.run)
     return parser
+
+
+def _add_verbose(parser: argparse.ArgumentParser, *, default: object) -> None:
+    parser.add_argument("-v", "--verbose", action="store_true", default=default, help="log what happens, to stderr")
+
+
+def _version() -> str:
+    try:
+        return metadata.version("mvstylizer")
+    except metadata.PackageNotFoundError:  # run from its folder
+        return "(not installed)"
 
 
 if __name__ == "__main__":

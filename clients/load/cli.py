@@ -8,6 +8,7 @@ import os
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
@@ -27,6 +28,8 @@ from pipeline.styles.catalog import shipped
 
 #: So many clients cost a process half a core.
 CLIENTS_PER_PROCESS = 32
+#: Of refusals and failures, that are told.
+MOST_REASONS = 5
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
@@ -44,6 +47,7 @@ class Outcome:
             ("frames", "late_frames", "answers", "served", "lost", "refused", "failed"), 0
         )
     )
+    reasons: Counter[str] = field(default_factory=Counter)
     latencies: HdrHistogram = field(default_factory=latencies)
     seconds: list[dict] = field(default_factory=list)
     live: int = 0
@@ -54,6 +58,8 @@ class Outcome:
         second = {name: sum(getattr(report, name) for report in reports) for name in self.totals}
         for name, count in second.items():
             self.totals[name] += count
+        for report in reports:
+            self.reasons += report.reasons
         self.live = sum(report.live for report in reports)
         self.most_live = max(self.most_live, self.live)
         now_us = [latency for report in reports for latency in report.latencies_us]
@@ -87,6 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--style", default=shipped()[0].id, help="a style's id or name")
     parser.add_argument("--processes", type=int, metavar="P", help="processes to send from (one per 32 clients)")
     parser.add_argument("--token", default=os.environ.get("MVS_OPERATOR_TOKEN"), help="to read a gateway's /metrics")
+    parser.add_argument("--max-lost", type=int, default=0, metavar="N", help="looks that may be lost (0)")
+    parser.add_argument("--max-p95", type=float, metavar="MS", help="95th percentile that may not be passed (none)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="HTML report to write")
     parser.epilog = (
         "A look is due at fixed times, and its latency counts from then, whatever was late before it;\n"
@@ -94,7 +102,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "examples:\n"
         "  mvstylizer load http://127.0.0.1:8080 --clients 20 --seconds 60 --report load.html\n"
         "  mvstylizer load http://127.0.0.1:8080 --clients 100 --ramp 60 --clip walk.mp4 street.mp4\n\n"
-        "The last line printed is JSON."
+        "The last line printed is JSON. The exit code is 1 where more looks are lost than may be, where they come\n"
+        "later than they may, or where a client never got in."
     )
 
 
@@ -107,7 +116,23 @@ def run(args: argparse.Namespace) -> None:
     if args.report:
         args.report.write_text(write_report(summary, outcome.seconds, outcome.latencies))
         print(f"Report: {args.report}")
-    print(json.dumps(summary))
+    print(json.dumps(summary), flush=True)
+    if wrong := failings(summary, max_lost=args.max_lost, max_p95_ms=args.max_p95):
+        print(f"mvstylizer load: {' '.join(wrong)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def failings(summary: dict, *, max_lost: int, max_p95_ms: float | None) -> list[str]:
+    """Sentences, one for each promise that was not kept."""
+    p95_ms, missing = summary["key_frame_round_trip_ms"]["p95"], summary["asked_clients"] - summary["clients"]
+    wrong = []
+    if summary["lost"] > max_lost:
+        wrong.append(f"{summary['lost']} looks were lost, more than {max_lost}.")
+    if max_p95_ms is not None and (p95_ms is None or p95_ms > max_p95_ms):
+        wrong.append(f"The 95th percentile is {'unknown' if p95_ms is None else f'{p95_ms} ms'}, not {max_p95_ms} ms.")
+    if missing > 0:
+        wrong.append(f"{missing} of {summary['asked_clients']} clients were never in at the same time as the others.")
+    return wrong
 
 
 def planned(args: argparse.Namespace) -> Plan:
@@ -148,7 +173,8 @@ def measure(
         if meter and not usage and now_s >= plan.end_s:
             usage, after = meter.read(), scrape(plan.url, token)
     if not outcome.most_live:
-        raise MVStylizerError(f"No client got a session at {plan.url}.")
+        why = "".join(f" {reason}" for reason, _ in outcome.reasons.most_common(1))
+        raise MVStylizerError(f"No client got a session at {plan.url}.{why}")
     return summarize(plan, outcome, usage, after.since(before)), outcome
 
 
@@ -162,7 +188,10 @@ def started(plan: Plan, processes: int) -> list[Pipe]:
         theirs.close()
         pipes.append(mine)
     for pipe in pipes:
-        pipe.recv()
+        try:
+            pipe.recv()
+        except EOFError:
+            raise MVStylizerError("A process of the load generator ended before it began; see above.") from None
     return pipes
 
 
@@ -206,6 +235,7 @@ def summarize(plan: Plan, outcome: Outcome, usage: dict[str, Usage], metrics: Ex
         "sent_fps": round(totals["frames"] / seconds / max(1, outcome.most_live), 2),
         "key_frames_per_s": round(totals["answers"] / seconds, 2),
         **{name: totals[name] for name in ("served", "refused", "failed", "late_frames")},
+        "reasons": dict(outcome.reasons.most_common(MOST_REASONS)),
         "roles": {name: asdict(used) for name, used in usage.items()},
         "stages": {stage.name: asdict(stage) for stage in metrics.stages()},
     }
@@ -226,6 +256,8 @@ def print_summary(summary: dict) -> None:
     print(f"{'late by, ms':24}" + ", ".join(f"{name} {value}" for name, value in trip.items()))
     for name in ("served", "lost", "refused", "failed", "late_frames"):
         print(f"{name.replace('_', ' '):24}{summary[name]}")
+    for reason, count in summary["reasons"].items():
+        print(f"{count:>8} x {reason}")
     print(f"\n{'role':24}{'processes':>10}{'% of a core':>14}{'RSS, MB':>10}")
     for name, used in summary["roles"].items():
         print(f"{name:24}{used['processes']:>10}{used['core_percent']:>14}{used['rss_mb']:>10.0f}")

@@ -2,6 +2,7 @@
 
 import contextlib
 import multiprocessing
+import socket
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -23,12 +24,43 @@ class Usage:
 
 
 def system_of(url: str) -> list[psutil.Process]:
-    """The gateway that listens at `url`, and who was started beside it; [] when it is not on this machine."""
-    gateway = _listener(urlsplit(url).port or 80)
+    """The gateway that listens at `url`, and what belongs to it; [] when it is not on this machine.
+
+    That is all that its `up` started, or without one the roles that use the same Redis.
+    """
+    address = urlsplit(url)
+    if not is_here(address.hostname or ""):
+        return []
+    gateway = _listener(address.port or (443 if address.scheme == "https" else 80))
     if gateway is None or role(gateway) != "gateway":
         return []
-    beside = gateway.parent().children(recursive=True) if gateway.parent() else [gateway]
-    return [process for process in beside if role(process) not in NOT_UNDER_LOAD]
+    return [process for process in _stack_of(gateway) if role(process) not in NOT_UNDER_LOAD]
+
+
+def is_here(host: str) -> bool:
+    """Whether a name or address is this machine's."""
+    own = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
+    with contextlib.suppress(OSError):
+        named = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        return any(address in own or address.startswith("127.") for address in named)
+    return False
+
+
+def _stack_of(gateway: psutil.Process) -> list[psutil.Process]:
+    starters = [parent for parent in gateway.parents() if role(parent) == "up"]
+    if starters:
+        return starters[0].children(recursive=True)
+    redis = _redis_of(gateway)  # of a Redis itself nobody can say whose it is
+    if redis is None:
+        return [gateway]
+    return [p for p in psutil.process_iter() if role(p) not in (None, "redis") and _redis_of(p) == redis]
+
+
+def _redis_of(process: psutil.Process) -> str | None:
+    """None for a process that does not let itself be looked at."""
+    with contextlib.suppress(psutil.Error):
+        return process.environ().get("MVS_REDIS_URL", "")
+    return None
 
 
 def _listener(port: int) -> psutil.Process | None:

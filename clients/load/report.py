@@ -37,6 +37,8 @@ def write_report(summary: dict, seconds: Sequence[dict], latencies: HdrHistogram
         _table("role", summary["roles"]),
         "<h2>Stages</h2>",
         _table("stage", summary["stages"]),
+        "<h2>Why clients were refused or failed</h2>",
+        _table("reason", {reason: {"times": times} for reason, times in summary["reasons"].items()}, "None was."),
         "<h2>All counts</h2>",
         _table("", {name: {"value": value} for name, value in facts.items()}),
         f"<h2>The same as JSON</h2><pre>{html.escape(json.dumps(summary))}</pre>",
@@ -47,9 +49,9 @@ def write_report(summary: dict, seconds: Sequence[dict], latencies: HdrHistogram
     )
 
 
-def _table(first: str, rows: dict[str, dict]) -> str:
+def _table(first: str, rows: dict[str, dict], nothing: str = "Not to be seen from here.") -> str:
     if not rows:
-        return "<p>Not to be seen from here.</p>"
+        return f"<p>{nothing}</p>"
     names = [name for name in next(iter(rows.values())) if name != "name"]
     head = "".join(f"<th>{html.escape(name.replace('_', ' '))}</th>" for name in [first, *names])
     body = "".join(

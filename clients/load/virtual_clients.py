@@ -3,6 +3,7 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
@@ -65,11 +66,21 @@ class LoadCounters:
     lost: int = 0
     refused: int = 0
     failed: int = 0
+    #: Why clients were refused or failed, and how often.
+    reasons: Counter[str] = field(default_factory=Counter)
     latencies_us: list[int] = field(default_factory=list)
 
     def serve(self, seconds: float) -> None:
         self.served += 1
         self.latencies_us.append(min(LONGEST_US, max(1, round(seconds * 1e6))))
+
+    def refuse(self, reason: str) -> None:
+        self.refused += 1
+        self.reasons[reason] += 1
+
+    def fail(self, reason: str) -> None:
+        self.failed += 1
+        self.reasons[reason] += 1
 
     def lose(self, looks: int) -> None:
         self.lost += looks
@@ -91,10 +102,10 @@ class VirtualClient:
             try:
                 await self._session()
             except Busy as refusal:
-                self._counters().refused += 1
+                self._counters().refuse(str(refusal))
                 await asyncio.sleep(refusal.retry_after_s * (1 + random.random()))
-            except MVStylizerError:
-                self._counters().failed += 1
+            except Exception as error:
+                self._counters().fail(reason_of(error))
                 await asyncio.sleep(RETRY_S * (1 + random.random()))
 
     async def _session(self) -> None:
@@ -109,6 +120,7 @@ class VirtualClient:
             self._replay.play(self._connection.video)
             try:
                 await self._connection.lost.wait()
+                raise MVStylizerError("The gateway ended the session, or fell silent.")
             finally:
                 self._counters().live -= 1
         finally:
@@ -142,6 +154,11 @@ class VirtualClient:
             self.answers += 1
         for seconds in self._schedule.answered(captured_s, time.monotonic()):
             self._counters().serve(seconds)
+
+
+def reason_of(error: Exception) -> str:
+    """Our own errors are sentences; others say more with their names."""
+    return str(error) if isinstance(error, MVStylizerError) else f"{type(error).__name__}: {error}"
 
 
 class VirtualClients:

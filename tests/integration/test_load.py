@@ -8,7 +8,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from clients.load.cli import Outcome, add_arguments, latencies, percentiles_ms, planned
+from clients.load import cli
+from clients.load.cli import Outcome, add_arguments, failings, latencies, percentiles_ms, planned
 from clients.load.report import write_report
 from clients.load.virtual_clients import LONGEST_US, LoadCounters
 from pipeline.contract.errors import BadSetting
@@ -17,7 +18,20 @@ from workers.__main__ import main
 
 def test_a_load_test_from_two_processes(up, tmp_path):
     report = tmp_path / "load.html"
-    options = ["--clients", "3", "--seconds", "3", "--ramp", "0", "--processes", "2", "--size", "192x108"]
+    options = [
+        "--max-lost",
+        "99",
+        "--clients",
+        "3",
+        "--seconds",
+        "3",
+        "--ramp",
+        "0",
+        "--processes",
+        "2",
+        "--size",
+        "192x108",
+    ]
 
     done = subprocess.run(
         [sys.executable, "-m", "workers", "load", up.url, *options, "--report", str(report)],
@@ -26,9 +40,9 @@ def test_a_load_test_from_two_processes(up, tmp_path):
         timeout=120,
     )
 
-    assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
     assert 1 <= summary["clients"] <= summary["asked_clients"] == 3
+    assert done.returncode == (summary["clients"] < 3), done.stderr
     assert 0 < summary["served"] <= summary["served"] + summary["lost"] <= 18  # 3 clients, 2 a second, 3 seconds
     assert set(summary["key_frame_round_trip_ms"]) == {"p50", "p95", "p99"}
     assert {"generator", "gateway", "stylize", "redis"} <= set(summary["roles"])
@@ -65,7 +79,14 @@ def test_a_report_is_one_well_formed_page_without_scripts():
     for value in (50_000, 80_000, LONGEST_US):
         histogram.record_value(value)
     trip = percentiles_ms(histogram)
-    summary = {"key_frame_round_trip_ms": trip, "lost": 1, "clients": 2, "roles": {}, "stages": {"<&>": {"count": 1}}}
+    summary = {
+        "key_frame_round_trip_ms": trip,
+        "lost": 1,
+        "clients": 2,
+        "reasons": {},
+        "roles": {},
+        "stages": {"<&>": {"count": 1}},
+    }
     seconds = [{"p50": None, "p95": None, "p99": None}, trip, trip]
 
     page = write_report(summary, seconds, histogram)
@@ -106,3 +127,49 @@ def test_a_plan_spreads_its_clients_over_the_ramp():
     assert plan.start_s + 8 < plan.count_from_s < plan.end_s
     with pytest.raises(BadSetting):
         planned(parser.parse_args(["http://gateway", "--fps", "0"]))
+
+
+@pytest.mark.parametrize(
+    ("lost", "p95_ms", "clients", "limits", "words"),
+    [
+        (0, 80.0, 4, {}, []),
+        (3, 80.0, 4, {"max_lost": 3, "max_p95_ms": 80.0}, []),
+        (1, 80.0, 4, {}, ["1 looks were lost"]),
+        (0, 80.1, 4, {"max_p95_ms": 80.0}, ["95th percentile is 80.1 ms"]),
+        (0, None, 4, {"max_p95_ms": 80.0}, ["95th percentile is unknown"]),
+        (0, 80.0, 3, {}, ["1 of 4 clients"]),
+    ],
+)
+def test_what_fails_a_load_test(lost, p95_ms, clients, limits, words):
+    summary = {"lost": lost, "key_frame_round_trip_ms": {"p95": p95_ms}, "clients": clients, "asked_clients": 4}
+
+    wrong = failings(summary, **{"max_lost": 0, "max_p95_ms": None} | limits)
+
+    assert len(wrong) == len(words) and all(word in said for word, said in zip(words, wrong))
+
+
+def test_lost_looks_end_a_load_test_with_exit_code_1(monkeypatch, capsys):
+    summary = {
+        "lost": 7, "key_frame_round_trip_ms": {"p95": 1.0}, "clients": 2, "asked_clients": 2,
+        "reasons": {"Too full.": 2},
+        "fps": 1, "sent_fps": 1, "key_frames_per_s": 1, "served": 1, "refused": 2, "failed": 0, "late_frames": 0,
+        "roles": {}, "stages": {},
+    }  # fmt: skip
+    monkeypatch.setattr(cli, "planned", lambda args: argparse.Namespace(clients=2))
+    monkeypatch.setattr(cli, "measure", lambda *_, **__: (summary, Outcome()))
+
+    with pytest.raises(SystemExit) as ended:
+        main(["load", "http://127.0.0.1:1"])
+
+    said = capsys.readouterr()
+    assert ended.value.code == 1 and "7 looks were lost" in said.err
+    assert "2 x Too full." in said.out and json.loads(said.out.splitlines()[-1]) == summary
+
+
+def test_a_load_test_without_any_session_says_why(capsys):
+    options = ["--clients", "1", "--seconds", "0.1", "--ramp", "0", "--size", "64x36"]
+
+    with pytest.raises(SystemExit) as ended:
+        main(["load", "http://127.0.0.1:1", *options])
+
+    assert ended.value.code == 2 and "No gateway answers at http://127.0.0.1:1" in capsys.readouterr().err

@@ -7,6 +7,7 @@ import types
 import pytest
 
 from pipeline.contract.errors import BadMessage, BadSetting, Misuse, RedisUnavailable
+from pipeline.styles.catalog import find_shipped, shipped
 from workers import __main__ as command
 from workers.process.supervisor import EXIT_MISUSE
 
@@ -83,3 +84,35 @@ command.main(["train"])
     assert done.returncode == 1
     assert "this process ends" in done.stderr and "ValueError: invalid literal" in done.stderr
     assert "in fail" in done.stderr
+
+
+def test_a_bare_command_shows_the_help(capsys):
+    command.main([])
+
+    said = capsys.readouterr()
+    assert said.out.startswith("usage: mvstylizer") and "stylize a video file" in said.out and not said.err
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--version"])
+
+    assert ended.value.code == 0 and capsys.readouterr().out.startswith("mvstylizer 0.")
+
+
+@pytest.mark.parametrize("words", [["-v", "styles"], ["styles", "-v"], ["styles", "--verbose"]])
+def test_verbose_may_stand_anywhere(words, monkeypatch):
+    heard = []
+    monkeypatch.setattr(command, "set_up_logging", heard.append)
+
+    command.main(words)
+    command.main(["styles"])
+
+    assert heard == [True, False]
+
+
+def test_styles_are_listed_as_other_commands_take_them(capsys):
+    command.main(["styles"])
+
+    listed = capsys.readouterr().out.splitlines()
+    assert "golden-hour" in listed and [find_shipped(name).name for name in listed] == [s.name for s in shipped()]
