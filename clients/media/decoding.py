@@ -30,7 +30,8 @@ class Decoder:
         self._next = 0
         video.thread_type = "AUTO"
         self._codec = video.codec_context
-        if video.metadata.get("alpha_mode") == "1" and video.codec_context.name in ALPHA_DECODERS:
+        alpha_mode = {key.lower(): text for key, text in video.metadata.items()}.get("alpha_mode")
+        if alpha_mode == "1" and video.codec_context.name in ALPHA_DECODERS:
             self._codec = av.CodecContext.create(ALPHA_DECODERS[video.codec_context.name], "r")
             self._codec.extradata = video.codec_context.extradata
 

@@ -135,7 +135,7 @@ class SubtitleTrack:
             return
         shown_s = packet.duration * packet.time_base if packet.duration else SHOWN_S
         for subtitle in subtitles or ():
-            if isinstance(subtitle, AssSubtitle) and subtitle.text.strip():
+            if isinstance(subtitle, AssSubtitle) and subtitle.dialogue.strip():
                 self._write(subtitle.ass, packet.pts * packet.time_base, shown_s)
 
     def _write(self, ass: bytes, begin_s: Fraction, shown_s: Fraction) -> None:

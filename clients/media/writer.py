@@ -48,6 +48,8 @@ CONTAINERS = {
     ".mkv": MKV,
     ".webm": replace(MKV, muxer="webm", video="libvpx-vp9", video_options=VP9, sound="libopus", subtitles="webvtt"),
 }
+#: VP9 does not store the shape of pixels, nor does PyAV in the container.
+ONLY_SQUARE = (".webm",)
 
 
 class Output(Protocol):
@@ -182,8 +184,9 @@ def is_video(path: Path) -> bool:
 
 
 def usual_size(path: Path, clip: Clip) -> tuple[int, int]:
-    """(width, height) of an output at path: the clip's, and with square pixels in frames, which store no others."""
-    return clip.size if is_video(path) else square_size(clip.size, clip.pixel_aspect)
+    """(width, height) of an output at path: the clip's, and with square pixels where no others can be stored."""
+    keeps_shape = is_video(path) and path.suffix.lower() not in ONLY_SQUARE
+    return clip.size if keeps_shape else square_size(clip.size, clip.pixel_aspect)
 
 
 def check_video_name(path: Path, *, or_folder: bool = False) -> None:

@@ -1,0 +1,84 @@
+"""Names of every kind, and outputs that appear complete or not at all."""
+
+import io
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from clients.media.clip import Clip
+from clients.media.names import renamed_at_the_end, seekable
+from clients.media.writer import check_video_name
+from pipeline.contract.errors import BadSetting, MVStylizerError
+from support.clips import convert, frames_of, make_clip
+
+LONG = "é" * 125 + ".mp4"  # 254 bytes
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "http:x.mp4", "100%d.mp4", " .mp4", "-x.mp4", LONG])
+def test_files_of_any_name_are_read_and_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.chdir(tmp_path)
+    make_clip(tmp_path / "in.mp4", frames=2).rename(name)
+
+    convert(Path(name), Path(f"{name[:1]}{name[2:-4]}o.mp4"))
+
+    assert len(frames_of(Path(f"{name[:1]}{name[2:-4]}o.mp4"))) == 2
+    assert sorted(os.listdir()) == sorted([name, f"{name[:1]}{name[2:-4]}o.mp4"])
+
+
+def test_standard_input_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    data = make_clip(tmp_path / "in.mp4", frames=3).read_bytes()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+
+    with Clip(Path("-")) as clip:
+        assert len(list(clip.frames())) == 3
+
+
+def test_a_named_pipe_is_read(tmp_path: Path):
+    data, pipe = make_clip(tmp_path / "in.mp4", frames=3).read_bytes(), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    sender = threading.Thread(target=lambda: pipe.write_bytes(data))
+    sender.start()
+
+    with Clip(pipe) as clip:
+        assert len(list(clip.frames())) == 3
+    sender.join()
+
+
+def test_standard_output_is_refused_in_a_sentence():
+    with pytest.raises(BadSetting, match="standard output"):
+        check_video_name(Path("-"))
+
+
+@pytest.mark.parametrize("name", ["none.mp4", ".", "x" * 300])
+def test_what_is_no_file_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(BadSetting, match="is not a file"), seekable(Path(name)):
+        pass
+
+
+def test_a_link_stays_one(tmp_path: Path):
+    target, link = tmp_path / "target.mp4", tmp_path / "link.mp4"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+
+    with renamed_at_the_end(link) as unfinished:
+        unfinished.write_bytes(b"new")
+
+    assert link.is_symlink() and target.read_bytes() == b"new"
+
+
+def test_an_error_leaves_what_was_there(tmp_path: Path):
+    out = tmp_path / "out.mp4"
+    out.write_bytes(b"old")
+
+    with (
+        pytest.raises(MVStylizerError, match="cannot be written: No space left"),
+        renamed_at_the_end(out) as unfinished,
+    ):
+        unfinished.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    assert out.read_bytes() == b"old" and os.listdir(tmp_path) == ["out.mp4"]
