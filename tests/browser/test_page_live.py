@@ -146,7 +146,32 @@ async def test_another_page_may_have_changed_the_decision_meanwhile(page, server
     assert len(await peer.heard("share")) == 2  # where nothing is shared, nothing is said
 
 
+async def test_without_storage_the_decision_holds_until_the_page_is_left(page, server, peer):
+    await page.add_init_script("Storage.prototype.setItem = () => { throw new DOMException('full'); }")
+    await page.goto(server.url)
+    await expect(page.locator("#limits")).to_have_text("This browser forgets your photos and choices when you leave.")
+    await start_camera(page, server)
+    await page.locator("#pictures").click()
+    await page.locator("#share").check()
+
+    await peer.say(type="share_again")
+
+    first, again = await peer.heard("share")
+    assert first == again and first["on"] is True
+    await expect(page.locator("#share")).to_be_checked()
+
+
 # styles
+
+
+async def test_what_others_left_in_the_storage_is_not_taken_for_ours(page, server, peer):
+    for text in ("{", '[null, 7, {"id": 1}]', '{"on": true, "by": "nobody"}'):
+        for key in ("mvstylizer.styles", "mvstylizer.share"):
+            await page.add_init_script(f"localStorage['{key}'] = '{text}'")
+        await start_camera(page, server)
+
+        await expect(page.get_by_role("radio")).to_have_count(3)
+        assert await peer.heard("share") == []
 
 
 async def test_the_last_choice_wins_whatever_order_looks_arrive_in(page, server, peer):

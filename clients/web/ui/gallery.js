@@ -188,10 +188,19 @@ async function fetchOwnStyles() {
 /** @returns {Style[]} photos uploaded from here before, the newest first */
 function ownStyles() {
   try {
-    return JSON.parse(localStorage.getItem(OWN_STYLES) ?? '[]');
+    const own = JSON.parse(localStorage.getItem(OWN_STYLES) ?? '[]');
+    return own.filter(isStyle);
   } catch {
-    return []; // this browser stores nothing
+    return []; // this browser stores nothing, or something else
   }
+}
+
+/**
+ * @param {any} value
+ * @returns {value is Style}
+ */
+function isStyle(value) {
+  return ['id', 'name', 'thumbnail'].every((field) => typeof value?.[field] === 'string');
 }
 
 /** @param {Style} style */

@@ -4,6 +4,8 @@ import { find } from './dom.js';
 
 /** The localStorage key. */
 const KEY = 'mvstylizer.share';
+/** What the server takes for a name. */
+const NAME = /^[0-9a-f-]{16,64}$/;
 
 /**
  * What the user decided.
@@ -19,6 +21,8 @@ export class Share {
   #onChange;
   /** @type {Consent|null} null when nothing was ever shared, or the server has deleted it */
   #consent = stored();
+  /** Whether other pages, and this one later, find the decision. */
+  #isStored = true;
 
   /**
    * @param {HTMLButtonElement} button opens the dialog
@@ -53,7 +57,7 @@ export class Share {
 
   /** The server has lost what it was told: read the decision anew, as another page may have changed it. */
   again() {
-    this.#consent = stored();
+    if (this.#isStored) this.#consent = stored();
     this.#switch.checked = this.#consent?.on ?? false;
   }
 
@@ -77,8 +81,9 @@ export class Share {
     this.#consent = consent;
     try {
       localStorage.setItem(KEY, JSON.stringify(consent));
+      this.#isStored = true;
     } catch {
-      // this browser stores nothing: the decision holds until the page is left
+      this.#isStored = false; // this browser stores nothing: the decision holds until the page is left
     }
   }
 }
@@ -92,10 +97,11 @@ function randomName() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** @returns {Consent|null} */
+/** @returns {Consent|null} null also where there is something else in its place */
 function stored() {
   try {
-    return JSON.parse(localStorage.getItem(KEY) ?? 'null');
+    const { on, by } = JSON.parse(localStorage.getItem(KEY) ?? 'null');
+    return typeof on === 'boolean' && NAME.test(by) ? { on, by } : null;
   } catch {
     return null;
   }
