@@ -283,7 +283,8 @@ async def test_of_what_would_fill_the_memory_only_the_beginning_is_inflated(page
 
 
 async def test_control_messages_are_objects_with_a_type(page):
-    texts = ['{"type":"dropped","frame_id":3}', "{", "[]", "null", '{"type":3}', "7", None]
+    dropped = {"type": "dropped", "frame_id": 3, "reason": "late"}
+    texts = [json.dumps(dropped), "{", "[]", "null", '{"type":3}', "7", None]
 
     read = await run(
         page,
@@ -294,7 +295,7 @@ async def test_control_messages_are_objects_with_a_type(page):
         texts=texts,
     )
 
-    assert read == [{"type": "dropped", "frame_id": 3}] + [None] * 6
+    assert read == [dropped] + [None] * 6
 
 
 # Looks and renderers
