@@ -62,7 +62,7 @@ async def test_a_gateway_that_becomes_silent_is_given_up(gateway, edge, grids, l
         assert not first.lost.is_set()
 
         for session in running.gateway._sessions.values():
-            monkeypatch.setattr(session, "_send", lambda message: None)
+            monkeypatch.setattr(session._control, "send", lambda message: None)
 
         await until(lambda: client._connection is not first and len(grids) >= 4)
         await client.close()
