@@ -226,12 +226,15 @@ def run(args: argparse.Namespace) -> None:
     given = {"redis_url": args.redis, "edge_id": args.edge}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     forget_gpu_libraries()
-    alive = prefork()  # importing torch takes seconds: a worker that dies is followed by one that need not
+    killed: list[bool] = []
+    # Importing torch takes seconds: a worker that dies is followed by one that need not.
+    alive = prefork(lambda: killed.append(True))
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
     newest = Globals(settings)
     EDGE = edge = Edge(settings, first_model(newest))
     Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
     adoption = partial(newest.follow, lambda file: edge.adopt(stylizer_of(file)), edge.metrics.models_refused)
+    edge.metrics.workers_killed.inc(len(killed))
     keep_thread_running("globals", adoption, edge.metrics.threads_restarted.inc)
     connection = connect(settings.redis_url, SOCKET_TIMEOUT_S)
     worker = EdgeWorker(

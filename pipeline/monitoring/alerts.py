@@ -125,6 +125,7 @@ TROUBLES: dict[str, tuple[str, str]] = {
             "surprise": ("Answers that could not be delivered", "the gateway's log has the trace"),
         },
     ),
+    "mvs_edge_workers_killed_total": ("Workers that hung or were killed", "their log says more; memory may be short"),
     "mvs_edge_threads_restarted_total": ("Restarts of a worker's threads", "the worker's log has the trace"),
     "mvs_edge_models_refused_total": ("Models that a worker could not adopt", "the worker's log says why"),
     "mvs_globals_refused_total": ("Models without this deployment's signature", "set one MVS_SNAPSHOT_KEY everywhere"),

@@ -177,6 +177,9 @@ class WorkerMetrics:
         self.models_adopted = Counter(
             "mvs_edge_models_adopted_total", "Changes of the model while serving", registry=self.registry
         )
+        self.workers_killed = Counter(
+            "mvs_edge_workers_killed_total", "Workers that a signal ended and others follow", registry=self.registry
+        )
         self.threads_restarted = Counter(
             "mvs_edge_threads_restarted_total", "Long-lived threads that ended", registry=self.registry
         )

@@ -26,16 +26,16 @@ START_S = 45.0
 SILENCE_S = 8.0
 
 
-def prefork() -> Callable[[], None]:
+def prefork(on_successor: Callable[[], None] = lambda: None) -> Callable[[], None]:
     """Returns in a forked process, which dies with this one; this one stays here, and forks the next without delay.
 
     What it returns is to be called by the worker's main loop: a worker that does not for SILENCE_S, be it stopped or
     hung, is killed. This process ends as the forked one did, unless a signal killed that one that nobody had sent to
     this one: that is what the kernel does when memory is short, or a library crashes. Who is asked to stop has LEAVE_S
-    for it. To be called before any thread is started.
+    for it. To be called before any thread is started. `on_successor` is called in a process that follows a killed one.
     """
     gc.freeze()  # so that nobody writes to what both share
-    pulse = Pulse.of_environment()
+    pulse, is_first = Pulse.of_environment(), True
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
     while True:
@@ -47,6 +47,8 @@ def prefork() -> Callable[[], None]:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             signal.signal(signal.SIGHUP, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+            if not is_first:
+                on_successor()
             return Pulse([teller]).beat
         teller.close()
         code, asked = _until_dead(pid, listener, pulse)
@@ -54,6 +56,7 @@ def prefork() -> Callable[[], None]:
         if asked or code >= 0 or time.monotonic() - born_s < SHORT_LIFE_S:
             sys.exit(code if code >= 0 else 128 - code)
         logger.warning("the worker was killed by signal %s, forking another", -code)
+        is_first = False
 
 
 def _until_dead(pid: int, listener: socket.socket, pulse: Pulse) -> tuple[int, bool]:

@@ -17,13 +17,15 @@ import workers.process.prefork
 workers.process.prefork.SHORT_LIFE_S, workers.process.prefork.LEAVE_S = float(sys.argv[1]), float(sys.argv[2])
 workers.process.prefork.SILENCE_S, workers.process.prefork.START_S = 2.0, float(sys.argv[4])
 print("imported", flush=True)
-alive = workers.process.prefork.prefork()
+followed = []
+alive = workers.process.prefork.prefork(lambda: followed.append(1))
 print(os.getpid(), flush=True)
 exec(sys.argv[3])
 """
 BEAT = "while True: alive(); time.sleep(0.2)"
 HANG = "alive(); signal.pause()"
 WAIT = "signal.pause()"
+SAY = "print(len(followed), flush=True); signal.pause()"
 STAY = "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('listening', flush=True); signal.pause()"
 LEAVE = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('listening', flush=True); signal.pause()"
 
@@ -130,3 +132,15 @@ def test_a_worker_that_is_stopped_or_hangs_is_followed_by_another(number):
 def test_a_worker_that_never_begins_is_followed_by_another():
     with Preforked(WAIT, start_s=1) as preforked:
         assert int(preforked.line()) != int(preforked.line())
+
+
+def test_a_worker_that_follows_a_killed_one_knows_it():
+    """Operators are told: the one that was killed cannot."""
+    with Preforked(SAY) as preforked:
+        told = []
+        for _ in range(3):
+            worker = psutil.Process(int(preforked.line()))
+            told.append(preforked.line())
+            worker.kill()
+
+    assert told == ["0", "1", "1"]
