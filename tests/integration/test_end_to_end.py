@@ -154,7 +154,7 @@ def test_nothing_is_left_behind_by_a_kill(tmp_path, killed):
     tests.kill()
     tests.communicate()
 
-    assert len(gone) >= 5 and left == []
+    assert len(gone) >= 4 and left == []  # redis, gateway, worker and the one that it forked
 
 
 async def test_up_goes_on_when_a_part_dies_again_and_again(tmp_path):
