@@ -106,7 +106,7 @@ async def stream(
             camera,
             size=camera.sent_size,
             style=style,
-            on_open=lambda opened: allow_learning(opened.control) if share_frames else None,
+            on_open=lambda opened: allow_learning(opened.control) if share_frames and opened.control else None,
         )
         try:
             await _play(connection, camera, ended)

@@ -31,7 +31,7 @@ class Painter:
     """
 
     def __init__(
-        self, path: Path, clip: Clip, estimate: Estimate, on_failure: Callable[[], None] = lambda: None
+        self, path: Path, clip: Clip, estimate: Estimate, on_failure: Callable[[], object] = lambda: None
     ) -> None:
         """`on_failure` is called in the painter's thread when it can paint no more; close() says why.
 

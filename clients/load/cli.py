@@ -161,8 +161,9 @@ def measure(
 
     `on_second` hears what each second was like, and how many are left.
     """
-    outcome, meter, before = Outcome(), None, Exposition()
-    usage, after = {}, Exposition()
+    outcome, before, after = Outcome(), Exposition(), Exposition()
+    meter: Meter | None = None
+    usage: dict[str, Usage] = {}
     pipes = started(plan, processes)
     plan = replace(plan, start_s=time.monotonic())
     for reports in reported(pipes, plan.start_s):

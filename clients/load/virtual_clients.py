@@ -110,13 +110,15 @@ class VirtualClient:
                 await asyncio.sleep(RETRY_S * (1 + random.random()))
 
     async def _session(self) -> None:
-        self._schedule, self._captured_s, self._sent = OpenLoopSchedule(), {}, 0
+        self._schedule, self._sent = OpenLoopSchedule(), 0
+        self._captured_s: dict[int, float] = {}
         self._replay = Replay(self._recording, self._on_frame)
         self._connection = Connection(
             self._plan.url, on_grid=self._on_grid, on_control=lambda _: None, unpack=lambda packed, shape: None
         )
         try:
             await self._connection.open(self._replay, size=self._recording.size, style=self._plan.style)
+            assert self._connection.video, "it is open"
             self._counters().live += 1
             self._replay.play(self._connection.video)
             try:
@@ -146,7 +148,7 @@ class VirtualClient:
     def _ask(self, frame_id: int) -> None:
         self._connection.say(KeyFrameRequest(frame_id))
 
-    def _on_grid(self, header: dict, grid: None) -> None:
+    def _on_grid(self, header: dict, grid: object) -> None:
         captured_s = self._captured_s.get(header["frame_id"])
         if captured_s is None:
             return

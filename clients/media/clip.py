@@ -36,7 +36,7 @@ class Clip:
             self.source = Source(file, path)
             stack.callback(self.source.close)
             self._stack = stack.pop_all()
-        self.start_s, self.time_base = start_s, fine_time_base(self.source.video.time_base)
+        self.start_s, self.time_base = start_s, fine_time_base(self.source.tick_s)
         matrix = geometry.display_matrix(first)
         self.size = tuple(geometry.upright(colour.luma(first), matrix).shape[1::-1])
         aspect = self.source.video.sample_aspect_ratio or geometry.SQUARE
@@ -75,6 +75,7 @@ class Clip:
         """
         frames = _frames(self.source, Timeline(self.start_s, self.source.has_jumps), on_packet)
         for frame in of_one_size(deinterlaced(frames)):
+            assert frame.pts is not None and frame.time_base is not None, "the decoder says both"
             ticks = frame.time_base / self.time_base
             frame.duration, frame.pts = round(frame.duration * ticks), round(frame.pts * ticks)
             frame.time_base = self.time_base
@@ -88,15 +89,16 @@ def _beginning(file: Path, name: Path) -> tuple[av.VideoFrame, Fraction]:
         first = next(_frames(source, Timeline(Fraction(0), source.has_jumps), _ignore), None)
         if first is None:
             raise BadSetting(f"{shown(name)} holds no video frame that can be decoded.")
-        sounds_s = [s.start_time * s.time_base for s in source.sounds if s.start_time is not None]
-        return first, min([first.pts * first.time_base, *sounds_s])
+        assert first.pts is not None, "the decoder says it"
+        sounds_s = [s.start_time * s.time_base for s in source.sounds if s.start_time is not None and s.time_base]
+        return first, min([first.pts * source.tick_s, *sounds_s])
     finally:
         source.close()
 
 
 def _frames(source: Source, timeline: Timeline, on_packet: Callable[[av.Packet], None]) -> Iterator[av.VideoFrame]:
     video = source.video
-    decoder = Decoder(video, source.name, frame_ticks=round(1 / source.rate / video.time_base))
+    decoder = Decoder(video, source.name, frame_ticks=round(1 / source.rate / source.tick_s))
     for packet in source.packets(timeline):
         if packet.stream is video:
             yield from decoder.decode(packet)

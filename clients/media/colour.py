@@ -34,11 +34,16 @@ WIDE = {
 }
 #: By a matrix of swscale's: the shares of red and blue in luma.
 BT2020_SHARES = (0.2627, 0.0593)
-LUMA_SHARES = {Colorspace.ITU709: (0.2126, 0.0722), Colorspace.ITU601: (0.299, 0.114)}
+LUMA_SHARES: dict[int | None, tuple[float, float]] = {
+    Colorspace.ITU709: (0.2126, 0.0722),
+    Colorspace.ITU601: (0.299, 0.114),
+}
 #: Nothing is a level too dark, and chroma is interpolated: by default swscale saves both.
 EXACT = (
     Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
+GAMMAS: dict[int, float] = {ColorTrc.GAMMA22: 2.2, ColorTrc.GAMMA28: 2.8, ColorTrc.LINEAR: 1.0}
+DISPLAY_GAMMA = 2.4  # of ITU-R BT.1886, for BT.709's transfer and its kin
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
@@ -119,16 +124,19 @@ def _coded_exactly(frame: av.VideoFrame) -> np.ndarray:
     if frame.format.is_rgb:
         return frame.to_ndarray(format="rgb48le").astype(np.float32) / 65535
     whole = frame.reformat(format="yuv444p16le", interpolation=EXACT)
-    yuv = cv2.merge([np.frombuffer(p, np.uint16).reshape(p.height, -1)[:, : p.width] for p in whole.planes])
-    return cv2.transform(
-        yuv.astype(np.float32), _yuv_to_rgb(LUMA_SHARES.get(_matrix(frame), BT2020_SHARES), _is_full(frame))
-    )
+    yuv = cv2.merge([_levels(plane) for plane in whole.planes]).astype(np.float32)
+    return cv2.transform(yuv, _yuv_to_rgb(_matrix(frame), _is_full(frame)))
+
+
+def _levels(plane: av.video.plane.VideoPlane) -> np.ndarray:
+    """Uint16 [H, W] of a 16-bit plane."""
+    return np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width]
 
 
 @cache
-def _yuv_to_rgb(shares: tuple[float, float], full: bool) -> np.ndarray:
-    """Float32 [3, 4]: 16-bit Y, Cb, Cr and 1 to RGB of 0 to 1, by the shares of red and blue in luma."""
-    red, blue = shares
+def _yuv_to_rgb(matrix: int | None, full: bool) -> np.ndarray:
+    """Float32 [3, 4]: 16-bit Y, Cb, Cr and 1 to RGB of 0 to 1, by a matrix of swscale's."""
+    red, blue = LUMA_SHARES.get(matrix, BT2020_SHARES)
     green = 1 - red - blue
     rgb = np.array([
         [1, 0, 2 - 2 * red],
@@ -154,8 +162,7 @@ def _linear(transfer: int) -> np.ndarray:
         return (scene**HLG_SYSTEM_GAMMA * HLG_PEAK_NITS / WHITE_NITS).astype(np.float32)
     if transfer == ColorTrc.IEC61966_2_1:
         return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    gamma = {ColorTrc.GAMMA22: 2.2, ColorTrc.GAMMA28: 2.8, ColorTrc.LINEAR: 1.0}.get(transfer, 2.4)
-    return (level**gamma).astype(np.float32)
+    return (level ** GAMMAS.get(transfer, DISPLAY_GAMMA)).astype(np.float32)
 
 
 @cache

@@ -6,7 +6,9 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 import av
+from av.codec import CodecContext
 from av.filter import Graph
+from av.video.codeccontext import VideoCodecContext
 
 from clients.media.colour import EXACT
 
@@ -32,8 +34,10 @@ class Decoder:
         self._codec = video.codec_context
         alpha_mode = {key.lower(): text for key, text in video.metadata.items()}.get("alpha_mode")
         if alpha_mode == "1" and video.codec_context.name in ALPHA_DECODERS:
-            self._codec = av.CodecContext.create(ALPHA_DECODERS[video.codec_context.name], "r")
-            self._codec.extradata = video.codec_context.extradata
+            codec = CodecContext.create(ALPHA_DECODERS[video.codec_context.name], "r")
+            assert isinstance(codec, VideoCodecContext)
+            codec.extradata = video.codec_context.extradata
+            self._codec = codec
 
     def decode(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
         """Frames that are complete with this packet; an empty one yields all that are left."""

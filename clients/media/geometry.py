@@ -1,20 +1,22 @@
 """How a decoded picture is to be held: turned and mirrored as the file says, its pixels as wide as the file says."""
 
 from fractions import Fraction
+from typing import cast
 
 import av
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer, Type
 
 SQUARE = Fraction(1)
 
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
     """Int32 [3, 3] that carries a point (x, y, 1) of the picture, as a row, to the screen; None for upright ones."""
-    for side_data in frame.side_data:
-        if side_data.type.name == "DISPLAYMATRIX":
-            return np.frombuffer(bytes(side_data), np.int32).reshape(3, 3)
-    return None
+    side_data = cast(SideDataContainer, frame.side_data)  # which PyAV's stubs have as a dictionary
+    if Type.DISPLAYMATRIX not in {data.type for data in side_data}:
+        return None
+    return np.frombuffer(bytes(side_data[Type.DISPLAYMATRIX]), np.int32).reshape(3, 3)
 
 
 def is_transposed(matrix: np.ndarray | None) -> bool:

@@ -56,13 +56,19 @@ class Source:
         self.container.close()
 
     @property
+    def tick_s(self) -> Fraction:
+        """The unit of times of the video."""
+        assert self.video.time_base, "only outputs lack it"
+        return self.video.time_base
+
+    @property
     def rate(self) -> Fraction:
         """Frames per second, on average."""
         return self.video.average_rate or self.video.guessed_rate or USUAL_RATE
 
     @property
     def has_jumps(self) -> bool:
-        return bool(self.container.format.flags & FormatFlags.ts_discont.value)
+        return FormatFlags.ts_discont in FormatFlags(self.container.format.flags)
 
     def packets(self, timeline: Timeline) -> Iterator[av.Packet]:
         """In the file's order, times moved; at the end an empty one of each stream, which empties its decoder."""

@@ -73,7 +73,9 @@ class SoundTrack:
 
     def __init__(self, source: AudioStream, codec: str, output: OutputContainer, mux: Mux) -> None:
         layout = LAYOUTS.get(source.channels, "stereo")
-        self._stream, self._mux = output.add_stream(codec, rate=SOUND_RATE_HZ, layout=layout), mux
+        stream = output.add_stream(codec, rate=SOUND_RATE_HZ, layout=layout)
+        assert isinstance(stream, AudioStream)
+        self._stream, self._mux = stream, mux
         copied(source, self._stream)
         self._steady: AudioResampler | None = None
         self._shape: tuple[object, ...] = ()
@@ -85,6 +87,7 @@ class SoundTrack:
             logger.warning("a damaged packet of sound is left out")
             return
         for frame in frames:
+            assert isinstance(frame, av.AudioFrame)
             self._encode(self._kept_in_step(frame))
 
     def close(self) -> None:
@@ -119,7 +122,9 @@ class SubtitleTrack:
         source.codec_context.open(strict=False)
         if not source.codec_context.subtitle_header:
             raise ValueError("pictures cannot become text")
-        self._stream, self._mux = output.add_stream(codec), mux
+        stream = output.add_stream(codec)
+        assert isinstance(stream, SubtitleStream)
+        self._stream, self._mux = stream, mux
         self._stream.codec_context.subtitle_header = source.codec_context.subtitle_header
         self._stream.codec_context.time_base = MILLISECOND
         self._source = source.codec_context

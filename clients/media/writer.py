@@ -84,6 +84,7 @@ class VideoFile:
 
     def _video_stream(self, clip: Clip, size: tuple[int, int]) -> av.VideoStream:
         stream = self._container.add_stream(self._kind.video, rate=clip.rate, options=self._kind.video_options)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         if self._kind.video == "libx264" and (size[0] % 2 or size[1] % 2):
             stream.pix_fmt = "yuv444p"  # H.264 has no odd sizes with halved chroma
@@ -112,9 +113,12 @@ class VideoFile:
         except ValueError:  # a codec that this container does not take
             if isinstance(stream, SubtitleStream):
                 return SubtitleTrack(stream, self._kind.subtitles, self._container, self._container.mux)
+            if not isinstance(stream, av.AudioStream):
+                raise
             return SoundTrack(stream, self._kind.sound, self._container, self._container.mux)
 
     def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
+        assert frame.pts is not None, "the clip says it"
         self._pts = max(frame.pts, self._pts + 1)
         coded = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
             format=self._video.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
@@ -126,7 +130,7 @@ class VideoFile:
     def _mux_video(self, coded: av.VideoFrame | None) -> None:
         with self._blamed():
             for packet in self._video.encode(coded):
-                packet.duration = self._durations.pop(packet.pts, 0)
+                packet.duration = self._durations.pop(packet.pts or 0, 0)
                 self._container.mux(packet)
 
     def packet(self, packet: av.Packet) -> None:
@@ -165,7 +169,7 @@ class FrameFolder:
         picture, alpha = rgb[..., ::-1], upright_alpha(frame)
         if alpha is not None:
             picture = np.dstack((picture, resized(alpha, (rgb.shape[1], rgb.shape[0]))))
-        (self._path / f"{self._count:06}.png").write_bytes(cv2.imencode(".png", picture)[1])
+        (self._path / f"{self._count:06}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
         self._count += 1
 
     def packet(self, packet: av.Packet) -> None:

@@ -16,6 +16,7 @@ from workers.files.key_frames import Marked
 
 if TYPE_CHECKING:
     from edge.grid_model.stylizer import Stylizer
+    from edge.grid_model.temporal_average import StreamState
     from edge.paper_model.stylizer import PaperStylizer
 
 
@@ -35,7 +36,8 @@ class GridAnswers:
     ) -> None:
         self._stylizer, self._style = stylizer, stylizer.style(style)
         self._size, self._strength, self._rate = size, strength, rate
-        self._state, self._last = None, 0
+        self._state: StreamState | None = None
+        self._last = 0
 
     def __call__(self, key: Marked) -> Answer:
         rgb, state = upright(key.frame), None if key.cut else self._state

@@ -1,6 +1,6 @@
 """A whole video from its stylized key frames: every other frame is reassembled from its two neighbours."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,7 @@ def _with_change(picture: np.ndarray, neighbour: Neighbour) -> np.ndarray:
     return reassemble_residual(picture, answer.picture, answer.stylized, answer.grid, flow.normalized, flow.lookup_flow)
 
 
-def paint_warp(picture: np.ndarray, before: Neighbour, after: None, share: float) -> np.ndarray:
+def paint_warp(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
     """The paper's Eq. 1 and Algorithm 1: the pixels of the key frame before, warped."""
     return warp(before.answer.stylized, before.flow.normalized)
 
@@ -91,10 +91,10 @@ def reassembled(
 
     Frames wait for the key frame after them.
     """
-    after = None
+    after: Answer | None = None
     for held, following in stretches(frames):
         before = after or answer(held[0])
-        after = following and answer(following)
+        after = answer(following) if following else None
         yield held[0].frame, before.stylized
         yield from _between([now.frame for now in held[1:]], before, after, mode, estimate)
 
@@ -115,14 +115,13 @@ def _between(
     frames: list[av.VideoFrame], before: Answer, after: Answer | None, mode: Mode, estimate: Estimate
 ) -> Iterator[tuple[av.VideoFrame, np.ndarray]]:
     lumas = [small_luma(upright_luma(frame)) for frame in frames]
-    ahead: list[Flow | None] = [None] * len(frames)
+    ahead: Sequence[Neighbour | None] = [None] * len(frames)
     if after and mode.both:
-        ahead = list(_flows(reversed(lumas), after.luma, estimate))[::-1]
+        ahead = [Neighbour(after, flow) for flow in _flows(reversed(lumas), after.luma, estimate)][::-1]
     height, width = before.picture.shape[:2]
     for index, (frame, behind) in enumerate(zip(frames, _flows(lumas, before.luma, estimate))):
         picture = resized(upright(frame), (width, height))
-        next_one = ahead[index] and Neighbour(after, ahead[index])
-        yield frame, mode.paint(picture, Neighbour(before, behind), next_one, (index + 1) / (len(frames) + 1))
+        yield frame, mode.paint(picture, Neighbour(before, behind), ahead[index], (index + 1) / (len(frames) + 1))
 
 
 def _flows(lumas: Iterable[np.ndarray], key: np.ndarray, estimate: Estimate) -> Iterator[Flow]:
