@@ -90,7 +90,7 @@ class VideoFile:
             stream.pix_fmt = "yuv444p"  # H.264 has no odd sizes with halved chroma
         context = stream.codec_context
         context.time_base = clip.time_base
-        context.sample_aspect_ratio = pixel_aspect_at(size, clip.size, clip.pixel_aspect).limit_denominator(255)
+        context.sample_aspect_ratio = pixel_aspect_at(size, clip.size, clip.pixel_aspect).limit_denominator(65_535)
         context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
         context.color_primaries, context.color_trc = clip.colour_tags
         copied(clip.source.video, stream)
