@@ -35,7 +35,7 @@ def played(monkeypatch):
     """A clock, the replay, what was sent, and what was heard of it."""
     clock, sent, heard = Clock(), [], []
     outlet = SimpleNamespace(send=lambda frame, timestamp: sent.append((frame, timestamp)))
-    monkeypatch.setattr(replay, "Outlet", lambda transceiver, on_intra_frame_asked: outlet)
+    monkeypatch.setattr(replay, "outlet_of", lambda transceiver, plain, on_intra_frame_asked: outlet)
     monkeypatch.setattr(replay, "asyncio", SimpleNamespace(get_running_loop=lambda: clock))
     played = Replay(RECORDING, lambda frame_id, due_s: heard.append((frame_id, due_s - 100)))
     played.play(None)
