@@ -80,9 +80,9 @@ def test_a_photo_of_ones_own_is_a_style(up, clip, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--input", "nothing.mp4", "--style", "x", "--output", "o.mp4"], "does not exist"),
+        (["--input", "nothing.mp4", "--style", "x", "--output", "o.mp4"], "is not a file"),
         (["--input", __file__, "--style", "x", "--output", "o.mp4"], "not a readable video"),
-        (["--input", __file__, "--style", "x", "--output", __file__], "--force"),
+        (["--input", __file__, "--style", "x", "--output", __file__], "must end in"),
     ],
 )
 def test_a_client_called_wrongly_says_so_in_one_sentence(up, options, sentence):
