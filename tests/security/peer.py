@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 
 from aiortc import MediaStreamTrack, RTCRtpTransceiver
 
-from clients.load.fast_rtp_sender import SENT_AT, leave
+from clients.load.fast_rtp_sender import SENT_AT
 from pipeline.styles.catalog import shipped
+from pipeline.webrtc.internals import ice
 from security.fort import AS_ATTACKER, ATTACKER, Target
 from security.innocents import ConnectionFrom
 
@@ -70,7 +71,7 @@ class Peer(ConnectionFrom):
             int((at_s or time.monotonic()) * 90_000) % 2**32,
             ssrc,
         )
-        leave(self.dtls.transport._connection, self.dtls._tx_srtp.protect(header + extension + payload))
+        ice.send(self.dtls.transport._connection, self.dtls._tx_srtp.protect(header + extension + payload))
 
 
 @asynccontextmanager
