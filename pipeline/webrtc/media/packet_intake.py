@@ -8,16 +8,15 @@ import logging
 import time
 from struct import error as StructError
 
-from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
+from aiortc import RTCDtlsTransport, RTCRtpReceiver, rtcpeerconnection, rtcrtpreceiver
 from aiortc.rate import RemoteBitrateEstimator
-from aiortc.rtcdtlstransport import RtpReceiver, RtpRouter
+from aiortc.rtcdtlstransport import RtpRouter
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions, HeaderExtensionsMap, RtpPacket
+from prometheus_client import Counter
 
 from pipeline.basics.token_bucket import TokenBucket
-from pipeline.webrtc.internals.dtls import OpenDtlsTransport
-from pipeline.webrtc.internals.rtp import OpenReceiver
-from pipeline.webrtc.media import refusals, rtp
+from pipeline.webrtc.media import rtp
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +61,7 @@ class BoundedNackGenerator:
         return ahead > 1
 
     def _forget(self) -> None:
-        while self.missing and self.max_seq is not None:
+        while self.missing:
             oldest = next(iter(self.missing))
             if (self.max_seq - oldest) & 0xFFFF <= RTP_HISTORY_SIZE:
                 return
@@ -123,9 +122,9 @@ class CalmEstimator(RemoteBitrateEstimator):
 class BoundedRouter(RtpRouter):
     """Learns no more than MOST_SOURCES; a packet of one more goes nowhere, and leaves nothing behind."""
 
-    def route_rtp(self, packet: RtpPacket) -> RtpReceiver | None:
+    def route_rtp(self, packet: RtpPacket) -> RTCRtpReceiver | None:
         if packet.ssrc not in self.ssrc_table and len(self.ssrc_table) >= MOST_SOURCES:
-            refusals.count("source")
+            count("source")
             return None
         return super().route_rtp(packet)
 
@@ -139,11 +138,11 @@ class LenientExtensions(HeaderExtensionsMap):
                 return super().get(extension_profile, extension_value)
         except (ValueError, StructError):
             pass
-        refusals.count("extension")
+        count("extension")
         return HeaderExtensions()
 
 
-class Receiver(OpenReceiver):
+class Receiver(RTCRtpReceiver):
     """Asks for packets and pictures within limits, and reports as long as it lives."""
 
     def __init__(self, kind: str, transport: RTCDtlsTransport) -> None:
@@ -152,61 +151,78 @@ class Receiver(OpenReceiver):
         self._nacks = TokenBucket(NACKS_AT_ONCE, NACKS_PER_S, now_s)
         self._plis = TokenBucket(PLIS_AT_ONCE, PLIS_PER_S, now_s)
 
-    async def request_packets(self, ssrc: int, numbers: list[int]) -> None:
+    async def _send_rtcp_nack(self, media_ssrc: int, lost: list[int]) -> None:
         """What is not asked for now is with the next gap."""
         if self._nacks.take(time.monotonic()):
-            await super().request_packets(ssrc, numbers)
+            await super()._send_rtcp_nack(media_ssrc, lost)
 
-    async def request_picture(self, ssrc: int) -> None:
+    async def _send_rtcp_pli(self, media_ssrc: int) -> None:
         """Who needs a picture asks again."""
         if self._plis.take(time.monotonic()):
-            await super().request_picture(ssrc)
+            await super()._send_rtcp_pli(media_ssrc)
 
-    async def send_reports(self) -> None:
+    async def _run_rtcp(self) -> None:
         """aiortc's own ends with a report that does not pack, and `stop` then waits for it for ever."""
         try:
-            await super().send_reports()
+            await super()._run_rtcp()
         except Exception as error:
             logger.warning("receiver reports end (%s)", type(error).__name__)
         finally:
-            self.end_reports()
+            self._RTCRtpReceiver__rtcp_exited.set()
 
 
-class Transport(OpenDtlsTransport):
+class Transport(RTCDtlsTransport):
     """A packet of its peer that cannot be handled is dropped and counted, and nothing else."""
 
-    def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:
-        super().__init__(transport, certificates, router=BoundedRouter(), extensions=LenientExtensions())
-        self._rtcp_budget = TokenBucket(RTCP_AT_ONCE, RTCP_PER_S, time.monotonic())
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self._rtp_router, self._rtp_header_extensions_map = BoundedRouter(), LenientExtensions()
+        self._rtcp = TokenBucket(RTCP_AT_ONCE, RTCP_PER_S, time.monotonic())
 
-    async def rtp_received(self, data: bytes, arrival_time_ms: int) -> None:
+    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
         try:
-            await super().rtp_received(data, arrival_time_ms)
+            await super()._handle_rtp_data(data, arrival_time_ms)
         except ConnectionError:
             raise
         except Exception as error:
             unexpected(error)
 
-    async def rtcp_received(self, data: bytes) -> None:
+    async def _handle_rtcp_data(self, data: bytes) -> None:
         """As aiortc's, but where nothing is sent, only of what concerns who receives; no more is parsed."""
-        if self.only_receives and not self._rtcp_budget.take(time.monotonic()):
-            return refusals.count("rtcp")
+        is_receiver = not self._rtp_router.senders
+        if is_receiver and not self._rtcp.take(time.monotonic()):
+            return count("rtcp")
         try:
-            await super().rtcp_received(rtp.sender_reports(data) if self.only_receives else data)
+            await super()._handle_rtcp_data(rtp.sender_reports(data) if is_receiver else data)
         except ConnectionError:
             raise
         except ValueError:
-            refusals.count("malformed")
+            count("malformed")
         except Exception as error:
             unexpected(error)
 
-    async def send_data(self, data: bytes) -> None:
-        """Nothing once the end is said: a timer of SCTP may ring then, in a task that nobody awaits."""
-        if self.may_send:
-            await super().send_data(data)
+
+#: Of the gateway that `install` was called for.
+_refused: Counter | None = None
+
+
+def count(reason: str) -> None:
+    """A packet is refused, for one of metrics.REFUSALS."""
+    if _refused is not None:
+        _refused.labels(reason).inc()
 
 
 def unexpected(error: Exception) -> None:
     """A peer decides how often this happens: a counter, and no line for each."""
-    refusals.count("failed")
+    count("failed")
     logger.debug("a packet could not be handled: %r", error)
+
+
+def install(refused: Counter | None) -> None:
+    """For peer connections made from now on."""
+    global _refused
+    _refused = refused
+    rtcrtpreceiver.NackGenerator, rtcrtpreceiver.StreamStatistics = BoundedNackGenerator, BoundedStatistics
+    rtcrtpreceiver.TimestampMapper, rtcrtpreceiver.RemoteBitrateEstimator = SteadyMapper, CalmEstimator
+    rtcrtpreceiver.depayload = rtp.depayload
+    rtcpeerconnection.RTCRtpReceiver, rtcpeerconnection.RTCDtlsTransport = Receiver, Transport
