@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.webrtc.internals import ice, seams
+from support.private_names import private_names, touched
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("clients", "cloud", "edge", "pipeline", "workers")
 #: Files of a room, `__init__.py` left out: more than this, and nobody finds anything.
 MOST_FILES = 11
 CONTRACT, BASICS = "pipeline.contract", "pipeline.basics"
+#: The only room that touches private names of the libraries below a peer connection.
+FENCE = "pipeline.webrtc.internals"
 #: Room -> the rooms that its files may import; each also imports itself. A room is a folder with modules.
 MAY_IMPORT = {
     BASICS: set(),
@@ -22,19 +27,23 @@ MAY_IMPORT = {
     "pipeline.pictures.colour": set(),
     "pipeline.styles": {BASICS, CONTRACT, "pipeline.pictures", "pipeline.http", "pipeline.monitoring"},
     "pipeline.styles.paint": {CONTRACT},
-    "pipeline.webrtc.media": {BASICS, CONTRACT},
-    "pipeline.webrtc.transport": {BASICS, "pipeline.webrtc.media"},
+    "pipeline.webrtc": {FENCE, "pipeline.webrtc.media", "pipeline.webrtc.transport"},
+    FENCE: set(),
+    "pipeline.webrtc.media": {BASICS, CONTRACT, FENCE},
+    "pipeline.webrtc.transport": {BASICS, FENCE, "pipeline.webrtc.media"},
     "pipeline.monitoring": {BASICS, CONTRACT, "pipeline.queues", "pipeline.key_frames", "pipeline.styles"},
     "pipeline.http": {BASICS, CONTRACT, "pipeline.monitoring"},
     "pipeline.gateway": {
         BASICS, CONTRACT, "pipeline.http", "pipeline.key_frames", "pipeline.monitoring", "pipeline.pictures",
         "pipeline.queues", "pipeline.styles", "pipeline.webrtc.media", "pipeline.webrtc.transport",
     },
-    "clients.net": {CONTRACT, "pipeline.webrtc.media"},
+    "clients.net": {CONTRACT, FENCE, "pipeline.webrtc.media"},
     "clients.reassembly": set(),
     "clients.media": {CONTRACT, "pipeline.key_frames"},
-    "clients.headless": {CONTRACT, "clients.media", "clients.net", "clients.reassembly"},
-    "clients.load": {BASICS, CONTRACT, "clients.media", "clients.net", "pipeline.styles"},
+    "clients.headless": {CONTRACT, "clients.media", "clients.net", "clients.reassembly", "pipeline.webrtc"},
+    "clients.load": {
+        BASICS, CONTRACT, FENCE, "clients.media", "clients.net", "pipeline.styles", "pipeline.webrtc",
+    },
     "edge": set(),
     "edge.vgg": set(),
     "edge.grid_model": set(),
@@ -54,8 +63,8 @@ MAY_IMPORT = {
     },
     "workers": {
         BASICS, CONTRACT, "clients", "cloud.federated", "edge.grid_model", "edge.training", "pipeline.gateway",
-        "pipeline.http", "pipeline.monitoring", "pipeline.queues", "pipeline.styles", "pipeline.webrtc.media",
-        "pipeline.webrtc.transport", "workers.process", "workers.serving",
+        "pipeline.http", "pipeline.monitoring", "pipeline.queues", "pipeline.styles", "pipeline.webrtc",
+        "pipeline.webrtc.media", "workers.process", "workers.serving",
     },
 }  # fmt: skip
 TORCH = {"torch", "torchvision"}
@@ -166,6 +175,68 @@ def test_packages_say_what_they_are_and_import_nothing():
 
             assert ast.get_docstring(tree), path
             assert len(tree.body) == 1, path
+
+
+@pytest.mark.parametrize("room", [room for room in ROOMS if room != FENCE])
+def test_private_names_of_others_are_touched_inside_the_fence_only(room):
+    """Nor is anything of theirs replaced elsewhere."""
+    found = {str(path.relative_to(ROOT)): touched(path, ROOT) for path in ROOT.joinpath(*room.split(".")).glob("*.py")}
+
+    assert {path: places for path, places in found.items() if places} == {}
+
+
+def test_whoever_comes_over_the_fence_is_seen(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "climber.py").write_text(CLIMBER)
+
+    found = touched(tmp_path / "climber.py", tmp_path)
+
+    marked = [number for number, line in enumerate(CLIMBER.splitlines(), 1) if "# seen" in line]
+    assert sorted({int(place.split(":")[0]) for place in found}) == marked
+
+
+CLIMBER = """
+import asyncio
+from aiortc import RTCPeerConnection, RTCRtpReceiver, rtcrtpreceiver
+from aiortc.rtcpeerconnection import RTCDtlsTransport as Dtls
+
+class Receiver(RTCRtpReceiver):
+    def __init__(self):
+        self._own = 1
+        self._enabled = True  # seen
+        super()._run_rtcp()  # seen
+
+    async def _send_rtcp(self, packet):  # seen
+        return self._own
+
+def touch(peer, track, sender, receiver):
+    rtcrtpreceiver.JitterBuffer = None  # seen
+    setattr(Dtls, "state", None)  # seen
+    Dtls.state = None  # seen
+    del RTCPeerConnection.close  # seen
+    track._queue = None  # seen
+    track._id  # seen
+    getattr(peer, "_RTCPeerConnection__isClosed")  # seen
+    getattr(peer, "_x", None)  # seen
+    f"_RTCPeerConnection__{peer}"  # seen
+    peer.__dict__["sctp"]  # seen
+    vars(receiver)  # seen
+    from aiortc.sdp import _x  # seen
+    import aioice._y  # seen
+    sender.replaceTrack = None  # seen
+    peer.data_received = None  # seen
+    asyncio.get_running_loop()._add_reader(1, touch)  # seen
+    peer.sctp.transport.stop()
+    return peer.__class__.__name__, track.id, sender.track
+"""
+
+
+def test_the_fence_knows_all_that_it_touches():
+    """What is not in its tables is not looked for at the start."""
+    known = {name for layer in seams.LAYERS for names in layer.NEEDS.values() for name in names} | set(ice.OPTIONAL)
+    used = {name for path in (ROOT / "pipeline/webrtc/internals").glob("*.py") for name in private_names(path, ROOT)}
+
+    assert used - known == set()
 
 
 def test_no_pickle_and_no_eval():

@@ -16,9 +16,8 @@ from pipeline.contract.settings import Settings
 from pipeline.gateway.app import Gateway
 from pipeline.monitoring.auth import Access
 from pipeline.monitoring.task_owner import keep_running
-from pipeline.webrtc.media import fast_receive, jitter_buffer
+from pipeline.webrtc import patches
 from pipeline.webrtc.media.decoder_pool import Counters
-from pipeline.webrtc.transport import hardening, sctp_window
 from workers.process.liveness import CHECK_S, Pulse
 from workers.process.runtime import say_ready
 from workers.process.tls import SelfSigned
@@ -40,17 +39,18 @@ def run(args: argparse.Namespace) -> None:
     given = {"host": args.host, "port": args.port, "redis_url": args.redis}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     check_port_free(settings.host, settings.port)
-    sctp_window.install()
-    if settings.marker_jitter_buffer:
-        jitter_buffer.install()
     asyncio.run(serve(settings, tls=args.tls))
 
 
 async def serve(settings: Settings, *, tls: bool) -> None:
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
-    metrics = gateway.metrics
-    hardening.install(metrics.refused)
-    fast_receive.install(Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
+    counters = Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused)
+    marker = settings.marker_jitter_buffer
+    with patches.installed(counters, gateway.metrics.refused, marker_jitter_buffer=marker):
+        await _serve(gateway, settings, tls=tls)
+
+
+async def _serve(gateway: Gateway, settings: Settings, *, tls: bool) -> None:
     server = gateway.server()
     certificate = SelfSigned(settings.host, settings.allowed_hosts) if tls else None
     owner: asyncio.Task[None] | None = None
@@ -59,7 +59,7 @@ async def serve(settings: Settings, *, tls: bool) -> None:
         settle()
         pulse = Pulse.of_environment()
         tasks = {"beat": lambda: beat(pulse)} | ({"certificate": certificate.keep} if certificate else {})
-        owner = keep_running(tasks, metrics.tasks_restarted)
+        owner = keep_running(tasks, gateway.metrics.tasks_restarted)
         say_ready(f"The gateway {settings.gateway_id} is ready: it listens on {settings.host}:{settings.port}.")
         if told := for_operators(settings, gateway.operators.access):
             print(told, flush=True)

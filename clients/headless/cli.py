@@ -30,6 +30,7 @@ from pipeline.contract.control import (
     read_gateway_message,
 )
 from pipeline.contract.errors import BadMessage, MVStylizerError
+from pipeline.webrtc import patches
 
 #: Capture times of frames whose answer may still come: 16 s at 30 fps.
 REMEMBERED = 512
@@ -71,9 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     check_video_name(args.output)
     check_output(args.output, folder=False, force=args.force)
-    summary = asyncio.run(
-        stream(args.url, args.input, args.style, args.output, flow=args.flow, share_frames=args.share_frames)
-    )
+    with patches.installed():
+        summary = asyncio.run(
+            stream(args.url, args.input, args.style, args.output, flow=args.flow, share_frames=args.share_frames)
+        )
     print(
         f"{summary.frames} frames in {summary.seconds:.1f} s, {summary.stylized_frames} of them stylized, "
         f"{summary.key_frames} key frames answered, round trip p50 {_ms(summary.round_trip_p50_ms)}, "

@@ -4,17 +4,20 @@ aiortc 1.16 makes five objects of each packet and takes it through six coroutine
 negotiated, and for RTCP: reports, and what the receiver asks for.
 """
 
+import asyncio
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 
+import av
 from aioice.ice import Connection
 from aiortc import RTCRtpTransceiver
 from aiortc.codecs.vpx import PACKET_MAX
 from aiortc.rtp import RTP_HISTORY_SIZE
 
-from clients.net.udp_send import leave
+from pipeline.webrtc.internals import dtls, ice, rtp
 
 #: Of video, RFC 7741 section 4.1.
 CLOCK_RATE = 90_000
@@ -29,20 +32,22 @@ _BEGINS, _GOES_ON = b"\x10", b"\0"
 MOST = PACKET_MAX - 1
 #: The option of Linux's UDP by which one call sends many datagrams of one length, but the last; how many it may be.
 UDP_SEGMENT, MOST_TOGETHER = 103, 48
+#: Frames that wait for aiortc's sender: half a second.
+MOST_UNSENT = 15
 
 
-def leave_together(ice: Connection, datagrams: list[bytes]) -> None:
-    """As `leave` each: all of one length, but the last, which may be shorter."""
-    pair = ice._nominated.get(1)
-    bound = pair and getattr(pair.protocol.transport, "_sock", None)  # a TURN server's has none
+def leave_together(connection: Connection, datagrams: Sequence[bytes]) -> None:
+    """Send all: of one length, but the last, which may be shorter. Nowhere once the connection is closed."""
+    pair = ice.selected(connection)
+    bound = pair and ice.socket_of(pair)
     for start in range(0, len(datagrams), MOST_TOGETHER):
         some = datagrams[start : start + MOST_TOGETHER]
-        if len(some) == 1 or not bound or not _sent(bound, some, pair.remote_addr):
+        if len(some) == 1 or not pair or not bound or not _sent(bound, some, pair.remote_addr):
             for datagram in some:
-                leave(ice, datagram)
+                ice.send(connection, datagram)
 
 
-def _sent(bound: socket.socket, datagrams: list[bytes], address: tuple[str, int]) -> bool:
+def _sent(bound: socket.socket, datagrams: Sequence[bytes], address: tuple[str, int]) -> bool:
     """False where this system, or the way, cannot cut them, or has no room at the moment."""
     length = struct.pack("H", len(datagrams[0]))
     try:
@@ -51,48 +56,72 @@ def _sent(bound: socket.socket, datagrams: list[bytes], address: tuple[str, int]
         return False
 
 
+def outlet_of(
+    transceiver: RTCRtpTransceiver, plain: "PlainOutlet", on_intra_frame_asked: Callable[[], None]
+) -> "Outlet | PlainOutlet":
+    """A new one for a connection that was made with our parts, else `plain`."""
+    is_ours = isinstance(transceiver.receiver, rtp.OpenReceiver)
+    return Outlet(transceiver, on_intra_frame_asked) if is_ours else plain
+
+
 class Outlet:
     """Of one connected transceiver."""
 
     def __init__(self, transceiver: RTCRtpTransceiver, on_intra_frame_asked: Callable[[], None]) -> None:
         self._stock = transceiver.sender
-        self._stock._send_keyframe, self._stock._retransmit = on_intra_frame_asked, self._retransmit
-        self._dtls = self._stock.transport
-        self._ice = self._dtls.transport._connection
-        self._payload_type = transceiver._codecs[0].payloadType
-        self._sent_at_id = next(e.id for e in transceiver._headerExtensions if e.uri == SENT_AT)
+        rtp.answer_requests(self._stock, on_intra_frame_asked, self._send_again)
+        self._ssrc = rtp.ssrc_of(self._stock)
+        self._connection = ice.connection_below(self._stock.transport)
+        self._protect = dtls.protector(self._stock.transport)
+        self._payload_type = rtp.payload_type(transceiver)
+        self._sent_at_id = rtp.extension_id(transceiver, SENT_AT)
         self._packets = self._bytes = 0
         self._history: dict[int, bytes] = {}
 
     def send(self, frame: bytes, timestamp: int) -> None:
         """All packets of a VP8 frame; its time is in ticks of CLOCK_RATE."""
         now_s = time.time()
-        packets, protect = [], self._dtls._tx_srtp.protect
+        packets, protect = [], self._protect
         extension = _EXTENSION.pack(_ONE_BYTE_IDS, 1, self._sent_at_id << 28 | 2 << 24 | round(now_s * 2**18) % 2**24)
         for start in range(0, len(frame), MOST):
             marked = (start + MOST >= len(frame)) << 7 | self._payload_type
             number = self._packets % 2**16
-            header = _HEADER.pack(_WITH_EXTENSION, marked, number, timestamp % 2**32, self._stock._ssrc)
+            header = _HEADER.pack(_WITH_EXTENSION, marked, number, timestamp % 2**32, self._ssrc)
             plain = b"".join((header, extension, _GOES_ON if start else _BEGINS, frame[start : start + MOST]))
             packets.append(protect(plain))
             self._history[number % RTP_HISTORY_SIZE] = packets[-1]
             self._packets += 1
         self._leave(packets)
         self._bytes += len(frame)
-        self._tell(now_s, timestamp)
+        ntp = round((now_s + NTP_EPOCH_S) * 2**32)
+        rtp.report_sent(self._stock, ntp=ntp, timestamp=timestamp % 2**32, packets=self._packets, octets=self._bytes)
 
-    def _leave(self, packets: list[bytes]) -> None:
-        leave_together(self._ice, packets)
-
-    async def _retransmit(self, number: int) -> None:
+    async def _send_again(self, number: int) -> None:
         """In the place of the sender's, which would know no packet."""
         packet = self._history.get(number % RTP_HISTORY_SIZE, b"")
         if packet[2:4] == number.to_bytes(2):
             self._leave([packet])
 
-    def _tell(self, now_s: float, timestamp: int) -> None:
-        """Have the sender's reports be true."""
-        self._stock._RTCRtpSender__ntp_timestamp = round((now_s + NTP_EPOCH_S) * 2**32)
-        self._stock._RTCRtpSender__rtp_timestamp = timestamp % 2**32
-        self._stock._RTCRtpSender__packet_count = self._packets
-        self._stock._RTCRtpSender__octet_count = self._bytes
+    def _leave(self, packets: list[bytes]) -> None:
+        leave_together(self._connection, packets)
+
+
+class PlainOutlet:
+    """The same through aiortc's own sender, where the fast way does not fit it: whoever sends asks for each packet.
+
+    The receiver's wish for an intra frame goes unheard; it waits for the recording's next one.
+    """
+
+    def __init__(self) -> None:
+        self._packets: asyncio.Queue[av.Packet] = asyncio.Queue(MOST_UNSENT)
+
+    def send(self, frame: bytes, timestamp: int) -> None:
+        """As Outlet's; the frame is left out where aiortc lags behind."""
+        packet = av.Packet(frame)
+        packet.pts, packet.time_base = timestamp, Fraction(1, CLOCK_RATE)
+        if not self._packets.full():
+            self._packets.put_nowait(packet)
+
+    async def next_packet(self) -> av.Packet:
+        """For a track's `recv`."""
+        return await self._packets.get()

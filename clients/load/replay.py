@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from aiortc import MediaStreamTrack, RTCRtpTransceiver
 from av.frame import Frame
+from av.packet import Packet
 
-from clients.load.fast_rtp_sender import CLOCK_RATE, Outlet
+from clients.load.fast_rtp_sender import CLOCK_RATE, Outlet, PlainOutlet, outlet_of
 from clients.load.recording import WHOLE_EVERY, Recording
 
 #: A frame that waits longer than this for its sender makes the measurement worthless: the machine is too small for it.
@@ -31,18 +32,20 @@ class Replay(MediaStreamTrack):
         self._index = 0  # of the next frame
         self._skipped = 0  # frames of the recording that were left out
         self.is_late = False
+        self._plain = PlainOutlet()
+        self._outlet: Outlet | PlainOutlet = self._plain
 
-    async def recv(self) -> Frame:
-        """Nothing ever comes this way: aiortc's sender waits here until it is stopped."""
-        return await asyncio.Future()
+    async def recv(self) -> Frame | Packet:
+        """Nothing ever comes this way but where aiortc's own sender sends; it waits here until it is stopped."""
+        return await self._plain.next_packet()
 
     def play(self, transceiver: RTCRtpTransceiver) -> None:
         """Begin to send over what is connected."""
-        self._outlet = Outlet(transceiver, on_intra_frame_asked=self._begin_whole)
-        self._loop = asyncio.get_running_loop()
+        self._outlet = outlet_of(transceiver, self._plain, on_intra_frame_asked=self._begin_whole)
+        self._clock = asyncio.get_running_loop()
         grid = PHASES * self._recording.fps
-        self._started_s = math.ceil(self._loop.time() * grid) / grid  # of time.monotonic(), too
-        self._timer = self._loop.call_at(self._started_s, self._send)
+        self._started_s = math.ceil(self._clock.time() * grid) / grid  # of time.monotonic(), too
+        self._timer = self._clock.call_at(self._started_s, self._send)
 
     @property
     def next_id(self) -> int:
@@ -56,13 +59,13 @@ class Replay(MediaStreamTrack):
 
     def _send(self) -> None:
         due_s = self._due_s()
-        self.is_late = self._loop.time() - due_s > LATE_S
+        self.is_late = self._clock.time() - due_s > LATE_S
         position = self._index + self._skipped
         self._on_frame(self._recording.frame_id(position), due_s)
         frames = self._recording.packets
         self._outlet.send(frames[position % len(frames)], round(self._index * CLOCK_RATE / self._recording.fps))
         self._index += 1
-        self._timer = self._loop.call_at(self._due_s(), self._send)
+        self._timer = self._clock.call_at(self._due_s(), self._send)
 
     def _due_s(self) -> float:
         return self._started_s + self._index / self._recording.fps

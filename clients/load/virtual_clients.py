@@ -14,6 +14,7 @@ from clients.load.replay import Replay
 from clients.net.connection import Connection
 from pipeline.contract.control import KeyFrameRequest
 from pipeline.contract.errors import Busy, MVStylizerError
+from pipeline.webrtc import patches
 
 #: Of a latency, in microseconds. Lost looks are counted with it, not left out.
 LONGEST_US = round(PATIENCE_S * 1e6)
@@ -197,5 +198,6 @@ class VirtualClients:
 def run(plan: Plan, clients: Sequence[int], parent: Pipe) -> None:
     """A process's main: says that it is ready, hears when to start, sends a report a second, and hangs up."""
     parent.send("ready")
-    asyncio.run(VirtualClients(replace(plan, start_s=parent.recv()), clients).run(parent.send))
+    with patches.installed():
+        asyncio.run(VirtualClients(replace(plan, start_s=parent.recv()), clients).run(parent.send))
     parent.close()

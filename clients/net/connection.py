@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import aiohttp
-import numpy as np
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
@@ -42,11 +42,12 @@ class Connection:
         self,
         url: str,
         *,
-        on_grid: Callable[[dict, np.ndarray], None],
+        on_grid: Callable[[dict, Any], None],
         on_control: Callable[[GatewayMessage], None],
-        unpack: Callable[[bytes, object], np.ndarray | None] = unpack_grid,
+        unpack: Callable[[bytes, object], Any] = unpack_grid,
     ) -> None:
-        """`unpack(packed, shape)` is for those who count answers and have no use for their grids."""
+        """`unpack(packed, shape)` is for those who count answers and have no use for their grids: `on_grid` gets what
+        it gives."""
         self._url = url.rstrip("/")
         self._on_grid, self._on_control, self._unpack = on_grid, on_control, unpack
         self._assembler = ChunkAssembler()
@@ -86,8 +87,8 @@ class Connection:
             [c for c in RTCRtpSender.getCapabilities("video").codecs if c.mimeType == "video/VP8"]
         )
         await peer.setLocalDescription(await peer.createOffer())
-        offer = {"type": "offer", "sdp": peer.localDescription.sdp, "style": style}
-        offer |= {"width": size[0], "height": size[1]}
+        sdp, (width, height) = peer.localDescription.sdp, size
+        offer = {"type": "offer", "sdp": sdp, "style": style, "width": width, "height": height}
         answer = await self._json(http.post(f"{self._url}/offer", json=offer))
         await peer.setRemoteDescription(RTCSessionDescription(sdp=answer["sdp"], type="answer"))
         try:

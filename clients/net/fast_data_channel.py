@@ -5,33 +5,35 @@ acknowledges every one.
 """
 
 import struct
+from functools import partial
 
 from aiortc import RTCSctpTransport
-from aiortc.rtcsctptransport import (
-    SCTP_DATA_LAST_FRAG,
-    DataChunk,
-    SackChunk,
-    serialize_packet,
-    tsn_plus_one,
-)
+from aiortc.rtcsctptransport import SCTP_DATA_LAST_FRAG, DataChunk, tsn_plus_one
 from google_crc32c import value as crc32c
 
-from clients.net.udp_send import leave
-from pipeline.webrtc.media.fast_receive import DATAGRAM_BYTES, deliver, is_dtls, read_at_once
+from pipeline.webrtc.internals import dtls, ice
+from pipeline.webrtc.internals.sctp import OpenSctpTransport, Take, take_packets
+from pipeline.webrtc.media.fast_receive import is_dtls, read_at_once
 
 #: Tag, checksum, then of the first chunk: type, flags, length, number. RFC 9260 sections 3.1 and 3.3.1.
 _BEGINNING, _CHUNK_AT, _BODY_AT, _DATA_AT = struct.Struct("!4xL4xBBHL"), 12, 16, 28
 
 
-def attach(sctp: RTCSctpTransport) -> None:
-    """To be called once it is connected."""
-    sctp._handle_data = FastDataChannel(sctp).take
-    ice = sctp.transport.transport._connection
-    otherwise = ice.data_received
-    ice.data_received = lambda data, component: (
-        deliver(sctp.transport, data) if is_dtls(data) else otherwise(data, component)
-    )
-    read_at_once(ice)
+def attach(sctp: RTCSctpTransport | None) -> None:
+    """To be called once it is connected. Where the connection was made without our parts, it stays as it is."""
+    if isinstance(sctp, OpenSctpTransport):
+        take_packets(sctp, lambda stock: FastDataChannel(sctp, stock).take)
+        connection = ice.connection_below(sctp.transport)
+        otherwise = connection.data_received
+        ice.redirect(connection, partial(_received, sctp, otherwise))
+        read_at_once(connection)
+
+
+def _received(sctp: RTCSctpTransport, otherwise: ice.Received, data: bytes, component: int) -> None:
+    if is_dtls(data):
+        dtls.deliver(sctp.transport, data)
+    else:
+        otherwise(data, component)
 
 
 class FastDataChannel:
@@ -40,25 +42,21 @@ class FastDataChannel:
     Every other part is acknowledged and each message's last, RFC 9260 section 6.2; aiortc acknowledges all it gets.
     """
 
-    def __init__(self, sctp: RTCSctpTransport) -> None:
-        self._sctp, self._stock = sctp, sctp._handle_data
+    def __init__(self, sctp: OpenSctpTransport, stock: Take) -> None:
+        """`stock` is who takes all else."""
+        self._sctp, self._stock = sctp, stock
         self._is_owed = False
 
     async def take(self, packet: bytes) -> None:
         """In the place of aiortc's."""
-        chunk = self._next(packet) if self._misses_nothing() else None
+        chunk = self._next(packet) if self._sctp.is_whole and self._sctp.state == "connected" else None
         if chunk is None:
             return await self._stock(packet)
         is_last = bool(chunk.flags & SCTP_DATA_LAST_FRAG)
-        await self._keep(chunk, is_last)
+        await self._sctp.accept(chunk, is_last=is_last)
         self._is_owed = not (self._is_owed or is_last)
         if not self._is_owed:
-            self._acknowledge()
-
-    def _misses_nothing(self) -> bool:
-        sctp = self._sctp
-        is_amid = sctp._sack_misordered or sctp._sack_duplicates or sctp._reconfig_deferred
-        return sctp.state == "connected" and not is_amid
+            self._sctp.acknowledge()
 
     def _next(self, packet: bytes) -> DataChunk | None:
         """A whole packet's only chunk, if it is data and the next that is due."""
@@ -67,28 +65,10 @@ class FastDataChannel:
         tag, kind, flags, length, number = _BEGINNING.unpack_from(packet)
         end = _CHUNK_AT + length
         is_alone = kind == DataChunk.type and _DATA_AT < end <= len(packet) < end + 4
-        is_due = tag == self._sctp._local_verification_tag and number == tsn_plus_one(self._sctp._last_received_tsn)
+        is_due = tag == self._sctp.own_tag and number == tsn_plus_one(self._sctp.last_received)
         if not (is_alone and is_due and _is_whole(packet)):
             return None
         return DataChunk(flags, packet[_BODY_AT:end])
-
-    async def _keep(self, chunk: DataChunk, is_last: bool) -> None:
-        """Hand over the message that the last part of one completes; no other part can."""
-        sctp, stream = self._sctp, self._sctp._get_inbound_stream(chunk.stream_id)
-        stream.reassembly.append(chunk)
-        sctp._last_received_tsn = chunk.tsn
-        sctp._advertised_rwnd -= len(chunk.user_data)
-        for message in stream.pop_messages() if is_last else ():
-            sctp._advertised_rwnd += len(message[2])
-            await sctp._receive(*message)
-
-    def _acknowledge(self) -> None:
-        """All there was so far."""
-        sctp, sack = self._sctp, SackChunk()
-        sack.cumulative_tsn, sack.advertised_rwnd = sctp._last_received_tsn, max(0, sctp._advertised_rwnd)
-        dtls = sctp.transport
-        dtls._ssl.send(serialize_packet(sctp._local_port, sctp._remote_port, sctp._remote_verification_tag, sack))
-        leave(dtls.transport._connection, dtls._ssl.bio_read(DATAGRAM_BYTES))
 
 
 def _is_whole(packet: bytes) -> bool:

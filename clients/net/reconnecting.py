@@ -29,11 +29,11 @@ class ReconnectingClient:
         style: str,
         on_open: Callable[[Connection], None] = lambda _: None,
     ) -> None:
-        """`connect` makes a new Connection, `on_open` hears of each that is open."""
+        """`connect` makes a new Connection that is not yet open, `on_open` hears of each that is."""
         self._connect, self._camera, self._on_open = connect, camera, on_open
-        self._request = {"size": size, "style": style}
+        self._size, self._style = size, style
         self._relay, self._clock = MediaRelay(), MediaBlackhole()
-        self._connection: Connection | None = None
+        self._connection = connect()
         self._keeper: asyncio.Task | None = None
 
     async def open(self) -> None:
@@ -51,8 +51,8 @@ class ReconnectingClient:
         await self._connection.close()
 
     async def _open(self) -> None:
-        self._connection = self._connect()
-        await self._connection.open(self._relay.subscribe(self._camera, buffered=False), **self._request)
+        track = self._relay.subscribe(self._camera, buffered=False)
+        await self._connection.open(track, size=self._size, style=self._style)
         self._on_open(self._connection)
 
     async def _keep(self) -> None:
@@ -66,6 +66,7 @@ class ReconnectingClient:
         while True:
             with contextlib.suppress(ConnectionError):
                 await self._connection.close()
+            self._connection = self._connect()
             try:
                 return await self._open()
             except Busy as refusal:

@@ -34,7 +34,7 @@ class App {
     onState: (state, sentence) => this.#onState(state, sentence),
     onTrouble: (trouble) => this.#notices.trouble(trouble),
     onRemark: (sentence) => this.#notices.remark(sentence),
-    onCameras: (cameras) => this.#cameraSwitch.show(cameras),
+    onCameras: (cameras) => { byId('camera').hidden = this.#cameraSwitch.show(cameras); }, // there is room for one
     onOffer: () => this.#onOffer(),
     onStyle: (style) => this.#onStyleRefused(style),
     onControl: (message) => this.#onControl(message),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import web
 
@@ -42,7 +42,26 @@ class Offer:
         if len(offer.style) > MAX_STYLE_LENGTH:
             raise BadOffer(UNKNOWN_STYLE)
         sdp_check.check(offer.sdp)
-        return offer
+        return replace(offer, sdp=without_local_names(offer.sdp))
+
+
+def without_local_names(sdp: str) -> str:
+    """An offer without candidates that only a local network can find (mDNS, `.local`); aioice waits a second for each.
+
+    Nobody needs them: such a client finds us, and its address is learned from that. Browsers name no others to a page
+    that may not use the camera, and Firefox adds that these are all. That line goes as well where they are not, or
+    aioice, with nobody to ask, would give up at once.
+    """
+    lines = sdp.splitlines()
+    kept = [line for line in lines if not _is_local_name(line)]
+    if len(kept) == len(lines) and any(line.startswith("a=candidate:") for line in kept):
+        return sdp
+    return "\r\n".join([*(line for line in kept if line.strip() != "a=end-of-candidates"), ""])
+
+
+def _is_local_name(line: str) -> bool:
+    words = line.split()
+    return line.startswith("a=candidate:") and len(words) > 4 and words[4].lower().rstrip(".").endswith(".local")
 
 
 class OfferRoute:

@@ -157,12 +157,14 @@ class Session:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            decoder_pool.hand_over(
+            reading = decoder_pool.hand_over(
                 track,
                 self._on_frame,
                 refuse=self._refuse,
                 most_pixels=lambda: video_limits.most_pixels(self.picture_size),
             )
+            if reading:
+                self._spawn(reading)
 
     def _on_frame(self, frame: av.VideoFrame | None) -> None:
         """Called for every frame as it comes, so that none queues up; key frames are worked on elsewhere."""

@@ -263,15 +263,22 @@ async def test_a_camera_that_does_not_open_leaves_the_other_one_on_show(page, se
     await shows(page, "desk")
 
 
-async def test_the_switch_comes_and_goes_with_the_second_camera(page, server):
+async def test_the_switch_stands_in_for_the_camera_while_there_is_another_one(page, server, portrait):
     await open_page(page, server, "desk")
-    switch = page.get_by_role("button", name="Switch to another camera")
+    switch, camera = page.locator("#flip"), page.locator("#camera")
     await expect(switch).to_be_hidden()
 
     await page.evaluate("plug(['desk', 'microscope'])")
     await expect(switch).to_be_visible()
-    await page.evaluate("plug(['desk'])")
+    await expect(camera).to_be_hidden()  # the shutter stays in the middle
+    await choose(page, portrait)
+    await expect(camera).to_be_visible()
+    await expect(switch).to_be_hidden()
 
+    await camera.click()
+    await shows(page, "desk")
+    await expect(switch).to_be_visible()
+    await page.evaluate("plug(['desk'])")
     await expect(switch).to_be_hidden()
 
 

@@ -4,33 +4,11 @@ import asyncio
 import threading
 
 import pytest
-from aiortc import rtcrtpreceiver, rtcsctptransport
-from aiortc.codecs import get_decoder
-from aiortc.jitterbuffer import JitterBuffer
-from aiortc.rtcsctptransport import RTCSctpTransport
 
 from pipeline.contract.control import KeyFramePicked
-from pipeline.webrtc.media import jitter_buffer
-from pipeline.webrtc.transport import sctp_window
 from support.grids import lifelike_grid
 from support.impairment import Impaired, first_candidate, redirected
 from support.peers import FPS, Client, FlatEdge, Running, until
-
-
-@pytest.fixture(autouse=True)
-def installed(monkeypatch):
-    """What the gateway process installs, for one test."""
-    monkeypatch.setattr(rtcrtpreceiver, "JitterBuffer", JitterBuffer)
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", get_decoder)
-    monkeypatch.setattr(RTCSctpTransport, "_cwnd", None, raising=False)
-    for owner, name in (
-        (RTCSctpTransport, "_transmit"),
-        (RTCSctpTransport, "_receive_sack_chunk"),
-        (rtcsctptransport, "SCTP_RTO_MIN"),
-        (rtcsctptransport, "SCTP_RTO_INITIAL"),
-    ):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
-    assert jitter_buffer.install() and sctp_window.install()
 
 
 @pytest.fixture
@@ -44,7 +22,7 @@ def sent_answers(running: Running) -> float:
     return running.count("mvs_answers_sent_total")
 
 
-async def test_every_message_arrives_late_and_nothing_stalls(running, edge):
+async def test_every_message_arrives_late_and_nothing_stalls(either, running, edge):
     async with Impaired(running.url, delay_s=0.1, loss=0.03) as path:
         client = Client(path.url)
         await client.open()
@@ -61,7 +39,7 @@ async def test_every_message_arrives_late_and_nothing_stalls(running, edge):
     await until(lambda: running.count("mvs_sessions") == 0)
 
 
-async def test_a_second_without_network_costs_key_frames_and_nothing_else(running, edge):
+async def test_a_second_without_network_costs_key_frames_and_nothing_else(patched, running, edge):
     async with Impaired(running.url, delay_s=0.1, loss=0.03) as path:
         client = Client(path.url)
         await client.open()
@@ -78,7 +56,7 @@ async def test_a_second_without_network_costs_key_frames_and_nothing_else(runnin
     assert running.count("mvs_key_frames_dropped_total", reason="error") == 0
 
 
-async def test_what_a_session_started_ends_with_it(running, edge):
+async def test_what_a_session_started_ends_with_it(either, running, edge):
     tasks, threads = len(asyncio.all_tasks()), threading.active_count()
     for _ in range(3):
         async with Impaired(running.url, delay_s=0.02, loss=0.03) as path:

@@ -1,11 +1,12 @@
 """The fast path of received video without a network, and its patches for as long as a test runs."""
 
 import queue
+from collections.abc import Iterator
 from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
-from aiortc import codecs, rtcrtpreceiver
+from aiortc import rtcrtpreceiver
 from aiortc.rtcrtpparameters import (
     RTCRtpCodecParameters,
     RTCRtpDecodingParameters,
@@ -16,25 +17,15 @@ from aiortc.rtcrtpparameters import (
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPacket
 
 from pipeline.monitoring.metrics import GatewayMetrics
-from pipeline.webrtc.media import fast_receive, jitter_buffer, packet_intake
-from pipeline.webrtc.media.decoder_pool import Counters
-from pipeline.webrtc.transport import hardening
-from support.peers import restored_afterwards, unlimited_afterwards
+from pipeline.webrtc import patches
+from pipeline.webrtc.media import packet_intake
+from support.webrtc import counters
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch):
-    for module, names in (
-        (rtcrtpreceiver, ("JitterBuffer", "get_decoder", "queue", "threading")),
-        (codecs, ("Vp8Decoder", "H264Decoder")),
-    ):
-        for name in names:
-            monkeypatch.setattr(module, name, getattr(module, name))
-    restored_afterwards(monkeypatch)
-    unlimited_afterwards(monkeypatch)
-    hardening.install()
-    assert jitter_buffer.install()
-    assert fast_receive.install(Counters(GatewayMetrics().frames_dropped, GatewayMetrics().streams_refused))
+def installed() -> Iterator[None]:
+    with patches.installed(counters(GatewayMetrics())):
+        yield
 
 
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)

@@ -10,18 +10,7 @@ from dataclasses import replace
 import aiohttp
 import av
 import numpy as np
-import pytest
-from aioice import ice, mdns
-from aiortc import (
-    MediaStreamTrack,
-    RTCCertificate,
-    RTCDtlsTransport,
-    RTCPeerConnection,
-    rtcicetransport,
-    rtcpeerconnection,
-    rtcrtpreceiver,
-    rtcsctptransport,
-)
+from aiortc import MediaStreamTrack
 
 from clients.net.connection import Connection
 from pipeline.contract.control import GatewayMessage
@@ -35,36 +24,10 @@ from pipeline.key_frames.selector import Reason
 from pipeline.queues.broker import EdgeBroker, connect, stylize_queue
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.styles.catalog import shipped
-from pipeline.webrtc.media import packet_intake
 
 FPS = 30
 #: A grid of one cell that paints everything black.
 NOTHING = np.zeros((3, 1, 1, 1, 4), np.float16)
-
-
-def restored_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `guards.install` replaces, for a test that calls it."""
-    for owner, name in (
-        (ice, "StunProtocol"),
-        (rtcicetransport, "Connection"),
-        (mdns, "MDnsProtocol"),
-        (rtcpeerconnection, "RTCSctpTransport"),
-        (rtcsctptransport, "LOCAL_MAX_MESSAGE_SIZE"),
-        (RTCCertificate, "_create_ssl_context"),
-        (RTCDtlsTransport, "_send_data"),
-        (RTCPeerConnection, "_RTCPeerConnection__connect"),
-        (rtcsctptransport, "decode_params"),
-    ):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
-
-
-def unlimited_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `reception.install` replaces, for a test that calls it."""
-    monkeypatch.setattr(packet_intake, "_refused", None)
-    parts = ("NackGenerator", "StreamStatistics", "TimestampMapper", "RemoteBitrateEstimator", "depayload")
-    for owner, names in ((rtcrtpreceiver, parts), (rtcpeerconnection, ("RTCRtpReceiver", "RTCDtlsTransport"))):
-        for name in names:
-            monkeypatch.setattr(owner, name, getattr(owner, name))
 
 
 class ColourCamera(MediaStreamTrack):

@@ -1,4 +1,4 @@
-/** Changes to another camera: at once where it is clear which one, else by a list of them. Hidden where there is one. */
+/** Changes to another camera: at once where it is clear which one, else by a list of them. */
 
 import { nextCamera } from '../capture/cameras.js';
 import { find } from './dom.js';
@@ -33,11 +33,16 @@ export class CameraSwitch {
     this.#button.addEventListener('click', this.#press);
   }
 
-  /** @param {Camera[]} cameras the ones there are */
+  /**
+   * Show the switch while a camera is on show, and there are others.
+   * @param {Camera[]} cameras the ones there are
+   * @returns {boolean} whether it is shown
+   */
   show(cameras) {
     this.#cameras = cameras;
-    this.#button.hidden = cameras.length < 2;
+    this.#button.hidden = cameras.length < 2 || !this.#current();
     if (this.#dialog.open) this.#list();
+    return !this.#button.hidden;
   }
 
   destroy() {

@@ -16,23 +16,24 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
-from types import SimpleNamespace
+from typing import cast
 
 import av
-from aiortc import MediaStreamTrack, codecs, rtcrtpreceiver
+from aiortc import MediaStreamTrack
 from aiortc.codecs.base import Decoder
-from aiortc.codecs.h264 import H264Decoder
-from aiortc.codecs.vpx import Vp8Decoder
 from aiortc.jitterbuffer import JitterFrame
+from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from prometheus_client import Counter
 
 from pipeline.basics.token_bucket import TokenBucket
+from pipeline.webrtc.internals.rtp import OpenTrack
 from pipeline.webrtc.media import video_header, video_limits
 from pipeline.webrtc.media.jitter_buffer import is_intra_frame, parts
+from pipeline.webrtc.media.native_decoder import native_decoder
 
 logger = logging.getLogger(__name__)
 
@@ -53,26 +54,6 @@ MOST_HANDED = 8
 FORMATS = ("yuv420p", "yuvj420p")
 #: How much nicer decoders are than the event loop: on a full core it would else wait for them, 6 to 9 ms each time.
 NICER = 5
-
-
-def context(name: str) -> av.CodecContext:
-    """FFmpeg's own decoder, without threads of its own: there is one a core already."""
-    made = av.CodecContext.create(name, "r")
-    made.thread_count = 1
-    made.options = {"max_pixels": str(video_limits.MOST_PIXELS)}  # a second fence: FFmpeg's own
-    return made
-
-
-class NativeVp8Decoder(Vp8Decoder):
-    """The same pixels as libvpx, which copies each picture; 20 streams take 7/10 of its time."""
-
-    def __init__(self) -> None:
-        self.codec = context("vp8")
-
-
-class NativeH264Decoder(H264Decoder):
-    def __init__(self) -> None:
-        self.codec = context("h264")
 
 
 class StreamRefused(Exception):
@@ -163,7 +144,8 @@ class EncodedStream:
         self._lock, self._has_turn, self._waiting_bytes = threading.Lock(), False, 0
         self._frames = TokenBucket(FRAMES_AT_ONCE, FRAMES_PER_S, now_s)
         self._gap = False  # something was not put, and nothing is until an intra frame; the event loop's
-        self._codec_name, self._decoder, self._skipped = "", None, 0  # from here on the decoder threads'
+        self._codec_name, self._skipped = "", 0  # from here on the decoder threads'
+        self._decoder: Decoder | None = None
         self._room, self._refused = Room(memory, now_s), False
         self._told = False
         self._failures = self._delayed = self._handed = self._taken = 0
@@ -269,7 +251,7 @@ class EncodedStream:
         except ValueError:
             raise Unfit("broken") from None
         self._room.enter(demands, self._most_pixels(), now_s)
-        pictures = self._decoder_of(codec, now_s).decode(frame)
+        pictures = cast(list[av.VideoFrame], self._decoder_of(codec, now_s).decode(frame))
         self._delayed = max(0, self._delayed + 1 - len(pictures)) if codec.name == "H264" else 0
         if self._delayed > MOST_DELAYED:
             raise ValueError("pictures are held back")
@@ -286,7 +268,7 @@ class EncodedStream:
         if self._decoder is not None and codec.name != self._codec_name:
             self._room.change(now_s)
         if self._decoder is None or codec.name != self._codec_name:
-            self._codec_name, self._decoder = codec.name, rtcrtpreceiver.get_decoder(codec)
+            self._codec_name, self._decoder = codec.name, native_decoder(codec)
             self._delayed = 0
         return self._decoder
 
@@ -325,11 +307,11 @@ class EncodedStream:
 
 
 def work(turns: queue.SimpleQueue) -> None:
-    """A decoder thread's main."""
+    """A decoder thread's main; None ends it."""
     _step_back()
-    while True:
+    while (stream := turns.get()) is not None:
         try:
-            turns.get().take_turn()
+            stream.take_turn()
         except Exception:  # one stream's trouble is none of the others'
             logger.exception("a decoder failed")
 
@@ -340,19 +322,6 @@ def _step_back() -> None:
         thread = os.PRIO_PROCESS, threading.get_native_id()
         with contextlib.suppress(OSError):
             os.setpriority(*thread, os.getpriority(*thread) + NICER)
-
-
-class Beginning:
-    """In the place of the thread that aiortc starts for each stream, and waits for at its end."""
-
-    def __init__(self, *, args: tuple, **_: object) -> None:
-        self._loop, self._stream, self._decoded, self._failed = args
-
-    def start(self) -> None:
-        self._stream.begin(self._loop, self._decoded, self._failed)
-
-    def join(self) -> None:
-        """All that was put comes out without us."""
 
 
 class Handover:
@@ -378,20 +347,46 @@ def hand_over(
     *,
     most_pixels: Callable[[], int],
     refuse: Callable[[str], None],
-) -> None:
+) -> Coroutine | None:
     """Have `take` called with each frame of a track that is just announced, and with None at its end.
 
     Frames of more than `most_pixels()`, which any thread may ask, are not decoded; `refuse` is told why, in one
-    sentence, when no more frames will come for that.
+    sentence, when no more frames will come for that. A coroutine is to be run where the track is not ours.
     """
-    track._queue = Handover(take, most_pixels, refuse)
+    if isinstance(track, OpenTrack):
+        track.hand_over(Handover(take, most_pixels, refuse))
+        return None
+    return _read(track, take, most_pixels)
 
 
-def install(counters: Counters) -> None:
-    """For peer connections made from now on."""
-    turns: queue.SimpleQueue[EncodedStream] = queue.SimpleQueue()
-    for number in range(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1):
-        threading.Thread(target=work, args=(turns,), name=f"decoder_{number}", daemon=True).start()
-    rtcrtpreceiver.queue = SimpleNamespace(Queue=partial(EncodedStream, turns, counters, video_limits.Memory()))
-    rtcrtpreceiver.threading = SimpleNamespace(Event=threading.Event, Thread=Beginning)
-    codecs.Vp8Decoder, codecs.H264Decoder = NativeVp8Decoder, NativeH264Decoder
+async def _read(
+    track: MediaStreamTrack, take: Callable[[av.VideoFrame | None], None], most_pixels: Callable[[], int]
+) -> None:
+    """Each frame of a track of aiortc's own, as it comes, so that none queues up."""
+    with contextlib.suppress(MediaStreamError):
+        while True:
+            frame = cast(av.VideoFrame, await track.recv())
+            if frame.width * frame.height <= most_pixels():
+                take(frame)
+    take(None)
+
+
+@contextlib.contextmanager
+def threads(counters: Counters) -> Iterator[Callable[[], EncodedStream]]:
+    """Decoder threads, one a core, and what makes a stream that they decode."""
+    turns: queue.SimpleQueue[EncodedStream | None] = queue.SimpleQueue()
+    started = [
+        threading.Thread(target=work, args=(turns,), name=f"decoder_{number}", daemon=True)
+        for number in range(_cores())
+    ]
+    for thread in started:
+        thread.start()
+    try:
+        yield partial(EncodedStream, turns, counters, video_limits.Memory())
+    finally:
+        for _ in started:
+            turns.put(None)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -7,26 +7,17 @@ frame a packet at most, so that what piled up behind a lost packet stays piled u
 these show old parts, of their strip too, and are held back here until an intra frame comes.
 """
 
-import importlib.metadata
-import logging
 import re
 from collections import OrderedDict
 from itertools import pairwise
 
-from aiortc import rtcrtpreceiver
-from aiortc.codecs import get_decoder
-from aiortc.codecs.base import Decoder
 from aiortc.jitterbuffer import MAX_MISORDER, JitterBuffer, JitterFrame
-from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtp import RtpPacket
-from av.frame import Frame
 
+from pipeline.webrtc.internals.rtp import ReceivedPacket, data_of
 from pipeline.webrtc.media.video_header import VP8_START_CODE
 
-logger = logging.getLogger(__name__)
-
-#: What is overridden here is private: it is used only with the version it was written for.
-WRITTEN_FOR = "1.16."
+Packet = RtpPacket | ReceivedPacket
 #: Half a second of video's 90 kHz clock: a packet sent again comes in time over round trips up to 400 ms.
 PATIENCE_TICKS = 45_000
 #: A start code and a byte that names the unit by its last bits: 5 is an intra frame, 7 the parameters before it.
@@ -41,8 +32,13 @@ class JitterFrames(JitterFrame):
         self.frames = frames
 
 
-class MarkerJitterBuffer(JitterBuffer):
-    """Releases a video frame with its marked packet. Without marks, and for audio, the stock rule holds.
+def jitter_buffer(capacity: int, prefetch: int = 0, is_video: bool = False) -> "MarkerJitterBuffer | JitterBuffer":
+    """In the place of aiortc's class; audio is left to it."""
+    return MarkerJitterBuffer(capacity) if is_video else JitterBuffer(capacity, prefetch)
+
+
+class MarkerJitterBuffer:
+    """Releases a video frame with its marked packet; without marks aiortc's rule holds.
 
     Packets are held by their number, and each is examined once. aiortc's own buffer walks over all its places with each
     packet.
@@ -52,19 +48,22 @@ class MarkerJitterBuffer(JitterBuffer):
     _broken = True
     #: When, by the sender's clock, the picture broke or was asked for again.
     _since: int | None = None
-    #: Packets from `_origin` on that are here, and of one frame without its end.
+    #: Whether any packet came yet.
+    _has_begun = False
+    #: The number of the packet that the oldest frame begins with.
+    _first = 0
+    #: Packets from `_first` on that are here, and of one frame without its end.
     _seen = 0
-    #: Whether the frame at `_origin` may have begun before it.
+    #: Whether the frame at `_first` may have begun before it.
     _headless = False
 
-    def __init__(self, capacity: int, prefetch: int = 0, is_video: bool = False) -> None:
-        super().__init__(capacity, prefetch, is_video)
-        self._held: OrderedDict[int, RtpPacket] = OrderedDict()  # who came first is the first
+    def __init__(self, capacity: int) -> None:
+        """`capacity`: how many packets from the oldest frame's first on may be held."""
+        self._capacity = capacity
+        self._held: OrderedDict[int, Packet] = OrderedDict()  # who came first is the first
 
-    def add(self, packet: RtpPacket) -> tuple[bool, JitterFrame | None]:
+    def add(self, packet: Packet) -> tuple[bool, JitterFrame | None]:
         """Whether to ask for an intra frame, and the frames that `packet` made complete and that can be decoded."""
-        if not self._is_video:
-            return super().add(packet)
         lost = self._keep(packet)
         frames = self._release()
         if not frames and packet.sequence_number in self._held and self._overdue(packet):
@@ -73,16 +72,16 @@ class MarkerJitterBuffer(JitterBuffer):
             frames = self._release()
         return self._ask(lost, packet.timestamp), JitterFrames(frames) if frames else None
 
-    def _keep(self, packet: RtpPacket) -> bool:
+    def _keep(self, packet: Packet) -> bool:
         """Whether packets are lost, as this one is too far away from those before it."""
         number = packet.sequence_number
-        if self._origin is None:
-            self._origin = number
-        ahead = (number - self._origin) & 0xFFFF
-        is_late, is_far = 65536 - MAX_MISORDER < ahead, ahead >= self.capacity
+        if not self._has_begun:
+            self._has_begun, self._first = True, number
+        ahead = (number - self._first) & 0xFFFF
+        is_late, is_far = 65536 - MAX_MISORDER < ahead, ahead >= self._capacity
         if is_far and not is_late:
             self._held.clear()
-            self._origin, self._seen, self._headless, self._broken = number, 0, True, True
+            self._first, self._seen, self._headless, self._broken = number, 0, True, True
         if is_far and is_late:
             return False
         self._held.setdefault(number, packet)
@@ -101,7 +100,7 @@ class MarkerJitterBuffer(JitterBuffer):
         """All frames that are complete, oldest first, but for those that refer to a picture that never came."""
         frames = []
         while (packets := self._next_frame()) is not None:
-            data = b"".join(packet._data for packet in packets)
+            data = data_of(packets)
             is_torn, self._headless = self._headless and not is_beginning(data), False
             if is_torn or not data:  # nothing but padding is no frame: FFmpeg would take it for the end of all
                 continue
@@ -109,22 +108,22 @@ class MarkerJitterBuffer(JitterBuffer):
             frames += [] if self._broken else [JitterFrame(data, packets[0].timestamp)]
         return frames
 
-    def _next_frame(self) -> list[RtpPacket] | None:
+    def _next_frame(self) -> list[Packet] | None:
         """The packets of the oldest frame, taken out, once its end is here."""
-        while (packet := self._held.get((self._origin + self._seen) & 0xFFFF)) is not None:
-            if self._seen and packet.timestamp != self._held[self._origin].timestamp:
+        while (packet := self._held.get((self._first + self._seen) & 0xFFFF)) is not None:
+            if self._seen and packet.timestamp != self._held[self._first].timestamp:
                 return self._take_out()
             self._seen += 1
             if packet.marker:
                 return self._take_out()
         return None
 
-    def _take_out(self) -> list[RtpPacket]:
-        packets = [self._held.pop((self._origin + count) & 0xFFFF) for count in range(self._seen)]
-        self._origin, self._seen = (self._origin + self._seen) & 0xFFFF, 0
+    def _take_out(self) -> list[Packet]:
+        packets = [self._held.pop((self._first + count) & 0xFFFF) for count in range(self._seen)]
+        self._first, self._seen = (self._first + self._seen) & 0xFFFF, 0
         return packets
 
-    def _overdue(self, packet: RtpPacket) -> bool:
+    def _overdue(self, packet: Packet) -> bool:
         """Whether the packet that came first has waited too long, by the sender's clock, for one before or after it."""
         first = next(iter(self._held.values()), packet)
         return _after(first.timestamp, packet.timestamp) > PATIENCE_TICKS
@@ -132,7 +131,7 @@ class MarkerJitterBuffer(JitterBuffer):
     def _skip_to_a_frame(self, newest: int) -> None:
         """Drop packets until one that surely begins a frame, as the one before it is here and of another frame."""
         held = self._held
-        numbers = sorted(held, key=lambda number: (number - self._origin) & 0xFFFF)
+        numbers = sorted(held, key=lambda number: (number - self._first) & 0xFFFF)
         numbers = numbers[: numbers.index(newest) + 1]
         begins = (
             number
@@ -140,8 +139,8 @@ class MarkerJitterBuffer(JitterBuffer):
             if (number - before) & 0xFFFF == 1 and held[before].timestamp != held[number].timestamp
         )
         start = next(begins, None)
-        self._headless, self._origin, self._seen = start is None, newest if start is None else start, 0
-        for number in numbers[: numbers.index(self._origin)]:
+        self._headless, self._first, self._seen = start is None, newest if start is None else start, 0
+        for number in numbers[: numbers.index(self._first)]:
             del held[number]
 
 
@@ -168,27 +167,3 @@ def parts(frame: JitterFrame) -> list[JitterFrame]:
         return [frame]
     first = frame.frames[0].timestamp  # the receiver has moved the first one's timestamp to its own origin
     return [JitterFrame(part.data, frame.timestamp + (part.timestamp - first) % 2**32) for part in frame.frames]
-
-
-class BurstDecoder(Decoder):
-    """Decodes all of JitterFrames, one after the other."""
-
-    def __init__(self, decoder: Decoder) -> None:
-        self._decoder = decoder
-
-    def decode(self, encoded_frame: JitterFrame) -> list[Frame]:
-        return [picture for part in parts(encoded_frame) for picture in self._decoder.decode(part)]
-
-
-def burst_decoder(codec: RTCRtpCodecParameters) -> Decoder:
-    return BurstDecoder(get_decoder(codec))
-
-
-def install() -> bool:
-    """Have every peer connection made from now on use it; False with an aiortc it was not written for."""
-    if not importlib.metadata.version("aiortc").startswith(WRITTEN_FOR):
-        logger.warning("this aiortc is not %sx: its own, slower jitter buffer stays", WRITTEN_FOR)
-        return False
-    rtcrtpreceiver.JitterBuffer = MarkerJitterBuffer
-    rtcrtpreceiver.get_decoder = burst_decoder
-    return True

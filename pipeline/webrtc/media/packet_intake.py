@@ -8,15 +8,16 @@ import logging
 import time
 from struct import error as StructError
 
-from aiortc import RTCDtlsTransport, RTCRtpReceiver, rtcpeerconnection, rtcrtpreceiver
+from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
 from aiortc.rate import RemoteBitrateEstimator
-from aiortc.rtcdtlstransport import RtpRouter
+from aiortc.rtcdtlstransport import RtpReceiver, RtpRouter
 from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import RTP_HISTORY_SIZE, HeaderExtensions, HeaderExtensionsMap, RtpPacket
-from prometheus_client import Counter
 
 from pipeline.basics.token_bucket import TokenBucket
-from pipeline.webrtc.media import rtp
+from pipeline.webrtc.internals.dtls import OpenDtlsTransport
+from pipeline.webrtc.internals.rtp import OpenReceiver
+from pipeline.webrtc.media import refusals, rtp
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class BoundedNackGenerator:
         return ahead > 1
 
     def _forget(self) -> None:
-        while self.missing:
+        while self.missing and self.max_seq is not None:
             oldest = next(iter(self.missing))
             if (self.max_seq - oldest) & 0xFFFF <= RTP_HISTORY_SIZE:
                 return
@@ -122,9 +123,9 @@ class CalmEstimator(RemoteBitrateEstimator):
 class BoundedRouter(RtpRouter):
     """Learns no more than MOST_SOURCES; a packet of one more goes nowhere, and leaves nothing behind."""
 
-    def route_rtp(self, packet: RtpPacket) -> RTCRtpReceiver | None:
+    def route_rtp(self, packet: RtpPacket) -> RtpReceiver | None:
         if packet.ssrc not in self.ssrc_table and len(self.ssrc_table) >= MOST_SOURCES:
-            count("source")
+            refusals.count("source")
             return None
         return super().route_rtp(packet)
 
@@ -138,11 +139,11 @@ class LenientExtensions(HeaderExtensionsMap):
                 return super().get(extension_profile, extension_value)
         except (ValueError, StructError):
             pass
-        count("extension")
+        refusals.count("extension")
         return HeaderExtensions()
 
 
-class Receiver(RTCRtpReceiver):
+class Receiver(OpenReceiver):
     """Asks for packets and pictures within limits, and reports as long as it lives."""
 
     def __init__(self, kind: str, transport: RTCDtlsTransport) -> None:
@@ -151,78 +152,61 @@ class Receiver(RTCRtpReceiver):
         self._nacks = TokenBucket(NACKS_AT_ONCE, NACKS_PER_S, now_s)
         self._plis = TokenBucket(PLIS_AT_ONCE, PLIS_PER_S, now_s)
 
-    async def _send_rtcp_nack(self, media_ssrc: int, lost: list[int]) -> None:
+    async def request_packets(self, ssrc: int, numbers: list[int]) -> None:
         """What is not asked for now is with the next gap."""
         if self._nacks.take(time.monotonic()):
-            await super()._send_rtcp_nack(media_ssrc, lost)
+            await super().request_packets(ssrc, numbers)
 
-    async def _send_rtcp_pli(self, media_ssrc: int) -> None:
+    async def request_picture(self, ssrc: int) -> None:
         """Who needs a picture asks again."""
         if self._plis.take(time.monotonic()):
-            await super()._send_rtcp_pli(media_ssrc)
+            await super().request_picture(ssrc)
 
-    async def _run_rtcp(self) -> None:
+    async def send_reports(self) -> None:
         """aiortc's own ends with a report that does not pack, and `stop` then waits for it for ever."""
         try:
-            await super()._run_rtcp()
+            await super().send_reports()
         except Exception as error:
             logger.warning("receiver reports end (%s)", type(error).__name__)
         finally:
-            self._RTCRtpReceiver__rtcp_exited.set()
+            self.end_reports()
 
 
-class Transport(RTCDtlsTransport):
+class Transport(OpenDtlsTransport):
     """A packet of its peer that cannot be handled is dropped and counted, and nothing else."""
 
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self._rtp_router, self._rtp_header_extensions_map = BoundedRouter(), LenientExtensions()
-        self._rtcp = TokenBucket(RTCP_AT_ONCE, RTCP_PER_S, time.monotonic())
+    def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:
+        super().__init__(transport, certificates, router=BoundedRouter(), extensions=LenientExtensions())
+        self._rtcp_budget = TokenBucket(RTCP_AT_ONCE, RTCP_PER_S, time.monotonic())
 
-    async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
+    async def rtp_received(self, data: bytes, arrival_time_ms: int) -> None:
         try:
-            await super()._handle_rtp_data(data, arrival_time_ms)
+            await super().rtp_received(data, arrival_time_ms)
         except ConnectionError:
             raise
         except Exception as error:
             unexpected(error)
 
-    async def _handle_rtcp_data(self, data: bytes) -> None:
+    async def rtcp_received(self, data: bytes) -> None:
         """As aiortc's, but where nothing is sent, only of what concerns who receives; no more is parsed."""
-        is_receiver = not self._rtp_router.senders
-        if is_receiver and not self._rtcp.take(time.monotonic()):
-            return count("rtcp")
+        if self.only_receives and not self._rtcp_budget.take(time.monotonic()):
+            return refusals.count("rtcp")
         try:
-            await super()._handle_rtcp_data(rtp.sender_reports(data) if is_receiver else data)
+            await super().rtcp_received(rtp.sender_reports(data) if self.only_receives else data)
         except ConnectionError:
             raise
         except ValueError:
-            count("malformed")
+            refusals.count("malformed")
         except Exception as error:
             unexpected(error)
 
-
-#: Of the gateway that `install` was called for.
-_refused: Counter | None = None
-
-
-def count(reason: str) -> None:
-    """A packet is refused, for one of metrics.REFUSALS."""
-    if _refused is not None:
-        _refused.labels(reason).inc()
+    async def send_data(self, data: bytes) -> None:
+        """Nothing once the end is said: a timer of SCTP may ring then, in a task that nobody awaits."""
+        if self.may_send:
+            await super().send_data(data)
 
 
 def unexpected(error: Exception) -> None:
     """A peer decides how often this happens: a counter, and no line for each."""
-    count("failed")
+    refusals.count("failed")
     logger.debug("a packet could not be handled: %r", error)
-
-
-def install(refused: Counter | None) -> None:
-    """For peer connections made from now on."""
-    global _refused
-    _refused = refused
-    rtcrtpreceiver.NackGenerator, rtcrtpreceiver.StreamStatistics = BoundedNackGenerator, BoundedStatistics
-    rtcrtpreceiver.TimestampMapper, rtcrtpreceiver.RemoteBitrateEstimator = SteadyMapper, CalmEstimator
-    rtcrtpreceiver.depayload = rtp.depayload
-    rtcpeerconnection.RTCRtpReceiver, rtcpeerconnection.RTCDtlsTransport = Receiver, Transport

@@ -1,10 +1,11 @@
 """An RTP packet of video, read as far as it is needed, and no further: aiortc makes four objects of each."""
 
 import struct
-from dataclasses import dataclass
 from typing import Self
 
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+
+from pipeline.webrtc.internals.rtp import ReceivedPacket
 
 _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
@@ -17,19 +18,10 @@ MOST_RTCP_PARTS = 16
 _SENDER_REPORT, _BYE = 200, 203
 
 
-@dataclass(slots=True)
-class Packet:
-    """By the names that aiortc's statistics, NACKs and jitter buffer know; RFC 3550 section 5.1."""
+class Packet(ReceivedPacket):
+    """One that can be read from a datagram."""
 
-    marker: int
-    payload_type: int
-    sequence_number: int
-    timestamp: int
-    ssrc: int
-    #: Profile and value of the header extension, or None.
-    extension: tuple[int, bytes] | None
-    payload: bytes
-    _data: bytes = b""
+    __slots__ = ()
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
@@ -88,7 +80,8 @@ def h264_data(payload: bytes) -> bytes:
 
 
 def _aggregated(payload: bytes) -> list[bytes]:
-    units, at = [], 1
+    units: list[bytes] = []
+    at = 1
     while at < len(payload):
         size = int.from_bytes(payload[at : at + 2], "big")
         if at + 2 + size > len(payload) or len(units) == MOST_AGGREGATED:

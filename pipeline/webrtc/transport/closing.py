@@ -6,10 +6,13 @@ An offer whose sections do not share one transport leaves objects without theirs
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
-from aioice.ice import Connection, StunProtocol
-from aiortc import RTCIceTransport, RTCPeerConnection, RTCSctpTransport
+from aioice.ice import Connection
+from aiortc import RTCIceTransport, RTCPeerConnection
+
+from pipeline.webrtc.internals import ice, rtp, sctp, seams
+from pipeline.webrtc.internals import peer as internals
 
 logger = logging.getLogger(__name__)
 
@@ -20,58 +23,41 @@ FORCED_S = 1.0
 
 
 async def close(peer: RTCPeerConnection) -> None:
-    """Its sockets, tasks and timers are gone after PATIENCE_S and twice FORCED_S at most. Raises nothing."""
-    transports = _transports(peer)
+    """Its sockets, tasks and timers are gone after PATIENCE_S and twice FORCED_S at most. Raises nothing.
+
+    With an aiortc that the fence does not fit, no more is done than to ask aiortc.
+    """
+    transports = internals.ice_transports(peer) if seams.fits() else []
     try:
         async with asyncio.timeout(PATIENCE_S):
             await peer.close()
     except Exception as error:  # what a hostile offer leads to is no aiortc error
         logger.info("a connection is ended by force (%s)", type(error).__name__)
-        await _force(peer, transports)
-    _abort_sockets({transport._connection for transport in transports})
-
-
-def _transports(peer: RTCPeerConnection) -> list[RTCIceTransport]:
-    return list(peer._RTCPeerConnection__iceTransports)
+        if seams.fits():
+            await _force(peer, transports)
+    ice.abort_sockets(map(ice.connection_of, transports))
 
 
 async def _force(peer: RTCPeerConnection, transports: Iterable[RTCIceTransport]) -> None:
     """What aiortc's close does, each part on its own: the trouble of one is none of the others'."""
     with contextlib.suppress(Exception):
         for transceiver in peer.getTransceivers():
-            transceiver.receiver._handle_disconnect()  # gives the decoder back
+            rtp.disconnect(transceiver.receiver)  # gives the decoder back
     if peer.sctp is not None:
         with contextlib.suppress(Exception):
-            peer.sctp._set_state(RTCSctpTransport.State.CLOSED)
+            sctp.close(peer.sctp)
     async with asyncio.TaskGroup() as group:
         for transport in transports:
-            group.create_task(_end_ice(transport._connection))
-    await end_tasks(_tasks(peer, transports), FORCED_S)
-    closed = peer._RTCPeerConnection__isClosed
-    if closed is not None and not closed.done():
-        closed.set_result(True)  # whoever else waits for the end
-    peer.remove_all_listeners()
+            group.create_task(_end_ice(ice.connection_of(transport)))
+    await end_tasks(internals.tasks(peer, transports), FORCED_S)
+    internals.mark_closed(peer)
 
 
 async def _end_ice(connection: Connection) -> None:
     with contextlib.suppress(Exception):
         async with asyncio.timeout(FORCED_S):
             await connection.close()
-    connection._queue.put_nowait(None)  # whoever still waits for a datagram
-
-
-def _tasks(peer: RTCPeerConnection, transports: Iterable[RTCIceTransport]) -> Iterator[asyncio.Future | None]:
-    for dtls in peer._RTCPeerConnection__dtlsTransports:
-        yield dtls._task
-    for transceiver in peer.getTransceivers():
-        yield transceiver.receiver._RTCRtpReceiver__rtcp_task
-        yield transceiver.sender._RTCRtpSender__rtcp_task
-        yield transceiver.sender._RTCRtpSender__rtp_task
-    for transport in transports:
-        yield transport._RTCIceTransport__monitor_task
-        yield transport._connection._query_consent_task
-        yield from (pair.task for pair in transport._connection._check_list)
-    yield peer._RTCPeerConnection__closeTask
+    ice.wake(connection)
 
 
 async def end_tasks(tasks: Iterable[asyncio.Future | None], timeout_s: float) -> None:
@@ -87,12 +73,3 @@ async def end_tasks(tasks: Iterable[asyncio.Future | None], timeout_s: float) ->
 def _retrieve(task: asyncio.Future) -> None:
     if not task.cancelled():
         task.exception()
-
-
-def _abort_sockets(connections: set[Connection]) -> None:
-    """Also those that aioice has not noted yet: where gathering is cancelled, it forgets the ones it has made."""
-    loop = asyncio.get_running_loop()
-    for transport in list(getattr(loop, "_transports", {}).values()):
-        protocol = transport.get_protocol()
-        if isinstance(protocol, StunProtocol) and protocol.receiver in connections:
-            transport.abort()

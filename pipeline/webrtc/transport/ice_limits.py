@@ -7,20 +7,18 @@ times from each of our addresses. It also hands every datagram that is no STUN t
 import contextlib
 import hmac
 import ipaddress
-import logging
 import time
 from struct import error as StructError
+from typing import Any
 
-from aioice import ice, mdns, stun
+from aioice import mdns, stun
 from aioice.candidate import Candidate
-from aioice.ice import Connection, StunProtocol
-from aiortc import rtcicetransport
+from aioice.ice import StunProtocol
 from dns.exception import DNSException
-from prometheus_client import Counter
 
 from pipeline.basics.token_bucket import TokenBucket
-
-Address = tuple[str, int]
+from pipeline.webrtc.internals.ice import Address, OpenConnection
+from pipeline.webrtc.media import refusals
 
 #: Candidates that an offer may name, and of them at one host. A laptop with two networks, VPN and TURN names about 12.
 MAX_SIGNALLED, MAX_AT_ONE_HOST = 24, 8
@@ -90,36 +88,37 @@ class GuardedStunProtocol(StunProtocol):
         super().__init__(receiver)
         self._peers: dict[Address, None] = {}  # the one heard of last is the last
 
-    def datagram_received(self, data: bytes, address: tuple) -> None:
-        """In the place of aioice's; also called for all that the fast reader of `express` does not know."""
-        address = address[:2]
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """In the place of aioice's; also called for all that the reader of the fast path does not know."""
+        address = addr[:2]
+        assert isinstance(data, bytes)  # no socket gives a string
         if data[:1] <= b"\3":
             self._stun_received(data, address)
         elif address in self._peers:
             self.receiver.data_received(data, self.local_candidate.component)
         else:
-            self.receiver.refuse("stranger")
+            refusals.count("stranger")
 
     def _stun_received(self, data: bytes, address: Address) -> None:
         is_request, transaction = data[:2] == _REQUEST, self.transactions.get(data[8:20])
         if not is_message(data) or not (is_request or (data[:2] in (_RESPONSE, _ERROR) and transaction)):
-            return self.receiver.refuse("stun")
+            return refusals.count("stun")
         key = self.receiver.local_password if is_request else self.receiver.remote_password
-        is_servers = key is None  # no offer is answered yet: a STUN server tells us our own address, and has no key
-        if not (is_servers or is_signed(data, key.encode())):
-            return self.receiver.refuse("unsigned")
+        if key is not None and not is_signed(data, key.encode()):
+            return refusals.count("unsigned")
         if not self.receiver.may_hear(data[:2] == _ERROR):
-            return self.receiver.refuse("flood")
+            return refusals.count("flood")
         try:
             message = stun.parse_message(data)
         except (ValueError, StructError):
-            return self.receiver.refuse("stun")
-        if not is_servers:
+            return refusals.count("stun")
+        if key is not None:  # else no offer is answered yet: a STUN server tells us our own address, and has no key
             self._remember(address)
         if is_request:
             return self.receiver.request_received(message, address, self)
         self.receiver.answered(address[0])
-        transaction.response_received(message, address)
+        if transaction:
+            transaction.response_received(message, address)
 
     def _remember(self, address: Address) -> None:
         self._peers.pop(address, None)
@@ -127,28 +126,22 @@ class GuardedStunProtocol(StunProtocol):
         if len(self._peers) > MAX_PEER_ADDRESSES:
             del self._peers[next(iter(self._peers))]
 
-    def send_stun(self, message: stun.Message, address: Address) -> None:
+    def send_stun(self, message: stun.Message, addr: Address) -> None:
         """As aioice's, but for checks that go to a host which never answers."""
-        if message.message_class != stun.Class.REQUEST or self.receiver.may_ask(address[0]):
-            super().send_stun(message, address)
+        if message.message_class != stun.Class.REQUEST or self.receiver.may_ask(addr[0]):
+            super().send_stun(message, addr)
         else:
-            self.receiver.refuse("check")
+            refusals.count("check")
 
 
-class GuardedConnection(Connection):
-    """Counts what it refuses in `refused`, by reason."""
+class GuardedConnection(OpenConnection):
+    """Counts what it refuses."""
 
-    refused: Counter | None = None
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._signalled = self._errors = 0
         self._unanswered: dict[str, int] = {}
         self._stun_budget = TokenBucket(STUN_BURST, STUN_PER_S, time.monotonic())
-
-    def refuse(self, reason: str) -> None:
-        if self.refused:
-            self.refused.labels(reason).inc()
 
     def may_hear(self, is_error: bool) -> bool:
         """Whether one more signed message is within what a peer may send."""
@@ -172,40 +165,25 @@ class GuardedConnection(Connection):
         self._signalled += remote_candidate is not None
         if remote_candidate is None or self._signalled <= MAX_SIGNALLED:
             return await super().add_remote_candidate(remote_candidate)
-        self.refuse("candidate")
+        refusals.count("candidate")
 
-    def _add_remote_candidate(self, remote_candidate: Candidate, network_host: str) -> None:
-        ours = (ipaddress.ip_address(protocol.local_candidate.host) for protocol in self._protocols)
-        is_free = sum(c._network_host == network_host for c in self._remote_candidates) < MAX_AT_ONE_HOST
-        on_loopback = any(address.is_loopback for address in ours)
-        if is_free and is_reachable(remote_candidate, network_host, on_loopback=on_loopback):
-            super()._add_remote_candidate(remote_candidate, network_host)
-        else:
-            self.refuse("candidate")
+    def admits(self, candidate: Candidate, host: str) -> bool:
+        on_loopback = any(ipaddress.ip_address(own).is_loopback for own in self.own_hosts)
+        is_free = sum(known == host for known, _ in self.remote_addresses) < MAX_AT_ONE_HOST
+        if is_free and is_reachable(candidate, host, on_loopback=on_loopback):
+            return True
+        refusals.count("candidate")
+        return False
 
     def check_incoming(self, message: stun.Message, addr: Address, protocol: StunProtocol) -> None:
         """As aioice's, which remembers every port that a check ever came from, and fails without a priority."""
         if "PRIORITY" not in message.attributes:
-            return self.refuse("stun")
-        is_known = any((c._network_host, c.port) == addr for c in self._remote_candidates)
-        if is_known or len(self._remote_candidates) < MAX_REMOTE or self._forget_one():
+            return refusals.count("stun")
+        addresses = self.remote_addresses
+        if addr in addresses or len(addresses) < MAX_REMOTE or self.forget_unused():
             super().check_incoming(message, addr, protocol)
         else:
-            self.refuse("candidate")
-
-    def _forget_one(self) -> bool:
-        """Whether there was a candidate in no use that only a check told of; it is gone with its pairs."""
-        used = [pair.remote_candidate for pair in self._nominated.values()]
-        told = (c for c in self._remote_candidates if c.type == "prflx" and c not in used)
-        oldest = next(told, None)
-        if oldest is None:
-            return False
-        self._remote_candidates.remove(oldest)
-        for pair in [pair for pair in self._check_list if pair.remote_candidate is oldest]:
-            self._check_list.remove(pair)
-            if pair.task:
-                pair.task.cancel()
-        return True
+            refusals.count("candidate")
 
     def switch_role(self, ice_controlling: bool) -> None:
         """As aioice's, but not for ever to and fro."""
@@ -215,24 +193,16 @@ class GuardedConnection(Connection):
 
     def data_received(self, data: bytes, component: int) -> None:
         """As aioice's, whose queue has no end."""
-        if self._queue.qsize() < MAX_QUEUED:
+        if self.waiting < MAX_QUEUED:
             super().data_received(data, component)
         else:
-            self.refuse("queue")
+            refusals.count("queue")
 
 
 class GuardedMDns(mdns.MDnsProtocol):
     """Anybody in the local network may send it anything."""
 
-    def datagram_received(self, data: bytes, addr: tuple) -> None:
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """As aioice's, but what cannot be read is nothing."""
         with contextlib.suppress(DNSException, ValueError):
             super().datagram_received(data, addr)
-
-
-def install(refused: Counter | None) -> None:
-    """For every connection made from now on."""
-    GuardedConnection.refused = refused
-    ice.StunProtocol, rtcicetransport.Connection = GuardedStunProtocol, GuardedConnection
-    mdns.MDnsProtocol = GuardedMDns
-    logging.getLogger("aioice").setLevel(logging.WARNING)  # its lines hold addresses of peers

@@ -8,12 +8,13 @@ more than it may loses its own session, and what makes no sense is dropped.
 import logging
 import time
 from collections.abc import Callable
+from typing import Any
 
-from aiortc import RTCSctpTransport, rtcpeerconnection, rtcsctptransport
 from aiortc.rtcsctptransport import Chunk, DataChunk, ForwardTsnChunk, InitChunk, ReconfigChunk, SackChunk, tsn_plus_one
-from prometheus_client import Counter
 
 from pipeline.basics.token_bucket import TokenBucket
+from pipeline.webrtc.media import refusals
+from pipeline.webrtc.transport.sctp_window import WindowedSctpTransport
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +41,14 @@ class Excess(Exception):
     """A peer sent more than it may."""
 
 
-class LimitedSctpTransport(RTCSctpTransport):
-    """Counts what it refuses in `refused`. Rates are limited, and errors caught, once `end_with` was called."""
+class LimitedSctpTransport(WindowedSctpTransport):
+    """Counts what it refuses. Rates are limited, and errors caught, once `end_with` was called."""
 
-    refused: Counter | None = None
     _on_ended: Callable[[str], None] | None = None
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._advertised_rwnd, now_s = MAX_WAITING_BYTES, time.monotonic()
+        self.room, now_s = MAX_WAITING_BYTES, time.monotonic()
         self._chunk_budget = TokenBucket(CHUNK_BURST, CHUNKS_PER_S, now_s)
         self._byte_budget = TokenBucket(BYTE_BURST, BYTES_PER_S, now_s)
         self._is_over = False
@@ -57,36 +57,32 @@ class LimitedSctpTransport(RTCSctpTransport):
         """Have `on_ended(reason)` called, once, when the peer sends too much ("flood") or nonsense ("broken")."""
         self._on_ended = on_ended
 
-    async def _handle_data(self, data: bytes) -> None:
+    async def packet_received(self, data: bytes) -> None:
         if self._on_ended is None:
-            return await super()._handle_data(data)
+            return await super().packet_received(data)
         if self._is_over:
-            return self._refuse("sctp")
+            return refusals.count("sctp")
         try:
             if not self._byte_budget.take(time.monotonic(), len(data)):
                 raise Excess
-            await super()._handle_data(data)
+            await super().packet_received(data)
         except Excess:
-            self._end("flood")
+            self._end(self._on_ended, "flood")
         except Exception as error:  # aiortc asserts, and unpacks beyond the end
             logger.info("data channels end: %s", type(error).__name__)
-            self._end("broken")
+            self._end(self._on_ended, "broken")
 
-    def _end(self, reason: str) -> None:
+    def _end(self, on_ended: Callable[[str], None], reason: str) -> None:
         self._is_over = True
-        self._on_ended(reason)
+        on_ended(reason)
 
-    def _refuse(self, reason: str) -> None:
-        if self.refused:
-            self.refused.labels(reason).inc()
-
-    async def _receive_chunk(self, chunk: Chunk) -> None:
+    async def chunk_received(self, chunk: Chunk) -> None:
         if self._on_ended and not self._chunk_budget.take(time.monotonic()):
             raise Excess
         if self._makes_sense(chunk):
-            await super()._receive_chunk(chunk)
+            await super().chunk_received(chunk)
         else:
-            self._refuse("sctp")
+            refusals.count("sctp")
 
     def _makes_sense(self, chunk: Chunk) -> bool:
         match chunk:
@@ -95,7 +91,7 @@ class LimitedSctpTransport(RTCSctpTransport):
             case SackChunk():
                 return self._was_sent(chunk)
             case ForwardTsnChunk():
-                streams = self._inbound_streams.keys() | {stream_id for stream_id, _ in chunk.streams}
+                streams = self.streams.keys() | {stream_id for stream_id, _ in chunk.streams}
                 return self._ahead(chunk.cumulative_tsn) <= MAX_AHEAD and len(streams) <= MAX_STREAMS
             case ReconfigChunk():
                 return len(chunk.params) <= MAX_PARAMS
@@ -105,42 +101,35 @@ class LimitedSctpTransport(RTCSctpTransport):
 
     def _ahead(self, tsn: int) -> int:
         """How many numbers after the last one that nothing is missing before; 0 for the ones before it."""
-        distance = (tsn - self._last_received_tsn) % _WHOLE
+        distance = (tsn - self.last_received) % _WHOLE
         return distance if distance < _HALF else 0
 
     def _is_wanted(self, chunk: DataChunk) -> bool:
         """Raises Excess when too much waits already."""
-        is_open = chunk.stream_id in self._data_channels or len(self._data_channels) < MAX_STREAMS
-        is_known = chunk.stream_id in self._inbound_streams or len(self._inbound_streams) < MAX_STREAMS
+        is_open = chunk.stream_id in self.channels or len(self.channels) < MAX_STREAMS
+        is_known = chunk.stream_id in self.streams or len(self.streams) < MAX_STREAMS
         if not (chunk.user_data and is_open and is_known and self._ahead(chunk.tsn) <= MAX_AHEAD):
             return False
-        waiting = sum(len(stream.reassembly) for stream in self._inbound_streams.values())
-        if waiting >= MAX_WAITING or len(chunk.user_data) > self._advertised_rwnd:
+        waiting = sum(len(stream.reassembly) for stream in self.streams.values())
+        if waiting >= MAX_WAITING or len(chunk.user_data) > self.room:
             raise Excess
         return True
 
     def _was_sent(self, sack: SackChunk) -> bool:
         """Whether all that is acknowledged was sent, in blocks that are in order."""
-        outstanding = (self._local_tsn - 1 - sack.cumulative_tsn) % _WHOLE
+        outstanding = (self.next_to_send - 1 - sack.cumulative_tsn) % _WHOLE
         ends = [1] + [end for gap in sack.gaps for end in gap]
         first_after_last = all(last < first for last, first in zip(ends[::2], ends[1::2]))
         first_to_last = all(first <= last for first, last in sack.gaps)
         return ends[-1] - 1 <= outstanding < _HALF and first_after_last and first_to_last
 
-    def _mark_received(self, tsn: int) -> bool:
+    def mark_received(self, tsn: int) -> bool:
         """Whether it came before. As aiortc's, which sorts all that waits each time."""
-        if not self._ahead(tsn) or tsn in self._sack_misordered:
-            self._sack_duplicates[MAX_DUPLICATES - 1 :] = [tsn]
+        if not self._ahead(tsn) or tsn in self.received_beyond:
+            self.received_twice[MAX_DUPLICATES - 1 :] = [tsn]
             return True
-        self._sack_misordered.add(tsn)
-        while (following := tsn_plus_one(self._last_received_tsn)) in self._sack_misordered:
-            self._sack_misordered.remove(following)
-            self._last_received_tsn = following
+        self.received_beyond.add(tsn)
+        while (following := tsn_plus_one(self.last_received)) in self.received_beyond:
+            self.received_beyond.remove(following)
+            self.last_received = following
         return False
-
-
-def install(refused: Counter | None) -> None:
-    """For every connection made from now on."""
-    LimitedSctpTransport.refused = refused
-    rtcpeerconnection.RTCSctpTransport = LimitedSctpTransport
-    rtcsctptransport.LOCAL_MAX_MESSAGE_SIZE = MAX_MESSAGE_BYTES

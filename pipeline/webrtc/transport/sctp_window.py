@@ -9,21 +9,13 @@ One answer in four misses a packet then, and waits a round trip for it, or a sec
 lost, each is therefore sent twice. A receiver of SCTP knows them by their numbers, so this needs nothing of a client.
 """
 
-import importlib.metadata
-import logging
 from itertools import islice
+from typing import Any
 
-from aiortc import rtcsctptransport
-from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, DataChunk, RTCSctpTransport, SackChunk
+from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, DataChunk, SackChunk
 
-from pipeline.webrtc.media.fast_receive import run_without_suspending
+from pipeline.webrtc.internals.sctp import OpenSctpTransport
 
-logger = logging.getLogger(__name__)
-_transmit = RTCSctpTransport._transmit
-_receive_sack_chunk = RTCSctpTransport._receive_sack_chunk
-
-#: What is overridden here is private: it is used only with the version it was written for.
-WRITTEN_FOR = "1.16."
 #: The largest grid, that of a square picture, and its header: up to 25 KB. Most have half of it.
 FLOOR_BYTES = 24 * USERDATA_MAX_LENGTH
 #: So long after a gap in what arrived packets are sent twice: at 1 % of losses, one answer in nine has a gap.
@@ -34,51 +26,35 @@ AGAIN_AFTER_S = 0.02
 RTO_MIN_S, RTO_INITIAL_S = 0.4, 1.0
 
 
-class FlooredWindow:
-    """The attribute `_cwnd`, which aiortc sets as it likes and never reads below FLOOR_BYTES."""
+class WindowedSctpTransport(OpenSctpTransport):
+    """Sends a whole answer at once, and after a loss each packet twice."""
 
-    def __get__(self, transport: RTCSctpTransport | None, owner: type) -> "int | FlooredWindow":
-        return self if transport is None else max(FLOOR_BYTES, transport.__dict__["_cwnd"])
+    least_window = FLOOR_BYTES
 
-    def __set__(self, transport: RTCSctpTransport, size: int) -> None:
-        transport.__dict__["_cwnd"] = size
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lossy_until_s = 0.0
 
+    async def transmit(self) -> None:
+        """aiortc's own, until the window is full; after a loss in small bursts, as it is."""
+        waiting = self.unsent
+        await super().transmit()
+        while self.unsent and self.has_room:
+            await super().transmit()
+        count = waiting - self.unsent
+        if count and self.loop.time() < self._lossy_until_s:
+            sent = list(islice(reversed(self.unacknowledged), count))[::-1]
+            for chunk in sent:
+                self.excuse(chunk, count)  # what arrives before the second one tells nothing of it
+            self.loop.call_later(AGAIN_AFTER_S, self.send_all_again, sent)
 
-async def transmit(self: RTCSctpTransport) -> None:
-    """aiortc's own, until the window is full; after a loss in small bursts, as it is."""
-    waiting = len(self._outbound_queue)
-    await _transmit(self)
-    while self._outbound_queue and self._flight_size < self._cwnd and self._fast_recovery_exit is None:
-        await _transmit(self)
-    count = waiting - len(self._outbound_queue)
-    if count and self._loop.time() < getattr(self, "_lossy_until_s", 0.0):
-        sent = list(islice(reversed(self._sent_queue), count))[::-1]
-        for chunk in sent:
-            chunk._misses = -count  # what arrives before the second one tells nothing of it
-        self._loop.call_later(AGAIN_AFTER_S, send_again, self, sent)
+    def send_all_again(self, chunks: list[DataChunk]) -> None:
+        """Those of which nothing was heard."""
+        for chunk in chunks:
+            self.send_again(chunk)
 
-
-def send_again(self: RTCSctpTransport, chunks: list[DataChunk]) -> None:
-    """Those of which nothing was heard."""
-    for chunk in chunks:
-        if self.state == "connected" and chunk._in_flight:
-            run_without_suspending(self._send_chunk(chunk))
-
-
-async def receive_sack_chunk(self: RTCSctpTransport, sack: SackChunk) -> None:
-    """aiortc's own, which does not remember that packets got lost."""
-    if sack.gaps:
-        self._lossy_until_s = self._loop.time() + LOSSY_S
-    await _receive_sack_chunk(self, sack)
-
-
-def install() -> bool:
-    """For every peer connection of this process; False with an aiortc it was not written for."""
-    if not importlib.metadata.version("aiortc").startswith(WRITTEN_FOR):
-        logger.warning("this aiortc is not %sx: answers start slowly on distant or lossy paths", WRITTEN_FOR)
-        return False
-    RTCSctpTransport._cwnd = FlooredWindow()
-    RTCSctpTransport._transmit = transmit
-    RTCSctpTransport._receive_sack_chunk = receive_sack_chunk
-    rtcsctptransport.SCTP_RTO_MIN, rtcsctptransport.SCTP_RTO_INITIAL = RTO_MIN_S, RTO_INITIAL_S
-    return True
+    async def sack_received(self, sack: SackChunk) -> None:
+        """aiortc's own, which does not remember that packets got lost."""
+        if sack.gaps:
+            self._lossy_until_s = self.loop.time() + LOSSY_S
+        await super().sack_received(sack)

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.net import fast_data_channel
+from pipeline.webrtc.internals.sctp import OpenSctpTransport
 from support.peers import until
 
 #: As long as an answer's first part, in 14 packets; one that fits into one; some of two.
@@ -18,7 +19,7 @@ MESSAGES = [bytes([number]) * size for number, size in enumerate((16_000, 5, 200
 
 
 @pytest.fixture
-async def pair():
+async def pair(patched):
     """A peer that sends, its channel, and one that receives through the fast channel."""
     near, far = RTCPeerConnection(), RTCPeerConnection()
     channel = near.createDataChannel("frames", ordered=False)
@@ -120,7 +121,7 @@ def test_aiortc_would_have_done_the_same(sizes, fates):
 
 async def compare(arrivals: list[bytes]) -> None:
     stock, short = Receiver(), Receiver()
-    take = fast_data_channel.FastDataChannel(short.sctp).take
+    take = fast_data_channel.FastDataChannel(short.sctp, short.sctp._handle_data).take
     for packet in arrivals:
         await stock.sctp._handle_data(packet)
         await take(packet)
@@ -138,7 +139,7 @@ class Receiver:
         pair = SimpleNamespace(protocol=SimpleNamespace(transport=self), remote_addr=None)
         ice = SimpleNamespace(_connection=SimpleNamespace(_nominated={1: pair}))
         ssl = SimpleNamespace(send=self.keep, bio_read=lambda size: b"")
-        self.sctp = RTCSctpTransport(SimpleNamespace(state="connected", _ssl=ssl, transport=ice, _send_data=self.send))
+        self.sctp = OpenSctpTransport(SimpleNamespace(state="connected", _ssl=ssl, transport=ice, _send_data=self.send))
         self.sctp._RTCSctpTransport__state, self.sctp._local_verification_tag = "connected", TAG
         self.sctp._remote_port, self.sctp._last_received_tsn = 5000, FIRST - 1
         self.sctp._receive = self.receive

@@ -10,7 +10,8 @@ from google_crc32c import value as crc32c
 
 from harness import Finding, Target, in_loop
 from mutations import flipped, joined, number, records, split
-from pipeline.webrtc.media import fast_receive
+from pipeline.webrtc.internals.dtls import deliver
+from pipeline.webrtc.internals.running import run_without_suspending
 from pipeline.webrtc.transport.sctp_limits import LimitedSctpTransport
 from targets.messages import of_lines, text
 from targets.peer import Dtls, session
@@ -29,7 +30,7 @@ async def sctp(data: bytes) -> None:
     ended = dtls.transport._connection._queue
     for chunks in split(data[1:]):
         before = len(dtls.sent)
-        fast_receive.deliver(dtls, _packet(chunks))
+        deliver(dtls, _packet(chunks))
         await asyncio.sleep(0)
         if len(dtls.sent) > before + len(chunks) // 4 + MOST_SENT:
             raise Finding(f"one packet causes {len(dtls.sent) - before}")
@@ -45,7 +46,7 @@ def _association(dtls: Dtls, *, established: bool) -> LimitedSctpTransport:
     transport._local_verification_tag = TAG
     if not established:
         finish = transport.start(RTCSctpCapabilities(maxMessageSize=65536), 5000)
-        fast_receive.run_without_suspending(finish)
+        run_without_suspending(finish)
         return transport
     dtls._register_data_receiver(transport)
     transport._RTCSctpTransport__started = True

@@ -1,5 +1,6 @@
 """A gateway's end of a connection without a network, Redis or threads: what the targets of a peer's bytes stand on."""
 
+import contextlib
 import functools
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -15,12 +16,14 @@ from pipeline.contract.settings import Settings
 from pipeline.gateway.session import Session
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.stream_stats import StreamStats
-from pipeline.webrtc.media import fast_receive, jitter_buffer, packet_intake
+from pipeline.webrtc import patches
+from pipeline.webrtc.media import packet_intake
 from pipeline.webrtc.media.decoder_pool import Counters
-from pipeline.webrtc.transport import hardening, sctp_window
 
 METRICS = GatewayMetrics()
 COUNTERS = Counters(METRICS.frames_dropped, METRICS.streams_refused)
+#: Until the process ends.
+_INSTALLED = contextlib.ExitStack()
 _generate = RTCCertificate.generateCertificate
 
 
@@ -40,10 +43,7 @@ async def _nothing(*_: object, **__: object) -> None:
 
 def install() -> None:
     """As in a gateway's process; and what each connection makes anew, or asks of the machine, is made once or not."""
-    hardening.install(METRICS.refused)
-    sctp_window.install()
-    jitter_buffer.install()
-    fast_receive.install(COUNTERS, METRICS.refused)
+    _INSTALLED.enter_context(patches.installed(COUNTERS, METRICS.refused))
     RTCCertificate.generateCertificate = functools.cache(lambda: _generate())
     rtcpeerconnection.RTCCertificate = RTCCertificate
     Connection.gather_candidates = gather_candidates

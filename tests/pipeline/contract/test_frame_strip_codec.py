@@ -15,7 +15,7 @@ from aiortc.rtp import RtpPacket
 
 from pipeline.contract import frame_strip
 from pipeline.key_frames.picker import planes
-from pipeline.webrtc.media.jitter_buffer import BurstDecoder, MarkerJitterBuffer
+from pipeline.webrtc.media.jitter_buffer import MarkerJitterBuffer, parts
 from support.chromium import photo
 from support.paths import CLIPS
 
@@ -99,12 +99,12 @@ def packets(coded: Coded) -> Iterator[RtpPacket]:
 @pytest.mark.parametrize("seed", range(5))
 def test_what_the_gateway_decodes_after_lost_packets_is_never_misnumbered(coded, seed):
     """No packet is sent again and no intra frame comes: the gateway reads what it can vouch for, and no more."""
-    rng, buffer, decoder = random.Random(seed), MarkerJitterBuffer(64, is_video=True), BurstDecoder(vpx.Vp8Decoder())
+    rng, buffer, decoder = random.Random(seed), MarkerJitterBuffer(64), vpx.Vp8Decoder()
     arriving = [packet for packet in packets(coded) if packet.timestamp == 0 or rng.random() >= LOSS]
 
     released = [frame for packet in arriving if (frame := buffer.add(packet)[1])]
 
-    frames = [frame for burst in released for frame in decoder.decode(burst)]
+    frames = [frame for burst in released for part in parts(burst) for frame in decoder.decode(part)]
     assert frames
     for frame in frames:
         assert [read(frame, scale) for scale in SCALES] == [(FIRST_ID + frame.pts // TICKS) % 65536] * 3

@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import re
 import time
 
 import pytest
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aioice import mdns
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from pipeline.contract.errors import BadOffer
 from pipeline.gateway import sdp_check
-from pipeline.gateway.offers import Offer
+from pipeline.gateway.offers import Offer, without_local_names
 from support import paths
+from support.peers import ColourCamera, until
 
 OFFERS = {path.stem: path.read_bytes().decode() for path in paths.OFFERS.glob("*.sdp")}
 GOOD = OFFERS["aiortc"]
@@ -23,7 +26,71 @@ def body(**fields: object) -> bytes:
 
 @pytest.mark.parametrize("browser", OFFERS)
 def test_the_offers_of_browsers_pass(browser):
-    assert Offer.parse(body(sdp=OFFERS[browser])) == Offer(OFFERS[browser], "dusk", (640, 360))
+    assert Offer.parse(body(sdp=OFFERS[browser])) == Offer(without_local_names(OFFERS[browser]), "dusk", (640, 360))
+
+
+def lines_with(sdp: str, part: str) -> list[str]:
+    return [line for line in sdp.splitlines() if part in line]
+
+
+@pytest.mark.parametrize("browser", ["chromium", "firefox"])
+def test_names_that_only_a_local_network_knows_are_dropped_and_that_there_are_no_others(browser):
+    """Neither browser may use a camera here: they name no addresses, which aioice waits for, or gives up."""
+    offer, before = Offer.parse(body(sdp=OFFERS[browser])), OFFERS[browser]
+
+    dropped = [*lines_with(before, "a=candidate"), *lines_with(before, "a=end-of-candidates")]
+    assert dropped
+    assert offer.sdp.splitlines() == [line for line in before.splitlines() if line not in dropped]
+
+
+@pytest.mark.parametrize("browser", ["aiortc", "safari_like"])
+def test_an_offer_that_names_addresses_stays_as_it_is(browser):
+    assert Offer.parse(body(sdp=OFFERS[browser])).sdp == OFFERS[browser]
+
+
+def test_beside_a_name_an_address_stays_and_may_not_be_the_last():
+    """As with a STUN server: the address may lead nowhere, while the client finds us."""
+    name = next(line for line in OFFERS["firefox"].splitlines() if ".local" in line)
+    mixed = GOOD.replace("a=end-of-candidates", f"{name.replace('.local', '.LOCAL')}\r\na=end-of-candidates", 1)
+
+    sdp = without_local_names(mixed)
+
+    assert lines_with(sdp, "a=candidate") == lines_with(GOOD, "a=candidate")
+    assert "a=end-of-candidates" not in sdp
+
+
+def test_an_offer_without_any_candidate_does_not_say_that_these_are_all():
+    """A client that names nothing still finds us."""
+    bare = "".join(f"{line}\r\n" for line in GOOD.splitlines() if not line.startswith("a=candidate"))
+
+    assert without_local_names(bare) == bare.replace("a=end-of-candidates\r\n", "")
+
+
+async def never(*_: object, **__: object) -> None:
+    raise AssertionError("the local network is asked")
+
+
+async def test_a_client_that_names_no_address_connects_and_the_local_network_is_not_asked(either, running, monkeypatch):
+    """As Firefox without camera permission: it says that names which nobody can resolve are all."""
+    monkeypatch.setattr(mdns, "create_mdns_protocol", never)
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    peer.addTrack(ColourCamera((90, 120, 150), (320, 240)))
+    peer.createDataChannel("control")
+    await peer.setLocalDescription(await peer.createOffer())
+    candidate = r"a=candidate:(\S+) (\d) (\S+) (\d+) \S+ "
+    named = re.sub(
+        candidate, r"a=candidate:\1 \2 \3 \4 119d4705-2406-48ea-92e9-ecbb7f435a58.local ", peer.localDescription.sdp
+    )
+    assert ".local" in named and "a=end-of-candidates" in named
+
+    async with running.http.post("/offer", json=json.loads(body(sdp=named, width=320, height=240))) as response:
+        answer = await response.json()
+    assert response.status == 200, answer
+    await peer.setRemoteDescription(RTCSessionDescription(sdp=answer["sdp"], type="answer"))
+
+    await until(lambda: peer.connectionState == "connected")
+    await until(lambda: running.count("mvs_frames_received_total") > 0)
+    await peer.close()
 
 
 @pytest.mark.parametrize("separator", [*"\x85\u2028\u2029\v\f\x1c\x1d\x1e\0\x7fé"])

@@ -14,7 +14,6 @@ import av
 import numpy as np
 import psutil
 import pytest
-from aiortc import rtcrtpreceiver
 from aiortc.codecs.vpx import Vp8Decoder
 from aiortc.jitterbuffer import JitterFrame
 from hypothesis import HealthCheck, given, settings
@@ -25,7 +24,8 @@ from pipeline.key_frames.picker import planes
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import counted
 from pipeline.webrtc.media import decoder_pool
-from pipeline.webrtc.media.decoder_pool import EncodedStream, NativeH264Decoder, NativeVp8Decoder
+from pipeline.webrtc.media.decoder_pool import EncodedStream
+from pipeline.webrtc.media.native_decoder import NativeDecoder
 from pipeline.webrtc.media.video_header import VP8_START_CODE, Demand
 from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, MOST_PIXELS, SHARED_BYTES, Memory
 
@@ -61,7 +61,7 @@ def numbers(out: asyncio.Queue) -> list[int | None]:
 
 async def decoded(frames, counters, monkeypatch) -> tuple[list, threading.Event]:
     """What comes out of a stream that all of this waits in, and whether it asks for an intra frame."""
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    monkeypatch.setattr(decoder_pool, "native_decoder", lambda codec: Decoder())
     monkeypatch.setattr(decoder_pool, "MOST_HANDED", len(frames))
     turns, out, failed = queue.SimpleQueue(), asyncio.Queue(), threading.Event()
     made = stream(turns, counters)
@@ -125,7 +125,7 @@ async def test_a_decoder_that_keeps_up_skips_nothing(installed, monkeypatch):
 
 
 async def test_a_stream_with_much_to_decode_lets_the_others_go_first(installed, monkeypatch):
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    monkeypatch.setattr(decoder_pool, "native_decoder", lambda codec: Decoder())
     turns = queue.SimpleQueue()
     heavy, light = stream(turns, installed), stream(turns, installed)
     for made, frames in ((heavy, 5), (light, 2)):
@@ -137,7 +137,7 @@ async def test_a_stream_with_much_to_decode_lets_the_others_go_first(installed, 
 
 
 async def test_threads_share_streams_and_keep_each_ones_order(installed, monkeypatch):
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    monkeypatch.setattr(decoder_pool, "native_decoder", lambda codec: Decoder())
     monkeypatch.setattr(decoder_pool, "MOST_HANDED", 50)
     turns = queue.SimpleQueue()
     outs, streams = [asyncio.Queue() for _ in range(5)], [stream(turns, installed) for _ in range(5)]
@@ -171,7 +171,7 @@ async def test_a_stream_whose_decoder_fails_goes_on(installed, monkeypatch, trou
 
 
 async def test_a_decoder_that_fails_takes_no_other_stream_along(installed, monkeypatch):
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: Decoder())
+    monkeypatch.setattr(decoder_pool, "native_decoder", lambda codec: Decoder())
     turns, out = queue.SimpleQueue(), asyncio.Queue()
     broken, sound = stream(turns, installed), stream(turns, installed)
     for made, codec in ((broken, None), (sound, VP8)):
@@ -188,7 +188,7 @@ async def test_a_decoder_at_its_end_is_made_anew(installed, monkeypatch):
     frames = [encoded_frame(0, whole=True), encoded_frame(1, broken=AT_ITS_END), encoded_frame(2, whole=True)]
     make = SimpleNamespace(decode=Decoder().decode)
     turns, failed = queue.SimpleQueue(), threading.Event()
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: made.append(codec) or make)
+    monkeypatch.setattr(decoder_pool, "native_decoder", lambda codec: made.append(codec) or make)
     one = stream(turns, installed)
     one.begin(asyncio.get_running_loop(), asyncio.Queue(), failed)
     for frame in frames:
@@ -201,7 +201,7 @@ async def test_a_decoder_at_its_end_is_made_anew(installed, monkeypatch):
 
 async def test_a_decoder_that_fails_for_long_is_made_anew(installed, monkeypatch):
     made = []
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: made.append(codec) or Decoder())
+    monkeypatch.setattr(decoder_pool, "native_decoder", lambda codec: made.append(codec) or Decoder())
     turns = queue.SimpleQueue()
     one = stream(turns, installed)
     one.begin(asyncio.get_running_loop(), asyncio.Queue(), threading.Event())
@@ -232,14 +232,6 @@ def resident_mb() -> float:
     return psutil.Process().memory_info().rss / 1e6
 
 
-@pytest.fixture(autouse=True)
-def our_decoders(monkeypatch):
-    monkeypatch.setattr(rtcrtpreceiver, "get_decoder", lambda codec: NATIVE[codec.name]())
-
-
-NATIVE = {"VP8": NativeVp8Decoder, "H264": NativeH264Decoder}
-
-
 @pytest.mark.parametrize("size", [(16000, 16000), (16383, 16383), (16383, 600), (4096, 2320), (16, 16383)])
 def test_a_header_that_claims_too_much_ends_the_stream_before_it_costs_anything(installed, size):
     track, before_mb = Track(installed), resident_mb()
@@ -258,9 +250,9 @@ def test_ffmpeg_refuses_by_itself_what_our_reader_might_miss(size):
     before_mb = resident_mb()
 
     with pytest.raises(av.FFmpegError):
-        NativeVp8Decoder().decode(JitterFrame(key_frame(*size, 159), 0))
+        NativeDecoder("vp8").decode(JitterFrame(key_frame(*size, 159), 0))
     with pytest.raises(av.FFmpegError):
-        NativeH264Decoder().decode(JitterFrame(x264(size)[0], 0))
+        NativeDecoder("h264").decode(JitterFrame(x264(size)[0], 0))
 
     assert resident_mb() - before_mb < 300
 
@@ -399,10 +391,10 @@ def test_empty_frames_reach_no_decoder(installed, codec, packets):
     assert counted(installed.dropped.labels("broken")) == 0
 
 
-@pytest.mark.parametrize("decoder", [NativeVp8Decoder, NativeH264Decoder])
+@pytest.mark.parametrize("decoder", ["vp8", "h264"])
 def test_ffmpeg_takes_an_empty_frame_for_the_end(decoder):
     """Why none may reach it; when this fails, upstream has changed."""
-    made = decoder()
+    made = NativeDecoder(decoder)
     made.decode(JitterFrame(b"", 0))
 
     with pytest.raises(av.error.EOFError):
@@ -485,7 +477,7 @@ def pictures(decoder, packets) -> list[np.ndarray | None]:
 def test_our_decoder_shows_what_libvpx_shows(size):
     packets = record(None, size, frames=100).packets
 
-    for ours, theirs in zip(pictures(NativeVp8Decoder(), packets), pictures(Vp8Decoder(), packets), strict=True):
+    for ours, theirs in zip(pictures(NativeDecoder("vp8"), packets), pictures(Vp8Decoder(), packets), strict=True):
         assert np.array_equal(ours, theirs)
 
 
@@ -499,11 +491,11 @@ def test_our_decoder_survives_damage_and_shows_the_next_intra_frame():
         del packet[rng.integers(1, len(packet) + 1) :]
     whole = {number: pictures(Vp8Decoder(), [bytes(packets[number])])[0] for number in (0, 90, 180)}
 
-    decoder = NativeVp8Decoder()
+    decoder = NativeDecoder("vp8")
     for number, packet in enumerate(packets):
         shown = pictures(decoder, [bytes(packet)])
         assert number not in whole or np.array_equal(shown[0], whole[number])
 
 
 def test_a_picture_that_refers_to_none_is_refused():
-    assert pictures(NativeVp8Decoder(), [record(None, (192, 108), frames=3).packets[1]]) == [None]
+    assert pictures(NativeDecoder("vp8"), [record(None, (192, 108), frames=3).packets[1]]) == [None]

@@ -9,32 +9,23 @@ from collections.abc import Iterator
 
 import av
 import pytest
-from aiortc import MediaStreamTrack, codecs, rtcrtpreceiver
+from aiortc import MediaStreamTrack
 from aiortc.rtp import RtpPacket
 
 from pipeline.contract.control import ErrorMessage
-from pipeline.webrtc.media import decoder_pool, fast_receive, jitter_buffer, packet_intake
-from pipeline.webrtc.transport import hardening
-from support.peers import Client, Running, restored_afterwards, unlimited_afterwards, until
+from pipeline.webrtc import patches
+from pipeline.webrtc.media import packet_intake
+from support.peers import Client, Running, until
+from support.webrtc import counters
 
 
 @pytest.fixture
-async def fort(redis_url, web_root, monkeypatch):
+async def fort(redis_url, web_root):
     """A gateway as `workers.gateway` runs it."""
-    for module, names in (
-        (rtcrtpreceiver, ("JitterBuffer", "get_decoder", "queue", "threading")),
-        (codecs, ("Vp8Decoder", "H264Decoder")),
-    ):
-        for name in names:
-            monkeypatch.setattr(module, name, getattr(module, name))
-    restored_afterwards(monkeypatch)
-    unlimited_afterwards(monkeypatch)
     async with Running(redis_url, web_root) as running:
         metrics = running.gateway.metrics
-        hardening.install(metrics.refused)
-        jitter_buffer.install()
-        fast_receive.install(decoder_pool.Counters(metrics.frames_dropped, metrics.streams_refused), metrics.refused)
-        yield running
+        with patches.installed(counters(metrics), metrics.refused):
+            yield running
 
 
 class PacketCamera(MediaStreamTrack):

@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import counted
-from pipeline.webrtc.media import fast_receive, packet_intake
+from pipeline.webrtc.internals.running import run_without_suspending
+from pipeline.webrtc.media import fast_receive, packet_intake, refusals
 from pipeline.webrtc.media.jitter_buffer import MarkerJitterBuffer
 from pipeline.webrtc.media.packet_intake import (
     MOST_SOURCES,
@@ -47,10 +48,10 @@ def packet(number: int, timestamp: int = 0, marker: int = 0, data: bytes = b"x")
 
 
 @pytest.fixture
-def refused(monkeypatch):
+def refused():
     counter = GatewayMetrics().refused
-    monkeypatch.setattr(packet_intake, "_refused", counter)
-    return counter
+    with refusals.counted_in(counter):
+        yield counter
 
 
 @given(st.lists(st.integers(0, 100), max_size=60))
@@ -92,7 +93,7 @@ def test_a_packet_costs_the_same_whatever_its_number_and_time(order, tick):
     """30 times what one in order costs, where aiortc takes thousands; so a busy machine does not matter."""
 
     def parts():
-        nacks, buffer = BoundedNackGenerator(), MarkerJitterBuffer(512, is_video=True)
+        nacks, buffer = BoundedNackGenerator(), MarkerJitterBuffer(512)
         statistics = BoundedStatistics(90_000)
         return lambda one: (nacks.add(one), buffer.add(one), statistics.add(one))
 
@@ -103,8 +104,8 @@ def test_a_packet_costs_the_same_whatever_its_number_and_time(order, tick):
 
 
 def test_a_frame_without_end_costs_no_more_with_each_packet():
-    buffer = MarkerJitterBuffer(512, is_video=True)
-    calm = cost_s(MarkerJitterBuffer(512, is_video=True).add, [packet(n, 3000 * n, 1) for n in range(2000)])
+    buffer = MarkerJitterBuffer(512)
+    calm = cost_s(MarkerJitterBuffer(512).add, [packet(n, 3000 * n, 1) for n in range(2000)])
 
     endless = cost_s(buffer.add, [packet(n % 65536) for n in range(20_000)])
 
@@ -178,9 +179,7 @@ def test_an_estimator_that_divides_by_nothing_begins_anew(monkeypatch):
 
 WAYS = {
     "short": lambda dtls, short: lambda data: short.data_received(data, 1),
-    "aiortc": lambda dtls, short: (
-        lambda data: fast_receive.run_without_suspending(dtls._handle_rtp_data(data, arrival_time_ms=0))
-    ),
+    "aiortc": lambda dtls, short: lambda data: run_without_suspending(dtls._handle_rtp_data(data, arrival_time_ms=0)),
 }
 
 
@@ -255,7 +254,7 @@ def test_any_packets_are_handled_or_dropped(arriving):
         short = fast_receive.FastReceivePath(dtls, made)
         for data in arriving:
             if not fast_receive.is_dtls(data) and data[1:2] < b"\xc0":
-                short._otherwise = lambda *_: None
+                short.otherwise = lambda *_: None
                 short.data_received(data, 1)
                 await dtls._handle_rtp_data(data, arrival_time_ms=0)
         await asyncio.wait_for(made.stop(), 5)

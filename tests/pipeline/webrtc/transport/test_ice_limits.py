@@ -15,8 +15,9 @@ from aiortc import rtcicetransport
 from prometheus_client import CollectorRegistry
 
 from pipeline.monitoring.metrics import REFUSALS, counted_by
-from pipeline.webrtc.transport import hardening, ice_limits
-from support.peers import restored_afterwards, until
+from pipeline.webrtc import patches
+from pipeline.webrtc.transport import ice_limits
+from support.peers import until
 
 #: A DTLS 1.2 record that begins a handshake, cut short.
 CLIENT_HELLO = bytes.fromhex("16fefd0000000000000000003601000030000000000000003000fefd") + bytes(40)
@@ -24,12 +25,11 @@ LATE_S = 0.2
 
 
 @pytest.fixture(autouse=True)
-def refused(monkeypatch):
+def refused():
     """How often something was refused, by reason."""
-    restored_afterwards(monkeypatch)
     counter = counted_by("refused", "", REFUSALS, registry=CollectorRegistry())
-    hardening.install(counter)
-    return lambda reason: counter.labels(reason)._value.get()
+    with patches.installed(refused=counter):
+        yield lambda reason: counter.labels(reason)._value.get()
 
 
 @contextlib.asynccontextmanager

@@ -18,11 +18,12 @@ from aiortc.rtcsctptransport import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from OpenSSL import SSL
 
-from pipeline.webrtc.media import fast_receive
+from pipeline.webrtc.internals.dtls import deliver
 from pipeline.webrtc.transport import sctp_limits
 from pipeline.webrtc.transport.sctp_limits import LimitedSctpTransport
-from support.peers import Client, FlatEdge, restored_afterwards, until
+from support.peers import Client, FlatEdge, until
 
 FIRST, TAG = 2**32 - 3, 0xCAFEBABE
 WHOLE, FIRST_PART, LAST_PART, UNORDERED = 3, 2, 1, 4
@@ -206,14 +207,8 @@ ATTACKS = {
 }
 
 
-@pytest.fixture
-def limited(monkeypatch):
-    restored_afterwards(monkeypatch)
-    sctp_limits.install(None)
-
-
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_a_session_that_floods_ends_and_the_other_one_goes_on(limited, redis_url, running, attack):
+async def test_a_session_that_floods_ends_and_the_other_one_goes_on(patched, redis_url, running, attack):
     edge = FlatEdge(redis_url)
     try:
         innocent, hostile = Client(running.url), Client(running.url)
@@ -249,7 +244,7 @@ async def test_all_records_of_a_datagram_are_read(monkeypatch):
     def recv(size: int) -> bytes:
         if records:
             return records.pop(0)
-        raise fast_receive.SSL.WantReadError
+        raise SSL.WantReadError
 
     async def handle(plain: bytes) -> None:
         handled.append(plain)
@@ -261,6 +256,6 @@ async def test_all_records_of_a_datagram_are_read(monkeypatch):
         _ssl=SimpleNamespace(bio_write=lambda data: None, recv=recv),
     )
 
-    fast_receive.deliver(dtls, bytes(100))
+    deliver(dtls, bytes(100))
 
     assert handled == [b"one", b"two", b"three"]

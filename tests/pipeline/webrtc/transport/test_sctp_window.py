@@ -2,26 +2,17 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from aiortc import rtcsctptransport
 from aiortc.rtcsctptransport import USERDATA_MAX_LENGTH, RTCSctpTransport, SackChunk, parse_packet
 
 from pipeline.contract.chunks import CHUNK_BYTES, to_chunks
 from pipeline.contract.messages import StylizedFrame
 from pipeline.webrtc.transport import sctp_window
+from pipeline.webrtc.transport.sctp_window import WindowedSctpTransport
 
 
 @pytest.fixture
-def transport(monkeypatch):
-    monkeypatch.setattr(RTCSctpTransport, "_cwnd", None, raising=False)  # the class has none of its own; undone after
-    for owner, name in (
-        (RTCSctpTransport, "_transmit"),
-        (RTCSctpTransport, "_receive_sack_chunk"),
-        (rtcsctptransport, "SCTP_RTO_MIN"),
-        (rtcsctptransport, "SCTP_RTO_INITIAL"),
-    ):
-        monkeypatch.setattr(owner, name, getattr(owner, name))
-    assert sctp_window.install() is True
-    return object.__new__(RTCSctpTransport)
+def transport():
+    return object.__new__(WindowedSctpTransport)
 
 
 def test_losses_never_shrink_the_window_below_an_answer(transport):
@@ -158,15 +149,9 @@ def connected(transport: RTCSctpTransport) -> list:
     transport.now_s, transport.timers = 100.0, []
 
     def call_later(after_s: float, function, *arguments) -> SimpleNamespace:
-        if function is sctp_window.send_again:
+        if function == transport.send_all_again:
             transport.timers.append((after_s, function, arguments))
         return SimpleNamespace(cancel=lambda: None)
 
     transport._loop = SimpleNamespace(time=lambda: transport.now_s, call_later=call_later)
     return sent
-
-
-def test_it_is_not_installed_in_an_aiortc_it_was_not_written_for(monkeypatch):
-    monkeypatch.setattr(sctp_window.importlib.metadata, "version", lambda _: "1.17.0")
-
-    assert sctp_window.install() is False

@@ -1,0 +1,175 @@
+"""Where our parts take the place of aiortc's and aioice's, for as long as they are wanted; and whether they fit."""
+
+import contextlib
+import dis
+import importlib.metadata
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from types import CodeType, FunctionType, ModuleType
+
+from aioice import ice as aioice_ice
+from aioice import mdns
+from aioice.ice import StunProtocol
+from aioice.mdns import MDnsProtocol
+from aiortc import RTCPeerConnection, rtcicetransport, rtcpeerconnection, rtcrtpreceiver, rtcsctptransport
+from aiortc.codecs.base import Decoder
+from aiortc.rate import RemoteBitrateEstimator
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
+from aiortc.rtcrtpreceiver import StreamStatistics
+
+from pipeline.webrtc.internals import dtls, ice, peer, rtp, sctp
+
+#: What all this was written for and is tested with; pyproject.toml holds installations to the same.
+TESTED = {"aiortc": "1.16.", "aioice": "0.13."}
+LAYERS: tuple[ModuleType, ...] = (ice, dtls, rtp, sctp, peer)
+#: By which aiortc makes a decoder's queue and its thread.
+DECODER_MODULES = ((rtcrtpreceiver, "queue"), (rtcrtpreceiver, "threading"))
+
+#: A name in a module or a class, and what takes its place.
+Replacement = tuple[object, str, object]
+
+
+def verify(replacements: Iterable[Replacement]) -> list[str]:
+    """What is missing of all that the fence touches, and replaces, as one would look for it: nothing where it fits."""
+    return [*_untested(), *_missing_attributes(), *_missing_names(replacements), *_changed_methods()]
+
+
+@cache
+def fits() -> bool:
+    """Whether private names may be touched at all, on connections made without our parts as well."""
+    return not verify(())
+
+
+def _untested() -> Iterator[str]:
+    for package, tested in TESTED.items():
+        version = importlib.metadata.version(package)
+        if not version.startswith(tested):
+            yield f"{package} {tested}x (this is {version})"
+
+
+def _missing_attributes() -> Iterator[str]:
+    for layer in LAYERS:
+        for owner, names in layer.NEEDS.items():
+            yield from (f"{owner.__name__}.{name}" for name in names if name not in attributes(owner))
+
+
+def _missing_names(replacements: Iterable[Replacement]) -> Iterator[str]:
+    for owner, name in [*((owner, name) for owner, name, _ in replacements), *DECODER_MODULES]:
+        if not hasattr(owner, name):
+            yield f"{getattr(owner, '__name__', owner)}.{name}"
+
+
+def _changed_methods() -> Iterator[str]:
+    """Methods of theirs that classes of the fence override, where they take something else now."""
+    for layer in LAYERS:
+        for made in vars(layer).values():
+            if inspect.isclass(made) and made.__module__ == layer.__name__ and made.__name__.startswith("Open"):
+                yield from _changed(made)
+
+
+def _changed(made: type) -> Iterator[str]:
+    base = made.__mro__[1]
+    for name, ours in vars(made).items():
+        theirs = getattr(base, name, None)
+        if name != "__init__" and isinstance(ours, FunctionType) and isinstance(theirs, FunctionType):
+            if _parameters(ours) != _parameters(theirs):
+                yield f"{base.__name__}.{name}{inspect.signature(theirs)}"
+
+
+def _parameters(function: FunctionType) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def attributes(owner: type) -> set[str]:
+    """What a class and its bases have, declare, and store in their objects."""
+    names: set[str] = set()
+    for base in owner.__mro__:
+        names |= set(vars(base)) | set(vars(base).get("__annotations__", {}))
+        for member in vars(base).values():
+            if isinstance(member, FunctionType):
+                names |= _stored(member.__code__)
+    return names
+
+
+@cache
+def _stored(code: CodeType) -> frozenset[str]:
+    return frozenset(found.argval for found in dis.get_instructions(code) if found.opname == "STORE_ATTR")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Ours, each for the one of theirs that has this name."""
+
+    connection: type[ice.OpenConnection]
+    stun_protocol: type[StunProtocol]
+    mdns_protocol: type[MDnsProtocol]
+    certificate: type[dtls.OpenCertificate]
+    dtls_transport: type[dtls.OpenDtlsTransport]
+    sctp_transport: type[sctp.OpenSctpTransport]
+    receiver: type[rtp.OpenReceiver]
+    nack_generator: type[rtp.NackGenerator]
+    statistics: type[StreamStatistics]
+    timestamp_mapper: type
+    estimator: type[RemoteBitrateEstimator]
+    depayload: Callable[[RTCRtpCodecParameters, bytes], bytes]
+    #: Bytes, as SDP tells.
+    longest_message: int
+    #: Seconds: the shortest time-out for a packet of SCTP, and the first.
+    shortest_rto_s: float
+    first_rto_s: float
+
+    def replacements(self) -> list[Replacement]:
+        return [
+            (rtcicetransport, "Connection", self.connection),
+            (aioice_ice, "StunProtocol", self.stun_protocol),
+            (mdns, "MDnsProtocol", self.mdns_protocol),
+            (rtcpeerconnection, "RTCCertificate", self.certificate),
+            (rtcpeerconnection, "RTCDtlsTransport", self.dtls_transport),
+            (rtcpeerconnection, "RTCSctpTransport", self.sctp_transport),
+            (rtcpeerconnection, "RTCRtpReceiver", self.receiver),
+            (rtcpeerconnection, "RemoteStreamTrack", rtp.OpenTrack),
+            (RTCPeerConnection, peer.CONNECT, peer.connect),
+            (rtcrtpreceiver, "NackGenerator", self.nack_generator),
+            (rtcrtpreceiver, "StreamStatistics", self.statistics),
+            (rtcrtpreceiver, "TimestampMapper", self.timestamp_mapper),
+            (rtcrtpreceiver, "RemoteBitrateEstimator", self.estimator),
+            (rtcrtpreceiver, "depayload", self.depayload),
+            (rtcsctptransport, "LOCAL_MAX_MESSAGE_SIZE", self.longest_message),
+            (rtcsctptransport, "SCTP_RTO_MIN", self.shortest_rto_s),
+            (rtcsctptransport, "SCTP_RTO_INITIAL", self.first_rto_s),
+        ]
+
+
+def jitter_buffer(make: Callable[..., rtp.JitterBuffer]) -> list[Replacement]:
+    """`make` takes what JitterBuffer takes."""
+    return [(rtcrtpreceiver, "JitterBuffer", make)]
+
+
+def decoder_input(make: Callable[[], rtp.DecoderInput]) -> list[Replacement]:
+    """Decoders without a thread for each: `make` makes what takes a stream's encoded frames."""
+    return [(owner, name, module) for (owner, name), module in zip(DECODER_MODULES, rtp.decoder_modules(make))]
+
+
+def decoder(make: Callable[[RTCRtpCodecParameters], Decoder]) -> list[Replacement]:
+    """For aiortc's own decoder threads."""
+    return [(rtcrtpreceiver, "get_decoder", make)]
+
+
+def sctp_parameters(read: Callable[[bytes], list[tuple[int, bytes]]]) -> list[Replacement]:
+    return [(rtcsctptransport, "decode_params", read)]
+
+
+@contextlib.contextmanager
+def replaced(replacements: Iterable[Replacement]) -> Iterator[None]:
+    """For peer connections made meanwhile. What is not there is not replaced."""
+    fitting = [replacement for replacement in replacements if hasattr(replacement[0], replacement[1])]
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in fitting]
+    try:
+        for owner, name, ours in fitting:
+            setattr(owner, name, ours)
+        yield
+    finally:
+        for owner, name, theirs in reversed(before):
+            setattr(owner, name, theirs)

@@ -1,0 +1,108 @@
+"""All of our parts in the place of aiortc's, installed and removed together: by gateways, clients and tests alike."""
+
+import contextlib
+import importlib.metadata
+import logging
+from collections.abc import Iterator
+
+from prometheus_client import Counter
+
+from pipeline.webrtc.internals import seams
+from pipeline.webrtc.internals.seams import Replacement
+from pipeline.webrtc.media import decoder_pool, packet_intake, refusals, rtp
+from pipeline.webrtc.media.guarded_decoder import guarded_decoder
+from pipeline.webrtc.media.jitter_buffer import jitter_buffer
+from pipeline.webrtc.transport import hardening, ice_limits, sctp_limits, sctp_window
+
+logger = logging.getLogger(__name__)
+
+PARTS = seams.Parts(
+    connection=ice_limits.GuardedConnection,
+    stun_protocol=ice_limits.GuardedStunProtocol,
+    mdns_protocol=ice_limits.GuardedMDns,
+    certificate=hardening.Certificate,
+    dtls_transport=packet_intake.Transport,
+    sctp_transport=sctp_limits.LimitedSctpTransport,
+    receiver=packet_intake.Receiver,
+    nack_generator=packet_intake.BoundedNackGenerator,
+    statistics=packet_intake.BoundedStatistics,
+    timestamp_mapper=packet_intake.SteadyMapper,
+    estimator=packet_intake.CalmEstimator,
+    depayload=rtp.depayload,
+    longest_message=sctp_limits.MAX_MESSAGE_BYTES,
+    shortest_rto_s=sctp_window.RTO_MIN_S,
+    first_rto_s=sctp_window.RTO_INITIAL_S,
+)
+#: What needs no private name, and stays with an aiortc that the rest does not fit.
+ALWAYS: list[Replacement] = [
+    *seams.decoder(guarded_decoder),
+    *seams.sctp_parameters(hardening.decode_params),
+]
+#: Whether this process has installed all this already.
+_is_installed = False
+
+
+def verify() -> list[str]:
+    """What of aiortc and aioice is not as our parts need it."""
+    return seams.verify([*PARTS.replacements(), *seams.jitter_buffer(jitter_buffer), *ALWAYS])
+
+
+@contextlib.contextmanager
+def installed(
+    counters: decoder_pool.Counters | None = None,
+    refused: Counter | None = None,
+    *,
+    marker_jitter_buffer: bool = True,
+) -> Iterator[None]:
+    """For peer connections made meanwhile; within another one nothing changes.
+
+    Who receives video gives `counters`, where frames are counted that never come out; what else is refused is counted
+    in `refused`. Where `verify` finds something, one warning says so, and aiortc is left as it is but for ALWAYS.
+    """
+    global _is_installed
+    if _is_installed:
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        _is_installed = True
+        stack.callback(_forget)
+        stack.enter_context(refusals.counted_in(refused))
+        stack.enter_context(_quiet())
+        stack.enter_context(seams.replaced(ALWAYS))
+        if missing := verify():
+            _warn(missing)
+        else:
+            stack.enter_context(seams.replaced(PARTS.replacements()))
+            if counters:
+                make = stack.enter_context(decoder_pool.threads(counters))
+                stack.enter_context(seams.replaced(seams.decoder_input(make)))
+            if counters and marker_jitter_buffer:  # whose bursts only our decoder threads know
+                stack.enter_context(seams.replaced(seams.jitter_buffer(jitter_buffer)))
+        yield
+
+
+def _forget() -> None:
+    global _is_installed
+    _is_installed = False
+
+
+def _warn(missing: list[str]) -> None:
+    logger.warning(
+        "aiortc %s with aioice %s lacks what this was written for, so video is received as aiortc does it: "
+        "slower, and with fewer limits for peers (%s)",
+        importlib.metadata.version("aiortc"),
+        importlib.metadata.version("aioice"),
+        ", ".join(missing),
+    )
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """aioice's lines hold addresses of peers."""
+    aioice = logging.getLogger("aioice")
+    before = aioice.level
+    aioice.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        aioice.setLevel(before)
