@@ -11,9 +11,12 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from pipeline.contract.settings import Settings
+
 #: The word before a role in a command line: `python -m workers gateway`, or `mvstylizer gateway`.
 LAUNCHERS = ("workers", "mvstylizer")
 NOT_UNDER_LOAD = (None, "load", "up")
+DEFAULT_REDIS = Settings().redis_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,7 @@ class Usage:
 def system_of(url: str) -> list[psutil.Process]:
     """The gateway that listens at `url`, and what belongs to it; [] when it is not on this machine.
 
-    That is all that its `up` started, or without one the roles that use the same Redis.
+    That is all that its `up` started, or without one the roles that use the same Redis, and that Redis.
     """
     address = urlsplit(url)
     if not is_here(address.hostname or ""):
@@ -50,17 +53,31 @@ def _stack_of(gateway: psutil.Process) -> list[psutil.Process]:
     starters = [parent for parent in gateway.parents() if role(parent) == "up"]
     if starters:
         return starters[0].children(recursive=True)
-    redis = _redis_of(gateway)  # of a Redis itself nobody can say whose it is
-    if redis is None:
+    url = _redis_of(gateway)
+    if url is None:
         return [gateway]
-    return [p for p in psutil.process_iter() if role(p) not in (None, "redis") and _redis_of(p) == redis]
+    roles = [p for p in psutil.process_iter() if role(p) not in (None, "redis") and _redis_of(p) == url]
+    server = _redis_at(url)
+    return [*roles, server] if server else roles
 
 
 def _redis_of(process: psutil.Process) -> str | None:
-    """None for a process that does not let itself be looked at."""
+    """The URL it was given; None for a process that does not let itself be looked at."""
     with contextlib.suppress(psutil.Error):
-        return process.environ().get("MVS_REDIS_URL", "")
+        words = [part for word in process.cmdline() for part in word.split("=", 1)]
+        if "--redis" in words[:-1]:
+            return words[words.index("--redis") + 1]
+        return process.environ().get("MVS_REDIS_URL", DEFAULT_REDIS)
     return None
+
+
+def _redis_at(url: str) -> psutil.Process | None:
+    """The server of a URL with a port of this machine."""
+    address = urlsplit(url)
+    if not address.hostname or not is_here(address.hostname):
+        return None
+    server = _listener(address.port or 6379)
+    return server if server and role(server) == "redis" else None
 
 
 def _listener(port: int) -> psutil.Process | None:

@@ -83,13 +83,15 @@ def test_of_two_stacks_from_one_shell_only_the_own_is_counted(monkeypatch):
 
 
 def test_roles_started_by_hand_belong_together_by_their_redis(monkeypatch):
-    shell = Process("bash")
-    gateway, stylize = (Process(f"python -m workers {role}", "redis://own", shell) for role in ("gateway", "stylize"))
-    others = [Process("python -m workers stylize", "redis://other", shell), Process("redis-server *:1", parent=shell)]
-    monkeypatch.setattr(process_usage, "_listener", lambda port: gateway)
-    monkeypatch.setattr(process_usage.psutil, "process_iter", lambda: [gateway, stylize, *others])
+    shell, own = Process("bash"), "redis://127.0.0.1:7001/0"
+    gateway = Process(f"python -m workers gateway --redis {own}", parent=shell)
+    stylize = Process("python -m workers stylize", own, shell)
+    redis = Process("redis-server *:7001", parent=shell)
+    others = [Process("python -m workers stylize", parent=shell), Process("redis-server *:1", parent=shell)]
+    monkeypatch.setattr(process_usage, "_listener", {8080: gateway, 7001: redis}.get)
+    monkeypatch.setattr(process_usage.psutil, "process_iter", lambda: [gateway, stylize, redis, *others])
 
-    assert system_of("http://127.0.0.1:8080") == [gateway, stylize]
+    assert system_of("http://127.0.0.1:8080") == [gateway, stylize, redis]
 
 
 def test_a_gateway_on_another_machine_is_not_looked_for_here(monkeypatch):
