@@ -23,8 +23,6 @@ def made(monkeypatch) -> list[gateway.Gateway]:
 
     Gateway = gateway.Gateway
     monkeypatch.setattr(gateway, "Gateway", make)
-    for name in ("hardening", "fast_receive"):  # which are for good, and other tests' as well
-        monkeypatch.setattr(f"workers.gateway.{name}.install", lambda *args: None)
     monkeypatch.setattr(gateway, "settle", lambda: None)
     return made
 

@@ -22,7 +22,7 @@ alive = workers.process.prefork.prefork(lambda: followed.append(1))
 print(os.getpid(), flush=True)
 exec(sys.argv[3])
 """
-BEAT = "while True: alive(); time.sleep(0.2)"
+BEAT = "alive(); print('beats', flush=True)\nwhile True: alive(); time.sleep(0.2)"
 HANG = "alive(); signal.pause()"
 WAIT = "signal.pause()"
 SAY = "print(len(followed), flush=True); signal.pause()"
@@ -123,6 +123,7 @@ def test_a_worker_that_is_stopped_or_hangs_is_followed_by_another(number):
     with Preforked(HANG if number is None else BEAT) as preforked:
         first = int(preforked.line())
         if number is not None:
+            assert preforked.line() == "beats"
             os.kill(first, number)
 
         assert int(preforked.line()) != first
