@@ -33,7 +33,7 @@ def named(up: Up, name: str) -> psutil.Process | None:
     return None
 
 
-@pytest.mark.parametrize("stopped", ["stylize", "worker", "gateway", "redis"])
+@pytest.mark.parametrize("stopped", ["worker", "stylize", "gateway", "redis"])  # a new worker may take long to begin
 async def test_a_part_that_is_stopped_is_replaced(up, stopped):
     await until(lambda: named(up, stopped), timeout_s=60)
     part = named(up, stopped)
