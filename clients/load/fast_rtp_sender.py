@@ -1,4 +1,4 @@
-"""The short way for sent video: a copy and an encryption a packet, and one call of the system a frame.
+"""The fast path for sent video: a copy and an encryption a packet, and one call of the system a frame.
 
 aiortc 1.16 makes five objects of each packet and takes it through six coroutines. Its sender stays for what is
 negotiated, and for RTCP: reports, and what the receiver asks for.

@@ -1,4 +1,4 @@
-"""The short way for what a gateway sends: read all at once, and acknowledged as browsers do it.
+"""The fast path for what a gateway sends: read all at once, and acknowledged as browsers do it.
 
 aiortc 1.16 takes one datagram a turn of the event loop, goes through a message's parts again with each that comes, and
 acknowledges every one.

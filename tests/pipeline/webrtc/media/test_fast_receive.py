@@ -18,7 +18,7 @@ def test_an_empty_datagram_is_nothing_of_ours():
     assert not fast_receive.is_dtls(b"")
 
 
-async def test_video_and_data_channels_take_the_short_way_and_rtcp_does_not(redis_url, tmp_path, edge, monkeypatch):
+async def test_video_and_data_channels_take_the_fast_path_and_rtcp_does_not(redis_url, tmp_path, edge, monkeypatch):
     queued, short = [], []
     take, otherwise = fast_receive.FastReceivePath._take, ice_limits.GuardedConnection.data_received
     monkeypatch.setattr(fast_receive.FastReceivePath, "_take", lambda *args: short.append(args[1]) or take(*args))
@@ -77,7 +77,7 @@ def test_packets_lost_late_doubled_or_retransmitted_fare_as_with_aiortc(elsewher
     asyncio.run(both())
 
 
-async def test_video_through_a_turn_server_takes_what_is_left_of_the_short_way():
+async def test_video_through_a_turn_server_takes_what_is_left_of_the_fast_path():
     dtls, made = await receiver()
     relay = SimpleNamespace(protocol=SimpleNamespace(transport=SimpleNamespace()), component=1)
     dtls.transport._connection._nominated = {1: relay}

@@ -159,7 +159,7 @@ def test_what_refers_to_a_lost_picture_is_held_back_until_a_whole_one_comes():
     assert numbers == [*range(5), *range(40, 60)]
 
 
-def test_a_intra_frame_is_asked_for_until_it_comes():
+def test_an_intra_frame_is_asked_for_until_it_comes():
     """The request may get lost as well."""
     sent = packets([1] * 80, intra_frames=False)
     sent[60]._data = b"<60.0]"
@@ -192,7 +192,7 @@ def test_intra_frames_are_told_from_predicted_ones(codec):
 
 
 @given(st.binary(max_size=40))
-def test_any_bytes_are_a_intra_frame_or_not(data):
+def test_any_bytes_are_an_intra_frame_or_not(data):
     assert is_intra_frame(data) in (True, False)
 
 
