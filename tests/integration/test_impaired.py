@@ -29,6 +29,7 @@ async def test_every_message_arrives_late_and_nothing_stalls(either, running, ed
         await until(lambda: len(client.grids) >= 10, timeout_s=60)
 
         client.camera.running.clear()
+        await until(lambda: len(client.of(KeyFramePicked)) == running.key_frames())
         await until(lambda: len(client.grids) == sent_answers(running) >= 10)
         await client.close()
 
