@@ -1,6 +1,7 @@
 """Child processes that are started, restarted when they crash or hang, and stopped in order."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -112,13 +113,14 @@ class SupervisedProcess:
         silence = Silence(clock(), start_s=START_S, limit_s=self._silence_s or 0.0)
         self._hung = False
         while True:
-            try:
-                return await asyncio.wait_for(process.wait(), CHECK_S)
-            except TimeoutError:
-                pass
-            if drain(listener):
+            code: int | None = None
+            with contextlib.suppress(TimeoutError):
+                code = await asyncio.wait_for(process.wait(), CHECK_S)
+            if drain(listener):  # also what it said just before its end
                 silence.heard(clock())
                 self.was_ready = True
+            if code is not None:
+                return code
             if self._silence_s and silence.too_long(clock()):
                 self.end_hung()
 

@@ -12,7 +12,7 @@ import pytest
 from support.paths import ROOT
 from support.peers import until
 from workers.process import supervisor
-from workers.process.liveness import Silence
+from workers.process.liveness import READY, VARIABLE, Silence
 from workers.process.supervisor import MAX_CRASHES, SupervisedProcess
 
 
@@ -58,6 +58,7 @@ async def test_a_part_for_which_there_is_no_process_to_be_had_is_started_later(m
     life = asyncio.create_task(child.keep_alive())
     await until(lambda: child.pid)
     life.cancel()
+    await asyncio.wait({life})
     await child.stop()
 
     assert len(attempts) == 3
@@ -72,6 +73,7 @@ async def test_a_part_that_is_killed_comes_back():
     os.kill(first, signal.SIGKILL)
     await until(lambda: child.pid not in (None, first))
     life.cancel()
+    await asyncio.wait({life})
     await child.stop()
 
     assert child.pid is None
@@ -86,6 +88,7 @@ async def test_a_part_that_does_not_listen_is_killed():
     pid = child.pid
 
     life.cancel()
+    await asyncio.wait({life})
     await child.stop()
 
     assert not psutil.pid_exists(pid)
@@ -113,6 +116,7 @@ async def test_a_part_that_is_stopped_is_killed_and_comes_back():
     os.kill(first, signal.SIGSTOP)
     await until(lambda: child.pid not in (None, first), timeout_s=30)
     life.cancel()
+    await asyncio.wait({life})
     await child.stop()
 
     assert restarts == [("part", "silent")]
@@ -128,6 +132,7 @@ async def test_a_part_that_never_says_that_it_lives_is_started_again(monkeypatch
 
     await until(lambda: restarts, timeout_s=30)
     life.cancel()
+    await asyncio.wait({life})
     await child.stop()
 
     assert restarts[0] == ("part", "silent")
@@ -143,6 +148,22 @@ async def test_a_part_that_was_ready_once_is_never_given_up(tmp_path):
 
     assert not life.done()
     life.cancel()
+    await asyncio.wait({life})
+    await child.stop()
+
+
+async def test_a_sign_of_life_just_before_the_end_counts(tmp_path):
+    """A part that was killed within a second of its being ready was taken for one that never starts."""
+    tell = f"import os, socket; socket.socket(fileno=int(os.environ[{VARIABLE!r}])).send({READY!r})"
+    restarted = asyncio.Event()
+    child = SupervisedProcess("part", python(f"{tell}; raise SystemExit(2)"), on_restart=lambda *_: restarted.set())
+    life = asyncio.create_task(child.keep_alive())
+
+    await asyncio.wait({life, asyncio.create_task(restarted.wait())}, return_when=asyncio.FIRST_COMPLETED)
+
+    assert child.was_ready and not life.done()
+    life.cancel()
+    await asyncio.wait({life})
     await child.stop()
 
 
