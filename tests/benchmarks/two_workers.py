@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -33,19 +34,19 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from clients.media.clip import Clip, upright  # noqa: E402
 from clients.reassembly.grid import apply_grid  # noqa: E402
 from edge.grid_model.stylizer import Stylizer  # noqa: E402
 from pipeline.contract.grid_codec import unpack_grid  # noqa: E402
 from pipeline.contract.image_codec import encode_jpeg  # noqa: E402
 from pipeline.contract.messages import KeyFrame  # noqa: E402
 from pipeline.contract.settings import Settings  # noqa: E402
+from pipeline.key_frames.picker import KEY_FRAME_SIDE_PX, shrunk  # noqa: E402
 from pipeline.queues.broker import GatewayBroker  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.redis_process import RedisServer  # noqa: E402
 from workers.stylize import Edge  # noqa: E402
 
-#: Long side of key frames in pixels, as the gateway sends them.
-LONG_SIDE = 512
 VARIANTS = ("one", "two", "at once", "apart")
 
 
@@ -154,20 +155,10 @@ class Bench:
 
 
 def key_frames(path: Path, interval_s: float) -> list[np.ndarray]:
-    """RGB uint8 H W 3, one each `interval_s`."""
-    video, pictures = cv2.VideoCapture(str(path)), []
-    step = max(1, round(interval_s * video.get(cv2.CAP_PROP_FPS)))
-    for index in itertools.count():
-        if not video.grab():
-            return pictures
-        if index % step == 0:
-            pictures.append(cv2.cvtColor(shrunk(video.retrieve()[1]), cv2.COLOR_BGR2RGB))
-
-
-def shrunk(picture: np.ndarray) -> np.ndarray:
-    scale = min(1.0, LONG_SIDE / max(picture.shape[:2]))
-    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
-    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+    """RGB uint8 H W 3, one each `interval_s`, as the gateway sends them."""
+    with Clip(path) as clip:
+        step = max(1, round(interval_s * clip.rate))
+        return [shrunk(upright(frame), KEY_FRAME_SIDE_PX) for frame in islice(clip.frames(), 0, None, step)]
 
 
 def arguments() -> argparse.Namespace:
