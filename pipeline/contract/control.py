@@ -20,6 +20,8 @@ M = TypeVar("M")
 #: A style's name or id, a size, a frame's id, on or off: a hundred bytes.
 MAX_BYTES = 4096
 MAX_SIDE_PX = 4096
+#: Of what a gateway may ask for, and of how long a look may stay.
+MAX_FPS, MAX_LOOK_INTERVAL_S = 1000, 3600
 #: A name that somebody takes pictures back by. It is a secret, so it is long.
 SHARER = re.compile("[0-9a-f-]{16,64}")
 
@@ -62,6 +64,14 @@ class KeyFrameRequest(ControlMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class SceneCut(ControlMessage):
+    """From the client: this frame, which it sends, begins another scene. Where it sends few, nobody else could tell."""
+
+    TYPE = "cut"
+    frame_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class SharingChoice(ControlMessage):
     """From the client: whether the edge may keep its key frames and learn from them."""
 
@@ -75,6 +85,22 @@ class Alive(ControlMessage):
     """From the gateway, once a second: it is there."""
 
     TYPE = "alive"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace(ControlMessage):
+    """From the gateway: send this many frames a second from now on. A client that does not know it sends all."""
+
+    TYPE = "pace"
+    fps: float
+    look_interval_s: float | None = None  # how often looks are renewed while the service is busy; None when it is not
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRequest(ControlMessage):
+    """From the gateway: send the next frame that the camera gives, whatever the pace."""
+
+    TYPE = "frame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +144,10 @@ class ErrorMessage(ControlMessage):
     error: str
 
 
-ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SharingChoice
-GatewayMessage = Alive | KeyFramePicked | KeyFrameDropped | SharingChanged | SharingForgotten | ErrorMessage
+ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SceneCut | SharingChoice
+GatewayMessage = (
+    Alive | Pace | FrameRequest | KeyFramePicked | KeyFrameDropped | SharingChanged | SharingForgotten | ErrorMessage
+)
 
 
 def read_client_message(text: object) -> ClientMessage:
@@ -173,6 +201,13 @@ def _side(fields: Fields, name: str) -> int:
     return value
 
 
+def _number(fields: Fields, name: str, limit: float) -> float:
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= limit:
+        raise BadMessage(f"The {name} of a control message is a number above 0 and at most {limit:g}.")
+    return value
+
+
 def _sharer(fields: Fields) -> str:
     if not SHARER.fullmatch(name := _text(fields, "by")):
         raise BadMessage("Whoever shares is known by 16 to 64 hex digits and dashes.")
@@ -183,10 +218,16 @@ _FROM_CLIENT: dict[str, Callable[[Fields], ClientMessage]] = {
     "style": lambda fields: StyleChoice(_text(fields, "style")),
     "size": lambda fields: SizeChange(*picture_size(fields)),
     "key_frame": lambda fields: KeyFrameRequest(None if fields.get("frame_id") is None else _frame_id(fields)),
+    "cut": lambda fields: SceneCut(_frame_id(fields)),
     "share": lambda fields: SharingChoice(_switch(fields, "on"), _sharer(fields) if "by" in fields else None),
 }
 _FROM_GATEWAY: dict[str, Callable[[Fields], GatewayMessage]] = {
     "alive": lambda fields: Alive(),
+    "pace": lambda fields: Pace(
+        _number(fields, "fps", MAX_FPS),
+        _number(fields, "look_interval_s", MAX_LOOK_INTERVAL_S) if "look_interval_s" in fields else None,
+    ),
+    "frame": lambda fields: FrameRequest(),
     "key_frame": lambda fields: KeyFramePicked(_frame_id(fields), _text(fields, "reason")),
     "dropped": lambda fields: KeyFrameDropped(_frame_id(fields), _text(fields, "reason")),
     "share": lambda fields: SharingChanged(_switch(fields, "on")),

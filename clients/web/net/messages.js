@@ -28,6 +28,8 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  */
 const GATEWAY_MESSAGES = new Map([
   ['alive', []],
+  ['pace', [['fps', isNumberTo(1000)], ['look_interval_s', isAbsentOr(isNumberTo(3600))]]],
+  ['frame', []],
   ['key_frame', [['frame_id', isFrameId], ['reason', isText]]],
   ['dropped', [['frame_id', isFrameId], ['reason', isText]]],
   ['share', [['on', isSwitch]]],
@@ -37,10 +39,11 @@ const GATEWAY_MESSAGES = new Map([
 const MAX_CONTROL_LENGTH = 4096;
 
 /**
- * A control message to the gateway. style: the style from now on; size: of the frames from now on, in pixels; share:
- * whether the server may learn from our pictures, and the name that they are kept under.
+ * A control message to the gateway. style: the style from now on; size: of the frames from now on, in pixels; cut: the
+ * sent frame that begins another scene; share: whether the server may learn from our pictures, and the name that they
+ * are kept under.
  * @typedef {{type: 'style', style: string}|{type: 'size', width: number, height: number}
- *   |{type: 'share', on: boolean, by: string}} ClientMessage
+ *   |{type: 'cut', frame_id: number}|{type: 'share', on: boolean, by: string}} ClientMessage
  */
 
 /**
@@ -93,6 +96,22 @@ function isSwitch(value) {
  */
 function isFrameId(value) {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < FRAME_IDS;
+}
+
+/**
+ * @param {number} limit
+ * @returns {Check} whether a value is a number above 0 and at most `limit`
+ */
+function isNumberTo(limit) {
+  return (value) => typeof value === 'number' && value > 0 && value <= limit;
+}
+
+/**
+ * @param {Check} isRight
+ * @returns {Check} whether a value is right, or its field is left out
+ */
+function isAbsentOr(isRight) {
+  return (value) => value === undefined || isRight(value);
 }
 
 /**

@@ -9,6 +9,7 @@ export const FROM_PAGE = [
   { type: 'style', style: 'Été — 夕暮れ' },
   { type: 'size', width: 640, height: 360 },
   { type: 'size', width: 2, height: 4096 },
+  { type: 'cut', frame_id: 65535 },
   { type: 'share', on: true, by: '0123456789abcdef' },
   { type: 'share', on: false, by: '01234567-89ab-cdef-0123-456789abcdef' },
 ];
@@ -16,6 +17,9 @@ export const FROM_PAGE = [
 /** @type {import('../../../clients/web/net/messages.js').ControlMessage[]} */
 export const FROM_GATEWAY = [
   { type: 'alive' },
+  { type: 'pace', fps: 30 },
+  { type: 'pace', fps: 2.5, look_interval_s: 2 },
+  { type: 'frame' },
   { type: 'key_frame', frame_id: 0, reason: 'first' },
   { type: 'key_frame', frame_id: 65535, reason: 'cut' },
   { type: 'dropped', frame_id: 7, reason: 'deadline' },
@@ -33,6 +37,8 @@ export const NOT_FROM_GATEWAY = [
   '{"type": "key_frame", "frame_id": 65536, "reason": "cut"}', '{"type": "key_frame", "frame_id": -1, "reason": "cut"}',
   '{"type": "key_frame", "frame_id": 1.5, "reason": "cut"}', '{"type": "dropped", "frame_id": true, "reason": "cut"}',
   '{"type": "dropped", "frame_id": 7, "reason": null}', '{"type": "share", "on": 1}', '{"type": "share"}',
+  '{"type": "pace"}', '{"type": "pace", "fps": 0}', '{"type": "pace", "fps": "30"}', '{"type": "pace", "fps": true}',
+  '{"type": "pace", "fps": 30, "look_interval_s": -1}', '{"type": "pace", "fps": 30, "look_interval_s": null}',
   '{"type": "error"}', '{"type": "error", "error": 3}', '{"type": "alive", "at": NaN}',
   `{"type": "error", "error": "${'x'.repeat(5000)}"}`,
 ];

@@ -16,10 +16,13 @@ from pipeline.contract.control import (
     ClientMessage,
     ControlMessage,
     ErrorMessage,
+    FrameRequest,
     GatewayMessage,
     KeyFrameDropped,
     KeyFramePicked,
     KeyFrameRequest,
+    Pace,
+    SceneCut,
     SharingChanged,
     SharingChoice,
     SharingForgotten,
@@ -34,10 +37,11 @@ PAGE = Path(clients.__file__).parent / "web"
 NAME = "0123456789abcdef"
 FROM_CLIENT = [
     StyleChoice("dusk"), SizeChange(2, 4096), KeyFrameRequest(), KeyFrameRequest(0), KeyFrameRequest(65535),
-    SharingChoice(True), SharingChoice(False, NAME),
+    SceneCut(7), SharingChoice(True), SharingChoice(False, NAME),
 ]  # fmt: skip
 FROM_GATEWAY = [
-    Alive(), KeyFramePicked(7, "cut"), KeyFrameDropped(7, "deadline"), SharingChanged(True), SharingForgotten(),
+    Alive(), Pace(30), Pace(2.5, 2.0), FrameRequest(),
+    KeyFramePicked(7, "cut"), KeyFrameDropped(7, "deadline"), SharingChanged(True), SharingForgotten(),
     ErrorMessage("All is lost."),
 ]  # fmt: skip
 
@@ -74,6 +78,7 @@ def test_the_wire_protocol_lists_it(message):
         '{"type": "size", "width": 640.0, "height": 360}', '{"type": "size", "width": true, "height": 360}',
         '{"type": "key_frame", "frame_id": 65536}', '{"type": "key_frame", "frame_id": -1}',
         '{"type": "key_frame", "frame_id": "1"}', '{"type": "key_frame", "frame_id": false}',
+        '{"type": "cut"}', '{"type": "cut", "frame_id": null}',
         '{"type": "share"}', '{"type": "share", "on": 1}', '{"type": "share", "on": null}',
         '{"type": "share", "on": true, "by": null}', '{"type": "share", "on": true, "by": "*"}',
         '{"type": "share", "on": true, "by": "0123456789abcdeg"}', '{"type": "style", "style": NaN}',
