@@ -1,2 +1,2 @@
-"""Picture files: limits before decoding, upright sRGB, what else a file carries, the process for strangers' files.
-Imports the contract; styles, the gateway, the commands for files and the first training import it."""
+"""Reads and writes picture files: size limits, decoding to upright sRGB, metadata, and a sandbox for strangers' files.
+It imports the contract; styles, the gateway, the commands for files and the first training import it."""

@@ -1,4 +1,7 @@
-"""What a file says of its colours, and pixels in sRGB by it: the strongest word counts, as PNG and AVIF rank them."""
+"""Converts decoded pixels to sRGB by the colour space that their file declares.
+
+A file may declare its colours in several ways. They are tried in the order of precedence of the PNG and AVIF standards.
+"""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,35 +14,39 @@ from pipeline.pictures.header_limits import MAX_BOXES
 
 
 def in_srgb(colours: Image.Image, info: dict, data: bytes) -> Image.Image:
-    """RGB of L, RGB or CMYK; `info` is Pillow's of the opened file, `data` the file.
+    """Return `colours`, an image of mode L, RGB or CMYK, as an RGB image in sRGB.
 
-    What is said by nobody is sRGB, and so is what EXIF says: browsers do not ask it.
+    `info` is the `info` of the image that Pillow opened, and `data` is the whole file. Pixels without a declared colour
+    space are taken as sRGB. The colour space in EXIF is ignored, as browsers ignore it.
     """
-    if (said := _cicp(data)) and srgb.known(*said):
-        return srgb.by_code_points(colours, *said)
+    if (code_points := _cicp(data)) and srgb.known(*code_points):
+        return srgb.by_code_points(colours, *code_points)
     if profile := info.get("icc_profile"):
         return srgb.by_profile(colours, profile)
-    if (said := _nclx(data)) and srgb.known(*said):
-        return srgb.by_code_points(colours, *said)
+    if (code_points := _nclx(data)) and srgb.known(*code_points):
+        return srgb.by_code_points(colours, *code_points)
     if info.get("gamma") and "srgb" not in info:
         return srgb.by_gamma(colours, info["gamma"], info.get("chromaticity"))
     return colours.convert("RGB")
 
 
 def _cicp(data: bytes) -> tuple[int, int] | None:
-    """A PNG's primaries and transfer by number."""
+    """Return the code points of primaries and transfer function in a PNG's cICP chunk, if it has one."""
     if not data.startswith(file_parts.PNG):
         return None
-    for name, length, place in file_parts.png_chunks(data):
+    for name, length, offset in file_parts.png_chunks(data):
         if name == b"cICP" and length == 4:
-            return data[place], data[place + 1]
+            return data[offset], data[offset + 1]
         if name == b"IDAT":
             break
     return None
 
 
 def _nclx(data: bytes) -> tuple[int, int] | None:
-    """An AVIF's primaries and transfer by number: of the picture itself, not of a gain map beside it."""
+    """Return the code points of primaries and transfer function in an AVIF's nclx box, if it has one.
+
+    Only the primary item counts: a gain map that is stored beside the picture has colours of its own.
+    """
     if not file_parts.brands(data):
         return None
     item, properties = 0, []
@@ -47,7 +54,7 @@ def _nclx(data: bytes) -> tuple[int, int] | None:
         if name == b"pitm":
             item = int.from_bytes(body[4:6] if body[:1] == b"\0" else body[4:8], "big")
         elif name == b"ipco":
-            properties = [b""]  # they are counted from 1
+            properties = [b""]  # property indices start at 1
         elif name == b"ipma":
             for index in _properties_of(item, body):
                 if properties[index : index + 1] and properties[index].startswith(b"nclx"):
@@ -58,14 +65,14 @@ def _nclx(data: bytes) -> tuple[int, int] | None:
 
 
 def _properties_of(item: int, body: bytes) -> Iterator[int]:
-    """Out of the box that says which properties each item has."""
-    id_bytes, wide, place = (4 if body[:1] > b"\0" else 2), body[3:4] > b"\0", 8
-    while place + id_bytes < len(body):
-        found, count = int.from_bytes(body[place : place + id_bytes], "big"), body[place + id_bytes]
-        place += id_bytes + 1
+    """Yield the property indices of `item`, given the body of an ipma box, which lists the properties of each item."""
+    id_bytes, wide, offset = (4 if body[:1] > b"\0" else 2), body[3:4] > b"\0", 8
+    while offset + id_bytes < len(body):
+        found, count = int.from_bytes(body[offset : offset + id_bytes], "big"), body[offset + id_bytes]
+        offset += id_bytes + 1
         for _ in range(count):
-            index = int.from_bytes(body[place : place + 1 + wide], "big") & (0x7FFF if wide else 0x7F)
-            place += 1 + wide
+            index = int.from_bytes(body[offset : offset + 1 + wide], "big") & (0x7FFF if wide else 0x7F)
+            offset += 1 + wide
             if found == item:
                 yield index
 

@@ -1,6 +1,7 @@
-"""Other people's JPEG, PNG, WebP and AVIF files as upright sRGB pictures: Pillow, within limits. No OpenCV or NumPy.
+"""Decodes JPEG, PNG, WebP and AVIF files to upright sRGB pictures with Pillow, within limits, without OpenCV or NumPy.
 
-Even so a decoder is the best way into a process. A stranger's file is read in one of its own: see decode_process.
+Even with limits, a decoder is an attacker's best way into a process. A file that comes from a stranger is therefore
+decoded in a process of its own: see decode_process.
 """
 
 import warnings
@@ -17,14 +18,16 @@ from pipeline.pictures.declared_colours import in_srgb
 from pipeline.pictures.exif import ORIENTATION
 from pipeline.pictures.header_limits import UPLOAD, Limits
 
-STYLE_SIDE_PX = 1024  # statistics of a style hardly change above it
+STYLE_SIDE_PX = 1024  # the statistics of a style hardly change with more pixels
 THUMBNAIL_SIDE_PX = 240
-#: Tried in this order until a style has STYLE_BYTES at most; only noise needs the second, and black on white the last.
+#: These are tried in order until the style has at most STYLE_BYTES. Only noise needs the second quality, and only noise
+#: in pure black and white needs the last.
 STYLE_QUALITIES = (85, 60, 30, 10)
 STYLE_BYTES = 300_000
 THUMBNAIL_QUALITY = 82
-#: Recognised by magic bytes; no other decoder ever sees the data.
+#: The file's magic bytes choose one of these decoders; no other decoder ever sees the data.
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF")
+#: The transposition that turns a picture upright, by the value of EXIF's orientation tag.
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -34,22 +37,22 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-#: A PNG with a longer profile would count as damaged; those of screens have up to 3 MB.
+#: Pillow calls a PNG with a longer colour profile damaged; profiles of real screens have up to 3 MB.
 PngImagePlugin.MAX_TEXT_CHUNK = 4 << 20
-#: A process that may start no other may start no thread either.
+#: The limit on processes that decode_process sets for itself forbids threads too.
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class StyleFiles:
-    """A picture that was read, as two JPEGs of our own making."""
+    """The two JPEGs that are made from a picture that was uploaded as a style."""
 
     style: bytes  # STYLE_BYTES at most
     thumbnail: bytes
 
 
 def style_files(data: bytes) -> StyleFiles:
-    """Of a stranger's picture; raises BadImage."""
+    """Return the style and its thumbnail, given the bytes of a stranger's picture file; raises BadImage."""
     picture = read(data, UPLOAD, STYLE_SIDE_PX)
     files = (_jpeg(picture, quality) for quality in STYLE_QUALITIES)
     style = next((file for file in files if len(file) <= STYLE_BYTES), None)
@@ -60,16 +63,16 @@ def style_files(data: bytes) -> StyleFiles:
 
 
 def thumbnail(jpeg: bytes) -> bytes:
-    """A JPEG whose longer side is at most THUMBNAIL_SIDE_PX, for the gallery, of one of our own."""
+    """Return a JPEG for the gallery whose longer side is at most THUMBNAIL_SIDE_PX, given a JPEG that we wrote."""
     with Image.open(BytesIO(jpeg), formats=("JPEG",)) as picture:
         picture.thumbnail((THUMBNAIL_SIDE_PX, THUMBNAIL_SIDE_PX))
         return _jpeg(picture, THUMBNAIL_QUALITY)
 
 
 def read(data: bytes, limits: Limits, max_side: int | None = None) -> Image.Image:
-    """Upright sRGB without metadata, transparency over white, at most `max_side` px on a side.
+    """Return the picture in a file as upright sRGB over white, shrunk to at most `max_side` pixels on a side.
 
-    Raises BadImage with one sentence for whom the file is from; PictureTooHard where a limit stopped it.
+    Raises BadImage, with a sentence for the person who sent the file, and its subclass PictureTooHard at a limit.
     """
     with opened(data, limits) as image:
         return over_white(upright(image, data, max_side))
@@ -77,11 +80,15 @@ def read(data: bytes, limits: Limits, max_side: int | None = None) -> Image.Imag
 
 @contextmanager
 def opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
-    """The file, as Pillow has it; raises BadImage, also for what goes wrong while its pixels are read."""
+    """Open a picture file as a Pillow image whose pixels are not decoded yet.
+
+    Raises BadImage if the headers are bad or beyond `limits`, and also for any error inside the `with` block, since
+    Pillow finds most damage only when the pixels are read.
+    """
     try:
         pixels = header_limits.check(data, limits)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # one for each odd entry of an EXIF header: 5,000 lines
+            warnings.simplefilter("ignore")  # Pillow warns of each odd EXIF entry: one file can cause 5,000 lines
             with Image.open(BytesIO(data), formats=FORMATS) as image:
                 if image.width * image.height > pixels:
                     raise BadImage("The picture is damaged: its headers contradict each other.")
@@ -95,14 +102,14 @@ def opened(data: bytes, limits: Limits) -> Iterator[Image.Image]:
 
 
 def upright(image: Image.Image, data: bytes, max_side: int | None = None) -> Image.Image:
-    """First frame of an opened picture as RGB or RGBA in sRGB: shrunk, and turned as EXIF says.
+    """Return the first frame of an opened picture as RGB or RGBA in sRGB, shrunk, and turned as EXIF says.
 
-    Colours are not multiplied by alpha.
+    `data` is the whole file. Colours are not multiplied by alpha.
     """
     if max_side:
         share = min(1.0, max_side / max(image.size))
         width, height = (max(1, int(side * share)) for side in image.size)
-        image.draft(None, (width, height))  # JPEG: decodes to 1/2, 1/4 or 1/8
+        image.draft(None, (width, height))  # this lets a JPEG be decoded at 1/2, 1/4 or 1/8 of its size
     pixels = _eight_bit(image)
     if max_side and max(pixels.size) > max_side:
         pixels.thumbnail((max_side, max_side))
@@ -115,7 +122,7 @@ def upright(image: Image.Image, data: bytes, max_side: int | None = None) -> Ima
 
 
 def _turned(picture: Image.Image) -> Image.Image:
-    """As EXIF says, or XMP; if they are damaged, the picture is as it is."""
+    """Turn the picture upright as its EXIF or XMP says; with damaged metadata, return it unchanged."""
     try:
         orientation = picture.getexif().get(ORIENTATION, 1)
     except MemoryError:
@@ -127,9 +134,9 @@ def _turned(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
-    """The picture as L, LA, RGB, RGBA or CMYK: the numbers are the file's, without its palette."""
+    """Return the picture as L, LA, RGB, RGBA or CMYK: palettes are resolved, but no colours are converted."""
     deep = any("16" in str(tile.args) for tile in getattr(image, "tile", ()))
-    if deep and "transparency" in image.info:  # the colour that is transparent, which Pillow leaves at 16 bits
+    if deep and "transparency" in image.info:  # Pillow leaves the transparent colour at 16 bits
         image.info["transparency"] = _high_bytes(image.info["transparency"])
     if image.mode.startswith("I"):  # Pillow's own conversion clips at 255 instead of scaling
         grey = image.point(lambda value: value * (1 / 256)).convert("L")
@@ -146,7 +153,7 @@ def _high_bytes(colour: int | tuple[int, ...]) -> int | tuple[int, ...]:
 
 
 def over_white(image: Image.Image) -> Image.Image:
-    """RGB of RGB or RGBA."""
+    """Return an RGB or RGBA image as RGB, blended with white where it is transparent."""
     if image.mode == "RGB":
         return image
     white = Image.new("RGBA", image.size, "white")
@@ -156,6 +163,6 @@ def over_white(image: Image.Image) -> Image.Image:
 
 def _jpeg(picture: Image.Image, quality: int) -> bytes:
     buffer = BytesIO()
-    picture.info = {}  # a JPEG takes comments and profiles over from it
+    picture.info = {}  # Pillow would write the comment and colour profile in here to the JPEG
     picture.save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""Strangers' pictures, read outside the gateway: one process forks a short-lived one for each (see decode_process)."""
+"""Has strangers' pictures decoded outside the gateway: runs decode_process, which forks a process for each picture."""
 
 import asyncio
 import contextlib
@@ -16,27 +16,34 @@ from pipeline.pictures.decode import StyleFiles
 
 logger = logging.getLogger(__name__)
 
-#: Two files of STYLE_BYTES and less; what sends more has been taken over by a picture.
+#: The style and its thumbnail fit into this. A process that sends more has been taken over by a malicious picture.
 MAX_REPLY_BYTES = 400_000
-#: The kernel ends a reading process after its own WALL_S; whatever is silent for longer is replaced as a whole.
+#: The kernel ends a fork after decode_process.WALL_S. If nothing came by now, the process that forks is replaced too.
 WALL_S = decode_process.WALL_S + 2.0
 STOP_S = 2.0
-#: The environment holds secrets, so the process gets what Python may need to start, and no more.
+#: The gateway's environment holds secrets, so the process gets only the variables that Python may need to start.
 ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "VIRTUAL_ENV", "LANG")
 TOO_LONG = "The picture takes too much time or memory to read; send a smaller or plainer one."
 RESTING = "Pictures cannot be read here just now; try again in a moment."
 
 
 class PictureReader:
-    """Started with the first picture, and again whenever it died. How many are read at once is its user's to say."""
+    """Keeps decode_process running and sends pictures to it.
+
+    The process is started with the first picture, and again whenever it has died. The caller limits how many pictures
+    are read at once.
+    """
 
     def __init__(self, program: Sequence[str] = ("-m", "pipeline.pictures.decode_process")) -> None:
-        """`program` is what Python runs."""
+        """`program` holds Python's arguments; tests replace it."""
         self._program = program
         self._running: tuple[subprocess.Popen, socket.socket] | None = None
 
     async def read(self, data: bytes | bytearray) -> StyleFiles:
-        """Raises BadImage, PictureTooHard where a limit was met, Busy where no process can be had."""
+        """Return the style and thumbnail of a picture file.
+
+        Raises BadImage, PictureTooHard if the picture met a limit, and Busy if no process could be forked.
+        """
         ours, process = self._fork()
         with ours:
             try:
@@ -45,7 +52,7 @@ class PictureReader:
             except TimeoutError:
                 logger.warning("the process that reads pictures hangs, starting it anew")
                 process.kill()
-                process.wait()  # the kernel needs no time for it
+                process.wait()  # this does not block for long: the process has been killed
                 raise PictureTooHard(TOO_LONG) from None
         if not answer.startswith(decode_process.STARTED):
             raise Busy(RESTING)
@@ -65,7 +72,7 @@ class PictureReader:
             process.wait()
 
     def _fork(self) -> tuple[socket.socket, subprocess.Popen]:
-        """One end of the pair whose other end a new fork has, and the process that forked; raises Busy."""
+        """Fork a process for one picture; return our end of a socket pair with it, and its parent. Raises Busy."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         with theirs:
@@ -79,7 +86,7 @@ class PictureReader:
         return ours, process
 
     def _kept_running(self) -> tuple[subprocess.Popen, socket.socket]:
-        """The process, and the socket through which it is asked to fork."""
+        """Return the process, started if need be, and the socket through which it is asked to fork."""
         if self._running and self._running[0].poll() is None:
             return self._running
         if self._running:
@@ -102,9 +109,9 @@ class PictureReader:
 
 
 async def _exchange(ours: socket.socket, data: bytes | bytearray) -> bytes:
-    """What the other end says of this file; "" or less than a whole answer if it died."""
+    """Send a file to the fork and return its answer, which is empty or cut short if the fork died."""
     loop, answer = asyncio.get_running_loop(), bytearray()
-    with contextlib.suppress(ConnectionError):  # it died, or had its answer before the end
+    with contextlib.suppress(ConnectionError):  # the fork died, or answered before it had read the whole file
         await loop.sock_sendall(ours, data)
         ours.shutdown(socket.SHUT_WR)
     with contextlib.suppress(ConnectionError):
@@ -124,5 +131,5 @@ def _parsed(reply: bytes) -> StyleFiles:
     (length,) = struct.unpack(">I", payload[:4])
     files = StyleFiles(payload[4 : 4 + length], payload[4 + length :])
     if not (files.style and files.thumbnail and len(files.style) == length):
-        raise PictureTooHard(TOO_LONG)  # killed while it wrote
+        raise PictureTooHard(TOO_LONG)  # the fork was killed while it wrote its answer
     return files

@@ -1,8 +1,9 @@
-"""The process that reads strangers' pictures: it forks once for each, and what reads a picture dies with it.
+"""The process that decodes strangers' pictures: it forks for each picture, and the fork exits after that one picture.
 
-Whoever starts it hands over one end of a socket pair as file descriptor argv[1]. Each byte that comes there brings a
-socket along, from which a fork reads one file up to its end, and answers: STARTED, a word of REPLIES, and its payload.
-A fork that goes beyond its limits is killed by the kernel, without a word. When the pair's other end closes, all ends.
+decode_client starts it, and passes one end of a socket pair as the file descriptor whose number is argv[1]. Each byte
+that arrives there comes with another socket. A fork reads one file from that socket up to its end, and answers with
+STARTED, one of REPLIES and the payload of that reply. The kernel kills a fork that exceeds its limits, and such a fork
+sends no reply. The process ends when the other end of the socket pair is closed.
 """
 
 import contextlib
@@ -26,15 +27,15 @@ from pipeline.pictures.exif import ORIENTATION
 from pipeline.pictures.header_limits import MAX_STYLE_BYTES
 
 STARTED = b"+"
-#: "files": the style's length in four bytes, the style, its thumbnail. The others: a sentence.
+#: The payload of FILES is the style's length in four bytes, the style and its thumbnail; the others carry a sentence.
 REPLIES = (FILES, BAD, TOO_HARD) = (b"f", b"b", b"h")
 
-#: Honest pictures within the limits of their headers take 0.1 to 0.6 s of a core. Whoever is refused shall not wait.
+#: Honest pictures within the limits on headers take 0.1 to 0.6 s of a core; a refusal should not take much longer.
 CPU_S = 0.9
-#: Of the clock, for who must share the processor with streams: they go first.
+#: This is elapsed time. It is long, since streams have priority for the processor.
 WALL_S = 8.0
 NICENESS = 5
-#: All of the process' address space: Python and Pillow take 35 MB of it, honest pictures up to 250 MB more.
+#: This is the whole address space: Python and Pillow take 35 MB of it, and honest pictures up to 250 MB more.
 ADDRESS_SPACE_BYTES = 400 * 1024 * 1024
 NOBODY = 65534
 PROFILE = matrix_profile(SRGB, power(1.8), "sample")
@@ -45,7 +46,7 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     prepare()
     while fds := socket.recv_fds(control, 1, 1)[1]:
-        with contextlib.suppress(OSError):  # no process to be had: the other end sees its socket close
+        with contextlib.suppress(OSError):  # if the fork fails, the client sees its socket close
             if os.fork() == 0:
                 control.close()
                 serve_and_die(socket.socket(fileno=fds[0]))
@@ -53,32 +54,35 @@ def main() -> None:
 
 
 def prepare() -> None:
-    """Load all there is to load, once, and take a place behind the streams: for the processor, and for memory."""
+    """Load all modules that decoding needs, and give streams priority over this process for processor and memory."""
     for kind in decode.FORMATS:
         decode.style_files(sample(kind))
     gc.freeze()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the gateway, and its end is ours
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the dead
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the gateway, which then ends this process
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel then reaps the forks
     os.nice(NICENESS)
-    with contextlib.suppress(OSError):  # where memory is short, the kernel begins here
+    with contextlib.suppress(OSError):  # when memory runs out, the kernel kills this process first
         Path("/proc/self/oom_score_adj").write_text("1000")
     if os.geteuid() == 0:
         become_nobody()
 
 
 def become_nobody() -> None:
-    """Root may raise every limit again."""
-    with contextlib.suppress(OSError):  # a container may not let it
+    """Give up root's rights, for root could raise every limit again."""
+    with contextlib.suppress(OSError):  # some containers forbid it
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
 
 
 def sample(kind: str) -> bytes:
-    """A small turned picture with a profile: to read one takes all that Pillow loads late, and a fork opens no file."""
+    """Return a small picture file that is turned and has a profile.
+
+    Decoding it makes Pillow load every module that it loads lazily. The forks could not load them: they open no files.
+    """
     buffer, exif = BytesIO(), Image.Exif()
     exif[ORIENTATION] = 6
-    options = {"max_threads": 1, "speed": 10} if kind == "AVIF" else {}  # what had threads must not fork
+    options = {"max_threads": 1, "speed": 10} if kind == "AVIF" else {}  # a process that has had threads must not fork
     Image.new("RGBA" if kind == "PNG" else "RGB", (8, 8)).save(buffer, kind, exif=exif, icc_profile=PROFILE, **options)
     return buffer.getvalue()
 
@@ -89,14 +93,14 @@ def serve_and_die(peer: socket.socket) -> None:
         give_up_rights()
         peer.sendall(STARTED)
         peer.sendall(reply(received(peer)))
-    except OSError:  # whoever asked is gone
+    except OSError:  # the gateway no longer waits for the answer
         pass
     finally:
         os._exit(0)
 
 
 def give_up_rights() -> None:
-    """From here on: no file, socket or process more, no core dump, and only so much time and memory."""
+    """Limit time and memory, and forbid core dumps and new files, sockets and processes from here on."""
     no_new_privileges()
     for kind, limit in {
         resource.RLIMIT_CORE: 0,
@@ -108,12 +112,12 @@ def give_up_rights() -> None:
     }.items():
         with contextlib.suppress(ValueError, OSError):  # not every system has every limit
             resource.setrlimit(kind, (limit, limit))
-    signal.setitimer(signal.ITIMER_PROF, CPU_S)  # both kill, whatever the decoder is doing
+    signal.setitimer(signal.ITIMER_PROF, CPU_S)  # both timers kill the process, whatever the decoder is doing
     signal.setitimer(signal.ITIMER_REAL, WALL_S)
 
 
 def no_new_privileges() -> None:
-    """Linux: also keep other processes of this user from looking in."""
+    """On Linux, forbid gaining rights by exec, and keep other processes of the same user from reading this one."""
     if sys.platform == "linux":
         for option, value in ((PR_SET_NO_NEW_PRIVS, 1), (PR_SET_DUMPABLE, 0)):
             ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

@@ -1,4 +1,7 @@
-"""A photo's EXIF for what is made of it: every byte stays at its place, so that makers' notes still find theirs."""
+"""Adapts a photo's EXIF for a picture that is made from the photo.
+
+Every byte stays at its offset, since makers' notes refer to their data by offsets that we cannot know.
+"""
 
 import struct
 from collections.abc import Iterator
@@ -7,28 +10,28 @@ from dataclasses import dataclass
 PREFIX = b"Exif\0\0"
 ORIENTATION, EXIF_IFD, INTEROPERABILITY_IFD = 0x0112, 0x8769, 0xA005
 COLOUR_SPACE, WIDTH, HEIGHT, INTEROPERABILITY = 0xA001, 0xA002, 0xA003, 0x0001
-THUMBNAIL_PLACE, THUMBNAIL_BYTES = 0x0201, 0x0202
+THUMBNAIL_OFFSET, THUMBNAIL_BYTES = 0x0201, 0x0202
 SRGB, UPRIGHT = 1, 1
 SHORT, LONG = 3, 4
 
 
 @dataclass(frozen=True, slots=True)
 class _Tiff:
-    """EXIF's bytes, and how numbers stand in them. Places beyond the end read as 0 and hold nothing."""
+    """The bytes of an EXIF block and their byte order ("<" or ">"). Numbers beyond the end read as 0."""
 
     data: bytearray
     order: str
 
-    def number(self, place: int, letter: str) -> int:
+    def number(self, offset: int, letter: str) -> int:
         size = struct.calcsize(self.order + letter)
-        part = self.data[place : place + size]
+        part = self.data[offset : offset + size]
         return struct.unpack(self.order + letter, part)[0] if len(part) == size else 0
 
-    def entries(self, place: int) -> Iterator[tuple[int, int]]:
-        """Each tag of a directory, and the place of its entry."""
-        for at in range(place + 2, place + 2 + 12 * self.number(place, "H"), 12):
-            if at + 12 <= len(self.data):
-                yield self.number(at, "H"), at
+    def entries(self, offset: int) -> Iterator[tuple[int, int]]:
+        """Yield each tag of the directory at `offset`, with the offset of the tag's entry."""
+        for entry in range(offset + 2, offset + 2 + 12 * self.number(offset, "H"), 12):
+            if entry + 12 <= len(self.data):
+                yield self.number(entry, "H"), entry
 
     def value(self, entry: int) -> int:
         return self.number(entry + 8, "H" if self.number(entry + 2, "H") == SHORT else "L")
@@ -40,9 +43,9 @@ class _Tiff:
 
 
 def of_copy(exif: bytes, size: tuple[int, int]) -> bytes:
-    """EXIF, with or without its prefix, of an upright sRGB picture of size (width, height); b"" if it is none.
+    """Return `exif`, with or without its prefix, as it holds for an upright sRGB copy of size (width, height).
 
-    Its thumbnail goes, for it shows another picture.
+    The thumbnail is removed, since it shows the original. Returns b"" if `exif` is not an EXIF block.
     """
     body = bytearray(exif.removeprefix(PREFIX))
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(bytes(body[:4]))
@@ -58,7 +61,7 @@ def of_copy(exif: bytes, size: tuple[int, int]) -> bytes:
 
 
 def _correct(tiff: _Tiff, directory: int, size: tuple[int, int], below: set[int]) -> None:
-    """What a directory says of pixels and colours, and the directories `below` it."""
+    """Correct what a directory, and those directories in it whose tags are in `below`, say of pixels and colours."""
     right = {ORIENTATION: UPRIGHT, COLOUR_SPACE: SRGB, WIDTH: size[0], HEIGHT: size[1]}
     for tag, entry in tiff.entries(directory):
         if tag in below:
@@ -75,7 +78,7 @@ def _drop_thumbnail(tiff: _Tiff, first: int) -> None:
     if not second:
         return
     values = {tag: tiff.value(entry) for tag, entry in tiff.entries(second)}
-    start = values.get(THUMBNAIL_PLACE, 0)
+    start = values.get(THUMBNAIL_OFFSET, 0)
     end = min(len(tiff.data), start + values.get(THUMBNAIL_BYTES, 0))
     if tiff.data[start : start + 2] == b"\xff\xd8":
         tiff.data[start:end] = bytes(end - start)

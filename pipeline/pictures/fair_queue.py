@@ -1,4 +1,7 @@
-"""Who is next where few may work at once: each address in turn, however many requests it has waiting."""
+"""A fair queue for work of which only a few pieces may run at once.
+
+The addresses take turns, however many requests each of them has waiting.
+"""
 
 import asyncio
 import contextlib
@@ -11,7 +14,7 @@ FULL = "Too many pictures wait to be read; try again in a moment."
 
 
 class Turns:
-    """`at_once` work, `waiting` may wait, of which `waiting_each` of one address; for WAIT_S at most."""
+    """Lets `at_once` requests work at a time; `waiting` more may wait, `waiting_each` of one address, for `wait_s`."""
 
     def __init__(self, *, at_once: int, waiting: int, waiting_each: int, wait_s: float) -> None:
         self._free, self._waiting, self._waiting_each, self._wait_s = at_once, waiting, waiting_each, wait_s
@@ -19,7 +22,7 @@ class Turns:
 
     @contextlib.asynccontextmanager
     async def turn(self, address: str) -> AsyncIterator[None]:
-        """Raises Busy where the line is full, or does not move."""
+        """Wait for a turn and hold it inside the `with` block. Raises Busy if the queue is full or `wait_s` passes."""
         if self._free:
             self._free -= 1
         else:
@@ -41,7 +44,7 @@ class Turns:
             async with asyncio.timeout(self._wait_s):
                 await place
         except BaseException as error:
-            if place.done() and not place.cancelled():  # its turn came just now
+            if place.done() and not place.cancelled():  # the turn came at the same moment, so the next one gets it
                 self._pass_on()
             else:
                 self._leave(address, place)
@@ -62,4 +65,4 @@ class Turns:
         address, line = self._lines.popitem(last=False)
         line.popleft().set_result(None)
         if line:
-            self._lines[address] = line  # behind all others
+            self._lines[address] = line  # this address goes behind all others

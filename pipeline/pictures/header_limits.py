@@ -1,7 +1,7 @@
-"""What a picture's headers promise, held against limits before any decoder sees it: pixels, passes over them, parts.
+"""Checks a picture's headers against limits before any decoder sees the file: its pixels, scans and number of parts.
 
-Pure and cheap: no more parts are walked than the limits allow, nothing is inflated and no pixel is made. What is odd
-but harmless passes; whether a file is damaged is the decoder's to say.
+The check is pure and cheap: it visits no more parts than the limits allow, and decompresses and decodes nothing. Odd
+but harmless files pass. The decoder finds out whether a file is damaged.
 """
 
 import struct
@@ -13,24 +13,24 @@ from pipeline.pictures import file_parts
 
 MILLION = 1_000_000
 MAX_STYLE_BYTES = 10 * MILLION  # a phone's JPEG is 3-8 MB
-#: JPEG's own limit. A PNG of one column costs a row's overhead for each pixel.
+#: This is JPEG's own limit. PNG needs one because a decoder spends time on each row, even on rows of one pixel.
 MAX_SIDE_PX = 65_535
-#: An 8x8 block that is visited by one more scan takes up to 20 ns, if it has no data of its own.
+#: Each scan takes up to 20 ns for each block of 8x8 pixels, even if it holds no data for that block.
 MAX_SCANS = 100
-#: A phone's JPEG has fewer than 100, one with a long colour profile 255 more.
+#: A phone's JPEG has fewer than 100 segments; a long colour profile adds up to 255.
 MAX_JPEG_SEGMENTS = 1000
-#: libpng writes 10 MB in 1,250 chunks, a few encoders in five times as many.
+#: libpng writes 10 MB in 1,250 chunks; a few encoders write five times as many.
 MAX_CHUNKS = 10_000
-#: A picture of a hundred tiles has five hundred.
+#: A picture of a hundred tiles has five hundred boxes.
 MAX_BOXES = 2000
-#: Texts and profiles that may each inflate to four megabytes; honest files have one or two.
+#: A compressed text or profile may grow to four megabytes; honest files have one or two of them.
 MAX_INFLATED_CHUNKS = 20
-#: Orientation stands in the first hundred bytes; a thumbnail and a maker's note follow.
+#: Real EXIF blocks are far smaller: beside a few tags they hold a thumbnail and a maker's note.
 MAX_METADATA_BYTES = 1_000_000
 
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _READ_SOF = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive: no camera or browser writes another kind
-_METADATA = (b"eXIf", b"EXIF", b"XMP ")  # what is parsed beside the picture
+_METADATA = (b"eXIf", b"EXIF", b"XMP ")  # Pillow parses these chunks, beside those of the picture
 _INFLATED = (b"zTXt", b"iTXt", b"iCCP")
 _AVIF = {b"avif", b"avis"}
 _HEIC = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -39,26 +39,29 @@ _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Pixels by what they cost: a JPEG of one scan is read line by line and shrunk on the way, others are not."""
+    """How much of each kind of picture is decoded at most.
+
+    The kinds cost different amounts: only a JPEG with one scan is decoded line by line and shrunk at the same time.
+    """
 
     plain_jpeg_pixels: int
-    layered_jpeg_blocks: int  # progressive, or a scan a component: 128 bytes are held of each block of 8x8
-    jpeg_visits: int  # blocks of 8x8, added up over all scans
-    png_bytes: int  # inflated
-    webp_pixels: int  # up to 16 bytes a pixel while it is read
-    avif_pixels: int  # a lossless one takes a processor core for half a second for each ten million
+    layered_jpeg_blocks: int  # for more than one scan, when the decoder holds 128 bytes for each block of 8x8 pixels
+    jpeg_visits: int  # blocks of 8x8 pixels, added up over all scans
+    png_bytes: int  # of the decoded picture
+    webp_pixels: int  # the decoder holds up to 16 bytes for each
+    avif_pixels: int  # ten million pixels of a lossless picture take half a second of a core
 
 
-#: Of strangers. Each is worth half a second of a processor core at most, and 250 MB.
+#: For files from strangers. A picture at any of these limits takes at most half a second of a core, and 250 MB.
 UPLOAD = Limits(64 * MILLION, 1_600_000, 20 * MILLION, 100 * MILLION, 12_500_000, 12_500_000)
-#: The user's own file on the user's own machine: only a slip, or a trap, is caught.
+#: For the user's own files on the user's own machine. These only catch mistakes and decompression bombs.
 OWN_FILE = Limits(170 * MILLION, 8 * MILLION, 200 * MILLION, 700 * MILLION, 64 * MILLION, 64 * MILLION)
 
 
 def check(data: bytes, limits: Limits) -> int:
-    """The picture's pixels, as its headers have them: no decoder that finds more of them may go on.
+    """Return how many pixels the headers declare. The caller must refuse a picture whose decoder finds more.
 
-    Raises BadImage for what is none of the four formats, PictureTooHard for one beyond the limits.
+    Raises BadImage for a file in none of the four formats, and PictureTooHard for one beyond the limits.
     """
     if data.startswith(file_parts.JPEG):
         return _check_jpeg(data, limits)
@@ -79,7 +82,7 @@ def too_many_pixels(limit: int) -> PictureTooHard:
 
 
 def _check_jpeg(data: bytes, limits: Limits) -> int:
-    """Walk the segments up to the end of the first picture; what follows, such as a film, is nobody's business."""
+    """Check the segments up to the end of the first picture. The film or second picture after it is never read."""
     blocks: dict[int, int] = {}
     pixels, scans, visits, exif_bytes, progressive = 0, 0, 0, 0, False
     for count, (marker, body) in enumerate(file_parts.jpeg_segments(data)):
@@ -104,7 +107,7 @@ def _check_jpeg(data: bytes, limits: Limits) -> int:
 
 
 def _frame(body: bytes) -> tuple[int, dict[int, int]]:
-    """Pixels, and each component's blocks of 8x8, with those that fill up the edges."""
+    """Return the pixels of a frame, and how many blocks of 8x8 pixels each component has, padding included."""
     if len(body) < 6 or len(body) < 6 + 3 * body[5]:
         raise BadImage("The picture is damaged or incomplete.")
     height, width = struct.unpack(">HH", body[1:5])
@@ -126,7 +129,7 @@ def _check_png(data: bytes, limits: Limits) -> int:
     if max(width, height) > MAX_SIDE_PX:
         raise PictureTooHard(f"The picture's sides have more than {MAX_SIDE_PX:,} pixels.")
     channels = _PNG_CHANNELS.get(colour, 4)
-    # A decoder holds four bytes a pixel whatever the file has: a bilevel picture is no cheaper than one in colours.
+    # A decoder holds up to four bytes for each pixel even if the file has one bit for it.
     pixel_bytes = max(4 if channels > 2 else 3, channels * depth // 8)
     if width * height * pixel_bytes > limits.png_bytes:
         raise too_many_pixels(limits.png_bytes // pixel_bytes)
@@ -143,7 +146,7 @@ def _check_webp(data: bytes, limits: Limits) -> int:
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
-    """Of the canvas; libwebp refuses a file whose picture has another size than its canvas."""
+    """Return width and height of the canvas. libwebp refuses a picture whose size differs from its canvas."""
     kind, body = data[12:16], data[20:30]
     if len(body) < 10:
         raise BadImage("The picture is damaged or incomplete.")
@@ -157,7 +160,7 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 
 def _check_avif(data: bytes, limits: Limits) -> int:
-    """The largest part counts: a picture may be put together of tiles, and have an alpha plane of its own."""
+    """Check the size of the largest item: a picture may consist of tiles, and have an alpha plane as another item."""
     pixels = 0
     for count, (name, body) in enumerate(file_parts.avif_boxes(data)):
         if count > MAX_BOXES:
@@ -171,12 +174,12 @@ def _check_avif(data: bytes, limits: Limits) -> int:
 
 
 def _box_pixels(name: bytes, body: bytes) -> int:
-    """Of a picture's size box, or of the header of a film's track; of any other box, 0."""
+    """Return the pixels that a box declares, if it is the size box of an item or the header of a track; otherwise 0."""
     if name == b"ispe" and len(body) >= 12:
         width, height = struct.unpack(">II", body[4:12])
         return width * height
     if name == b"tkhd" and len(body) >= 8:
-        width, height = struct.unpack(">II", body[-8:])  # with sixteen bits behind the point
+        width, height = struct.unpack(">II", body[-8:])  # fixed point, with 16 bits of fraction
         return (width >> 16) * (height >> 16)
     return 0
 

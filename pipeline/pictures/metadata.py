@@ -1,4 +1,4 @@
-"""What a picture file carries beside its pixels, and how the file that is made of it carries it on."""
+"""Carries a picture file's metadata (EXIF, XMP, IPTC, texts and resolution) over to the file that is made from it."""
 
 import logging
 import math
@@ -15,12 +15,12 @@ from pipeline.pictures.file_parts import APP13
 
 logger = logging.getLogger(__name__)
 
-XMP, RAW_EXIF = "XML:com.adobe.xmp", "Raw profile type exif"  # what PNG calls them
-#: Texts of a PNG that are something else: they speak of the old pixels, or are carried on by themselves.
+XMP, RAW_EXIF = "XML:com.adobe.xmp", "Raw profile type exif"  # the names of PNG's text chunks for them
+#: Text chunks of a PNG whose names start like this are not texts: they hold metadata, which is carried over by itself.
 NO_TEXTS = ("XML:com.adobe.xmp", "Raw profile type")
 PHOTOSHOP, IPTC_RECORDS = b"Photoshop 3.0\0", 0x0404
 JPEG_SEGMENT_BYTES = 65_533
-#: Of XMP, what is no longer true of upright sRGB pixels in a file without a film behind it.
+#: XMP properties, and the values that hold for the new file: its pixels are upright sRGB, and no film follows them.
 XMP_CORRECTIONS = {
     "tiff:Orientation": b"1",
     "exif:ColorSpace": b"1",
@@ -34,14 +34,14 @@ XMP_CORRECTIONS = {
 class Metadata:
     exif: bytes = b""  # as the file has it
     xmp: bytes = b""
-    iptc: bytes = b""  # records, as a JPEG has them
-    comment: bytes = b""  # of a JPEG
-    texts: dict[str, str] = field(default_factory=dict)  # of a PNG
+    iptc: bytes = b""  # the records only, without Photoshop's header
+    comment: bytes = b""  # only JPEGs have one
+    texts: dict[str, str] = field(default_factory=dict)  # only PNGs have them
     dpi: tuple[float, float] | None = None
 
 
 def carried(image: Image.Image) -> Metadata:
-    """By an opened file, whose pixels have been read."""
+    """Return the metadata of an opened file. Its pixels must have been read, since a PNG may have texts behind them."""
     info = image.info
     texts = {name: text for name, text in getattr(image, "text", {}).items() if not name.startswith(NO_TEXTS)}
     xmp = info.get("xmp") or info.get(XMP) or b""
@@ -57,9 +57,10 @@ def carried(image: Image.Image) -> Metadata:
 
 
 def options(metadata: Metadata, kind: str, size: tuple[int, int]) -> dict[str, Any]:
-    """Pillow's options to save upright sRGB of size (width, height) with it as JPEG, PNG or WEBP.
+    """Return Pillow's options to save an upright sRGB picture of size (width, height) with this metadata.
 
-    What a kind has no place for is left out: IPTC and comments are a JPEG's, texts a PNG's, and WebP knows no dpi.
+    `kind` is JPEG, PNG or WEBP. Metadata that the format has no room for is left out: only JPEG has IPTC and comments,
+    only PNG has texts, and WebP has no resolution.
     """
     of_copy, xmp = exif.of_copy(metadata.exif, size), _corrected(metadata.xmp)
     found: dict[str, Any] = {"dpi": metadata.dpi} if metadata.dpi else {}
@@ -83,7 +84,7 @@ def _chunks(metadata: Metadata, xmp: bytes) -> PngImagePlugin.PngInfo:
 
 
 def _photoshop(records: bytes) -> bytes:
-    """A whole segment."""
+    """Return a whole JPEG segment with these IPTC records, or b"" if there are none or too many."""
     if not records or len(records) > JPEG_SEGMENT_BYTES - 64:
         return b""
     resource = b"8BIM" + struct.pack(">HHL", IPTC_RECORDS, 0, len(records)) + records + bytes(len(records) % 2)
@@ -92,7 +93,7 @@ def _photoshop(records: bytes) -> bytes:
 
 
 def _fits(name: str, value: bytes) -> bool:
-    """XMP stands behind 29 bytes of a name."""
+    """Return whether a value fits into one JPEG segment, behind its name: the longest name, XMP's, has 29 bytes."""
     fits = len(value) <= JPEG_SEGMENT_BYTES - 29
     if not fits:
         logger.warning("the picture's %s is too long for a JPEG and left out", name)
@@ -106,7 +107,7 @@ def _corrected(xmp: bytes) -> bytes:
 
 
 def _raw_exif(text: str) -> bytes:
-    """As ImageMagick writes it: a name and a length, then hexadecimal digits in lines."""
+    """Parse the EXIF that ImageMagick writes as a text: a name and a length, then lines of hexadecimal digits."""
     try:
         return bytes.fromhex("".join(text.split("\n")[3:]))
     except ValueError:

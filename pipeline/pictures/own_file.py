@@ -1,4 +1,4 @@
-"""A user's own picture files, read and written in the user's own process."""
+"""Reads and writes the user's own picture files, in the user's own process."""
 
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -11,7 +11,7 @@ from pipeline.pictures import decode, metadata
 from pipeline.pictures.header_limits import OWN_FILE
 from pipeline.pictures.metadata import Metadata
 
-#: A lossy WebP halves the resolution of colours; sharp YUV keeps their edges.
+#: A lossy WebP has colours at half the resolution; sharp YUV keeps their edges.
 ENCODINGS: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": "4:4:4"},
     "PNG": {"compress_level": 4},
@@ -21,7 +21,7 @@ ENCODINGS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """Upright, in sRGB, with eight bits a channel."""
+    """A decoded picture, upright and in sRGB, with its metadata."""
 
     rgb: np.ndarray  # uint8 H W 3, not multiplied by alpha
     alpha: np.ndarray | None = None  # uint8 H W
@@ -29,7 +29,7 @@ class Photo:
 
 
 def read_photo(data: bytes) -> Photo:
-    """A JPEG, PNG, WebP or AVIF file at its full size; raises BadImage."""
+    """Decode a JPEG, PNG, WebP or AVIF file at its full size; raises BadImage."""
     with decode.opened(data, OWN_FILE) as image:
         picture = decode.upright(image, data)
         alpha = np.array(picture.getchannel("A")) if picture.mode == "RGBA" else None
@@ -37,17 +37,17 @@ def read_photo(data: bytes) -> Photo:
 
 
 def read_picture(data: bytes, max_side: int | None = None) -> np.ndarray:
-    """RGB uint8 H W 3 in sRGB of a JPEG, PNG, WebP or AVIF file, upright and over white, at most max_side px on a side.
+    """Decode a JPEG, PNG, WebP or AVIF file to sRGB, uint8 H W 3; raises BadImage.
 
-    Raises BadImage.
+    The picture is upright, over white where it is transparent, and at most `max_side` pixels wide and high.
     """
     return np.array(decode.read(data, OWN_FILE, max_side))
 
 
 def encoded(photo: Photo, kind: str) -> bytes:
-    """The file, JPEG, PNG or WEBP: it says that it is in sRGB, and carries what the photo does.
+    """Return a picture file with the photo's metadata; `kind` is JPEG, PNG or WEBP. It declares its colours as sRGB.
 
-    A JPEG has no alpha: transparency lies over white.
+    JPEG has no alpha, so that transparent pixels are blended with white.
     """
     picture = Image.fromarray(photo.rgb)
     if photo.alpha is not None:

@@ -1,6 +1,7 @@
-"""Bodies of uploads on their way in: how many bytes are held of them, whose, and for how long.
+"""Receives the bodies of uploads, within limits on bytes, connections and time.
 
-Who hurries is never in the way: where room is short, the slowest body of the address that holds most gives way.
+Where room is short, the slowest body of the address that holds most bytes is dropped. A fast upload is therefore never
+refused because of slow ones.
 """
 
 import asyncio
@@ -16,15 +17,15 @@ from aiohttp import web
 from pipeline.contract.errors import Busy, TooLarge, TooSlow
 from pipeline.pictures.header_limits import MAX_STYLE_BYTES, MILLION
 
-#: Of all bodies together, those that wait for their turn to be read included.
+#: This is the limit on all bodies together, including complete ones that wait for their turn to be decoded.
 MAX_HELD_BYTES = 24 * MILLION
-#: A connection costs memory too, also before it sent anything.
+#: A connection costs memory even before it has sent anything. The second limit is for each address.
 MAX_BODIES, MAX_BODIES_EACH = 48, 12
-#: Nobody is called slow sooner than this.
+#: No body is dropped as slow before it has had this much time.
 GRACE_S = 1.0
-#: A telephone changes cells in less.
+#: An upload that sends nothing for this long is ended. A telephone needs less to change cells.
 IDLE_S = 8.0
-#: 10 MB in this time are 1.3 Mbit/s; the page sends a fiftieth of that.
+#: This limits the whole upload. 10 MB in this time need 1.3 Mbit/s; what the page sends needs a fiftieth of that.
 WHOLE_S = 60.0
 TOO_LARGE = f"The picture is larger than {MAX_STYLE_BYTES // MILLION} MB."
 CROWDED = "Too many pictures are on their way here; try again in a moment."
@@ -32,7 +33,7 @@ CROWDED = "Too many pictures are on their way here; try again in a moment."
 
 @dataclass(eq=False, slots=True)
 class Body:
-    """One upload. `cut` makes its reader give up."""
+    """The body of one upload. Calling `cut` ends its reader with TimeoutError."""
 
     address: str
     began_s: float
@@ -45,7 +46,10 @@ class Body:
 
 
 def slowest(bodies: Collection[Body], now_s: float) -> Body | None:
-    """Which gives way: of the address that holds most, the unfinished body that comes slowest, if it had its grace."""
+    """Return the body that should be dropped: the slowest unfinished one of the address that holds most bytes.
+
+    Returns None if that address has none which is older than GRACE_S.
+    """
     if not bodies:
         return None
     held: Counter[str] = Counter()
@@ -60,7 +64,7 @@ def slowest(bodies: Collection[Body], now_s: float) -> Body | None:
 
 
 class Bodies:
-    """All uploads of one gateway."""
+    """All uploads that one gateway is receiving."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -72,7 +76,10 @@ class Bodies:
 
     @contextlib.asynccontextmanager
     async def received(self, request: web.BaseRequest, address: str) -> AsyncIterator[bytearray]:
-        """The whole of a body; it counts until this is left. Raises Busy, TooLarge, TooSlow."""
+        """Receive a whole body; it counts towards the limits until the `with` block ends.
+
+        Raises Busy, TooLarge and TooSlow.
+        """
         if (request.content_length or 0) > MAX_STYLE_BYTES:
             raise TooLarge(TOO_LARGE)
         limit = asyncio.timeout(IDLE_S)
@@ -105,7 +112,7 @@ class Bodies:
                 raise TooLarge(TOO_LARGE)
             while body in self._bodies and self.held_bytes + len(part) > MAX_HELD_BYTES:
                 self._make_room(self._bodies)
-            if body not in self._bodies:  # it gave way itself
+            if body not in self._bodies:  # this body was the one that was dropped
                 raise TimeoutError
             body.data += part
             limit.reschedule(min(loop.time() + IDLE_S, end_s))

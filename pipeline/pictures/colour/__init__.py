@@ -1,1 +1,1 @@
-"""What the numbers in a file mean, and how they become sRGB. Imports nothing of ours; pictures imports it."""
+"""Converts colours from any declared colour space to sRGB. It imports nothing of ours; pictures imports it."""

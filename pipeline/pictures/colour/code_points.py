@@ -1,4 +1,4 @@
-"""Colours by number, as PNG's cICP chunk and AVIF's nclx box have them: the code points of ITU-T H.273."""
+"""The code points of ITU-T H.273 for primaries and transfer functions, which PNG's cICP and AVIF's nclx use."""
 
 from pipeline.pictures.colour.icc_profile import D65, SRGB, SRGB_CURVE, Curve, Primaries, power
 
@@ -16,7 +16,7 @@ PRIMARIES: dict[int, Primaries] = {
     12: Primaries(D65, (0.680, 0.320), (0.265, 0.690), (0.150, 0.060)),
     22: Primaries(D65, (0.630, 0.340), (0.295, 0.605), (0.155, 0.077)),
 }
-#: What a television's curve means on a screen is BT.1886, a power of 2.4: zscale and browsers have it like that.
+#: Screens show pictures with a television's transfer function by BT.1886, a power of 2.4, as zscale and browsers do.
 TELEVISION = power(2.4)
 CURVES: dict[int, Curve] = {
     **dict.fromkeys((1, 6, 11, 12, 14, 15), TELEVISION),

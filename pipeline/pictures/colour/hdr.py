@@ -1,6 +1,7 @@
-"""PQ and HLG pictures on an ordinary screen: reference white at 203 nits becomes white, what is brighter is cut off.
+"""Converts PQ and HLG pictures to sRGB: reference white, at 203 nits, becomes white, and brighter light is clipped.
 
-That is FFmpeg's `zscale=t=linear:npl=203,zscale=p=bt709,tonemap=clip,zscale=t=iec61966-2-1`, and ITU-R BT.2408's white.
+FFmpeg's `zscale=t=linear:npl=203,zscale=p=bt709,tonemap=clip,zscale=t=iec61966-2-1` does the same. The reference white
+is that of ITU-R BT.2408.
 """
 
 import math
@@ -14,15 +15,18 @@ from pipeline.pictures.colour.icc_profile import SRGB, inverse, product
 
 WHITE_NITS = 203.0
 PQ_NITS, HLG_NITS = 10_000.0, 1_000.0
-#: The eye's share in a dim room: a display shows the scene's luminance to this power.
+#: A display shows the luminance of the scene to this power, as BT.2100 says for HLG_NITS.
 HLG_GAMMA = 1.2
-#: Of a channel. Between them it is interpolated: half a level off on average.
+#: The table has this many entries along each channel. Interpolating between them is half a level off on average.
 STEPS = 33
 
 
 @cache
 def to_srgb(primaries: int, transfer: int) -> ImageFilter.Color3DLUT:
-    """The filter for 8-bit RGB with these code points, `transfer` PQ or HLG; it takes a tenth of a second to make."""
+    """Return a filter that converts 8-bit RGB with these code points to sRGB; `transfer` is PQ or HLG.
+
+    The filter takes a tenth of a second to make.
+    """
     matrix = PRIMARIES[primaries].matrix()
     (r_r, r_g, r_b), (g_r, g_g, g_b), (b_r, b_g, b_b) = product(inverse(SRGB.matrix()), matrix)
     y_r, y_g, y_b = matrix[1]
@@ -38,25 +42,25 @@ def to_srgb(primaries: int, transfer: int) -> ImageFilter.Color3DLUT:
 
 
 def _pq_nits(value: float) -> float:
-    """SMPTE ST 2084."""
+    """Return the light of a PQ value from 0 to 1, after SMPTE ST 2084."""
     root = value ** (32 / 2523)
     return PQ_NITS * (max(0.0, root - 107 / 128) / (2413 / 128 - 2392 / 128 * root)) ** (16384 / 2610)
 
 
 def _hlg_nits(value: float) -> float:
-    """ITU-R BT.2100: the scene's light, 1 as HLG_NITS."""
+    """Return the scene's light of an HLG value from 0 to 1, after ITU-R BT.2100, scaled so that 1 is HLG_NITS."""
     if value <= 0.5:
         return HLG_NITS * value * value / 3
     return HLG_NITS * (math.exp((value - 0.55991073) / 0.17883277) + 0.28466892) / 12
 
 
 def _hlg_gain(luminance: float) -> float:
-    """What a display adds to the scene's light; `luminance` is the scene's, WHITE_NITS as 1."""
+    """Return the factor from the scene's light to a display's; `luminance` is the scene's, with WHITE_NITS as 1."""
     return (luminance * WHITE_NITS / HLG_NITS) ** (HLG_GAMMA - 1)
 
 
 def _encoded(linear: float) -> float:
-    """By sRGB's curve, which goes on beyond 0 and 1: cut off is what was interpolated."""
+    """Apply sRGB's curve, which is continued beyond 0 and 1: values are clipped only after the interpolation."""
     if linear < 0:
         return -_encoded(-linear)
     return 12.92 * linear if linear <= 0.0031308 else 1.055 * linear ** (1 / 2.4) - 0.055

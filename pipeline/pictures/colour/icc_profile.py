@@ -1,6 +1,6 @@
-"""ICC profiles of our own making, of three primaries and one curve: what PNG and AVIF say in a few numbers.
+"""Writes ICC profiles for the colour spaces that PNG and AVIF declare in a few numbers: primaries and one curve.
 
-Written after ICC.1:2022. The same numbers give the same bytes.
+The profiles follow ICC.1:2022. The same numbers give the same bytes.
 """
 
 import struct
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Matrix = tuple[tuple[float, ...], ...]  # 3 x 3
-#: Parameters g a b c d of (a x + b)^g from d on, and c x below: ICC's parametric curve of type 3.
+#: The parameters g, a, b, c and d of ICC's parametric curve of type 3: (a x + b)^g for x >= d, and c x below.
 Curve = tuple[float, float, float, float, float]
 
 SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
@@ -18,7 +18,7 @@ BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.038
 
 @dataclass(frozen=True, slots=True)
 class Primaries:
-    """Chromaticities x, y of white, red, green and blue, as PNG's cHRM has them."""
+    """The chromaticities x, y of white, red, green and blue, as in PNG's cHRM."""
 
     white: tuple[float, float]
     red: tuple[float, float]
@@ -26,7 +26,10 @@ class Primaries:
     blue: tuple[float, float]
 
     def matrix(self) -> Matrix:
-        """From linear RGB to XYZ, where white has Y 1; ZeroDivisionError where they span no colours."""
+        """Return the matrix from linear RGB to XYZ, where white has Y = 1.
+
+        Raises ZeroDivisionError if the primaries lie on one line.
+        """
         columns = transposed([_xyz(xy) for xy in (self.red, self.green, self.blue)])
         shares = times(inverse(columns), _xyz(self.white))
         return tuple(tuple(value * share for value, share in zip(row, shares)) for row in columns)
@@ -41,7 +44,7 @@ def power(exponent: float) -> Curve:
 
 
 def matrix_profile(primaries: Primaries, curve: Curve, name: str) -> bytes:
-    """An RGB display profile; ValueError or ZeroDivisionError for primaries that are none."""
+    """Return an RGB display profile; raises ValueError or ZeroDivisionError if no colour space has such primaries."""
     adaptation = _adaptation(_xyz(primaries.white))
     colorants = transposed(product(adaptation, primaries.matrix()))
     if any(abs(value) > 100 for column in colorants for value in column):
@@ -59,14 +62,14 @@ def matrix_profile(primaries: Primaries, curve: Curve, name: str) -> bytes:
 
 
 def _file(tags: dict[bytes, bytes]) -> bytes:
-    """Header, table of tags, and their data; equal data is there once."""
-    data, places = b"", {}
+    """Return the whole profile: header, table of tags, and the data of the tags. Tags with equal data share it."""
+    data, offsets = b"", {}
     start = 128 + 4 + 12 * len(tags)
     for body in tags.values():
-        if body not in places:
-            places[body] = start + len(data)
+        if body not in offsets:
+            offsets[body] = start + len(data)
             data += body.ljust(-(-len(body) // 4) * 4, b"\0")
-    table = b"".join(tag + struct.pack(">II", places[body], len(body)) for tag, body in tags.items())
+    table = b"".join(tag + struct.pack(">II", offsets[body], len(body)) for tag, body in tags.items())
     dated = struct.pack(">6H", 2026, 1, 1, 0, 0, 0)
     head = b"\x04\x30\0\0" + b"mntrRGB XYZ " + dated + b"acsp" + bytes(28) + _fixed(*D50)
     size = start + len(data)
@@ -74,7 +77,7 @@ def _file(tags: dict[bytes, bytes]) -> bytes:
 
 
 def _fixed(*values: float) -> bytes:
-    """Signed, with sixteen bits behind the point."""
+    """Encode values as signed fixed-point numbers with 16 bits of fraction."""
     return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
 
 
@@ -89,13 +92,13 @@ def _xyz(xy: tuple[float, float]) -> tuple[float, float, float]:
 
 
 def _adaptation(white: Sequence[float]) -> Matrix:
-    """From XYZ under this white to XYZ under D50, after Bradford."""
+    """Return Bradford's matrix from XYZ under this white to XYZ under D50."""
     gains = [target / source for target, source in zip(times(BRADFORD, D50), times(BRADFORD, white))]
     scaled = tuple(tuple(value * gain for value in row) for row, gain in zip(BRADFORD, gains))
     return product(inverse(BRADFORD), scaled)
 
 
-# 3 x 3 matrices, since what decodes a stranger's picture loads no NumPy
+# The 3 x 3 matrices are tuples because the process that decodes strangers' pictures does not load NumPy.
 
 
 def transposed(matrix: Sequence[Sequence[float]]) -> Matrix:

@@ -1,4 +1,4 @@
-"""From whatever a file says of its colours to sRGB: LittleCMS where it is a profile, as Pillow brings it."""
+"""Converts pixels to sRGB by an ICC profile, by code points or by PNG's gamma; LittleCMS, through Pillow, does it."""
 
 import logging
 from functools import cache
@@ -14,20 +14,20 @@ logger = logging.getLogger(__name__)
 
 #: The profile of every picture that we write.
 SRGB_PROFILE = matrix_profile(SRGB, SRGB_CURVE, "sRGB")
-#: Colour space of a profile -> Pillow's mode.
+#: Pillow's mode for the colour space of a profile.
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}
-#: What has a say about pixels; a link between devices, an abstract one or named colours do not.
+#: The classes of profiles that describe pixels; device links, abstract profiles and named colours do not.
 CLASSES = ("scnr", "mntr", "prtr", "spac")
-#: Of a profile. LittleCMS reads no more than so many tags.
+#: Where a profile's table of tags begins, and the size of an entry. LittleCMS reads no more tags than this.
 TAG_TABLE, TAG_BYTES, MAX_TAGS = 132, 12, 100
 PROGRAMS = (b"D2B0", b"D2B1", b"D2B2", b"D2B3")
-#: Writers mean sRGB by it, and libpng takes it for that: 45455, with room for rounding.
+#: Writers of PNG mean sRGB by the gamma 45455, and libpng reads it so. Files differ from it by their rounding.
 SRGB_GAMMA = 0.45455
 SRGB_GAMMA_ROOM, SRGB_XY_ROOM = 0.0005, 0.002
 
 
 def by_profile(colours: Image.Image, profile: bytes) -> Image.Image:
-    """RGB of L, RGB or CMYK. A profile that is damaged or for other pixels has no say, as in browsers."""
+    """Return an L, RGB or CMYK image as sRGB. A damaged or unsuitable profile is ignored, as browsers ignore it."""
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(_without_programs(profile)))
         space, kind = source.profile.xcolor_space.strip(), source.profile.device_class
@@ -43,11 +43,14 @@ def by_profile(colours: Image.Image, profile: bytes) -> Image.Image:
 
 
 def _without_programs(profile: bytes) -> bytes:
-    """The profile without its pipelines of floats: 8 KB of them take seconds, and another form always stands beside."""
+    """Return the profile without its floating-point pipelines (the tags D2Bx).
+
+    Evaluating 8 KB of such pipelines can take seconds, and a profile always holds another form of the same conversion.
+    """
     kept = bytearray(profile)
-    for place in range(TAG_TABLE, min(len(kept), TAG_TABLE + MAX_TAGS * TAG_BYTES), TAG_BYTES):
-        if kept[place : place + 4] in PROGRAMS:
-            kept[place : place + 4] = b"none"
+    for offset in range(TAG_TABLE, min(len(kept), TAG_TABLE + MAX_TAGS * TAG_BYTES), TAG_BYTES):
+        if kept[offset : offset + 4] in PROGRAMS:
+            kept[offset : offset + 4] = b"none"
     return bytes(kept)
 
 
@@ -57,12 +60,12 @@ def _screen() -> ImageCms.ImageCmsProfile:
 
 
 def known(primaries: int, transfer: int) -> bool:
-    """Whether these code points of ITU-T H.273 say anything; 2 stands for unspecified, and some are reserved."""
+    """Return whether these code points define a colour space: in H.273, 2 is unspecified, and some are reserved."""
     return primaries in PRIMARIES and (transfer in CURVES or transfer in (PQ, HLG))
 
 
 def by_code_points(colours: Image.Image, primaries: int, transfer: int) -> Image.Image:
-    """RGB of L or RGB, by code points that are known."""
+    """Return an L or RGB image as sRGB, given code points that are `known`."""
     rgb = colours.convert("RGB")
     if transfer in (PQ, HLG):
         return rgb.filter(hdr.to_srgb(primaries, transfer))
@@ -72,7 +75,7 @@ def by_code_points(colours: Image.Image, primaries: int, transfer: int) -> Image
 
 
 def by_gamma(colours: Image.Image, gamma: float, chromaticities: tuple[float, ...] | None) -> Image.Image:
-    """RGB of L or RGB, by PNG's gAMA, and cHRM: x and y of white, red, green and blue."""
+    """Return an L or RGB image as sRGB, given PNG's gAMA and cHRM: x and y of white, red, green and blue."""
     rgb = colours.convert("RGB")
     primaries = SRGB
     if chromaticities and not _nearly(chromaticities, SRGB):
