@@ -1,1 +1,1 @@
-"""Everything that runs beside the camera: reassembly, headless client, page."""
+"""Everything that runs on the client: the page, the headless client, the load generator, and what they share."""

@@ -1,1 +1,1 @@
-"""Many clients at once: `mvstylizer load`. Imports net."""
+"""The load generator, `mvstylizer load`: many clients at once. It imports the rooms `net` and `media`."""

@@ -1,4 +1,7 @@
-"""`mvstylizer load`: many clients at once, open loop; how late their looks are, and what that takes."""
+"""`mvstylizer load`: how late do the looks of many clients come, and what do they cost the machine?
+
+A look is the answer to one key frame: the grid that gives frames the style.
+"""
 
 import argparse
 import json
@@ -26,21 +29,21 @@ from clients.load.virtual_clients import LONGEST_US, LoadCounters, Plan
 from pipeline.contract.errors import BadSetting, MVStylizerError
 from pipeline.styles.catalog import shipped
 
-#: So many clients cost a process half a core.
+#: This many clients take half of a core.
 CLIENTS_PER_PROCESS = 32
-#: Of refusals and failures, that are told.
+#: Reasons for refusals and failures in the summary: the most frequent ones.
 MOST_REASONS = 5
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
 def latencies() -> HdrHistogram:
-    """Of microseconds, three digits exact."""
+    """An empty histogram of microseconds, exact to three digits."""
     return HdrHistogram(1, 2 * LONGEST_US, 3)
 
 
 @dataclass(slots=True)
 class Outcome:
-    """All processes' counts, and what each second was like."""
+    """The counts of all processes together, in total and second by second."""
 
     totals: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(
@@ -54,7 +57,10 @@ class Outcome:
     most_live: int = 0
 
     def record(self, reports: list[LoadCounters]) -> dict:
-        """Count what the processes reported in this second; returns what that second was like."""
+        """Add what the processes reported in one second.
+
+        Returns that second's counts, with its percentiles in milliseconds (None if no look came).
+        """
         second = {name: sum(getattr(report, name) for report in reports) for name in self.totals}
         for name, count in second.items():
             self.totals[name] += count
@@ -72,7 +78,7 @@ class Outcome:
 
 
 def percentiles_ms(histogram: HdrHistogram) -> dict[str, float | None]:
-    """None where nothing was counted."""
+    """The latencies' percentiles, by name; None if nothing was counted."""
     is_empty = not histogram.get_total_count()
     return {name: None if is_empty else _ms(histogram.get_value_at_percentile(p)) for name, p in PERCENTILES.items()}
 
@@ -97,13 +103,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-p95", type=float, metavar="MS", help="95th percentile that may not be passed (none)")
     parser.add_argument("--report", type=Path, metavar="FILE", help="HTML report to write")
     parser.epilog = (
-        "A look is due at fixed times, and its latency counts from then, whatever was late before it;\n"
-        "one that is missing after 2 s is lost, and stands in the percentiles with 2 s.\n\n"
+        "A look is the answer to one key frame. Looks are due at fixed times, and their latency counts from then,\n"
+        "whatever was late before them. One that is missing after 2 s is lost, and the percentiles count it as 2 s.\n\n"
         "examples:\n"
         "  mvstylizer load http://127.0.0.1:8080 --clients 20 --seconds 60 --report load.html\n"
         "  mvstylizer load http://127.0.0.1:8080 --clients 100 --ramp 60 --clip walk.mp4 street.mp4\n\n"
-        "The last line printed is JSON. The exit code is 1 where more looks are lost than may be, where they come\n"
-        "later than they may, or where a client never got in."
+        "The last line printed is JSON. The exit code is 1 if more looks are lost than --max-lost, if they come later\n"
+        "than --max-p95, or if not all clients were in at the same time."
     )
 
 
@@ -123,7 +129,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def failings(summary: dict, *, max_lost: int, max_p95_ms: float | None) -> list[str]:
-    """Sentences, one for each promise that was not kept."""
+    """One sentence for each limit that was passed."""
     p95_ms, missing = summary["key_frame_round_trip_ms"]["p95"], summary["asked_clients"] - summary["clients"]
     wrong = []
     if summary["lost"] > max_lost:
@@ -136,7 +142,7 @@ def failings(summary: dict, *, max_lost: int, max_p95_ms: float | None) -> list[
 
 
 def planned(args: argparse.Namespace) -> Plan:
-    """Raises BadSetting for what cannot be done."""
+    """The plan that the command's arguments describe. Raises BadSetting for arguments that make no sense."""
     if args.clients < 1 or not 0 < args.seconds < 1e5:
         raise BadSetting("--clients and --seconds must be above 0.")
     if not 1 <= args.fps <= 120 or not 0 < args.rate <= args.fps:
@@ -157,9 +163,9 @@ def measure(
     token: str | None = None,
     on_second: Callable[[dict, float], None] = lambda second, left_s: None,
 ) -> tuple[dict, Outcome]:
-    """The summary, and all that it is made of. Raises MVStylizerError when no client ever got in.
+    """Run the load test; returns its summary and its counts. Raises MVStylizerError if no client ever got a session.
 
-    `on_second` hears what each second was like, and how many are left.
+    `on_second(second, left_s)` is called each second with that second's counts and the seconds that are left.
     """
     outcome, before, after = Outcome(), Exposition(), Exposition()
     meter: Meter | None = None
@@ -180,7 +186,7 @@ def measure(
 
 
 def started(plan: Plan, processes: int) -> list[Pipe]:
-    """One pipe to each process, when all are ready: importing takes them seconds."""
+    """Start the processes and wait until all are ready, which takes seconds; returns a pipe to each of them."""
     context, pipes = multiprocessing.get_context("spawn"), []
     for number in range(processes):
         mine, theirs = context.Pipe()
@@ -197,7 +203,7 @@ def started(plan: Plan, processes: int) -> list[Pipe]:
 
 
 def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[LoadCounters]]:
-    """Have all processes start, then their reports, second by second, until they hang up."""
+    """Tell all processes to begin, then yield their reports, one list a second, until they have ended."""
     for pipe in pipes:
         pipe.send(start_s)
     while pipes:
@@ -212,7 +218,7 @@ def reported(pipes: list[Pipe], start_s: float) -> Iterator[list[LoadCounters]]:
 
 
 def scrape(url: str, token: str | None) -> Exposition:
-    """What the gateway says of itself; empty where it does not tell us."""
+    """The gateway's metrics; empty if it does not let us read them."""
     request = urllib.request.Request(f"{url.rstrip('/')}/metrics")
     if token:
         request.add_header("Authorization", f"Bearer {token}")

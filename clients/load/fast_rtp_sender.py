@@ -1,7 +1,7 @@
-"""The fast path for sent video: a copy and an encryption a packet, and one call of the system a frame.
+"""The fast path for sent video: each packet is built and encrypted at once, and a frame leaves with one system call.
 
-aiortc 1.16 makes five objects of each packet and takes it through six coroutines. Its sender stays for what is
-negotiated, and for RTCP: reports, and what the receiver asks for.
+aiortc 1.16 makes five objects of each packet and takes it through six coroutines. Its own sender still negotiates, and
+still handles RTCP: reports, and the receiver's requests.
 """
 
 import asyncio
@@ -19,25 +19,28 @@ from aiortc.rtp import RTP_HISTORY_SIZE
 
 from pipeline.webrtc.internals import dtls, ice, rtp
 
-#: Of video, RFC 7741 section 4.1.
+#: Ticks of a video's RTP timestamps in a second; RFC 7741, section 4.1.
 CLOCK_RATE = 90_000
+#: The header extension that carries the time at which a packet was sent.
 SENT_AT = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-#: From 1900, where NTP's clock begins, to 1970.
+#: Seconds from 1900, where NTP's clock begins, to 1970, where Unix time begins.
 NTP_EPOCH_S = 2_208_988_800
-#: RFC 3550 section 5.1, then one extension of one word, RFC 8285 section 4.2.
+#: The RTP header (RFC 3550, section 5.1), and one header extension of one word (RFC 8285, section 4.2).
 _HEADER, _EXTENSION = struct.Struct("!BBHII"), struct.Struct("!HHI")
 _WITH_EXTENSION, _ONE_BYTE_IDS = 0x90, 0xBEDE
-#: VP8's payload descriptor, RFC 7741 section 4.2: whether a packet begins a frame.
+#: VP8's payload descriptor says whether a packet begins a frame; RFC 7741, section 4.2.
 _BEGINS, _GOES_ON = b"\x10", b"\0"
+#: Bytes of a frame in one packet, beside the payload descriptor.
 MOST = PACKET_MAX - 1
-#: The option of Linux's UDP by which one call sends many datagrams of one length, but the last; how many it may be.
+#: The option of Linux's UDP by which one call sends many datagrams of equal length (the last may be shorter), and how
+#: many we send in one call.
 UDP_SEGMENT, MOST_TOGETHER = 103, 48
-#: Frames that wait for aiortc's sender: half a second.
+#: Frames that may wait for aiortc's sender: half a second of them.
 MOST_UNSENT = 15
 
 
-def leave_together(connection: Connection, datagrams: Sequence[bytes]) -> None:
-    """Send all: of one length, but the last, which may be shorter. Nowhere once the connection is closed."""
+def send_together(connection: Connection, datagrams: Sequence[bytes]) -> None:
+    """Send datagrams of equal length, of which the last may be shorter. A closed connection sends nothing."""
     pair = ice.selected(connection)
     bound = pair and ice.socket_of(pair)
     for start in range(0, len(datagrams), MOST_TOGETHER):
@@ -48,7 +51,7 @@ def leave_together(connection: Connection, datagrams: Sequence[bytes]) -> None:
 
 
 def _sent(bound: socket.socket, datagrams: Sequence[bytes], address: tuple[str, int]) -> bool:
-    """False where this system, or the way, cannot cut them, or has no room at the moment."""
+    """Send all with one call. Returns False if this system or network cannot do it, or has no room at the moment."""
     length = struct.pack("H", len(datagrams[0]))
     try:
         return bool(bound.sendmsg(datagrams, [(socket.SOL_UDP, UDP_SEGMENT, length)], 0, address))
@@ -56,18 +59,19 @@ def _sent(bound: socket.socket, datagrams: Sequence[bytes], address: tuple[str, 
         return False
 
 
-def outlet_of(
-    transceiver: RTCRtpTransceiver, plain: "PlainOutlet", on_intra_frame_asked: Callable[[], None]
-) -> "Outlet | PlainOutlet":
-    """A new one for a connection that was made with our parts, else `plain`."""
+def sender_for(
+    transceiver: RTCRtpTransceiver, plain: "PlainRtpSender", on_intra_frame_asked: Callable[[], None]
+) -> "FastRtpSender | PlainRtpSender":
+    """A fast sender for a connection that was made with `patches.installed()`, and `plain` for any other."""
     is_ours = isinstance(transceiver.receiver, rtp.OpenReceiver)
-    return Outlet(transceiver, on_intra_frame_asked) if is_ours else plain
+    return FastRtpSender(transceiver, on_intra_frame_asked) if is_ours else plain
 
 
-class Outlet:
-    """Of one connected transceiver."""
+class FastRtpSender:
+    """Sends encoded VP8 frames over one connected transceiver."""
 
     def __init__(self, transceiver: RTCRtpTransceiver, on_intra_frame_asked: Callable[[], None]) -> None:
+        """`on_intra_frame_asked` is called when the receiver asks for an intra frame."""
         self._stock = transceiver.sender
         rtp.answer_requests(self._stock, on_intra_frame_asked, self._send_again)
         self._ssrc = rtp.ssrc_of(self._stock)
@@ -79,7 +83,7 @@ class Outlet:
         self._history: dict[int, bytes] = {}
 
     def send(self, frame: bytes, timestamp: int) -> None:
-        """All packets of a VP8 frame; its time is in ticks of CLOCK_RATE."""
+        """Send all packets of a VP8 frame; `timestamp` is in ticks of CLOCK_RATE."""
         now_s = time.time()
         packets, protect = [], self._protect
         extension = _EXTENSION.pack(_ONE_BYTE_IDS, 1, self._sent_at_id << 28 | 2 << 24 | round(now_s * 2**18) % 2**24)
@@ -91,37 +95,37 @@ class Outlet:
             packets.append(protect(plain))
             self._history[number % RTP_HISTORY_SIZE] = packets[-1]
             self._packets += 1
-        self._leave(packets)
+        self._send_packets(packets)
         self._bytes += len(frame)
         ntp = round((now_s + NTP_EPOCH_S) * 2**32)
         rtp.report_sent(self._stock, ntp=ntp, timestamp=timestamp % 2**32, packets=self._packets, octets=self._bytes)
 
     async def _send_again(self, number: int) -> None:
-        """In the place of the sender's, which would know no packet."""
+        """Send a lost packet again, in the place of aiortc's sender, which has not seen any of our packets."""
         packet = self._history.get(number % RTP_HISTORY_SIZE, b"")
         if packet[2:4] == number.to_bytes(2):
-            self._leave([packet])
+            self._send_packets([packet])
 
-    def _leave(self, packets: list[bytes]) -> None:
-        leave_together(self._connection, packets)
+    def _send_packets(self, packets: list[bytes]) -> None:
+        send_together(self._connection, packets)
 
 
-class PlainOutlet:
-    """The same through aiortc's own sender, where the fast way does not fit it: whoever sends asks for each packet.
+class PlainRtpSender:
+    """Sends frames through aiortc's own sender, which asks for each one, for connections without a fast path.
 
-    The receiver's wish for an intra frame goes unheard; it waits for the recording's next one.
+    It cannot hear that the receiver asks for an intra frame; the receiver waits for the recording's next one.
     """
 
     def __init__(self) -> None:
         self._packets: asyncio.Queue[av.Packet] = asyncio.Queue(MOST_UNSENT)
 
     def send(self, frame: bytes, timestamp: int) -> None:
-        """As Outlet's; the frame is left out where aiortc lags behind."""
+        """Queue a VP8 frame; `timestamp` is in ticks of CLOCK_RATE. The frame is dropped if aiortc lags behind."""
         packet = av.Packet(frame)
         packet.pts, packet.time_base = timestamp, Fraction(1, CLOCK_RATE)
         if not self._packets.full():
             self._packets.put_nowait(packet)
 
     async def next_packet(self) -> av.Packet:
-        """For a track's `recv`."""
+        """The next frame, for a track's `recv`."""
         return await self._packets.get()

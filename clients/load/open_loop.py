@@ -1,28 +1,32 @@
-"""When looks are due, and when they came: the open-loop account of one client. No clock and no I/O."""
+"""When a client's looks are due, and how late they come. There is no clock and no I/O in here.
+
+The test is open loop: due times are fixed in advance, so a slow system cannot flatter itself by being asked for less.
+"""
 
 from collections import deque
 from dataclasses import dataclass, field
 
-#: A look that is later than this is lost: it would show a scene of two seconds ago.
+#: A look that is later than this counts as lost: it would belong to a scene of two seconds ago.
 PATIENCE_S = 2.0
 
 
 @dataclass(slots=True)
 class OpenLoopSchedule:
-    """Looks are due at times that nobody can put off: neither a slow answer nor a slow sender moves the next one.
+    """The looks of one client that are due and have not come yet.
 
-    An answer serves every look that is due and that it is new enough for. So a key frame that is never picked, or
-    picked late, counts as a late look; and a fast answer to an older frame does not count at all.
+    Neither a slow answer nor a slow sender moves the next due time. An answer serves every due look whose moment its
+    own frame is not older than. So a key frame that is picked late, or never, makes a late look, and a fast answer to
+    an older frame does not count at all.
     """
 
     _due_s: deque[float] = field(default_factory=deque)
 
     def due(self, at_s: float) -> None:
-        """A look is due of what the camera sees at `at_s`; times do not go back."""
+        """Note that a look is due for what the camera sees at `at_s`. Times must not decrease."""
         self._due_s.append(at_s)
 
     def answered(self, captured_s: float, now_s: float) -> list[float]:
-        """The latencies, in seconds from due time, of the looks that an answer of a frame of `captured_s` serves."""
+        """Take an answer to a frame of `captured_s`. Returns the latency, in seconds, of each look that it serves."""
         self.expire(now_s)
         served = []
         while self._due_s and self._due_s[0] <= captured_s:
@@ -30,7 +34,7 @@ class OpenLoopSchedule:
         return served
 
     def expire(self, now_s: float) -> int:
-        """Give up looks that are PATIENCE_S late; returns how many."""
+        """Give up the looks that are more than PATIENCE_S late; returns their number."""
         given_up = 0
         while self._due_s and now_s - self._due_s[0] > PATIENCE_S:
             self._due_s.popleft()
@@ -38,5 +42,5 @@ class OpenLoopSchedule:
         return given_up
 
     def abandon(self) -> int:
-        """Give up all that is due; returns how many."""
+        """Give up all looks that are due; returns their number."""
         return self.expire(float("inf"))

@@ -1,4 +1,4 @@
-"""What a system's processes on this machine take of it: processor time and memory, role by role."""
+"""How much processor time and memory do the processes of the system under test take on this machine, role by role?"""
 
 import contextlib
 import multiprocessing
@@ -15,21 +15,25 @@ from pipeline.contract.settings import Settings
 
 #: The word before a role in a command line: `python -m workers gateway`, or `mvstylizer gateway`.
 LAUNCHERS = ("workers", "mvstylizer")
+#: Processes with these roles serve no client.
 NOT_UNDER_LOAD = (None, "load", "up")
 DEFAULT_REDIS = Settings().redis_url
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
+    """What the processes of one role took together."""
+
     processes: int
     core_percent: float  # 100 is one core
     rss_mb: float
 
 
 def system_of(url: str) -> list[psutil.Process]:
-    """The gateway that listens at `url`, and what belongs to it; [] when it is not on this machine.
+    """The gateway that listens at `url` and the processes that belong to it; [] if it is not on this machine.
 
-    That is all that its `up` started, or without one the roles that use the same Redis, and that Redis.
+    If `mvstylizer up` started the gateway, these are all that it started. Otherwise they are the roles that use the
+    same Redis, and that Redis.
     """
     address = urlsplit(url)
     if not is_here(address.hostname or ""):
@@ -41,7 +45,7 @@ def system_of(url: str) -> list[psutil.Process]:
 
 
 def is_here(host: str) -> bool:
-    """Whether a name or address is this machine's."""
+    """Whether a host name or address belongs to this machine."""
     own = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
     with contextlib.suppress(OSError):
         named = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
@@ -62,7 +66,7 @@ def _stack_of(gateway: psutil.Process) -> list[psutil.Process]:
 
 
 def _redis_of(process: psutil.Process) -> str | None:
-    """The URL it was given; None for a process that does not let itself be looked at."""
+    """The Redis URL that a process was given; None if we may not look at the process."""
     with contextlib.suppress(psutil.Error):
         words = [part for word in process.cmdline() for part in word.split("=", 1)]
         if "--redis" in words[:-1]:
@@ -72,7 +76,7 @@ def _redis_of(process: psutil.Process) -> str | None:
 
 
 def _redis_at(url: str) -> psutil.Process | None:
-    """The server of a URL with a port of this machine."""
+    """The Redis server behind a URL; None if it is not on this machine."""
     address = urlsplit(url)
     if not address.hostname or not is_here(address.hostname):
         return None
@@ -90,7 +94,7 @@ def _listener(port: int) -> psutil.Process | None:
 
 
 def role(process: psutil.Process) -> str | None:
-    """`gateway`, `stylize`, ... or `redis`; None for a process that is none of ours."""
+    """`gateway`, `stylize`, … or `redis`; None for a process that is not part of the system."""
     with contextlib.suppress(psutil.Error):
         if "redis" in process.name():
             return "redis"
@@ -99,14 +103,14 @@ def role(process: psutil.Process) -> str | None:
 
 
 def role_in(command: Sequence[str]) -> str | None:
-    """The first word after a launcher that is no option."""
+    """The first word of a command line after a launcher that is not an option."""
     words = [word.rpartition("/")[2] for word in command]
     at = next((i for i, word in enumerate(words) if word in LAUNCHERS), len(words))
     return next((word for word in words[at + 1 :] if not word.startswith("-")), None)
 
 
 class Meter:
-    """Usage since it was made, of each role; processes that end meanwhile are left out."""
+    """Measures what each role's processes take from its creation on. Processes that end meanwhile are left out."""
 
     def __init__(self, processes: dict[str, list[psutil.Process]]) -> None:
         self._started_s = time.monotonic()
@@ -114,7 +118,7 @@ class Meter:
 
     @classmethod
     def beside(cls, url: str) -> "Meter":
-        """Of the system behind `url`, as far as it runs here, and of this process with those it sends from."""
+        """A meter for the system behind `url`, as far as it runs on this machine, and for the load generator itself."""
         senders = [psutil.Process(child.pid) for child in multiprocessing.active_children()]
         roles = defaultdict(list, {"generator": [psutil.Process(), *senders]})
         for process in system_of(url):

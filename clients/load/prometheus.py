@@ -1,4 +1,4 @@
-"""A gateway's /metrics, read as far as a load test needs it: counters, and histograms of seconds."""
+"""Reads from a gateway's /metrics what a load test needs: counters, and histograms of seconds."""
 
 import math
 from collections import defaultdict
@@ -10,13 +10,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.basics.quantiles import quantile
 
-#: A sample's name and its labels, in order.
+#: A sample's name and its labels, sorted.
 Key = tuple[str, tuple[tuple[str, str], ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class StageTimes:
-    """How long something took; percentiles are interpolated between a histogram's bounds."""
+    """How long one stage took. Percentiles are interpolated between the histogram's bounds."""
 
     name: str
     count: int
@@ -28,6 +28,8 @@ class StageTimes:
 
 @dataclass(frozen=True, slots=True)
 class Exposition:
+    """The samples of one reading of /metrics, in Prometheus's exposition format."""
+
     samples: Mapping[Key, float] = field(default_factory=dict)
 
     @classmethod
@@ -36,16 +38,16 @@ class Exposition:
         return cls({(s.name, tuple(sorted(s.labels.items()))): s.value for f in families for s in f.samples})
 
     def since(self, before: "Exposition") -> "Exposition":
-        """What was counted meanwhile; of use for counters and histograms only."""
+        """What was counted since an earlier reading. This makes sense for counters and histograms only."""
         return Exposition({key: value - before.samples.get(key, 0.0) for key, value in self.samples.items()})
 
     def total(self, name: str) -> float:
-        """Over all labels; NaN where there is no such metric."""
+        """A metric's sum over all its labels; NaN if there is no such metric."""
         values = [value for (sample, _), value in self.samples.items() if sample == name]
         return sum(values) if values else math.nan
 
     def stages(self) -> Iterator[StageTimes]:
-        """Every histogram of seconds that counted anything, by its name and labels."""
+        """The times of every histogram of seconds that counted anything."""
         buckets: dict[Key, dict[float, float]] = defaultdict(dict)
         for (name, labels), value in self.samples.items():
             if name.endswith("_seconds_bucket"):

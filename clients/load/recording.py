@@ -1,4 +1,4 @@
-"""A clip that is encoded once, for clients that cost next to nothing: they send its frames as they are."""
+"""A clip that is encoded once. Clients that send its frames as they are cost next to nothing."""
 
 import fractions
 from collections.abc import Iterable, Iterator
@@ -17,27 +17,28 @@ from pipeline.contract.frame_strip import stamp
 from pipeline.contract.image_codec import decode_image
 from pipeline.styles.catalog import shipped
 
-#: Frames of a recording, a prime: key frames at any even distance visit all its frames before they repeat one.
+#: Frames of a recording. The number is prime, so that key frames at any even distance use all frames before one comes
+#: again.
 FRAMES = 449
-#: An intra frame every three seconds, to begin again from when one is asked for.
-WHOLE_EVERY = 90
-#: What browsers send after their first seconds of 640x360, and at most of anything.
+#: Frames from one intra frame to the next: three seconds. Sending goes on from one when the receiver asks for it.
+INTRA_EVERY = 90
+#: The bit rate that browsers reach for 640x360 after their first seconds, and the most that we send of any size.
 BITS_PER_PIXEL, MOST_BITS_PER_S = 0.13, 2_500_000
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """VP8 frames, stamped, that can be played round and round.
+    """VP8 frames with ids in their strips, to be played in a loop.
 
-    Their ids are spread over the whole circle of 65536, so that the first one follows the last one as any other.
+    The ids are spread evenly over all 65536, so that the step from the last frame to the first is like any other.
     """
 
-    size: tuple[int, int]  # of the picture, without its strip
+    size: tuple[int, int]  # width and height of the picture, without its strip
     fps: int
     packets: tuple[bytes, ...]
 
     def frame_id(self, index: int) -> int:
-        """Of the frame sent as number `index`, from 0, however often it has gone round."""
+        """The id of the frame that is sent as number `index`, counted from 0 on through all rounds of the loop."""
         return _spread(index % len(self.packets), len(self.packets))
 
 
@@ -46,9 +47,10 @@ def _spread(index: int, count: int) -> int:
 
 
 def record(path: Path | None, size: tuple[int, int], *, fps: int = 30, frames: int = FRAMES) -> Recording:
-    """The beginning of a clip, forth and back, so that nothing jumps where it begins again; raises BadSetting.
+    """Record the beginning of a clip, forwards and then backwards, so that the loop has no jump.
 
-    `size` is (width, height), even. None for a path: a pan across a style's photo.
+    `size` is (width, height), both even. Without a path the recording is a pan across a shipped style's photo. Raises
+    BadSetting if the clip has fewer than two frames.
     """
     pictures = _pan(size, frames // 2 + 1) if path is None else list(islice(_read(path, size), frames // 2 + 1))
     there_and_back = pictures + pictures[-2:0:-1]
@@ -65,7 +67,7 @@ def _read(path: Path, size: tuple[int, int]) -> Iterator[np.ndarray]:
 
 
 def _pan(size: tuple[int, int], frames: int) -> list[np.ndarray]:
-    """Views of one photo, RGB uint8 [H, W, 3] each, from its left end to its right one."""
+    """Views of one photo from its left end to its right end, each RGB uint8 H W 3."""
     width, height = size
     photo = decode_image(shipped()[0].jpeg)
     scale = max(1.5 * width / photo.shape[1], height / photo.shape[0])
@@ -75,11 +77,11 @@ def _pan(size: tuple[int, int], frames: int) -> list[np.ndarray]:
 
 
 def _encode(pictures: Iterable[np.ndarray], size: tuple[int, int], fps: int) -> Iterator[bytes]:
-    """One packet a picture, as a browser's encoder makes them: no frame waits for another one."""
+    """One packet per picture, encoded as a browser does it: no frame waits for a later one."""
     codec = av.CodecContext.create("libvpx", "w")
     codec.pix_fmt, codec.time_base = "yuv420p", fractions.Fraction(1, fps)
-    codec.thread_count = 1  # more of them wait for each other in a loop: eight times the work
-    codec.gop_size = WHOLE_EVERY
+    codec.thread_count = 1  # several threads wait for each other in a busy loop: eight times the work
+    codec.gop_size = INTRA_EVERY
     codec.bit_rate = round(min(MOST_BITS_PER_S, size[0] * size[1] * fps * BITS_PER_PIXEL))
     codec.options = {"deadline": "realtime", "cpu-used": "-6", "lag-in-frames": "0", "static-thresh": "1"}
     for number, picture in enumerate(pictures):

@@ -1,4 +1,4 @@
-"""When the frames of a recording leave: at its own rate, round and round, for ever."""
+"""Plays a recording in a loop, at its own frame rate, as a video track."""
 
 import asyncio
 import math
@@ -8,19 +8,20 @@ from aiortc import MediaStreamTrack, RTCRtpTransceiver
 from av.frame import Frame
 from av.packet import Packet
 
-from clients.load.fast_rtp_sender import CLOCK_RATE, Outlet, PlainOutlet, outlet_of
-from clients.load.recording import WHOLE_EVERY, Recording
+from clients.load.fast_rtp_sender import CLOCK_RATE, FastRtpSender, PlainRtpSender, sender_for
+from clients.load.recording import INTRA_EVERY, Recording
 
-#: A frame that waits longer than this for its sender makes the measurement worthless: the machine is too small for it.
+#: A frame that is sent later than this counts as late: the generator's machine is too small for the test.
 LATE_S = 0.05
-#: Points of a frame's time at which recordings begin: those of a process that share one cost a turn of the loop.
+#: Recordings begin at one of this many points of a frame's duration, so that many clients share a turn of the loop.
 PHASES = 8
 
 
 class Replay(MediaStreamTrack):
-    """Sends a recording once a connection is made. `on_frame(frame_id, due_s)` hears of each just before it leaves.
+    """Sends a recording once its connection is made. `on_frame(frame_id, due_s)` is called just before each frame.
 
-    Frames are due at fixed times, however late the one before was; `is_late`: whether the newest left LATE_S after its.
+    Frames are due at fixed times, however late the one before was. `is_late` says whether the newest frame left more
+    than LATE_S after it was due.
     """
 
     kind = "video"
@@ -32,24 +33,25 @@ class Replay(MediaStreamTrack):
         self._index = 0  # of the next frame
         self._skipped = 0  # frames of the recording that were left out
         self.is_late = False
-        self._plain = PlainOutlet()
-        self._outlet: Outlet | PlainOutlet = self._plain
+        self._plain = PlainRtpSender()
+        self._sender: FastRtpSender | PlainRtpSender = self._plain
 
     async def recv(self) -> Frame | Packet:
-        """Nothing ever comes this way but where aiortc's own sender sends; it waits here until it is stopped."""
+        """The next frame for aiortc's own sender. On the fast path it waits here in vain until it is stopped."""
         return await self._plain.next_packet()
 
     def play(self, transceiver: RTCRtpTransceiver) -> None:
-        """Begin to send over what is connected."""
-        self._outlet = outlet_of(transceiver, self._plain, on_intra_frame_asked=self._begin_whole)
+        """Begin to send over a connected transceiver."""
+        self._sender = sender_for(transceiver, self._plain, on_intra_frame_asked=self._skip_to_intra_frame)
         self._clock = asyncio.get_running_loop()
-        grid = PHASES * self._recording.fps
-        self._started_s = math.ceil(self._clock.time() * grid) / grid  # of time.monotonic(), too
+        starts_per_s = PHASES * self._recording.fps
+        # The loop's clock is time.monotonic().
+        self._started_s = math.ceil(self._clock.time() * starts_per_s) / starts_per_s
         self._timer = self._clock.call_at(self._started_s, self._send)
 
     @property
     def next_id(self) -> int:
-        """Of the frame after the one that leaves, unless an intra frame is asked for."""
+        """The id of the frame after the one that leaves now, unless the receiver asks for an intra frame meanwhile."""
         return self._recording.frame_id(self._index + self._skipped + 1)
 
     def stop(self) -> None:
@@ -63,15 +65,15 @@ class Replay(MediaStreamTrack):
         position = self._index + self._skipped
         self._on_frame(self._recording.frame_id(position), due_s)
         frames = self._recording.packets
-        self._outlet.send(frames[position % len(frames)], round(self._index * CLOCK_RATE / self._recording.fps))
+        self._sender.send(frames[position % len(frames)], round(self._index * CLOCK_RATE / self._recording.fps))
         self._index += 1
         self._timer = self._clock.call_at(self._due_s(), self._send)
 
     def _due_s(self) -> float:
         return self._started_s + self._index / self._recording.fps
 
-    def _begin_whole(self) -> None:
-        """Go on with the recording's next intra frame, as an encoder does that is asked for one."""
+    def _skip_to_intra_frame(self) -> None:
+        """Go on with the recording's next intra frame, because the receiver asks for one."""
         position = (self._index + self._skipped) % len(self._recording.packets)
-        whole = min(-(-position // WHOLE_EVERY) * WHOLE_EVERY, len(self._recording.packets))
-        self._skipped += whole - position
+        intra = min(-(-position // INTRA_EVERY) * INTRA_EVERY, len(self._recording.packets))
+        self._skipped += intra - position

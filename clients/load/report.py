@@ -1,4 +1,4 @@
-"""A load test as one page without scripts: its numbers, its seconds, and its percentiles."""
+"""The report of a load test: one HTML page without scripts."""
 
 import html
 import json
@@ -9,7 +9,7 @@ from hdrh.histogram import HdrHistogram
 
 WIDTH, HEIGHT, MARGIN = 860, 240, 44
 SERIES = {"p50": "#4c9f70", "p95": "#d9a441", "p99": "#c8553d"}
-#: The percentiles of the curve, ever nearer to 100.
+#: Percentiles shown by the curve; they come ever closer to 100.
 QUANTILES = (0, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.9, 100)
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 900px; margin: 40px auto; padding: 0 16px;
@@ -22,13 +22,13 @@ svg { width: 100%; height: auto } text { font-size: 11px; fill: #75706a } pre { 
 
 
 def write_report(summary: dict, seconds: Sequence[dict], latencies: HdrHistogram) -> str:
-    """HTML; `latencies` are microseconds."""
+    """The page's HTML, from the summary, the counts of each second, and the histogram of latencies in microseconds."""
     trip = summary["key_frame_round_trip_ms"]
     facts = {name: value for name, value in summary.items() if not isinstance(value, dict)}
     parts = [
         "<h1>Load test</h1>",
-        f"<p>{summary['clients']} clients: a look came {trip['p50']} ms after it was due in the middle, "
-        f"{trip['p95']} ms at the 95th percentile, {trip['p99']} ms at the 99th; {summary['lost']} were lost.</p>",
+        f"<p>{summary['clients']} clients. Looks came {trip['p50']} ms after they were due in the median, "
+        f"{trip['p95']} ms at the 95th percentile and {trip['p99']} ms at the 99th; {summary['lost']} were lost.</p>",
         "<h2>Second by second, milliseconds from due time</h2>",
         _over_time(seconds),
         "<h2>Percentiles, milliseconds from due time</h2>",
@@ -38,7 +38,7 @@ def write_report(summary: dict, seconds: Sequence[dict], latencies: HdrHistogram
         "<h2>Stages</h2>",
         _table("stage", summary["stages"]),
         "<h2>Why clients were refused or failed</h2>",
-        _table("reason", {reason: {"times": times} for reason, times in summary["reasons"].items()}, "None was."),
+        _table("reason", {reason: {"times": times} for reason, times in summary["reasons"].items()}, "None were."),
         "<h2>All counts</h2>",
         _table("", {name: {"value": value} for name, value in facts.items()}),
         f"<h2>The same as JSON</h2><pre>{html.escape(json.dumps(summary))}</pre>",
@@ -49,7 +49,7 @@ def write_report(summary: dict, seconds: Sequence[dict], latencies: HdrHistogram
     )
 
 
-def _table(first: str, rows: dict[str, dict], nothing: str = "Not to be seen from here.") -> str:
+def _table(first: str, rows: dict[str, dict], nothing: str = "They cannot be measured from this machine.") -> str:
     if not rows:
         return f"<p>{nothing}</p>"
     names = [name for name in next(iter(rows.values())) if name != "name"]
@@ -74,7 +74,7 @@ def _over_time(seconds: Sequence[dict]) -> str:
 
 
 def _curve(latencies: HdrHistogram) -> str:
-    """Each step to the right is as much nearer to 100 %."""
+    """Latency over QUANTILES, which are evenly spaced, so that the rare late looks can be seen."""
     points = [(i, latencies.get_value_at_percentile(q) / 1e3) for i, q in enumerate(QUANTILES)]
     top = max(1.0, points[-1][1])
     labels = {i: f"{q:g} %" for i, q in enumerate(QUANTILES)}

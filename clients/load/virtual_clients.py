@@ -1,4 +1,4 @@
-"""Many clients in one process: each keeps its session, sends a recording, and notes how late its looks are."""
+"""Many clients in one process. Each keeps a session, sends a recording, and notes how late its looks come."""
 
 import asyncio
 import random
@@ -16,34 +16,36 @@ from pipeline.contract.control import KeyFrameRequest
 from pipeline.contract.errors import Busy, MVStylizerError
 from pipeline.webrtc import patches
 
-#: Of a latency, in microseconds. Lost looks are counted with it, not left out.
+#: The longest latency, in microseconds. A lost look is counted with it instead of being left out.
 LONGEST_US = round(PATIENCE_S * 1e6)
+#: Seconds from one report to the next.
 REPORT_S = 1.0
-#: After the last client came, styles are analysed and codecs find their rate.
+#: Nothing is counted for this long after the last client came: styles are analysed, and codecs find their bit rate.
 SETTLE_S = 3.0
+#: The shortest pause after a failure.
 RETRY_S = 0.5
-#: Frames that may still be answered: four seconds at 60 a second.
+#: Frames whose answers may still come: four seconds of them at 60 a second.
 REMEMBERED = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every process of a load test knows. `start_s` is `time.monotonic()`: one clock for all of a machine."""
+    """What every process of a load test knows. `start_s` is `time.monotonic()`, which all processes share."""
 
     url: str
     style: str
-    recordings: tuple[Recording, ...]  # client i sends number i modulo their count
+    recordings: tuple[Recording, ...]  # client i sends recording i modulo their number
     key_frames_per_s: float
     clients: int
     ramp_s: float  # from the first client to the last one
     seconds: float
-    start_s: float = 0.0  # known when all processes are ready
+    start_s: float = 0.0  # set when all processes are ready
 
     def begins_s(self, client: int) -> float:
         return self.start_s + self.ramp_s * client / self.clients
 
     def counts(self, due_s: float) -> bool:
-        """Whether what is due then is counted; everything is asked for."""
+        """Whether a look that is due then is counted. Looks are asked for at all times."""
         return self.count_from_s <= due_s < self.end_s
 
     @property
@@ -59,14 +61,14 @@ class Plan:
 class LoadCounters:
     """What happened since the last report."""
 
-    live: int = 0  # clients with a session, right now
-    frames: int = 0
-    late_frames: int = 0  # sent late: the generator's own fault
-    answers: int = 0  # also those that served no look
-    served: int = 0
-    lost: int = 0
-    refused: int = 0
-    failed: int = 0
+    live: int = 0  # clients that have a session right now
+    frames: int = 0  # sent
+    late_frames: int = 0  # sent late, which is the generator's own fault
+    answers: int = 0  # with those that served no look
+    served: int = 0  # looks that came
+    lost: int = 0  # looks that did not come in time
+    refused: int = 0  # attempts to connect for which the gateway had no place
+    failed: int = 0  # attempts to connect and sessions that ended in any other way
     #: Why clients were refused or failed, and how often.
     reasons: Counter[str] = field(default_factory=Counter)
     latencies_us: list[int] = field(default_factory=list)
@@ -92,13 +94,13 @@ class VirtualClient:
     """One client. It asks for a key frame when a look is due, and comes back when it is refused or cut off."""
 
     def __init__(self, plan: Plan, recording: Recording, counters: Callable[[], LoadCounters]) -> None:
-        """`counters` gives the one to write to at the moment."""
+        """`counters` returns the counters to write to at the moment."""
         self._plan, self._recording, self._counters = plan, recording, counters
         self._every = max(1, round(recording.fps / plan.key_frames_per_s))
         self.answers = 0
 
     async def live(self) -> None:
-        """Until it is cancelled."""
+        """Connect, again and again, until this is cancelled."""
         while True:
             try:
                 await self._session()
@@ -160,12 +162,12 @@ class VirtualClient:
 
 
 def reason_of(error: Exception) -> str:
-    """Our own errors are sentences; others say more with their names."""
+    """One line for an error. Our own errors are sentences; others say more with their names."""
     return str(error) if isinstance(error, MVStylizerError) else f"{type(error).__name__}: {error}"
 
 
 class VirtualClients:
-    """Virtual clients that write to one counters, which is taken away at each report."""
+    """The virtual clients of one process. They share counters, which are reported and replaced each second."""
 
     def __init__(self, plan: Plan, clients: Sequence[int]) -> None:
         """`clients` are the numbers of this process's clients."""
@@ -176,7 +178,7 @@ class VirtualClients:
         }
 
     async def run(self, on_report: Callable[[LoadCounters], None]) -> None:
-        """Until the plan ends, and the last looks are answered or lost."""
+        """Run until the plan has ended and the last looks came or are lost; `on_report` is called each second."""
         tasks = [asyncio.create_task(self._live(number)) for number in self.clients]
         while time.monotonic() < self._plan.end_s + PATIENCE_S:
             await asyncio.sleep(REPORT_S)
@@ -196,7 +198,7 @@ class VirtualClients:
 
 
 def run(plan: Plan, clients: Sequence[int], parent: Pipe) -> None:
-    """A process's main: says that it is ready, hears when to start, sends a report a second, and hangs up."""
+    """The main function of a process: says "ready", hears when to start, sends a report a second, and hangs up."""
     parent.send("ready")
     with patches.installed():
         asyncio.run(VirtualClients(replace(plan, start_s=parent.recv()), clients).run(parent.send))

@@ -1,1 +1,1 @@
-"""A client's end of the wire. Imports the pipeline's contract and media; headless client and load import it."""
+"""A client's connection to a gateway. It imports `pipeline`; the rooms `headless` and `load` import it."""

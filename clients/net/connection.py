@@ -1,4 +1,4 @@
-"""The client's end of a session: offer, control channel, frames channel."""
+"""The client's end of a session: it makes the offer, sends video, and reads what the gateway sends back."""
 
 import asyncio
 import logging
@@ -28,14 +28,16 @@ from pipeline.contract.grid_codec import unpack_grid
 logger = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S = 15.0
-#: A gateway says something every second. ICE takes half a minute to notice that nobody is there any more.
+#: A gateway that says nothing for this long is taken for gone: a live one sends a message every second. ICE alone would
+#: take half a minute to notice.
 SILENCE_S = 4.0
 
 
 class Connection:
-    """Sends one video track. `on_grid(header, grid)` gets each answer, `on_control(message)` what the gateway says.
+    """One session with a gateway: sends one video track, and receives grids and control messages.
 
-    `lost` is set once the gateway is gone, or the session over.
+    `on_grid(header, grid)` is called with the answer to each key frame, and `on_control(message)` with each control
+    message of the gateway. `lost` is set once the gateway is gone or the session is over.
     """
 
     def __init__(
@@ -46,8 +48,9 @@ class Connection:
         on_control: Callable[[GatewayMessage], None],
         unpack: Callable[[bytes, object], Any] = unpack_grid,
     ) -> None:
-        """`unpack(packed, shape)` is for those who count answers and have no use for their grids: `on_grid` gets what
-        it gives."""
+        """`unpack(packed, shape)` makes the grid that `on_grid` gets. A load test, which only counts answers, replaces
+        it by a function that does nothing.
+        """
         self._url = url.rstrip("/")
         self._on_grid, self._on_control, self._unpack = on_grid, on_control, unpack
         self._assembler = ChunkAssembler()
@@ -58,12 +61,14 @@ class Connection:
         self.lost = asyncio.Event()
 
     async def open(self, track: MediaStreamTrack, *, size: tuple[int, int], style: str) -> str:
-        """Connect and start sending; returns the stream's id. `style` is a photo's path, or a style's id or name.
+        """Connect and start sending; returns the stream's id.
 
-        Raises Busy when the gateway has no place now, MVStylizerError when nothing else helps either.
+        `size` is the video's (width, height). `style` is the path of a photo, which is uploaded, or the id or name of a
+        style. Raises Busy when the gateway has no place at the moment, and MVStylizerError when it cannot be reached,
+        is not one of ours, or refuses the offer.
         """
         try:
-            # No certificate check: gateways on a local network make their own.
+            # Certificates are not checked: gateways on a local network sign their own.
             async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=False)) as http:
                 style_id = await self._upload(http, Path(style)) if Path(style).is_file() else style
                 return await self._connect(http, track, size, style_id)
@@ -106,7 +111,7 @@ class Connection:
             self.lost.set()
 
     def _heard(self) -> None:
-        """The gateway is there; it has SILENCE_S to say the next word."""
+        """Note that the gateway is alive: it has SILENCE_S to send its next message."""
         if self._silence:
             self._silence.cancel()
         self._silence = asyncio.get_running_loop().call_later(SILENCE_S, self.lost.set)
@@ -129,7 +134,7 @@ class Connection:
             raise MVStylizerError(sentence)
 
     def say(self, message: ClientMessage) -> bool:
-        """Tell the gateway something. False if the control channel is not open."""
+        """Send a control message to the gateway. Returns False if the control channel is not open."""
         if self.control is None or self.control.readyState != "open":
             return False
         self.control.send(message.to_text())

@@ -1,7 +1,7 @@
-"""The fast path for what a gateway sends: read all at once, and acknowledged as browsers do it.
+"""The fast path for the data channels' messages: datagrams are read in batches, and acknowledged as browsers do it.
 
-aiortc 1.16 takes one datagram a turn of the event loop, goes through a message's parts again with each that comes, and
-acknowledges every one.
+aiortc 1.16 reads one datagram per turn of the event loop, looks through all parts of a message again whenever one
+arrives, and acknowledges every part.
 """
 
 import struct
@@ -15,12 +15,13 @@ from pipeline.webrtc.internals import dtls, ice
 from pipeline.webrtc.internals.sctp import OpenSctpTransport, Take, take_packets
 from pipeline.webrtc.media.fast_receive import is_dtls, read_at_once
 
-#: Tag, checksum, then of the first chunk: type, flags, length, number. RFC 9260 sections 3.1 and 3.3.1.
+#: An SCTP packet begins with two ports, which are skipped, the verification tag and the checksum. Then comes the first
+#: chunk: type, flags, length and, in a data chunk, its number (TSN). RFC 9260, sections 3.1 and 3.3.1.
 _BEGINNING, _CHUNK_AT, _BODY_AT, _DATA_AT = struct.Struct("!4xL4xBBHL"), 12, 16, 28
 
 
 def attach(sctp: RTCSctpTransport | None) -> None:
-    """To be called once it is connected. Where the connection was made without our parts, it stays as it is."""
+    """Put a connected SCTP transport on the fast path, unless it was made without `patches.installed()`."""
     if isinstance(sctp, OpenSctpTransport):
         take_packets(sctp, lambda stock: FastDataChannel(sctp, stock).take)
         connection = ice.connection_below(sctp.transport)
@@ -37,18 +38,19 @@ def _received(sctp: RTCSctpTransport, otherwise: ice.Received, data: bytes, comp
 
 
 class FastDataChannel:
-    """For the next part of a message while nothing is missing; aiortc, whose state this is, gets all else.
+    """Takes packets that carry exactly the next part of a message, and leaves all others to aiortc.
 
-    Every other part is acknowledged and each message's last, RFC 9260 section 6.2; aiortc acknowledges all it gets.
+    The transport's state stays in aiortc's own fields. Every second part is acknowledged, and the last one of each
+    message (RFC 9260, section 6.2).
     """
 
     def __init__(self, sctp: OpenSctpTransport, stock: Take) -> None:
-        """`stock` is who takes all else."""
+        """`stock` is aiortc's handler, for all other packets."""
         self._sctp, self._stock = sctp, stock
         self._is_owed = False
 
     async def take(self, packet: bytes) -> None:
-        """In the place of aiortc's."""
+        """Handle one SCTP packet, in the place of aiortc's handler."""
         chunk = self._next(packet) if self._sctp.is_whole and self._sctp.state == "connected" else None
         if chunk is None:
             return await self._stock(packet)
@@ -59,7 +61,7 @@ class FastDataChannel:
             self._sctp.acknowledge()
 
     def _next(self, packet: bytes) -> DataChunk | None:
-        """A whole packet's only chunk, if it is data and the next that is due."""
+        """The packet's chunk, if it is undamaged, the packet's only one, a data chunk, and the next in order."""
         if len(packet) <= _DATA_AT:
             return None
         tag, kind, flags, length, number = _BEGINNING.unpack_from(packet)
@@ -72,5 +74,5 @@ class FastDataChannel:
 
 
 def _is_whole(packet: bytes) -> bool:
-    """By its checksum, which is of 0 in its own place."""
+    """Whether a packet fits its checksum, which is computed with zeros in the checksum's own place."""
     return crc32c(packet[:8] + bytes(4) + packet[12:]) == int.from_bytes(packet[8:12], "little")

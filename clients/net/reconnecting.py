@@ -1,4 +1,4 @@
-"""A session that outlives its gateway: the camera plays on, and is offered again until somebody takes it."""
+"""A client that outlives its gateway: the camera plays on, and the client connects again until a gateway answers."""
 
 import asyncio
 import contextlib
@@ -14,11 +14,12 @@ from pipeline.contract.errors import Busy, MVStylizerError
 
 logger = logging.getLogger(__name__)
 
+#: The longest pauses before the first retry, and before all retries after the first few.
 FIRST_RETRY_S, LAST_RETRY_S = 0.5, 4.0
 
 
 class ReconnectingClient:
-    """Sends a camera's frames through one connection after the other; frames in between are shown, and not sent."""
+    """Sends a camera's frames through one connection after another. Frames that come between two are not sent."""
 
     def __init__(
         self,
@@ -29,7 +30,10 @@ class ReconnectingClient:
         style: str,
         on_open: Callable[[Connection], None] = lambda _: None,
     ) -> None:
-        """`connect` makes a new Connection that is not yet open, `on_open` hears of each that is."""
+        """`connect` makes a new Connection that is not open yet; `on_open` is called with each one that was opened.
+
+        `size` is the video's (width, height); `style` is what Connection.open takes.
+        """
         self._connect, self._camera, self._on_open = connect, camera, on_open
         self._size, self._style = size, style
         self._relay, self._clock = MediaRelay(), MediaBlackhole()
@@ -37,9 +41,9 @@ class ReconnectingClient:
         self._keeper: asyncio.Task | None = None
 
     async def open(self) -> None:
-        """Raises what Connection.open raises: only who was in once comes back."""
+        """Connect for the first time. Raises what Connection.open raises: only a lost connection is made again."""
         await self._open()
-        self._clock.addTrack(self._relay.subscribe(self._camera))  # reads the camera when nobody else does
+        self._clock.addTrack(self._relay.subscribe(self._camera))  # the camera runs on while nothing is connected
         await self._clock.start()
         self._keeper = asyncio.create_task(self._keep())
 
@@ -78,5 +82,8 @@ class ReconnectingClient:
 
 
 def retry_delay_s(attempt: int, spread: float) -> float:
-    """Doubling, and spread (0..1) so that clients do not come back all at once; as the page does it."""
+    """The pause before a retry, with attempts counted from 0. The page computes it in the same way.
+
+    It doubles with each attempt. A random `spread`, 0..1, keeps clients from coming back all at once.
+    """
     return min(FIRST_RETRY_S * 2**attempt, LAST_RETRY_S) * (0.5 + spread / 2)

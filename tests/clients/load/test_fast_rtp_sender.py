@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.load import fast_rtp_sender
-from clients.load.fast_rtp_sender import MOST, MOST_TOGETHER, SENT_AT, Outlet, leave_together
+from clients.load.fast_rtp_sender import MOST, MOST_TOGETHER, SENT_AT, FastRtpSender, send_together
 from clients.load.recording import Recording, record
 from clients.load.replay import Replay
 from clients.net.connection import Connection
@@ -44,7 +44,7 @@ class Wire:
         self.sender = SimpleNamespace(transport=dtls, _ssrc=0xCAFEBABE)
         negotiated = {"_codecs": PARAMETERS.codecs, "_headerExtensions": PARAMETERS.headerExtensions}
         transceiver = SimpleNamespace(sender=self.sender, **negotiated)
-        self.outlet = Outlet(transceiver, on_intra_frame_asked=lambda: None)
+        self.fast = FastRtpSender(transceiver, on_intra_frame_asked=lambda: None)
 
     def packets(self) -> list[RtpPacket]:
         extensions = HeaderExtensionsMap()
@@ -56,7 +56,7 @@ class Wire:
 def test_aiortc_reads_the_frames_that_were_sent(sizes, timestamp):
     wire, frames = Wire(), [bytes([number]) * size for number, size in enumerate(sizes)]
     for number, frame in enumerate(frames):
-        wire.outlet.send(frame, timestamp + 3000 * number)
+        wire.fast.send(frame, timestamp + 3000 * number)
 
     packets, read = wire.packets(), [b""]
     for packet in packets:
@@ -73,7 +73,7 @@ def test_aiortc_reads_the_frames_that_were_sent(sizes, timestamp):
 def test_a_packet_says_when_it_left():
     wire = Wire()
 
-    wire.outlet.send(b"x", 0)
+    wire.fast.send(b"x", 0)
 
     now = clock.current_ntp_time() >> 14
     assert (now - wire.packets()[0].extensions.abs_send_time) % 2**24 < 2**18  # ticks of a second
@@ -82,7 +82,7 @@ def test_a_packet_says_when_it_left():
 def test_reports_are_true():
     wire = Wire()
     for frame in (b"x" * 2 * MOST, b"y"):
-        wire.outlet.send(frame, 2**32 + 5)
+        wire.fast.send(frame, 2**32 + 5)
 
     said = {name.removeprefix("_RTCRtpSender__"): value for name, value in vars(wire.sender).items()}
     assert (said["packet_count"], said["octet_count"], said["rtp_timestamp"]) == (3, 2 * MOST + 1, 5)
@@ -92,7 +92,7 @@ def test_reports_are_true():
 async def test_a_lost_packet_is_sent_again_as_it_was_and_no_other():
     wire = Wire()
     for number in range(200):
-        wire.outlet.send(bytes([number]), 0)
+        wire.fast.send(bytes([number]), 0)
 
     for asked in (199, 100, 3, 300):  # the third is too old, the last was never sent
         await wire.sender._retransmit(asked)
@@ -103,7 +103,7 @@ async def test_a_lost_packet_is_sent_again_as_it_was_and_no_other():
 def test_nothing_leaves_through_a_connection_that_is_closed():
     wire = Wire(nominated=False)
 
-    wire.outlet.send(b"x", 0)
+    wire.fast.send(b"x", 0)
 
     assert wire.sent == []
 
@@ -122,7 +122,7 @@ async def test_a_frame_of_many_packets_arrives_as_these(can_cut, monkeypatch):
         transport, _ = await loop.create_datagram_endpoint(asyncio.DatagramProtocol, ("127.0.0.1", 0))
         pair = SimpleNamespace(protocol=SimpleNamespace(transport=transport), remote_addr=receiver.getsockname())
 
-        leave_together(SimpleNamespace(_nominated={1: pair}), datagrams)
+        send_together(SimpleNamespace(_nominated={1: pair}), datagrams)
 
         assert [receiver.recv(2048) for _ in datagrams] == datagrams
         transport.close()
@@ -165,12 +165,12 @@ async def test_pixels_and_strip_reach_a_gateway_as_they_were_recorded(
 
 def lose_some_packets(monkeypatch) -> None:
     """One in ten, the first time it leaves; not the very first one, from which a receiver would not know of it."""
-    leave, seen = Outlet._leave, set()
+    send, seen = FastRtpSender._send_packets, set()
 
-    def sometimes(outlet: Outlet, packets: list[bytes]) -> None:
+    def sometimes(sender: FastRtpSender, packets: list[bytes]) -> None:
         numbers = [int.from_bytes(packet[2:4]) for packet in packets]
         lost = {number for number in numbers if number % 10 == 5 and number not in seen}
-        leave(outlet, [packet for number, packet in zip(numbers, packets, strict=True) if number not in lost])
+        send(sender, [packet for number, packet in zip(numbers, packets, strict=True) if number not in lost])
         seen.update(numbers)
 
-    monkeypatch.setattr(Outlet, "_leave", sometimes)
+    monkeypatch.setattr(FastRtpSender, "_send_packets", sometimes)

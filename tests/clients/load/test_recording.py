@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.load.recording import FRAMES, WHOLE_EVERY, Recording, record
+from clients.load.recording import FRAMES, INTRA_EVERY, Recording, record
 from pipeline.contract import frame_strip
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.frame_strip import STRIP_ROWS, MonotonicIdFilter
@@ -54,10 +54,10 @@ def test_ids_go_forward_however_long_the_recording_is(frames):
     assert len(set(ids)) == frames
 
 
-def test_there_is_one_packet_a_frame_and_a_intra_frame_every_three_seconds(recording):
+def test_there_is_one_packet_a_frame_and_an_intra_frame_every_three_seconds(recording):
     whole = [index for index, packet in enumerate(recording.packets) if not packet[0] & 1]
 
-    assert len(recording.packets) == 120 and whole == [0, WHOLE_EVERY]
+    assert len(recording.packets) == 120 and whole == [0, INTRA_EVERY]
     assert all(FRAMES % n for n in range(2, 22))
 
 

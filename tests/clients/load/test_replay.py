@@ -4,10 +4,10 @@ from types import SimpleNamespace
 import pytest
 
 from clients.load import replay
-from clients.load.recording import WHOLE_EVERY, Recording
+from clients.load.recording import INTRA_EVERY, Recording
 from clients.load.replay import Replay
 
-RECORDING = Recording((64, 36), 30, tuple(bytes([number % WHOLE_EVERY and 1, number]) for number in range(120)))
+RECORDING = Recording((64, 36), 30, tuple(bytes([number % INTRA_EVERY and 1, number]) for number in range(120)))
 
 
 class Clock:
@@ -34,8 +34,8 @@ class Clock:
 def played(monkeypatch):
     """A clock, the replay, what was sent, and what was heard of it."""
     clock, sent, heard = Clock(), [], []
-    outlet = SimpleNamespace(send=lambda frame, timestamp: sent.append((frame, timestamp)))
-    monkeypatch.setattr(replay, "outlet_of", lambda transceiver, plain, on_intra_frame_asked: outlet)
+    sender = SimpleNamespace(send=lambda frame, timestamp: sent.append((frame, timestamp)))
+    monkeypatch.setattr(replay, "sender_for", lambda transceiver, plain, on_intra_frame_asked: sender)
     monkeypatch.setattr(replay, "asyncio", SimpleNamespace(get_running_loop=lambda: clock))
     played = Replay(RECORDING, lambda frame_id, due_s: heard.append((frame_id, due_s - 100)))
     played.play(None)
@@ -86,14 +86,14 @@ def test_a_frame_that_leaves_late_is_noticed(played):
     assert late == [True, True, False, False]
 
 
-def test_it_goes_on_with_a_intra_frame_when_one_is_asked_for(played):
+def test_it_goes_on_with_an_intra_frame_when_one_is_asked_for(played):
     clock, replayed, sent, heard = played
 
-    replayed._begin_whole()
+    replayed._skip_to_intra_frame()
     clock.go_to(100.04)
 
-    assert sent[-1] == (RECORDING.packets[WHOLE_EVERY], 3000) and not sent[-1][0][0] & 1
-    assert heard[-1][0] == RECORDING.frame_id(WHOLE_EVERY)
+    assert sent[-1] == (RECORDING.packets[INTRA_EVERY], 3000) and not sent[-1][0][0] & 1
+    assert heard[-1][0] == RECORDING.frame_id(INTRA_EVERY)
 
 
 def test_nothing_is_sent_once_it_has_stopped(played):
