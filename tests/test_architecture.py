@@ -199,6 +199,7 @@ CLIMBER = """
 import asyncio
 from aiortc import RTCPeerConnection, RTCRtpReceiver, rtcrtpreceiver
 from aiortc.rtcpeerconnection import RTCDtlsTransport as Dtls
+from rq import SimpleWorker
 
 class Receiver(RTCRtpReceiver):
     def __init__(self):
@@ -208,6 +209,11 @@ class Receiver(RTCRtpReceiver):
 
     async def _send_rtcp(self, packet):  # seen
         return self._own
+
+class Worker(SimpleWorker):
+    def _shutdown(self):  # seen
+        self._stop_requested = True  # seen
+        self._asked = self.get_state()
 
 def touch(peer, track, sender, receiver):
     rtcrtpreceiver.JitterBuffer = None  # seen

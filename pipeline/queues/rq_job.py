@@ -23,9 +23,9 @@ ALLOWED = frozenset({STYLIZE})
 
 #: Ours are 20 to 40 characters; RQ's own are UUIDs.
 JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,128}")
-#: Words in the names of fields that name further functions, addresses or jobs.
-UNREAD = frozenset({"callback", "webhooks", "dependency"})
-#: Ours have 90 bytes, deflated or not; a trace has a few thousand.
+#: Words in the names of fields that name further functions, addresses or jobs, or hold the trace that older RQs wrote.
+UNREAD = frozenset({"callback", "webhooks", "dependency", "exc"})
+#: Ours have 90 bytes, deflated or not.
 MAX_DATA_BYTES, MAX_INFLATED_BYTES = 4 * 1024, 64 * 1024
 
 
@@ -92,10 +92,10 @@ class AllowListedJob(Job):
         """Raises BadJob for a record that RQ cannot read."""
         try:
             known = {as_text(k): v for k, v in raw_data.items() if not UNREAD & set(_words(k))}
-            data, trace = known.pop("data", None), known.pop("exc_info", b"")
+            data = known.pop("data", None)
             super().restore(known if data is None else known | {"data": b""})
             if data is not None:  # RQ would inflate a bomb as far as memory goes
-                self.data, self._exc_info = inflated(data), inflated(trace).decode(errors="replace") or None
+                self.data = inflated(data)
         except NoSuchJobError:
             raise
         except Exception as error:  # dates, numbers, text: whatever was found there

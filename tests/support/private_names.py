@@ -3,15 +3,19 @@
 import ast
 import dis
 import importlib
+import importlib.metadata
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
 
-#: The libraries below a peer connection; a class of ours that builds on theirs has their private names on itself.
-LIBRARIES = ("OpenSSL", "aioice", "aiortc", "asyncio", "av", "pyee", "pylibsrtp")
+#: Everything but ours. A class of ours that builds on one of theirs has their private names on itself.
+LIBRARIES = frozenset({*sys.stdlib_module_names, *importlib.metadata.packages_distributions()}) - {
+    "clients", "cloud", "edge", "pipeline", "workers",
+}  # fmt: skip
 #: Whose parts nobody may replace, on an object either.
 GUARDED = ("aioice", "aiortc")
 #: Public names that begin with an underscore, as their documentation says.

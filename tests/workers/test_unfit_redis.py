@@ -58,7 +58,6 @@ def edge_worker(settings: Settings) -> Callable[[Callable[[], None]], None]:
     worker = EdgeWorker([queue], connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
     worker.beacon, worker.model_version = redis_keys.worker_beacon("edge"), lambda: "version"
     worker.on_ready = lambda: print("The edge worker is ready")
-    worker._install_signal_handlers = lambda: None
 
     def run(alive: Callable[[], None]) -> None:
         worker.alive = alive

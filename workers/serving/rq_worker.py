@@ -3,7 +3,9 @@
 import contextlib
 import logging
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, cast
@@ -50,6 +52,8 @@ class EdgeWorker(SimpleWorker):
     on_trouble: Callable[[str], None] = staticmethod(lambda kind: None)
     #: Called once, when Redis knows this worker.
     on_ready: Callable[[], None] = staticmethod(lambda: None)
+    #: Whether the worker ends after its job.
+    is_stopping = False
     _beat_s = _cared_s = float("-inf")
     _registered = False
 
@@ -66,9 +70,11 @@ class EdgeWorker(SimpleWorker):
         if logging_level:
             self.log.setLevel(logging_level)
         outage, worked = Outage("the edge worker", place(self.connection), self.on_trouble), False
-        self._install_signal_handlers()
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self.request_stop)
         with contextlib.suppress(StopRequested):
-            while not self._stop_requested:
+            while not self.is_stopping:
                 self.alive()
                 try:
                     found = self._turn(burst)
@@ -124,7 +130,7 @@ class EdgeWorker(SimpleWorker):
             super().execute_job(job, queue)
         finally:
             self.executions.clear()
-            self._state = WorkerStatus.IDLE
+            self.set_state(WorkerStatus.IDLE, self.connection.pipeline())  # which is not sent: Redis may be away
 
     def handle_exception(self, job: Job, *exc_info) -> None:
         """Leave Redis' trouble to the loop, which logs it once and not for each job."""
@@ -143,11 +149,13 @@ class EdgeWorker(SimpleWorker):
         connection = self.connection if pipeline is None else pipeline
         connection.set(self.beacon, self.model_version(), ex=redis_keys.WORKER_BEACON_S)
 
-    def _shutdown(self) -> None:
-        """After the job, if there is one; without a word to Redis, which may be away."""
-        self._stop_requested = True
-        if self.get_state() != WorkerStatus.BUSY:
-            raise StopRequested
+    def handle_warm_shutdown_request(self) -> None:
+        """After the job, if there is one; RQ raises StopRequested where there is none."""
+        self.is_stopping = True
+        super().handle_warm_shutdown_request()
+
+    def set_shutdown_requested_date(self) -> None:
+        """Redis is told nothing of a stop: it may be away."""
 
     def _register(self) -> None:
         """At the start, and again after trouble: Redis may have forgotten us."""

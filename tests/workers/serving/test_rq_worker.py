@@ -1,5 +1,6 @@
 """A worker goes on whatever Redis holds or says: records that are none, rubbish, wrong types, no memory."""
 
+import signal
 import threading
 import time
 import zlib
@@ -7,7 +8,7 @@ from contextlib import aclosing, contextmanager
 
 import pytest
 import redis
-from rq.exceptions import NoSuchJobError
+from rq.exceptions import NoSuchJobError, StopRequested
 from rq.timeouts import TimerDeathPenalty
 
 from pipeline.contract import redis_keys
@@ -147,13 +148,12 @@ def test_registries_and_workers_of_rubbish_are_cared_for(redis_url, connection, 
 @contextmanager
 def working(worker: EdgeWorker):
     """The worker in a thread, until the block ends."""
-    worker._install_signal_handlers = lambda: None
     thread = threading.Thread(target=worker.work, daemon=True)
     thread.start()
     try:
         yield
     finally:
-        worker._stop_requested = True
+        worker.is_stopping = True
         thread.join(20)
         assert not thread.is_alive()
 
@@ -259,6 +259,39 @@ def test_a_job_that_ends_with_a_surprise_is_counted_as_failed(redis_url, worker,
     worker.work(burst=True)
 
     assert failed == [1]
+
+
+def test_a_worker_that_is_asked_to_stop_ends_after_its_job_and_tells_redis_nothing_of_it(
+    redis_url, connection, worker, served, monkeypatch
+):
+    def stylize(*named: object) -> None:
+        served.asked.append(named)
+        signal.raise_signal(signal.SIGTERM)
+        served.asked.append(connection.hget(worker.key, "shutdown_requested_date"))
+
+    monkeypatch.setattr(served, "stylize", stylize)
+    submit(redis_url, 1)
+    submit(redis_url, 2)
+
+    with signals_restored():
+        worker.work()
+
+    assert served.asked == [("stream", 1), None]
+
+
+def test_a_worker_without_a_job_stops_at_once(worker):
+    with signals_restored(), pytest.raises(StopRequested):
+        worker.request_stop(signal.SIGTERM, None)
+
+
+@contextmanager
+def signals_restored():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(
