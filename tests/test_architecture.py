@@ -1,6 +1,7 @@
 """The table of who may import whom, between folders and between the rooms in them, kept true and complete."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,6 +68,21 @@ MAY_IMPORT = {
         "pipeline.webrtc.media", "workers.process", "workers.serving",
     },
 }  # fmt: skip
+#: The same for the page's rooms, the folders of `clients/web`; "page" is what lies beside them, and joins them.
+#: Whatever measures, draws or sends knows nothing of `ui`.
+PAGE_MAY_IMPORT = {
+    "basics": set(),
+    "capture": {"basics"},
+    "flow": {"basics", "capture"},
+    "net": {"capture", "render"},
+    "render": {"basics", "flow"},
+    "status": {"ui"},
+    "ui": {"basics", "capture", "flow", "net"},
+    "page": {"basics", "capture", "flow", "net", "render", "ui"},
+}
+PAGE = ROOT / "clients" / "web"
+#: How a module, a type in a comment, or a worker's script is named.
+JS_IMPORT = r"(?:\bfrom |\bimport\(|\bimport |new URL\()'(\.[^']*\.js)'"
 TORCH = {"torch", "torchvision"}
 NO_TORCH = {"pipeline", "clients"}
 
@@ -119,6 +135,27 @@ def test_the_table_allows_nothing_that_nobody_needs(room):
     used = {room_named(name) for path in ROOT.joinpath(*room.split(".")).glob("*.py") for name in imported(path)}
 
     assert MAY_IMPORT[room] <= used
+
+
+def page_room(path: Path) -> str:
+    return path.parent.name if path.parent != PAGE else "page"
+
+
+def imported_by_page(room: str) -> set[str]:
+    """The rooms that a room's modules import, or take a type from."""
+    files = (path for path in PAGE.rglob("*.js") if page_room(path) == room)
+    found = {(path.parent / name).resolve() for path in files for name in re.findall(JS_IMPORT, path.read_text())}
+    assert all(path.is_file() for path in found)
+    return {page_room(path) for path in found} - {room}
+
+
+def test_the_table_names_every_room_of_the_page():
+    assert {page_room(path) for path in PAGE.rglob("*.js")} == set(PAGE_MAY_IMPORT)
+
+
+@pytest.mark.parametrize("room", PAGE_MAY_IMPORT)
+def test_each_room_of_the_page_imports_what_it_may_and_the_table_allows_no_more(room):
+    assert imported_by_page(room) == PAGE_MAY_IMPORT[room]
 
 
 @pytest.mark.parametrize("folder", sorted(NO_TORCH))

@@ -13,12 +13,13 @@ import { Tracker } from './flow/tracker.js';
 /** How often the state is computed when nothing happens: it changes with time, too. */
 const TICK_MS = 500;
 
+/** @typedef {import('./basics/canvas.js').Frame} Frame */
 /** @typedef {import('./capture/cameras.js').Camera} Camera */
 /** @typedef {import('./net/messages.js').ControlMessage} ControlMessage */
 /** @typedef {import('./net/messages.js').StylizedFrame} StylizedFrame */
 /** @typedef {import('./ui/live_state.js').State} State */
 /** @typedef {import('./ui/live_state.js').LiveEvent} LiveEvent */
-/** @typedef {import('./ui/trouble.js').Trouble} Trouble */
+/** @typedef {import('./capture/trouble.js').Trouble} Trouble */
 
 /** @typedef {import('./render/player.js').PlayerElements & {video: HTMLVideoElement}} LiveElements the video is hidden */
 
@@ -163,8 +164,8 @@ export class LivePipeline {
   /**
    * Without a GPU it is costly to take a video's frame: once is enough if it was sent in full size.
    * @param {HTMLVideoElement} video
-   * @param {import('./render/renderer.js').Frame} sent
-   * @returns {import('./render/renderer.js').Frame}
+   * @param {Frame} sent
+   * @returns {Frame}
    */
   #toShow(video, sent) {
     const { videoWidth: width, videoHeight: height } = video;
@@ -194,7 +195,7 @@ export class LivePipeline {
 
   /** @param {boolean} onCpu */
   #track(onCpu) {
-    const tracker = new Tracker(onCpu, this.#mode, (frameId) => {
+    const tracker = new Tracker(onCpu, this.#mode === 'grid', (frameId) => {
       if (frameId === this.#frameId) this.player.follow(tracker.flow);
     });
     return tracker;

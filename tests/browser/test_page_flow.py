@@ -260,13 +260,13 @@ TRACK = """
   };
   let compared = () => {};
   const comparison = () => new Promise((resolve) => { compared = resolve; });
-  const tracker = new Tracker(true, mode, (frameId) => compared(frameId));
+  const tracker = new Tracker(true, forGrid, (frameId) => compared(frameId));
 """
 
 
-async def track(page: Page, script: str, mode: str = "grid") -> object:
+async def track(page: Page, script: str, for_grid: bool = True) -> object:
     """Run a script that shows frames to a tracker with a real worker."""
-    return await run(page, f"{TRACK} try {{ {script} }} finally {{ tracker.destroy(); }}", mode=mode)
+    return await run(page, f"{TRACK} try {{ {script} }} finally {{ tracker.destroy(); }}", forGrid=for_grid)
 
 
 async def test_the_flow_to_a_key_frame_is_there_when_its_late_answer_comes(page):
@@ -366,7 +366,7 @@ async def test_what_is_kept_for_key_frames_is_bounded(page):
       const kept = Array.from({ length: 30 }, (_, id) => id).filter((id) => tracker.show(id));
       return [kept, tracker.stats.keyFramesForgotten];
     """,
-        mode="residual",
+        for_grid=False,
     )
 
     assert kept == [0, 27, 28, 29] and let_go == 26
@@ -382,7 +382,7 @@ async def test_the_key_frames_colours_are_kept_where_they_are_needed(page):
       const [shown] = picture.getContext('2d').getImageData(100, 50, 1, 1).data;
       return [[picture.width, picture.height], shown === context.getImageData(100, 50, 1, 1).data[0]];
     """,
-        mode="residual",
+        for_grid=False,
     )
 
     assert size == [640, 360] and right

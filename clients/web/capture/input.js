@@ -3,7 +3,7 @@
 import { listCameras } from './cameras.js';
 import { openCamera, openFile } from './media.js';
 import { VideoSource } from './source.js';
-import { Trouble, requireWebRtc } from '../ui/trouble.js';
+import { Trouble, requireWebRtc } from './trouble.js';
 
 /** @typedef {import('./cameras.js').Camera} Camera */
 /** @typedef {import('./cameras.js').CameraChoice} CameraChoice */

@@ -1,7 +1,7 @@
 /** Opens a camera or a video file, and gives up as soon as it is told to. What is open has to be closed. */
 
 import { constraintsFor } from './cameras.js';
-import { Trouble, cameraTrouble } from '../ui/trouble.js';
+import { Trouble, cameraTrouble } from './trouble.js';
 
 /** @typedef {import('./cameras.js').CameraChoice} CameraChoice */
 /** @typedef {import('./cameras.js').Facing} Facing */

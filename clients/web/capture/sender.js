@@ -1,6 +1,6 @@
 /** The picture that is sent: the frame scaled down, its id in a strip below, as a stream for WebRTC. */
 
-import { context2d } from '../ui/dom.js';
+import { context2d } from '../basics/canvas.js';
 import { FRAME_IDS, STRIP_ROWS, drawStamp } from './frame_strip.js';
 
 /** The longer side of what is sent, in pixels. Key frames are stylized at 256, so more would only cost encoding. */

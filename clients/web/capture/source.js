@@ -1,6 +1,6 @@
 /** Plays a camera or a video file in a hidden <video>, and gives its pictures frame by frame. */
 
-import { Trouble } from '../ui/trouble.js';
+import { Trouble } from './trouble.js';
 
 /** @typedef {import('./media.js').Media} Media */
 

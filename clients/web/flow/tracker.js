@@ -3,7 +3,7 @@
  * them are key frames, and lets a worker compare those with every frame that follows. No call here ever waits.
  */
 
-import { context2d } from '../ui/dom.js';
+import { context2d } from '../basics/canvas.js';
 import { LARGEST_SIDE, fitted } from './estimator.js';
 import { isNewer } from '../capture/frame_strip.js';
 
@@ -16,7 +16,7 @@ const MAX_KEYS = 4;
 const LUMA = [0.299, 0.587, 0.114];
 
 /** @typedef {import('./planes.js').Plane} Plane */
-/** @typedef {import('../render/renderer.js').Frame} Frame */
+/** @typedef {import('../basics/canvas.js').Frame} Frame */
 
 /**
  * The flow from a frame to a key frame.
@@ -92,15 +92,16 @@ export class Tracker {
 
   /**
    * @param {boolean} onCpu whether to scale on the CPU, as SentPicture does
-   * @param {import('../render/renderer.js').Mode} mode grid needs a smooth flow; the others need the key frames' colours, too
+   * @param {boolean} forGrid whether grids are looked up along the flow, which must be smooth for them; where they are
+   *   not, the key frames' pictures are kept
    * @param {(frameId: number) => void} onFlow there is a new flow from this frame
    */
-  constructor(onCpu, mode, onFlow) {
+  constructor(onCpu, forGrid, onFlow) {
     const canvas = document.createElement('canvas');
     this.#small = context2d(canvas, { alpha: false, willReadFrequently: onCpu });
-    this.#keepsPictures = mode !== 'grid';
+    this.#keepsPictures = !forGrid;
     this.#onFlow = onFlow;
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: mode });
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: forGrid ? 'grid' : 'pixels' });
     this.#worker.addEventListener('message', ({ data }) => this.#onCompared(data));
   }
 

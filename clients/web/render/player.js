@@ -7,7 +7,7 @@ import { Renderer2D } from './renderer2d.js';
 import { Stage } from './stage.js';
 
 /** @typedef {import('./grid.js').Grid} Grid */
-/** @typedef {import('./renderer.js').Frame} Frame */
+/** @typedef {import('../basics/canvas.js').Frame} Frame */
 /** @typedef {import('./renderer.js').Mode} Mode */
 /** @typedef {import('./renderer.js').Span} Span */
 /** @typedef {import('../flow/tracker.js').Flow} Flow */

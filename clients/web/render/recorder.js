@@ -1,6 +1,6 @@
 /** Records the stylized picture as a video, to be downloaded: without the divider, and in one size from first to last. */
 
-import { context2d } from '../ui/dom.js';
+import { context2d } from '../basics/canvas.js';
 import { letterbox } from './letterbox.js';
 
 const FPS = 30;

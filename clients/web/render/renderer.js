@@ -12,12 +12,7 @@
 
 /** @typedef {[from: number, to: number]} Span columns, as fractions of the width */
 
-/**
- * A picture to draw: the upper left part of its source that is width x height pixels large.
- * @typedef {{source: FrameSource, width: number, height: number}} Frame
- */
-
-/** @typedef {HTMLVideoElement|HTMLCanvasElement|OffscreenCanvas} FrameSource */
+/** @typedef {import('../basics/canvas.js').FrameSource} FrameSource */
 /** @typedef {import('./grid.js').Grid} Grid */
 /** @typedef {import('../flow/tracker.js').Flow} Flow */
 

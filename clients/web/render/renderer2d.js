@@ -1,6 +1,6 @@
 /** The renderer for browsers without WebGL2: a smaller picture, the grid applied on the CPU, no flow. */
 
-import { context2d } from '../ui/dom.js';
+import { context2d } from '../basics/canvas.js';
 import { applyGrid } from './grid.js';
 
 /** @typedef {import('./grid.js').Grid} Grid */
@@ -36,7 +36,7 @@ export class Renderer2D {
 
   /**
    * Take the picture to draw; the canvas gets its aspect ratio.
-   * @param {import('./renderer.js').FrameSource} source
+   * @param {import('../basics/canvas.js').FrameSource} source
    * @param {number} width in pixels
    * @param {number} height in pixels
    */

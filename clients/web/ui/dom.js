@@ -35,19 +35,6 @@ export function instantiate(template) {
 }
 
 /**
- * The context of a canvas that was not given to WebGL.
- * @param {HTMLCanvasElement} canvas
- * @param {CanvasRenderingContext2DSettings} [settings]
- * @returns {CanvasRenderingContext2D}
- * @throws {TypeError} when the browser is out of memory for pictures
- */
-export function context2d(canvas, settings) {
-  const context = canvas.getContext('2d', settings);
-  if (!context) throw new TypeError('The browser gives no 2D canvas.');
-  return context;
-}
-
-/**
  * @template {Element} [T=HTMLElement]
  * @param {Node|null|undefined} found
  * @param {string} selector

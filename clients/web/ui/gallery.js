@@ -1,6 +1,7 @@
 /** The strip of looks to choose from: the server's styles, and the user's own photos. */
 
-import { context2d, find, instantiate } from './dom.js';
+import { context2d } from '../basics/canvas.js';
+import { find, instantiate } from './dom.js';
 import { retryDelayMs } from '../net/session.js';
 
 /**

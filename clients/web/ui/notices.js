@@ -34,7 +34,7 @@ export class Notices {
     this.#timer = setTimeout(show, REMARK_MS, this.#elements.remark, '');
   }
 
-  /** @param {import('./trouble.js').Trouble|null} trouble null hides the card */
+  /** @param {import('../capture/trouble.js').Trouble|null} trouble null hides the card */
   trouble(trouble) {
     const { card } = this.#elements;
     card.hidden = !trouble;
