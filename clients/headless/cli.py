@@ -20,6 +20,7 @@ from clients.net.connection import Connection
 from clients.net.reconnecting import ReconnectingClient
 from clients.reassembly.flow import ESTIMATORS, flow_between
 from clients.reassembly.grid import IDENTITY, apply_grid, carry_grid
+from pipeline.basics.lru import LruCache
 from pipeline.contract.control import (
     ErrorMessage,
     GatewayMessage,
@@ -162,16 +163,14 @@ class Viewer:
         self.painter = painter
         self.key_frames = 0
         self.error = ""
-        self._captured_s: dict[int, float] = {}
+        self._captured_s: LruCache[int, float] = LruCache(REMEMBERED)
         self._look_captured_s: float | None = None
         self._round_trips_ms: list[float] = []
         self._ages_ms: list[float] = []
         self._frames = self._stylized = self._dropped = 0
 
     def show(self, frame: CameraFrame) -> None:
-        self._captured_s[frame.frame_id] = frame.captured_s
-        if len(self._captured_s) > REMEMBERED:
-            del self._captured_s[next(iter(self._captured_s))]
+        self._captured_s.put(frame.frame_id, frame.captured_s)
         self._frames += 1
         if self._look_captured_s is not None:
             self._stylized += 1

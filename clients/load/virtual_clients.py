@@ -12,6 +12,7 @@ from clients.load.open_loop import PATIENCE_S, OpenLoopSchedule
 from clients.load.recording import Recording
 from clients.load.replay import Replay
 from clients.net.connection import Connection
+from pipeline.basics.lru import LruCache
 from pipeline.contract.control import KeyFrameRequest
 from pipeline.contract.errors import Busy, MVStylizerError
 from pipeline.webrtc import patches
@@ -113,7 +114,7 @@ class VirtualClient:
 
     async def _session(self) -> None:
         self._schedule, self._sent = OpenLoopSchedule(), 0
-        self._captured_s: dict[int, float] = {}
+        self._captured_s: LruCache[int, float] = LruCache(REMEMBERED)
         self._replay = Replay(self._recording, self._on_frame)
         self._connection = Connection(
             self._plan.url, on_grid=self._on_grid, on_control=lambda _: None, unpack=lambda packed, shape: None
@@ -135,9 +136,7 @@ class VirtualClient:
 
     def _on_frame(self, frame_id: int, due_s: float) -> None:
         counters = self._counters()
-        self._captured_s[frame_id] = due_s
-        if len(self._captured_s) > REMEMBERED:
-            del self._captured_s[next(iter(self._captured_s))]
+        self._captured_s.put(frame_id, due_s)
         counters.frames += self._plan.counts(due_s)
         counters.late_frames += self._replay.is_late
         if self._sent % self._every == 0 and self._plan.counts(due_s):

@@ -18,6 +18,10 @@ class LruCache(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._values)
 
+    def __contains__(self, key: K) -> bool:
+        """Whether there is a value. To ask is not to use it."""
+        return key in self._values
+
     def __iter__(self) -> Iterator[K]:
         """The keys, least recently used first."""
         return iter(self._values)

@@ -16,6 +16,7 @@ from aioice.candidate import Candidate
 from aioice.ice import StunProtocol
 from dns.exception import DNSException
 
+from pipeline.basics.lru import LruCache
 from pipeline.basics.token_bucket import TokenBucket
 from pipeline.webrtc.internals.ice import Address, OpenConnection
 from pipeline.webrtc.media import refusals
@@ -86,7 +87,7 @@ class GuardedStunProtocol(StunProtocol):
 
     def __init__(self, receiver: "GuardedConnection") -> None:
         super().__init__(receiver)
-        self._peers: dict[Address, None] = {}  # the one heard of last is the last
+        self._peers: LruCache[Address, bool] = LruCache(MAX_PEER_ADDRESSES)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
         """In the place of aioice's; also called for all that the reader of the fast path does not know."""
@@ -113,18 +114,12 @@ class GuardedStunProtocol(StunProtocol):
         except (ValueError, StructError):
             return refusals.count("stun")
         if key is not None:  # else no offer is answered yet: a STUN server tells us our own address, and has no key
-            self._remember(address)
+            self._peers.put(address, True)
         if is_request:
             return self.receiver.request_received(message, address, self)
         self.receiver.answered(address[0])
         if transaction:
             transaction.response_received(message, address)
-
-    def _remember(self, address: Address) -> None:
-        self._peers.pop(address, None)
-        self._peers[address] = None
-        if len(self._peers) > MAX_PEER_ADDRESSES:
-            del self._peers[next(iter(self._peers))]
 
     def send_stun(self, message: stun.Message, addr: Address) -> None:
         """As aioice's, but for checks that go to a host which never answers."""
