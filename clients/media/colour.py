@@ -5,7 +5,8 @@ FFmpeg does it with zscale and tonemap=clip, which PyAV's FFmpeg has no zscale f
 BT.709's primaries, cut there, to sRGB.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 
 import av
 import cv2
@@ -13,25 +14,18 @@ import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
 from pipeline.key_frames.picker import planes
+from pipeline.pictures.colour.code_points import CURVES, PRIMARIES, TELEVISION
+from pipeline.pictures.colour.primaries import to_srgb
+from pipeline.pictures.colour.transfer import curve_light, hlg_gain, hlg_light, pq_light, srgb_signal
 
 HD_ROWS = 720  # players take video without a colour tag for BT.601 below, for BT.709 from here on
 UNKNOWN_MATRIX, RGB_MATRIX = 2, 0  # AVCOL_SPC_UNSPECIFIED, AVCOL_SPC_RGB
 CONSTANT_LUMINANCE_2020 = 10  # AVCOL_SPC_BT2020_CL; nobody makes it, and its colours are near the other's
 PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")  # a plane of 8-bit luma comes first
-#: Light of diffuse white in high dynamic range, in cd/m2 (ITU-R BT.2408); what is brighter is cut.
-WHITE_NITS = 203
-PQ_PEAK_NITS, HLG_PEAK_NITS = 10_000, 1000
 BEYOND = 1.25  # of a level: what a colour comes to, where 1 is all that it should
-HLG_SYSTEM_GAMMA = 1.2  # of each colour, as zscale has it, for a screen of HLG_PEAK_NITS
 HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
-#: Chromaticities (x, y) of red, green, blue and white, of what is wider than BT.709.
-D65 = (0.3127, 0.3290)
-BT709 = ((0.640, 0.330), (0.300, 0.600), (0.150, 0.060), D65)
-WIDE = {
-    ColorPrimaries.BT2020: ((0.708, 0.292), (0.170, 0.797), (0.131, 0.046), D65),
-    ColorPrimaries.SMPTE431: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), (0.314, 0.351)),
-    ColorPrimaries.SMPTE432: ((0.680, 0.320), (0.265, 0.690), (0.150, 0.060), D65),
-}
+#: Primaries of what is wider than BT.709.
+WIDE = (ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432)
 #: By a matrix of swscale's: the shares of red and blue in luma.
 BT2020_SHARES = (0.2627, 0.0593)
 LUMA_SHARES: dict[int | None, tuple[float, float]] = {
@@ -42,9 +36,6 @@ LUMA_SHARES: dict[int | None, tuple[float, float]] = {
 EXACT = (
     Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
-GAMMAS: dict[int, float] = {ColorTrc.GAMMA22: 2.2, ColorTrc.GAMMA28: 2.8, ColorTrc.LINEAR: 1.0}
-DISPLAY_GAMMA = 2.4  # of ITU-R BT.1886, for BT.709's transfer and its kin
-BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
@@ -151,42 +142,32 @@ def _yuv_to_rgb(matrix: int | None, full: bool) -> np.ndarray:
 @cache
 def _linear(transfer: int) -> np.ndarray:
     """Light of the screen, float32 [65536], of levels from 0 to BEYOND."""
-    level = np.linspace(0, BEYOND, 65536)
+    light = _light_of_levels(transfer)
+    return np.array([light(level) for level in np.linspace(0, BEYOND, 65536).tolist()], np.float32)
+
+
+def _light_of_levels(transfer: int) -> Callable[[float], float]:
     if transfer == ColorTrc.SMPTE2084:
-        root = level ** (1 / 78.84375)
-        light = (np.maximum(root - 0.8359375, 0) / (18.8515625 - 18.6875 * root)) ** (1 / 0.1593017578125)
-        return (light * PQ_PEAK_NITS / WHITE_NITS).astype(np.float32)
+        return pq_light
     if transfer == ColorTrc.ARIB_STD_B67:
-        a, b, c = 0.17883277, 0.28466892, 0.55991073
-        scene = np.where(level <= 0.5, level**2 / 3, (np.exp((level - c) / a) + b) / 12)
-        return (scene**HLG_SYSTEM_GAMMA * HLG_PEAK_NITS / WHITE_NITS).astype(np.float32)
-    if transfer == ColorTrc.IEC61966_2_1:
-        return np.where(level <= 0.04045, level / 12.92, ((level + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return (level ** GAMMAS.get(transfer, DISPLAY_GAMMA)).astype(np.float32)
+        return _hlg_light
+    return partial(curve_light, CURVES.get(transfer, TELEVISION))
+
+
+def _hlg_light(level: float) -> float:
+    """On a screen of HLG_NITS; of each colour by itself, as zscale has it."""
+    light = hlg_light(level)
+    return light * hlg_gain(light)
 
 
 @cache
 def _srgb_levels() -> np.ndarray:
     """Uint8 [65536]: of each 16-bit level of light."""
-    light = np.linspace(0, 1, 65536)
-    srgb = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
-    return (srgb * 255 + 0.5).astype(np.uint8)
+    signals = np.array([srgb_signal(light) for light in np.linspace(0, 1, 65536).tolist()])
+    return (signals * 255 + 0.5).astype(np.uint8)
 
 
 @cache
 def _to_bt709(primaries: int) -> np.ndarray:
     """Float32 [3, 3]: light of these primaries to light of BT.709's, white to white."""
-    wide = WIDE[ColorPrimaries(primaries)]
-    adapted = np.linalg.inv(BRADFORD) @ np.diag(BRADFORD @ _xyz(D65) / (BRADFORD @ _xyz(wide[3]))) @ BRADFORD
-    return (np.linalg.inv(_to_xyz(BT709)) @ adapted @ _to_xyz(wide)).astype(np.float32)
-
-
-def _to_xyz(chromaticities: tuple[tuple[float, float], ...]) -> np.ndarray:
-    *colours, white = map(_xyz, chromaticities)
-    columns = np.stack(colours, 1)
-    return columns * np.linalg.solve(columns, white)
-
-
-def _xyz(chromaticity: tuple[float, float]) -> np.ndarray:
-    x, y = chromaticity
-    return np.array([x / y, 1, (1 - x - y) / y])
+    return np.array(to_srgb(PRIMARIES[primaries]), np.float32)

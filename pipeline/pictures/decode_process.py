@@ -22,7 +22,9 @@ from PIL import Image
 
 from pipeline.contract.errors import BadImage, PictureTooHard
 from pipeline.pictures import decode
-from pipeline.pictures.colour.icc_profile import SRGB, matrix_profile, power
+from pipeline.pictures.colour.icc_profile import matrix_profile
+from pipeline.pictures.colour.primaries import SRGB
+from pipeline.pictures.colour.transfer import power
 from pipeline.pictures.exif import ORIENTATION
 from pipeline.pictures.header_limits import MAX_STYLE_BYTES
 

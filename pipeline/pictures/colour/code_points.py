@@ -1,6 +1,7 @@
 """The code points of ITU-T H.273 for primaries and transfer functions, which PNG's cICP and AVIF's nclx use."""
 
-from pipeline.pictures.colour.icc_profile import D65, SRGB, SRGB_CURVE, Curve, Primaries, power
+from pipeline.pictures.colour.primaries import D65, SRGB, Primaries
+from pipeline.pictures.colour.transfer import SRGB_CURVE, Curve, power
 
 WHITE_C = (0.310, 0.316)
 NTSC = Primaries(D65, (0.630, 0.340), (0.310, 0.595), (0.155, 0.070))

@@ -4,49 +4,15 @@ The profiles follow ICC.1:2022. The same numbers give the same bytes.
 """
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
 
-Matrix = tuple[tuple[float, ...], ...]  # 3 x 3
-#: The parameters g, a, b, c and d of ICC's parametric curve of type 3: (a x + b)^g for x >= d, and c x below.
-Curve = tuple[float, float, float, float, float]
-
-SRGB_CURVE: Curve = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
-D50 = (0.9642, 1.0, 0.8249)
-BRADFORD: Matrix = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0685, 1.0296))
-
-
-@dataclass(frozen=True, slots=True)
-class Primaries:
-    """The chromaticities x, y of white, red, green and blue, as in PNG's cHRM."""
-
-    white: tuple[float, float]
-    red: tuple[float, float]
-    green: tuple[float, float]
-    blue: tuple[float, float]
-
-    def matrix(self) -> Matrix:
-        """Return the matrix from linear RGB to XYZ, where white has Y = 1.
-
-        Raises ZeroDivisionError if the primaries lie on one line.
-        """
-        columns = transposed([_xyz(xy) for xy in (self.red, self.green, self.blue)])
-        shares = times(inverse(columns), _xyz(self.white))
-        return tuple(tuple(value * share for value, share in zip(row, shares)) for row in columns)
-
-
-D65 = (0.3127, 0.3290)
-SRGB = Primaries(D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
-
-
-def power(exponent: float) -> Curve:
-    return (exponent, 1.0, 0.0, 0.0, 0.0)
+from pipeline.pictures.colour.primaries import D50, Primaries, adaptation, product, transposed, xyz
+from pipeline.pictures.colour.transfer import Curve
 
 
 def matrix_profile(primaries: Primaries, curve: Curve, name: str) -> bytes:
     """Return an RGB display profile; raises ValueError or ZeroDivisionError if no colour space has such primaries."""
-    adaptation = _adaptation(_xyz(primaries.white))
-    colorants = transposed(product(adaptation, primaries.matrix()))
+    adapted = adaptation(xyz(primaries.white), D50)
+    colorants = transposed(product(adapted, primaries.matrix()))
     if any(abs(value) > 100 for column in colorants for value in column):
         raise ValueError("These primaries are far beyond all colours.")
     trc = b"para" + struct.pack(">IHH", 0, 3, 0) + _fixed(*curve)
@@ -54,7 +20,7 @@ def matrix_profile(primaries: Primaries, curve: Curve, name: str) -> bytes:
         b"desc": _text(name),
         b"cprt": _text("No copyright"),
         b"wtpt": b"XYZ " + bytes(4) + _fixed(*D50),
-        b"chad": b"sf32" + bytes(4) + _fixed(*(value for row in adaptation for value in row)),
+        b"chad": b"sf32" + bytes(4) + _fixed(*(value for row in adapted for value in row)),
         **{tag: b"XYZ " + bytes(4) + _fixed(*column) for tag, column in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants)},
         **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), trc),
     }
@@ -84,41 +50,3 @@ def _fixed(*values: float) -> bytes:
 def _text(text: str) -> bytes:
     body = text.encode("utf-16-be")
     return b"mluc" + struct.pack(">IIIHHII", 0, 1, 12, 0x656E, 0x5553, len(body), 28) + body
-
-
-def _xyz(xy: tuple[float, float]) -> tuple[float, float, float]:
-    x, y = xy
-    return x / y, 1.0, (1 - x - y) / y
-
-
-def _adaptation(white: Sequence[float]) -> Matrix:
-    """Return Bradford's matrix from XYZ under this white to XYZ under D50."""
-    gains = [target / source for target, source in zip(times(BRADFORD, D50), times(BRADFORD, white))]
-    scaled = tuple(tuple(value * gain for value in row) for row, gain in zip(BRADFORD, gains))
-    return product(inverse(BRADFORD), scaled)
-
-
-# The 3 x 3 matrices are tuples because the process that decodes strangers' pictures does not load NumPy.
-
-
-def transposed(matrix: Sequence[Sequence[float]]) -> Matrix:
-    return tuple(zip(*matrix))
-
-
-def times(matrix: Matrix, vector: Sequence[float]) -> tuple[float, ...]:
-    return tuple(sum(a * b for a, b in zip(row, vector)) for row in matrix)
-
-
-def product(left: Matrix, right: Matrix) -> Matrix:
-    return transposed([times(left, column) for column in transposed(right)])
-
-
-def inverse(matrix: Matrix) -> Matrix:
-    (a, b, c), (d, e, f), (g, h, i) = matrix
-    cofactors = (
-        (e * i - f * h, c * h - b * i, b * f - c * e),
-        (f * g - d * i, a * i - c * g, c * d - a * f),
-        (d * h - e * g, b * g - a * h, a * e - b * d),
-    )
-    determinant = a * cofactors[0][0] + b * cofactors[1][0] + c * cofactors[2][0]
-    return tuple(tuple(value / determinant for value in row) for row in cofactors)

@@ -8,7 +8,9 @@ from PIL import Image, ImageCms
 
 from pipeline.pictures.colour import hdr
 from pipeline.pictures.colour.code_points import CURVES, HLG, PQ, PRIMARIES
-from pipeline.pictures.colour.icc_profile import SRGB, SRGB_CURVE, Primaries, matrix_profile, power
+from pipeline.pictures.colour.icc_profile import matrix_profile
+from pipeline.pictures.colour.primaries import SRGB, Primaries
+from pipeline.pictures.colour.transfer import SRGB_CURVE, power
 
 logger = logging.getLogger(__name__)
 

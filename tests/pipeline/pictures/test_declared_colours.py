@@ -185,6 +185,15 @@ def test_white_of_a_bright_picture_is_white_here(transfer, white, black):
     assert got[0] == 0 and 100 < got[1] < 200 and 240 <= got[2] <= 255 and (got[3:] == 255).all()
 
 
+@pytest.mark.parametrize("primaries", [4, 8, 9, 11, 12])
+@pytest.mark.parametrize(("transfer", "grey"), [(16, 120), (18, 150)], ids=["PQ", "HLG"])
+def test_grey_of_a_bright_picture_is_grey_whatever_its_white(primaries, transfer, grey):
+    """A cinema's white was shown greenish."""
+    got = pixels(png(cicp(primaries, transfer), colours=np.full((1, 1, 3), grey, np.uint8)))
+
+    assert np.ptp(got.astype(int)) <= 1
+
+
 def test_the_colours_of_an_uploads_edge_are_kept():
     """Shrunk first, then converted, then laid over white."""
     picture = Image.new("RGBA", (2000, 1000), (200, 60, 60, 0))
