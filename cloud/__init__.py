@@ -1,1 +1,1 @@
-"""First training and federated averaging."""
+"""The first training of the models, and federated averaging. It imports `edge`."""

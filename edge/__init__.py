@@ -1,1 +1,1 @@
-"""The edge network: model, losses, training step."""
+"""The edge's neural networks: the models, their losses, and the training step. It imports nothing of ours."""

@@ -1,2 +1,4 @@
-"""Makes every displayed frame from the last key frame's answer and optical flow. Imports nothing of ours; the headless
-client and the file commands import it."""
+"""Makes every displayed frame from the last key frame's answer and the optical flow since then.
+
+It imports nothing of ours; the headless client and the file commands import it.
+"""

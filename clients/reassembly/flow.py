@@ -10,38 +10,41 @@ import numpy as np
 from clients.reassembly.bilinear import sample
 from clients.reassembly.jit import compiled
 
-#: Longer side of the pictures compared, in pixels.
+#: Longer side, in pixels, of the small pictures between which flow is estimated.
 FLOW_SIDE = 256
-#: The shorter side is at least this long. An 8x8 patch must fit into a quarter of it, or OpenCV 5.0 reads past its end.
+#: Their shorter side is at least this long. An 8x8 patch must fit into a quarter of it, or OpenCV 5.0 reads past its
+#: end.
 MIN_SIDE = 32
 #: Lucas-Kanade follows one point for each square of this side, in pixels.
 POINT_GAP = 8
-#: How far the border of what the key frame shows is softened, in pixels of the small pictures.
+#: How far the border of the area that the key frame shows is softened, in pixels of the small pictures.
 EDGE_SIGMA = 1.5
-#: A grid's cell is 16 pixels of the small pictures. Flow that bends within half a cell is only jitter to it.
+#: How `lookup_flow` is shrunk and smoothed. A grid's cell is 16 pixels of the small pictures, so that changes of flow
+#: within half a cell are only jitter.
 LOOKUP_SHRINK, LOOKUP_SIGMA = 4, 2.0
-#: OpenCV's five sweeps of refinement match no better than two (error after warping 11.8 and 11.7 of 255), and take 0.2
-#: of 0.8 ms.
+#: Sweeps of variational refinement. OpenCV's default of five matches no better than two (the errors after warping are
+#: 11.8 and 11.7 of 255), and the other three take 0.2 of 0.8 ms.
 REFINEMENTS = 2
 
-#: (now, key, start) -> flow: uint8 h w twice, and float32 h w 2 in pixels, with now(x) ~ key(x + flow(x)).
+#: (now, key, start) -> flow, such that now(x) ~ key(x + flow(x)). The pictures are uint8 h w; the flow, and the `start`
+#: from which it is searched, are float32 h w 2, in pixels.
 Estimate = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 class Dis:
-    """Dense inverse search (Kroeger 2016), by OpenCV; not for two threads at once."""
+    """OpenCV's dense inverse search (Kroeger 2016). Two threads must not call it at the same time."""
 
     def __init__(self) -> None:
         self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
         self._dis.setVariationalRefinementIterations(REFINEMENTS)
 
     def __call__(self, now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
-        # A start of this size is always given. Without one OpenCV 5.0 reads the last call's start, even past its end.
+        # A start of the right size is always given: without one, OpenCV 5.0 reads the last call's, even past its end.
         return self._dis.calc(now, key, start.copy())
 
 
 def lucas_kanade(now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """The paper's estimator: points on a lattice, followed in a pyramid; between them the flow is interpolated."""
+    """The paper's estimator: points on a lattice are followed through a pyramid; between them flow is interpolated."""
     height, width = now.shape
     y, x = np.mgrid[POINT_GAP // 2 : height : POINT_GAP, POINT_GAP // 2 : width : POINT_GAP]
     points = np.stack((x, y), -1).astype(np.float32)
@@ -61,7 +64,7 @@ def lucas_kanade(now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndar
 
 
 def no_flow(now: np.ndarray, key: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """As if nothing moved."""
+    """A flow that is zero everywhere, as if nothing moved."""
     return np.zeros_like(start)
 
 
@@ -70,16 +73,17 @@ ESTIMATORS: dict[str, Callable[[], Estimate]] = {"dis": Dis, "lk": lambda: lucas
 
 @dataclass(frozen=True)
 class Flow:
-    """The flow from a frame back to a key frame, and the other way; float32 h w 2, in pixels of the small pictures."""
+    """The flow between a frame and a key frame, in both directions: float32 h w 2, in pixels of the small pictures."""
 
-    back: np.ndarray
-    forth: np.ndarray
+    back: np.ndarray  # from the frame to the key frame
+    forth: np.ndarray  # from the key frame to the frame
 
     @property
     def normalized(self) -> np.ndarray:
-        """Float32 h w 3: dx / width, dy / height, and 1 where the key frame shows the place, 0 where it does not.
+        """The flow as a texture, float32 h w 3: dx and dy as shares of width and height, and the validity.
 
-        A frame's place (u, v), 0..1, was at (u + dx, v + dy), clamped at the edges. To be sampled like a texture.
+        A frame's place (u, v), 0..1, was at (u + dx, v + dy) in the key frame, clamped at the edges. The validity is 1
+        where the key frame shows the place, and 0 where it does not.
         """
         normalized_flow = self._confirmed.copy()
         normalized_flow[..., 2] = _blurred(normalized_flow[..., 2], EDGE_SIGMA)
@@ -87,7 +91,7 @@ class Flow:
 
     @property
     def lookup_flow(self) -> np.ndarray:
-        """`normalized` in a quarter of the size, and as smooth as the grid that is sampled along it."""
+        """`normalized` at a quarter of its size, and as smooth as the grid that is sampled along it."""
         normalized_flow = _weighted(self._confirmed)
         size = [max(1, side // LOOKUP_SHRINK) for side in normalized_flow.shape[1::-1]]
         normalized_flow = _blurred(cv2.resize(normalized_flow, size, interpolation=cv2.INTER_AREA), LOOKUP_SIGMA)
@@ -102,7 +106,7 @@ class Flow:
 def flow_between(now: np.ndarray, key: np.ndarray, estimate: Estimate, near: Flow | None = None) -> Flow:
     """The flow between two small pictures (see `small_luma`) of one shape.
 
-    The search begins at `near`, such as the flow of the frame before.
+    The search begins at `near`, for instance the flow of the frame before.
     """
     still = np.zeros((*now.shape, 2), np.float32)
     back, forth = (near.back, near.forth) if near else (still, still)
@@ -123,7 +127,7 @@ def _blurred(values: np.ndarray, sigma: float) -> np.ndarray:
 
 @compiled
 def _weighted(normalized_flow: np.ndarray) -> np.ndarray:
-    """The flow times its validity. In NumPy this would take half as long as the flow itself."""
+    """The flow times its validity. NumPy would need half as long for this as the flow itself takes."""
     weighted = np.empty_like(normalized_flow)
     for y in range(normalized_flow.shape[0]):
         for x in range(normalized_flow.shape[1]):

@@ -11,17 +11,18 @@ from clients.reassembly.jit import compiled
 
 IDENTITY = np.eye(3, 4, dtype=np.float16).reshape(3, 1, 1, 1, 4)  # the grid that changes nothing, at any size
 STILL = np.zeros((1, 1, 3), np.float32)  # the flow of a frame whose motion is unknown
-#: A carried grid is this many times finer, each way. It is odd so that centres of cells coincide where nothing moves.
+#: A carried grid has this many times the rows and columns. The factor is odd, so that cell centres coincide where
+#: nothing moves.
 FINER = 3
 
 
 def apply_grid(
     image: np.ndarray, grid: np.ndarray, *, strength: float = 1.0, out: np.ndarray | None = None
 ) -> np.ndarray:
-    """Stylize RGB uint8 H W 3; strength 0 gives the image back, 1 the style in full.
+    """Stylize an image (RGB uint8 H W 3). A strength of 0 gives the image back, 1 the full style.
 
     The grid is sampled trilinearly at each pixel's (column, row, luma), with cell centres at (k + 0.5) / n and clamped
-    edges. `out` may be given to save an allocation: C-contiguous, of the image's shape, possibly the image itself.
+    edges. An `out` saves an allocation. It must be C-contiguous and of the image's shape, and may be the image itself.
     """
     if strength != 1.0:
         grid = blend_grids(IDENTITY, grid, strength)
@@ -38,10 +39,10 @@ def blend_grids(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 
 
 def carry_grid(grid: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
-    """A key frame's grid as it lies in another frame, in cells FINER times as fine.
+    """A key frame's grid moved along the flow to another frame, with FINER times the rows and columns.
 
     `normalized_flow` (float32 h w 3, see `clients.reassembly.flow.Flow.normalized`) leads from that frame to the key
-    frame. Where the key frame does not show a place, the grid is taken in place. Applying the carried grid is nearly
+    frame. Where the key frame does not show a place, the grid stays where it is. Applying the carried grid is nearly
     the same as sampling the grid along the flow at each pixel (55 to 60 dB on real clips), at a third of the cost.
     """
     cells = _cells_first(grid)
@@ -52,7 +53,7 @@ def carry_grid(grid: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
 
 
 def _cells_first(grid: np.ndarray) -> np.ndarray:
-    """Float32 R C D 12: the twelve coefficients of a cell side by side."""
+    """The grid as float32 R C D 12, with the twelve coefficients of a cell side by side."""
     cells = np.ascontiguousarray(grid.transpose(2, 3, 1, 0, 4), np.float32)
     return cells.reshape(*cells.shape[:3], 12)
 
@@ -92,15 +93,15 @@ def _columns(width: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
 def _mixed(
     row: np.ndarray, c0: int, c1: int, d0: int, d1: int, k: int, w00: float, w01: float, w10: float, w11: float
 ) -> float:
-    """Coefficient k between two columns and two depths."""
+    """Coefficient k, mixed from two columns and two depths by four weights."""
     return w00 * row[c0, d0, k] + w01 * row[c0, d1, k] + w10 * row[c1, d0, k] + w11 * row[c1, d1, k]
 
 
 @compiled
 def _paint(image: np.ndarray, cells: np.ndarray, out: np.ndarray) -> None:
-    """Paint each pixel with a mix of the four cells around its column and luma, from cells already mixed for its row.
+    """Transform each pixel by a mix of the four cells around its column and luma, out of cells mixed for its row.
 
-    It works pixel by pixel on purpose: 48 multiply-adds on neighbouring numbers are as fast as gathering across pixels.
+    The loop goes pixel by pixel on purpose: 48 multiply-adds on adjacent numbers are as fast as vectors across pixels.
     """
     height, width = image.shape[:2]
     rows = cells.reshape(cells.shape[0], -1)

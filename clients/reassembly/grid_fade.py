@@ -1,4 +1,4 @@
-"""The grid on show: it follows the motion, and fades from one key frame's answer to the next.
+"""Decides with which grid each frame is drawn: it follows the motion, and fades from one answer to the next.
 
 The page's twin is clients/web/render/grid_fade.js.
 """
@@ -7,7 +7,7 @@ import numpy as np
 
 from clients.reassembly.grid import STILL, blend_grids, carry_grid
 
-#: Long enough to hide the switch, short enough to follow the scene: a quarter of a second at 30 fps.
+#: Length of a fade: long enough to hide the switch, short enough to follow the scene; a quarter of a second at 30 fps.
 FADE_FRAMES = 8
 
 
@@ -21,7 +21,7 @@ class GridFade:
         self._faded = FADE_FRAMES
 
     def arrive(self, grid: np.ndarray, *, cut: bool) -> None:
-        """Take a new grid. It switches at once after a cut, or if the shape differs: the old one is another scene's."""
+        """Take a new grid. There is no fade after a cut, or from a grid of another shape, which is another scene's."""
         fades = not cut and self._shown is not None and self._to is not None and self._to.shape == grid.shape
         self._from, self._to = self._shown, grid
         self._faded = 0 if fades else FADE_FRAMES
@@ -29,8 +29,8 @@ class GridFade:
     def step(self, normalized_flow: np.ndarray = STILL) -> np.ndarray | None:
         """Go on by one displayed frame. Returns the grid to draw it with, or None before the first answer.
 
-        `normalized_flow` leads from the frame to the newest answer's key frame. The grid that fades out stays where it
-        was shown last.
+        `normalized_flow` leads from the frame to the key frame of the newest answer. The grid that fades out does not
+        move any more.
         """
         self._faded = min(self._faded + 1, FADE_FRAMES)
         if self._to is None:

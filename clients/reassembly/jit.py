@@ -1,4 +1,4 @@
-"""Machine code for the loops over pixels."""
+"""Compiles the loops over pixels to machine code."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,7 +7,7 @@ from numba import njit
 
 
 def compiled(function: Callable) -> Callable:
-    """Machine code, kept on disk between runs where the package's or the user's cache folder can be written."""
+    """Compile a function with Numba. The code is kept on disk if the package's or the user's cache can be written."""
     compile_ = partial(njit, nogil=True, fastmath=True, error_model="numpy")
     try:
         return compile_(cache=True)(function)

@@ -12,15 +12,15 @@ from clients.reassembly.warp import warp
 
 #: Cells along the longer side, and luma layers, of a fitted grid.
 LONG_CELLS, DEPTH = 16, 8
-#: The weight of the whole picture's transform in each cell, and of the identity in that transform, as shares of the
-#: mean number of pixels in a cell.
+#: The weight of the whole picture's transform in each cell, and the weight of the identity in that transform, as shares
+#: of the mean number of pixels in a cell.
 WHOLE, IDENTITY = 1e-2, 1e-3
-#: A grid is fitted from pixels that lie on a lattice with about this many points on the longer side.
+#: A grid is fitted to pixels on a lattice with about this many points along the longer side.
 FITTED_SIDE = 256
 
 
 def fit_grid(key: np.ndarray, stylized: np.ndarray) -> np.ndarray:
-    """The grid (float16 3 D R C 4) that turns `key` into `stylized` (RGB uint8 H W 3) with least squared error.
+    """The grid (float16 3 D R C 4) that turns `key` into `stylized` with least squared error; both are RGB uint8 H W 3.
 
     A cell with few pixels borrows from the transform of the whole picture, which borrows from the identity.
     """
@@ -37,7 +37,7 @@ def fit_grid(key: np.ndarray, stylized: np.ndarray) -> np.ndarray:
 
 
 def _spread(sums: np.ndarray) -> np.ndarray:
-    """Each cell with a share of its neighbours along luma, rows and columns."""
+    """Mix each cell with its neighbours along luma, rows and columns."""
     for axis in range(3):
         padded = np.concatenate((sums.take([0], axis), sums, sums.take([-1], axis)), axis)
         before, after = (padded.take(range(i, i + sums.shape[axis]), axis) for i in (0, 2))
@@ -53,10 +53,11 @@ def reassemble_residual(
     normalized_flow: np.ndarray,
     lookup: np.ndarray,
 ) -> np.ndarray:
-    """Frame `now` as the key frame was stylized, all RGB uint8 H W 3 of one size.
+    """The frame `now`, stylized as `key` was to `stylized`; all of them are RGB uint8 H W 3 of one size.
 
-    `normalized_flow` and `lookup` are the flow to the key frame (see `clients.reassembly.flow.Flow`). A place that the
-    key frame does not show is transformed by the grid in place.
+    `grid` is what `fit_grid` gives. `normalized_flow` and `lookup` are the `normalized` and `lookup_flow` of the flow
+    to the key frame (see `clients.reassembly.flow.Flow`). Places that the key frame does not show are transformed by
+    the grid, which is not moved there.
     """
     out = warp(stylized, normalized_flow)
     slopes = np.ascontiguousarray(carry_grid(grid, lookup).transpose(2, 3, 1, 0, 4), np.float32)  # R C D 3 4
@@ -67,7 +68,7 @@ def reassemble_residual(
 
 @compiled
 def _collect(x: np.ndarray, y: np.ndarray, sums: np.ndarray) -> None:
-    """Add the normal equations of every pixel (x and y: H W 3, 0..1) to the eight cells (D R C 4 7) around it."""
+    """Add each pixel's normal equations (x to y, H W 3 in 0..1) to the eight cells of `sums` (D R C 4 7) around it."""
     p, one = np.ones(7, np.float32), np.float32(1)
     for i in range(x.shape[0]):
         r0, r1, down = around((i + 0.5) / x.shape[0], sums.shape[1])
@@ -88,7 +89,7 @@ def _collect(x: np.ndarray, y: np.ndarray, sums: np.ndarray) -> None:
 def _add_change(
     now: np.ndarray, was: np.ndarray, slopes: np.ndarray, valid: np.ndarray, filled: np.ndarray, out: np.ndarray
 ) -> None:
-    """Add slopes (now - was) to `out`, with slopes at the luma of `was`. Where not valid, take `filled` instead."""
+    """Add slopes (now - was) to `out`, with slopes at the luma of `was`; where the flow is not valid, take `filled`."""
     height, width = now.shape[:2]
     for y in range(height):
         r0, r1, down = around((y + 0.5) / height, slopes.shape[0])
@@ -112,7 +113,7 @@ def _add_change(
 def _slope(
     slopes: np.ndarray, r: int, c0: int, c1: int, across: float, d0: int, d1: int, bright: float, k: int, j: int
 ) -> float:
-    """A row's coefficient between two columns and two depths."""
+    """Coefficient (k, j) of a row, mixed from two columns and two depths."""
     left = slopes[r, c0, d0, k, j] + bright * (slopes[r, c0, d1, k, j] - slopes[r, c0, d0, k, j])
     right = slopes[r, c1, d0, k, j] + bright * (slopes[r, c1, d1, k, j] - slopes[r, c1, d0, k, j])
     return left + across * (right - left)

@@ -1,4 +1,7 @@
-"""Follows the motion since the key frames. The page's twin is clients/web/flow/tracker.js."""
+"""Follows the motion since each key frame whose answer is awaited or shown.
+
+The page's twin is clients/web/flow/tracker.js.
+"""
 
 from dataclasses import dataclass
 
@@ -6,10 +9,10 @@ import numpy as np
 
 from clients.reassembly.flow import Estimate, Flow, flow_between
 
-#: A key frame is announced within a round trip. Three seconds would be a very slow one.
+#: Frames are remembered for this long, because a key frame is announced within a round trip.
 REMEMBERED_S = 3.0
 MAX_FRAMES = 128
-#: The key frame on show, two on their way, and one to spare.
+#: The key frame on show, two whose answers are on their way, and one to spare.
 MAX_KEY_FRAMES = 4
 
 
@@ -20,14 +23,14 @@ class _Key:
 
 
 class Tracker:
-    """One stream's frames and key frames, all of one shape. Frames come in order. No clock and no threads."""
+    """One stream's frames and key frames, all of one shape; frames come in order. There is no clock and no thread."""
 
     def __init__(self, estimate: Estimate) -> None:
         self._estimate = estimate
         self._frames: dict[int, tuple[np.ndarray, float]] = {}  # oldest first, as are the key frames
         self._keys: dict[int, _Key] = {}
-        #: Frames and key frames that were dropped because there were too many, and key frames that were announced after
-        #: their frame was forgotten.
+        #: Frames and key frames dropped because there were too many, and key frames announced after their frame was
+        #: forgotten.
         self.dropped_frames = self.dropped_key_frames = self.unknown_key_frames = 0
 
     def see(self, frame_id: int, luma: np.ndarray, now_s: float) -> None:

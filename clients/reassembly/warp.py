@@ -5,9 +5,10 @@ import numpy as np
 
 
 def warp(picture: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
-    """Eq. 1: the picture (H W C) at the places that the normalized_flow (float32 h w 3, of any size) lead to, bilinear.
+    """Eq. 1: sample the picture (H W C) bilinearly at the places to which normalized_flow (float32 h w 3) leads.
 
-    Beyond an edge lies the edge. What the picture does not show is wrong, as the paper leaves it.
+    The flow may be of any size. Places beyond an edge take the edge's pixels. Places that the picture does not show
+    come out wrong, as in the paper.
     """
     height, width = picture.shape[:2]
     moved: np.ndarray = np.asarray(cv2.resize(normalized_flow[..., :2], (width, height))) * np.array(

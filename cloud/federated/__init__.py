@@ -1,1 +1,4 @@
-"""What edges learned becomes one model: averaging, rounds, the gate, the registry. Imports edge."""
+"""Makes one global model out of what the edges learned: rounds, averaging, the hold-out test, the registry.
+
+It imports `edge`.
+"""

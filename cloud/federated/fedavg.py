@@ -1,8 +1,8 @@
-"""Federated averaging: the edges' changes to one global model become its next version.
+"""Federated averaging: the edges' changes to the global model become its next version.
 
-Algorithm 2 of the paper prints a sum of weights, theta = sum_i theta_i; its text says average, and of two edges a sum
-would be twice the weights. Here the *changes* from a known global are averaged, weighted by images trained on: so each
-can be checked, clipped and discounted before it counts.
+Algorithm 2 of the paper prints a sum of weights, theta = sum_i theta_i, but its text speaks of an average; the sum over
+two edges would double the weights. Here the *changes* from a known global model are averaged, weighted by the number of
+images they were trained on, so that each can be checked, clipped and discounted before it counts.
 """
 
 from collections.abc import Sequence
@@ -14,11 +14,11 @@ import safetensors.numpy
 #: Arrays by name, float32.
 Weights = dict[str, np.ndarray]
 
-#: No edge counts for more than this many times the images of the median edge of its round.
+#: No edge counts for more than this many times the images of its round's median edge.
 MOST_EXAMPLES = 2.0
-#: A change is shortened to this many times the median length of those before it.
+#: A change is clipped to this many times the median norm of earlier changes.
 MOST_NORMS = 3.0
-#: From this many edges on, the highest and lowest fifth of each weight's changes is left out.
+#: From this many edges on, the highest and the lowest fifth of each weight's changes are left out.
 TRIM_FROM, TRIM_SHARE = 5, 0.2
 
 
@@ -27,7 +27,7 @@ class Contribution(NamedTuple):
 
     change: np.ndarray  # float64, one flat vector: see `flatten`
     num_examples: int
-    staleness: int  # versions between the global it started from and the present one
+    staleness: int  # versions between the global model it started from and the present one
 
 
 def read(file: bytes) -> Weights:
@@ -39,12 +39,12 @@ def read(file: bytes) -> Weights:
 
 
 def write(weights: Weights) -> bytes:
-    """A safetensors file. The same weights give the same bytes, whatever order they are in."""
+    """The weights as a safetensors file. The same weights give the same bytes, in whatever order they are."""
     return safetensors.numpy.save({name: np.ascontiguousarray(weights[name]) for name in sorted(weights)})
 
 
 def check(weights: Weights, like: Weights) -> None:
-    """Raise ValueError, in one sentence, unless these are finite weights of the same model."""
+    """Raise ValueError with one sentence unless these are finite weights of the same model as `like`."""
     if weights.keys() != like.keys():
         name = min(weights.keys() ^ like.keys())
         raise ValueError(f"the weights {'lack' if name in like else 'have an unknown'} {name[:80]!r}")
@@ -56,9 +56,9 @@ def check(weights: Weights, like: Weights) -> None:
 
 
 def merge(base: Weights, contributions: Sequence[Contribution], norms: Sequence[float]) -> tuple[Weights, list[float]]:
-    """The next global, and the lengths of the changes that went into it.
+    """The next global model, and the norms of the changes that went into it, after clipping.
 
-    `norms` are such lengths of earlier rounds. The order of the contributions changes no bit.
+    `norms` are those of earlier rounds. The result does not depend on the order of the contributions, to the last bit.
     """
     start = flatten(base)
     lengths = [float(np.linalg.norm(c.change)) for c in contributions]
@@ -70,30 +70,33 @@ def merge(base: Weights, contributions: Sequence[Contribution], norms: Sequence[
 
 
 def shares(contributions: Sequence[Contribution]) -> np.ndarray:
-    """How much each update counts: its images, capped, times (1 + staleness)^-1/2."""
+    """The weight of each contribution: its number of images, capped, times (1 + staleness)^-1/2."""
     examples = [float(c.num_examples) for c in contributions]
     capped = np.minimum(examples, MOST_EXAMPLES * lower_median(examples))
     return capped / np.sqrt([1.0 + c.staleness for c in contributions])
 
 
 def average(changes: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Weighted mean of edges x weights over the edges; from `TRIM_FROM` edges on without each weight's extremes."""
+    """The weighted mean over the edges of `changes` (edges x weights).
+
+    From `TRIM_FROM` edges on, the extreme changes of each weight are left out.
+    """
     edges = len(changes)
     trimmed = int(TRIM_SHARE * edges) if edges >= TRIM_FROM else 0
-    # Sorted by value, then by share: the same additions in the same order, whatever order the edges came in.
+    # Sorting by value, then by share, keeps the order of additions independent of the order of the edges.
     order = np.lexsort((np.broadcast_to(shares[:, None], changes.shape), changes), axis=0)[trimmed : edges - trimmed]
     values, counts = np.take_along_axis(changes, order, 0), shares[order]
     mean = (values * counts).sum(0) / counts.sum(0)
-    return mean.clip(values[0], values[-1])  # rounding may leave the range in the last bit
+    return mean.clip(values[0], values[-1])  # rounding may leave the range by the last bit
 
 
 def change(weights: Weights, base: Weights) -> np.ndarray:
-    """What training did to a global, as one flat vector."""
+    """The change from `base` to `weights`, as one flat float64 vector."""
     return flatten(weights) - flatten(base)
 
 
 def flatten(weights: Weights) -> np.ndarray:
-    """One float64 vector, names in alphabetical order."""
+    """All weights as one float64 vector, in alphabetical order of their names."""
     return np.concatenate([weights[name].ravel() for name in sorted(weights)]).astype(np.float64)
 
 
@@ -105,5 +108,5 @@ def unflatten(vector: np.ndarray, like: Weights) -> Weights:
 
 
 def lower_median(values: Sequence[float]) -> float:
-    """The median; of an even number of values the lower one in the middle, so that half of them cannot push it up."""
+    """The median, but the lower of the two middle values of an even number, so that half of them cannot push it up."""
     return float(sorted(values)[(len(values) - 1) // 2])

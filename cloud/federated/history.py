@@ -1,4 +1,7 @@
-"""A registry's past: which model each version is, which one it was made from, and which models were given up."""
+"""A registry's past, for going back: which model is each version, which was it made from, and which were given up?
+
+A model is a set of weights. A rollback makes a new version of an old model.
+"""
 
 from collections.abc import Mapping
 
@@ -7,7 +10,7 @@ SHIPPED = "shipped"
 
 
 def models(origins: Mapping[int, str]) -> dict[int, int]:
-    """For each version the first version with the same weights: a rollback makes no new model."""
+    """For each version, its model, which is named by the first version with the same weights."""
     found: dict[int, int] = {}
     for version in sorted(origins):
         source = rolled_back_to(origins[version])
@@ -16,10 +19,10 @@ def models(origins: Mapping[int, str]) -> dict[int, int]:
 
 
 def before(origins: Mapping[int, str]) -> int | None:
-    """The newest version of the model to go back to from the newest one; None where there is none.
+    """The version to go back to from the newest one; None if there is none.
 
-    That is the model that it came of; or the one before that, and so on, where somebody has gone back from it already.
-    `origins` are those of all versions that are kept.
+    It is the newest version of the model that the newest one was made from. If that model was given up by an earlier
+    rollback, it is the one that that was made from, and so on. `origins` holds `Record.origin` of all kept versions.
     """
     model_of = models(origins)
     given_up = _given_up(origins, model_of)
@@ -32,12 +35,12 @@ def before(origins: Mapping[int, str]) -> int | None:
 
 
 def _parent(model: int, origins: Mapping[int, str], model_of: Mapping[int, int]) -> int | None:
-    """The model that was the newest when this one was made; none for the one that a package ships."""
+    """The model that was the newest when this one was made; None for a shipped model."""
     return None if origins.get(model, SHIPPED) == SHIPPED else model_of.get(model - 1)
 
 
 def _given_up(origins: Mapping[int, str], model_of: Mapping[int, int]) -> set[int]:
-    """Models that were rolled back, and that nobody has returned to by name since."""
+    """The models that were rolled back from, and that no later rollback returned to."""
     found: set[int] = set()
     for version in sorted(origins):
         if rolled_back_to(origins[version]) is not None and version - 1 in model_of:
@@ -47,5 +50,6 @@ def _given_up(origins: Mapping[int, str], model_of: Mapping[int, int]) -> set[in
 
 
 def rolled_back_to(origin: str) -> int | None:
+    """The version that a rollback restored; None for any other origin."""
     number = origin.removeprefix(ROLLBACK)
     return int(number) if origin.startswith(ROLLBACK) and number.isdecimal() else None

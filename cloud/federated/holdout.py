@@ -1,4 +1,4 @@
-"""The gate that a new global has to pass: Eq. 5 on pictures that no edge has a say in."""
+"""The test that a new global model has to pass: Eq. 5 on pictures that no edge can choose."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from edge.grid_model.weights import parse
 from edge.training.losses import Features
 from edge.training.retraining import Retraining, squares
 
-#: Frames of a clip: squares that move across its picture.
+#: Frames of a clip, which are squares moving across its picture.
 FRAMES = 2
 
 
 class HoldOut:
-    """A fixed set of clips, pans across pictures (RGB uint8 H W 3), each in the style of another of the pictures."""
+    """A fixed set of clips. Each pans across a picture (RGB uint8 H W 3), with another one of them as its style."""
 
     def __init__(self, pictures: Sequence[np.ndarray], features: Features) -> None:
         frames = [frame for picture in pictures for frame in pan(picture)]
@@ -23,7 +23,7 @@ class HoldOut:
         self._style = squares([style for style in turned for _ in range(FRAMES)])
 
     def loss(self, file: bytes) -> float:
-        """Content and style loss of a model, from its safetensors file. Raises ValueError for any other file."""
+        """The sum of content and style loss of a model in a safetensors file. Raises ValueError for any other file."""
         model, _ = parse(file)
         retraining = Retraining(model, self._features)
         pairs = zip(self._content.split(FRAMES), self._style.split(FRAMES), strict=True)

@@ -1,4 +1,4 @@
-"""The global models on disk. Each version is written whole or not at all, and the last five can be restored."""
+"""The global models on disk. Each version is written whole or not at all, and the last five models can be restored."""
 
 import fcntl
 import json
@@ -16,38 +16,38 @@ from cloud.federated import history
 
 #: Version 0, the deployed model of Algorithm 2.
 SHIPPED = Path(edge.__file__).parent / "weights" / "grid.safetensors"
-#: This many models are kept. A model that was restored counts once, although it is several versions.
+#: How many models, and how many versions, are kept. A model that was restored is several versions, but counts once.
 KEPT, MOST_VERSIONS = 5, 20
-#: The lengths of this many earlier changes are kept, to measure a new one by.
+#: The norms of this many earlier changes are kept, to judge new ones by.
 NORMS_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one version, beside its weights."""
+    """What is known about one version, beside its weights."""
 
     version: int
     sha256: str  # of the file with the weights
-    shipped: str  # sha256 of the shipped file its line began with
-    origin: str = "shipped"  # or "round", or "version 3": a rollback
+    shipped: str  # sha256 of the shipped file that this version descends from
+    origin: str = "shipped"  # or "round", or, after a rollback, for instance "version 3"
     floor: int = 0  # see cloud.federated.rounds.Line
     counted: dict[str, int] = field(default_factory=dict)  # see cloud.federated.rounds.Line
     norms: list[float] = field(default_factory=list)  # see cloud.federated.fedavg.merge
     examples: dict[str, int] = field(default_factory=dict)  # edge -> images this version learned from
     loss_before: float = 0.0  # on the hold-out clips
     loss_after: float = 0.0
-    #: Milliseconds of the clock when it was added, and more than any before it. Edges go by this, not by the version,
-    #: which begins at 0 again where a registry is lost.
+    #: The time at which it was added, in Unix milliseconds, but later than that of any version before. Edges compare
+    #: this, not the version, which begins at 0 again when a registry is lost.
     published: int = 0
 
     @property
     def model_version(self) -> str:
-        """What workers call these weights."""
+        """The name that workers have for these weights."""
         return self.sha256[:12]
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a record from a file. Raises ValueError if there is none."""
+        """Read a record from a file. Raises ValueError if it holds none."""
         try:
             record = cls(**json.loads(path.read_text()))
             if record.version != int(path.stem) or type(record.published) is not int:
@@ -58,11 +58,11 @@ class Record:
 
 
 class Outdated(ValueError):
-    """Another version was added first."""
+    """Somebody else added this version first."""
 
 
 class Registry:
-    """`folder`/000007.json is version 7, of the weights in 000007.safetensors; version 0 is the shipped file."""
+    """A folder of versions. Version 7 is 000007.json, with its weights in 000007.safetensors; 0 is the shipped file."""
 
     def __init__(self, folder: Path, shipped: Path = SHIPPED, clock: Callable[[], float] = time.time) -> None:
         self.folder, self._shipped, self._clock = folder, shipped, clock
@@ -70,7 +70,7 @@ class Registry:
         self._latest: tuple[list[str], Record] | None = None
 
     def records(self) -> list[Record]:
-        """Oldest first. Version 0 is there until five rounds have passed."""
+        """The records of all kept versions, oldest first. Version 0 is there until version 1 is dropped."""
         found = []
         for path in sorted(self.folder.glob("*.json")):
             with suppress(ValueError):
@@ -81,9 +81,9 @@ class Registry:
         return found
 
     def latest(self) -> Record:
-        """The newest version whose weights are undamaged; the shipped model's, where a newer package brought another.
+        """The newest version whose weights are undamaged, which may be the shipped version 0.
 
-        Cheap while nothing changes: it may be asked every second.
+        This is cheap while nothing changes, so it may be called every second.
         """
         names = sorted(path.name for path in self.folder.glob("*.json"))
         if self._latest is None or self._latest[0] != names:
@@ -96,9 +96,10 @@ class Registry:
         return self.latest().shipped == self._shipped_sha256
 
     def begin(self) -> None:
-        """Give the latest version its place in the order of publications, where it has none: from then on it counts.
+        """Give the latest version a time of publication if it has none.
 
-        A new registry's version 0 is newer than all that a lost one published. Raises OSError.
+        So version 0 of a new registry counts as newer than all that a lost one had published. Raises OSError if it
+        cannot be written.
         """
         if self.latest().published:
             return
@@ -109,11 +110,11 @@ class Registry:
             self._latest = None
 
     def published(self, version: int) -> int | None:
-        """A version's place in the order of publications; None where it is not there any more."""
+        """When a version was published, see `Record.published`; None if it is not kept any more."""
         return next((record.published for record in self.records() if record.version == version), None)
 
     def weights(self, version: int) -> bytes:
-        """A version's safetensors file. Raises ValueError where it is not there, or damaged."""
+        """The bytes of a version's safetensors file. Raises ValueError if it is missing or damaged."""
         record = next((record for record in self.records() if record.version == version), None)
         data = self._read(record) if record else b""
         if record is None or sha256(data).hexdigest() != record.sha256:
@@ -123,7 +124,8 @@ class Registry:
     def append(self, record: Record, weights: bytes) -> Record:
         """Make these weights version `record.version`, durably: a crash leaves all of it or nothing.
 
-        Raises Outdated unless that is the next version, OSError where the disk does not take it.
+        Returns the record as it was written. Raises Outdated unless that is the next version, and OSError if it cannot
+        be written.
         """
         self._make_folder()
         with self._locked():
@@ -141,34 +143,31 @@ class Registry:
         return record
 
     def version_before(self) -> int:
-        """The version to go back to: of the model before the newest, and of none that was gone back from already.
-
-        Raises ValueError where there is none.
-        """
+        """The version to go back to, see `history.before`. Raises ValueError if there is none."""
         found = history.before({record.version: record.origin for record in self.records()})
         if found is None:
             raise ValueError("there is no earlier model to go back to; name a version")
         return found
 
     def rollback(self, version: int) -> Record:
-        """The weights of an old version as a new one: versions only rise. Raises ValueError where it is not there."""
+        """Make a new version of an old one's weights, since versions only rise. Raises ValueError if it is missing."""
         weights, number = self.weights(version), self.newest_number() + 1
         return self.append(
             replace(self.latest(), version=number, floor=number, origin=f"{history.ROLLBACK}{version}"), weights
         )
 
     def start_anew(self) -> Record:
-        """The shipped model as a new version: nothing learned on another one applies to it."""
+        """Make a new version of the shipped model. What edges learned on other models does not count towards it."""
         number = self.newest_number() + 1
         return self.append(Record(number, "", self._shipped_sha256, floor=number), self._shipped.read_bytes())
 
     def newest_number(self) -> int:
-        """The number of the next version. Damaged versions count, too: no number is given twice."""
+        """The newest version's number. Damaged versions count, too, so that no number is given twice."""
         return max((int(path.stem) for path in self.folder.glob("*.json") if path.stem.isdigit()), default=0)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Let only one process make new versions out of updates. Raises ValueError if another one does."""
+        """Let only one process make new versions out of updates. Raises ValueError if another one does so already."""
         try:
             self._make_folder()
             lock = (self.folder / "aggregator.lock").open("w")
@@ -185,7 +184,7 @@ class Registry:
         return max(int(self._clock() * 1000), 1 + max((record.published for record in self.records()), default=0))
 
     def _make_folder(self) -> None:
-        """Ours alone: who may write here decides what every edge runs."""
+        """Make the folder for our user alone, because whoever can write to it decides what every edge runs."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     @contextmanager
@@ -217,12 +216,12 @@ class Registry:
         fresh.replace(self.folder / name)
         folder = os.open(self.folder, os.O_RDONLY)
         try:
-            os.fsync(folder)  # the new name, too
+            os.fsync(folder)  # makes the new name durable, too
         finally:
             os.close(folder)
 
     def _prune(self) -> None:
-        """By models: going back several times must not crowd out what there is to go back to."""
+        """Drop the oldest versions. Models are counted, so that rollbacks do not crowd out what they go back to."""
         models: set[str] = set()
         for place, path in enumerate(sorted(self.folder.glob("*.json"), reverse=True)):
             with suppress(ValueError):

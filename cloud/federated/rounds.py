@@ -1,38 +1,39 @@
-"""Which updates make up the next global, and when: a pure decision, no clock and no I/O."""
+"""Which updates make up the next global model, and when? This is decided without a clock and without I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from cloud.federated.fedavg import Weights
 
-#: An update may start from this many versions before the present global; what is older has little to say about it.
+#: An update may start from up to this many versions before the present global model. Older ones say little about it.
 MOST_STALENESS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a global knows of its own past."""
+    """What is known about the past of a global model."""
 
     version: int
-    #: Oldest version that may still be built upon: after a rollback nothing that came of the versions before it.
+    #: The oldest version that an update may start from. After a rollback these are only the versions since.
     floor: int = 0
-    #: Edge -> newest base version it was counted with. A base counts once: later updates from it contain the earlier.
+    #: Edge -> the newest base version with which it was counted. A base counts once per edge, because later updates
+    #: from it contain the earlier ones.
     counted: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """An edge's weights, all its training since `base_version` in them."""
+    """An edge's weights, which contain all its training since `base_version`."""
 
     edge_id: str
     base_version: int
     num_examples: int
     weights: Weights = field(repr=False)
-    entry_id: bytes = b""  # where it came from: to be acknowledged once it counts
+    entry_id: bytes = b""  # its entry in the stream, to be acknowledged once the update counts
 
 
 def refusal(update: Update, line: Line) -> str:
-    """Why an update cannot count towards the global after `line`, "" when it can."""
+    """Why an update cannot count towards the next global model after `line`; "" if it can."""
     if update.base_version > line.version:
         return f"it builds on version {update.base_version}, and there is none after {line.version}"
     if update.base_version < max(line.floor, line.version - MOST_STALENESS):
@@ -44,7 +45,7 @@ def refusal(update: Update, line: Line) -> str:
 
 @dataclass(slots=True)
 class Round:
-    """Gathers the newest update of each edge until there are `quorum` of them, or `deadline_s` is over."""
+    """Gathers the newest update of each edge until there are `quorum` of them, or `deadline_s` after the first."""
 
     quorum: int
     deadline_s: float
@@ -52,7 +53,7 @@ class Round:
     _opened_s: float | None = None
 
     def take(self, update: Update, now_s: float) -> Update | None:
-        """Take an update that was not refused; returns the one that it, or that makes it, superfluous."""
+        """Take an update that was not refused. Returns the older of it and the edge's earlier one, if there is one."""
         other = self._waiting.get(update.edge_id)
         newer, older = (other, update) if other and age(other) >= age(update) else (update, other)
         self._waiting[update.edge_id] = newer
@@ -63,20 +64,20 @@ class Round:
         return any(update.entry_id == entry_id for update in self._waiting.values())
 
     def due(self, now_s: float) -> bool:
-        """Asked by a timer, not only when something arrives: else the last round would wait for ever."""
+        """Whether the round is over. A timer must ask this, too: otherwise a round without a quorum would never end."""
         if self._opened_s is None:
             return False
         return len(self._waiting) >= self.quorum or now_s >= self._opened_s + self.deadline_s
 
     def updates(self) -> list[Update]:
-        """Those that are in, by edge."""
+        """The updates of this round, in the order of their edges' ids."""
         return [self._waiting[edge_id] for edge_id in sorted(self._waiting)]
 
     def clear(self) -> None:
-        """This round is over; the next one opens with the next update."""
+        """End this round; the next one opens with the next update."""
         self._waiting, self._opened_s = {}, None
 
 
 def age(update: Update) -> tuple[int, int]:
-    """Larger is newer: of one base, the one with more images contains the other."""
+    """A key by which one edge's updates sort, oldest first. On one base, the one with more images has the other's."""
     return update.base_version, update.num_examples

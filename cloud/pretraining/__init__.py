@@ -1,1 +1,1 @@
-"""The first training of the shipped weights: `mvstylizer pretrain`. Imports edge."""
+"""The training of the shipped weights, `mvstylizer pretrain`. It imports `edge`."""

@@ -1,4 +1,7 @@
-"""What each training step is shown: the same for the same seed and step, so that a resumed run sees no photo twice."""
+"""Chooses and prepares the photos of each training step.
+
+They depend on the seed and the step alone, so that a resumed run goes on as if it had not been interrupted.
+"""
 
 import random
 from collections.abc import Sequence
@@ -12,29 +15,32 @@ from edge.training.losses import STYLE_LAYERS, style_moments
 from edge.training.step import Batch
 from edge.vgg.vgg import VGG
 
-#: Sides of the training pictures, in pixels: squares for the distillation, 3:2 as photos are for the rest.
+#: Sides of the training pictures, in pixels: squares for the distillation, and 3:2, like photos, for the rest.
 SQUARE, HEIGHT, WIDTH = 128, 128, 192
 #: The smallest crop, as a share of the largest possible side.
 SMALLEST_SQUARE, SMALLEST_CROP = 0.5, 0.6
-#: Photos whose style is remembered, 3.5 KB each.
+#: The number of photos whose style moments are remembered, at 3.5 KB each.
 REMEMBERED = 20_000
 
 
 class Feed:
-    """Photos made into batches, and what the teacher knows about each photo's style."""
+    """Makes batches of photos, and remembers the teacher's style moments of each photo."""
 
     def __init__(self, photos: Photos, vgg: VGG, seed: int, device: str) -> None:
         self.photos, self.vgg, self.seed, self.device = photos, vgg, seed, device
         self.moments = lru_cache(REMEMBERED)(self._moments)
 
     def squares(self, name: str, count: int) -> Tensor:
-        """Crops of `count` photos; `name` decides which."""
+        """Random square crops of `count` photos, B 3 SQUARE SQUARE; the seed and `name` decide which."""
         rng = random.Random(f"{self.seed} squares {name}")
         photos = [self.photos.read(rng.randrange(len(self.photos))) for _ in range(count)]
         return self.to_device([random_crop(photo, SQUARE, SQUARE, SMALLEST_SQUARE, rng) for photo in photos])
 
     def batch(self, name: str, count: int) -> Batch:
-        """Half pairs of different photos, half two crops of one photo of which one is graded."""
+        """A batch of `count` pairs, chosen by the seed and `name`.
+
+        Half of them pair different photos; the others pair two crops of one photo, of which the style is graded.
+        """
         rng, half = random.Random(f"{self.seed} batch {name}"), count // 2
         contents, styles = (rng.choices(range(len(self.photos)), k=k) for k in (count, half))
         photos = [self.photos.read(number) for number in contents]
@@ -54,7 +60,7 @@ class Feed:
         )
 
     def style_of(self, numbers: list[int]) -> list[Tensor]:
-        """Style moments of photos, a B 2C per layer."""
+        """The style moments of photos, by their numbers: B 2C per layer."""
         return [torch.cat(layer).to(self.device) for layer in zip(*map(self.moments, numbers), strict=True)]
 
     @torch.no_grad()

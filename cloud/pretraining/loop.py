@@ -1,4 +1,4 @@
-"""The training loop: steps, moving averages, checkpoints that outlive an interruption, and a log."""
+"""The training loop: steps, the moving average of the weights, checkpoints to resume from, and a log."""
 
 import copy
 import logging
@@ -17,7 +17,7 @@ from edge.training.step import average, update
 
 logger = logging.getLogger(__name__)
 
-#: Share of the moving average of the weights that one step leaves in place.
+#: The share of the moving average that one step keeps.
 DECAY = 0.998
 #: The learning rate falls along a cosine to this share.
 LAST_RATE = 0.02
@@ -30,7 +30,7 @@ Model = TypeVar("Model", bound=nn.Module)
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One part of the training."""
+    """One part of the training, with the optimizer's settings."""
 
     name: str
     steps: int
@@ -40,10 +40,10 @@ class Phase:
 
 
 class Run(Generic[Model]):
-    """Where a training run is, and how that outlives an interruption."""
+    """The state of a training run, which a checkpoint file keeps across interruptions."""
 
     def __init__(self, checkpoint: Path, model: Model, first_phase: str, device: str) -> None:
-        """Raises ValueError where there is a checkpoint, but of another model."""
+        """Resume from `checkpoint` if the file exists. Raises ValueError if it is of another model."""
         self.checkpoint, self.device = checkpoint, device
         self.model = model.to(device).to(memory_format=torch.channels_last)
         self.mean = copy.deepcopy(self.model)  # moving average of the weights: what is shipped
@@ -53,7 +53,7 @@ class Run(Generic[Model]):
             self.restore()
 
     def begin(self, phase: Phase) -> torch.optim.Optimizer:
-        """The optimizer of a phase, as the checkpoint left it."""
+        """Begin or resume a phase; returns its optimizer, as the checkpoint left it."""
         if self.phase != phase.name:
             self.phase, self.step, self.optimizer = phase.name, 0, None
         optimizer = torch.optim.Adam(self.model.parameters(), phase.rate, phase.betas)
@@ -62,7 +62,7 @@ class Run(Generic[Model]):
         return optimizer
 
     def write(self, optimizer: torch.optim.Optimizer) -> None:
-        """Replace the checkpoint in one go: an interruption leaves the old one."""
+        """Write the checkpoint, so that an interruption meanwhile leaves the old one."""
         state = {
             "phase": self.phase,
             "step": self.step,
@@ -85,7 +85,7 @@ class Run(Generic[Model]):
 
 
 def train(run: Run, phase: Phase, losses: Callable[[int], dict[str, Tensor]]) -> None:
-    """The steps of a phase that are not done yet; the next phase starts from the averaged weights."""
+    """Do the remaining steps of a phase with each step's `losses`. The next phase starts from averaged weights."""
     optimizer = run.begin(phase)
     sums: defaultdict[str, float] = defaultdict(float)
     for step in tqdm(range(run.step, phase.steps), phase.name, initial=run.step, total=phase.steps):
@@ -104,12 +104,12 @@ def train(run: Run, phase: Phase, losses: Callable[[int], dict[str, Tensor]]) ->
 
 
 def cosine(progress: float) -> float:
-    """1 at the start, `LAST_RATE` at the end."""
+    """The factor of the learning rate: from 1 at a progress of 0 to `LAST_RATE` at 1."""
     return LAST_RATE + (1 - LAST_RATE) * (1 + math.cos(math.pi * progress)) / 2
 
 
 def log(name: str, step: int, losses: dict[str, Tensor], sums: dict[str, float]) -> None:
-    """A line with the mean losses every `LOG_STEPS` steps; `sums` is kept between the calls."""
+    """Log the mean losses every `LOG_STEPS` steps. They are gathered in `sums`, which the caller keeps."""
     for key, loss in losses.items():
         sums[key] += float(loss.detach()) / LOG_STEPS
     if (step + 1) % LOG_STEPS == 0:

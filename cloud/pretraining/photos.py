@@ -1,4 +1,4 @@
-"""Photos as training data: crops, intra frames, and grades whose right answer is known."""
+"""Photos as training data: crops, whole pictures, and random gradings and camera motions."""
 
 import math
 import random
@@ -12,12 +12,12 @@ from pipeline.contract.errors import BadImage
 from pipeline.pictures.own_file import read_picture
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif"}
-#: Training pictures are a good deal smaller than this, in pixels.
+#: Photos are reduced to this long side, in pixels. Training pictures are a good deal smaller.
 LONG_SIDE = 512
 
 
 class Photos:
-    """The photos of a folder, in the order of their names, read when asked for."""
+    """The photos in a folder, in the order of their names. Each is read from disk whenever it is asked for."""
 
     def __init__(self, folder: Path) -> None:
         self.paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -28,14 +28,17 @@ class Photos:
         return len(self.paths)
 
     def read(self, index: int) -> Tensor:
-        """3 H W in 0..1, upright sRGB; large photos come smaller. Raises ValueError for a file that is no picture."""
+        """A photo as 3 H W in 0..1, upright, in sRGB, and at most LONG_SIDE long.
+
+        Raises ValueError for a file that is no picture.
+        """
         try:
             return torch.from_numpy(read_picture(self.paths[index].read_bytes(), LONG_SIDE)).permute(2, 0, 1) / 255
         except (OSError, BadImage) as error:
             raise ValueError(f"{self.paths[index]} cannot be read as a picture: {error}") from error
 
     def whole(self, index: int, height: int, width: int) -> Tensor:
-        """The largest centred crop of that shape, resized."""
+        """A photo's largest centred crop of that shape, resized to 3 height width."""
         photo = self.read(index)
         crop_height, crop_width = largest(photo, height, width)
         top, left = (photo.shape[1] - crop_height) // 2, (photo.shape[2] - crop_width) // 2
@@ -43,7 +46,10 @@ class Photos:
 
 
 def random_crop(photo: Tensor, height: int, width: int, smallest: float, rng: random.Random) -> Tensor:
-    """A crop of `smallest`..1 of the largest possible side, mirrored half of the time, resized to height x width."""
+    """A random crop of a photo (3 H W), resized to 3 height width, and mirrored half of the time.
+
+    Its sides are between `smallest` and 1 times the largest possible ones.
+    """
     scale = rng.uniform(smallest, 1)
     crop_height, crop_width = (max(1, round(side * scale)) for side in largest(photo, height, width))
     top, left = rng.randint(0, photo.shape[1] - crop_height), rng.randint(0, photo.shape[2] - crop_width)
@@ -52,7 +58,7 @@ def random_crop(photo: Tensor, height: int, width: int, smallest: float, rng: ra
 
 
 def random_grade(images: Tensor, rng: random.Random) -> Tensor:
-    """What a colourist might do to B 3 H W: gamma, contrast, gains, a cast, hues, saturation; the same for all."""
+    """Grade B 3 H W as a colourist might, all alike: gamma, contrast, gains, a cast, hues, and saturation."""
 
     def normal(spread: float, *shape: int) -> Tensor:
         return torch.tensor([rng.gauss(0, spread) for _ in range(math.prod(shape))]).view(shape)
@@ -66,7 +72,7 @@ def random_grade(images: Tensor, rng: random.Random) -> Tensor:
 
 
 def random_motion(rng: random.Random) -> Tensor:
-    """What a hand does to a camera between two pictures: a zoom, turn and shift, 1 2 3 as F.affine_grid takes it."""
+    """A small zoom, turn and shift, as of a camera in a hand: 1 2 3, for F.affine_grid."""
     zoom, turn = rng.uniform(0.85, 1), rng.gauss(0, 0.03)
     across, down = (rng.uniform(zoom - 1, 1 - zoom) for _ in range(2))
     return torch.tensor(
@@ -80,7 +86,7 @@ def random_motion(rng: random.Random) -> Tensor:
 
 
 def largest(photo: Tensor, height: int, width: int) -> tuple[int, int]:
-    """Sides of the largest crop of a photo that has the shape of height x width."""
+    """Height and width of a photo's largest crop that has the shape of height x width."""
     scale = min(photo.shape[1] / height, photo.shape[2] / width)
     return max(1, int(height * scale)), max(1, int(width * scale))
 

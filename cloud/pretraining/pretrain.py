@@ -1,4 +1,7 @@
-"""First training: model `grid` distils a small VGG, then learns end to end through the grid; or model `paper`."""
+"""`mvstylizer pretrain`: the first training of model `grid`, or of model `paper`.
+
+Model `grid` first distils VGG-19 into its encoder and decoder, then learns end to end through the grid.
+"""
 
 import argparse
 import logging
@@ -17,7 +20,7 @@ from edge.training.distillation import Targets
 from edge.training.step import distil, stylize
 from edge.vgg.vgg import VGG
 
-#: Photos that decide on the principal components of the teacher's features.
+#: Photos from which the principal components of the teacher's features are computed.
 COMPONENT_PHOTOS = 48
 
 
@@ -31,9 +34,10 @@ def pretrain(
     seed: int = 0,
     device: str | None = None,
 ) -> None:
-    """Train on a folder of photos, the VGG-19 of a file (None: torchvision's) as teacher; write the weights to `out`.
+    """Train model `grid` on a folder of photos and write its weights to `out`.
 
-    An interrupted run goes on from its checkpoint beside `out`. Raises ValueError for a bad folder or file.
+    The teacher is the VGG-19 in the file `vgg`, or torchvision's if that is None. An interrupted run goes on from its
+    checkpoint beside `out`. Raises ValueError for a bad folder or file.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)

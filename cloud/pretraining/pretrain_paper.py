@@ -1,4 +1,4 @@
-"""Training of model `paper`: frozen encoder, Eq. 5, and the paper's own settings."""
+"""The training of model `paper`, with a frozen encoder, Eq. 5, and the paper's own settings."""
 
 import math
 import random
@@ -15,9 +15,9 @@ from edge.paper_model.model import PaperModel
 from edge.paper_model.weights import save
 from edge.vgg.vgg import VGG
 
-#: Section 4.2 of the paper. It clips no gradients.
+#: From section 4.2 of the paper, which does not clip gradients.
 RATE, BETAS, BATCH = 1e-4, (0.5, 0.999), 2
-#: Photos that the decoder's first weights are fitted to.
+#: Photos to which the decoder's initial weights are fitted.
 START_PHOTOS = 24
 
 
@@ -31,9 +31,10 @@ def pretrain_paper(
     seed: int = 0,
     device: str | None = None,
 ) -> None:
-    """Train on a folder of photos with the VGG-19 of a file (None: torchvision's) and write the weights to `out`.
+    """Train model `paper` on a folder of photos and write its weights to `out`.
 
-    An interrupted run goes on from its checkpoint beside `out`. Raises ValueError for a bad folder, file or form.
+    The encoder is the VGG-19 in the file `vgg`, or torchvision's if that is None. An interrupted run goes on from its
+    checkpoint beside `out`. Raises ValueError for a bad folder, file or form.
     """
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(seed)

@@ -1,1 +1,4 @@
-"""The model that is shipped: encoder, colorization, decoder, smoothing, one stage a file. Imports nothing of ours."""
+"""The model that is shipped, one stage per file: encoder, colorization, decoder, smoothing.
+
+It imports nothing of ours but `edge.features`.
+"""

@@ -1,4 +1,4 @@
-"""Colorization: give features the statistics of the style's (whiten, then colour), as far as it becomes them."""
+"""Colorization: content features get the style's statistics by whitening and colouring, as far as a gate allows."""
 
 from typing import NamedTuple
 
@@ -6,30 +6,30 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-#: Added to every covariance, as a share of its mean variance and as it is: flat pictures have none of their own.
+#: Added to the variances of every covariance: a share of their mean, and a constant, since flat pictures have none.
 RIDGE_SHARE, RIDGE = 0.05, 1e-3
 #: A picture has this many regions along each side.
 REGIONS = 12
-#: Covariances are taken from at least this many places of a picture, where it has more than four times as many.
+#: A picture with more than four times as many places gives its covariance from every fourth one.
 PLACES = 500
-#: Channels between what a gate sees and what it decides.
+#: Channels of a gate's hidden layer.
 GATE_WIDTH = 32
 
 
 class Statistics(NamedTuple):
-    """First and second moments of one level's features, and the means of their regions; always in float32."""
+    """The mean and covariance of one level's features, and the means of their regions; always in float32."""
 
     mean: Tensor  # B C 1
     factor: Tensor  # B C C, lower triangular: factor @ factor.T is the covariance
     regions: Tensor  # B C R R
 
 
-#: One level's statistics each, coarse to fine, as the decoder meets them.
+#: The statistics of each level, coarse to fine, which is the decoder's order.
 StyleStatistics = tuple[Statistics, ...]
 
 
 class Gate(nn.Module):
-    """How far each feature goes towards the style's: statistics do not know a face from a cloud, the content does."""
+    """Decides how far each feature goes towards the style: the content tells a face from a cloud, statistics do not."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,14 +40,14 @@ class Gate(nn.Module):
         nn.init.constant_(self.decide.bias, 3.0)
 
     def forward(self, content: Tensor, features: Tensor, wanted: Tensor) -> Tensor:
-        """Between features and wanted (B C H W each), judged by the content's own and by the change that is wanted."""
+        """Decides how far each feature goes towards the style. Unlike statistics, it can tell a face from a cloud."""
         content, change = coarse(content), coarse(wanted) - coarse(features)
         share = torch.sigmoid(self.decide(F.relu(self.look(torch.cat((content, change), 1)))))
         return torch.lerp(features, wanted, F.interpolate(share, features.shape[2:], mode="bilinear"))
 
 
 class Likeness(nn.Module):
-    """Which regions of one picture look like which of another: sky like sky, and what is above like what is above."""
+    """A mix of `features` and `wanted`, judged by the content and by the wanted change; all are B C H W."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,14 +55,14 @@ class Likeness(nn.Module):
         self.height = nn.Parameter(torch.tensor([1.0]))
 
     def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
-        """Two pictures' regions, unit vectors B C RR, to B m k: how much k of the first takes from m of the second."""
+        """Which regions of one picture look like which of another? Those at the same height are preferred."""
         v = torch.linspace(0, 1, REGIONS, device=asking.device).repeat_interleave(REGIONS)
         apart = (v[:, None] - v).square()
         return (self.log_sharpness.exp() * (asked.mT @ asking - self.height * apart)).softmax(1)
 
 
 class Colorization(nn.Module):
-    """One level: the style's statistics everywhere, each region's mean from those that look like it, and a gate."""
+    """Two pictures' regions (unit vectors, B C RR) to weights B m k: how much region k of the first takes from m."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -70,10 +70,10 @@ class Colorization(nn.Module):
         self.reach = nn.Parameter(torch.full((channels, 1, 1), 0.5))
 
     def forward(self, content: Tensor, features: Tensor, style: Statistics, own: Tensor, other: Tensor) -> Tensor:
-        """Features (B C H W) recoloured.
+        """Recoloured features, B C H W.
 
-        `content` are the same features as no style has touched them; `own` and `other` say which regions of the content
-        and of the style its regions look like.
+        `content` holds the same features without any recolouring at earlier levels. `own` and `other` are `Likeness`
+        weights: which regions of the content, and of the style, each region of the content looks like.
         """
         with torch.autocast(features.device.type, enabled=False):
             found = statistics(features)
@@ -85,28 +85,28 @@ class Colorization(nn.Module):
 
 
 def coarse(features: Tensor) -> Tensor:
-    """A quarter of the rows and columns, where there are as many as that."""
+    """Features averaged down to a quarter of their rows and columns, but not below about 16 rows."""
     scale = max(1, min(features.shape[2] // 16, 4))
     return F.avg_pool2d(features, scale)
 
 
 def regions(features: Tensor) -> Tensor:
-    """The mean of each region of B C H W, in float32."""
+    """The mean of each region: B C H W to B C R R, in float32."""
     return F.adaptive_avg_pool2d(features.float(), REGIONS)
 
 
 def normalized(regions: Tensor) -> Tensor:
-    """B C R R as unit vectors B C RR, after each channel's mean and deviation are taken out."""
+    """Regions (B C R R) as unit vectors (B C RR), after each channel is brought to mean 0 and deviation 1."""
     x = regions.flatten(2)
     deviation, mean = torch.std_mean(x, 2, keepdim=True)
     return F.normalize((x - mean) / (deviation + 0.03), dim=1, eps=1e-3)
 
 
 def statistics(features: Tensor) -> Statistics:
-    """Mean and Cholesky factor of the covariance over B C H W.
+    """The statistics of features, B C H W.
 
-    In float32 and outside autocast: a bfloat16 product makes the covariance indefinite now and then. What is not finite
-    goes through: training skips such a step, and the stylizer refuses such a grid.
+    They are computed in float32 and outside autocast, since a bfloat16 product makes the covariance indefinite now and
+    then. Values that are not finite pass through: training skips such a step, and the stylizer refuses such a grid.
     """
     with torch.autocast(features.device.type, enabled=False):
         step = 2 if features.shape[2] * features.shape[3] > 4 * PLACES else 1
@@ -120,7 +120,10 @@ def statistics(features: Tensor) -> Statistics:
 
 
 def whiten_and_colour(content: Statistics, style: Statistics) -> tuple[Tensor, Tensor]:
-    """B C C and B C 1: what turns features of the one into the other's, L_s L_c^-1 (x - m_c) + m_s."""
+    """The transform (B C C) and offset (B C 1) that give content features the style's statistics.
+
+    They compute L_s L_c^-1 (x - m_c) + m_s, with Cholesky factors L and means m.
+    """
     # X L_c = L_s, solved from the right: one C x C transform instead of two over all pixels.
     wanted = style.factor.expand_as(content.factor)
     transform = torch.linalg.solve_triangular(content.factor, wanted, upper=False, left=False)
@@ -128,7 +131,10 @@ def whiten_and_colour(content: Statistics, style: Statistics) -> tuple[Tensor, T
 
 
 def mix(features: Tensor, transform: Tensor, offset: Tensor) -> Tensor:
-    """B C H W, channels mixed by B C C, plus an offset of any size; of the features' type and channels last."""
+    """Features (B C H W) with their channels mixed by `transform` (B C C), plus `offset` (B C h w, of any size).
+
+    The result is of the features' type, with channels last in memory.
+    """
     offset = channels_last(offset.to(features.dtype))
     offset = F.interpolate(offset, features.shape[2:], mode="bilinear")
     pixels, offset = (x.permute(0, 2, 3, 1) for x in (features, offset))

@@ -1,4 +1,4 @@
-"""The encoder's mirror: from the coarsest tap back to a picture, with the content's high frequencies put in again."""
+"""The decoder: from the coarsest tap back to a picture, with the content's high frequencies added at each level."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from edge.grid_model.encoder import WIDTHS, conv3, high_frequencies
 
 
 class Decoder(nn.Module):
-    """Four levels, coarse to fine; each can be recoloured before the next is built on it."""
+    """Four levels, coarse to fine; each can be recoloured before the next one is built on it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,22 +18,22 @@ class Decoder(nn.Module):
         self.picture = nn.Sequential(conv3(w1, w1), nn.ReLU(True), conv3(w1, 3))
 
     def forward(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
-        """The encoder's taps to a picture at half scale, about 0..1.
+        """The encoder's taps to a picture at half scale, in about 0..1.
 
-        `recolour` is called as (level, features), level 0 with the coarsest tap. It may return the batch several times
-        over, to draw several versions of one content.
+        `recolour(level, features)` gives each level's features; level 0 is the coarsest tap. It may return a batch that
+        is a multiple of the content's, to draw several versions of it.
         """
         return self.picture(self.features(taps, recolour)) + 0.5
 
     def difference(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
-        """The second picture less the first, of the two that `recolour` makes of one content."""
+        """The second picture minus the first, of the two versions that `recolour` makes of the content."""
         one, other = self.picture[:-1](self.features(taps, recolour)).chunk(2)
         last = self.picture[-1]
         assert isinstance(last, nn.Conv2d) and last.bias is not None
-        return last(other - one) - last.bias[:, None, None]  # linear: once, not twice
+        return last(other - one) - last.bias[:, None, None]  # the last layer is linear: it need not run twice
 
     def features(self, taps: list[Tensor], recolour: Callable[[int, Tensor], Tensor]) -> Tensor:
-        """What the picture is drawn from."""
+        """The features of the finest level, from which the picture is drawn."""
         x = recolour(0, taps[-1])
         for level, (stage, tap) in enumerate(zip(self.stages, reversed(taps[:-1]), strict=True), start=1):
             x = recolour(level, stage(x, high_frequencies(tap)))
@@ -41,7 +41,7 @@ class Decoder(nn.Module):
 
 
 class Stage(nn.Module):
-    """One level up: convolve, enlarge, add the skip, refine."""
+    """One level up: convolve, enlarge, add the skip connection, refine."""
 
     def __init__(self, inputs: int, outputs: int, scale: int) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """The bilateral grid of colour transforms: its shape, and what it does to a picture.
 
-Layout 3 D R C 4: output channel, luma, row, column, and the coefficients of r, g, b and 1. Sampled like a texture:
-cell centres at (k + 0.5) / n, clamped at the edges.
+Its layout is 3 D R C 4: output channel, luma layer, row, column, and the coefficients of r, g, b and 1. It is sampled
+like a texture: cell centres lie at (k + 0.5) / n, and edges are clamped.
 """
 
 import torch
@@ -12,19 +12,19 @@ from torch import Tensor
 DEPTH = 8
 #: Cells along the long side.
 LONG_SIDE = 16
-#: Side of a cell in pixels of the network's input, about: its sides are multiples of the encoder's stride. The network
-#: was trained with 16; 14 cost a fiftieth of the style and save a sixth of the time.
+#: Approximate side of a cell, in pixels of the network's input, whose sides are multiples of the encoder's stride. The
+#: network was trained with 16; 14 costs a fiftieth of the style's strength and saves a sixth of the time.
 CELL = 14
 
 
 def cells(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns for a picture of that shape: 16 along the long side, at least one along the other."""
+    """Rows and columns of the grid for a picture: LONG_SIDE along its long side, at least one along the other."""
     short = max(1, round(LONG_SIDE * min(height, width) / max(height, width)))
     return (short, LONG_SIDE) if width >= height else (LONG_SIDE, short)
 
 
 def luma(image: Tensor) -> Tensor:
-    """B 3 H W to B H W."""
+    """The luma (BT.601) of a picture: B 3 H W to B H W."""
     return 0.299 * image[:, 0] + 0.587 * image[:, 1] + 0.114 * image[:, 2]
 
 

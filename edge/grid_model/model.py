@@ -1,4 +1,4 @@
-"""Model `grid`: encoder, colorization, decoder, meta-smoothing."""
+"""Model `grid` as a whole: encoder, colorization, decoder, meta-smoothing."""
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,10 @@ from edge.grid_model.smoothing import MetaSmoothing
 
 
 class GridModel(nn.Module):
-    """Content picture and style statistics to a bilateral grid of colour transforms.
+    """From a content picture and style statistics to a bilateral grid of colour transforms.
 
-    The decoder draws the content twice, in its own colours and in the style's; the grid is fitted to the difference. So
-    what the decoder cannot draw cancels out, and a picture in its own style gets the identity, exactly.
+    The decoder draws the content twice, in its own colours and in the style's, and the grid is fitted to the
+    difference. So the decoder's errors cancel out, and a picture in its own style gets exactly the identity.
     """
 
     def __init__(self) -> None:
@@ -27,18 +27,18 @@ class GridModel(nn.Module):
         self.smoothing = MetaSmoothing()
 
     def forward(self, content: Tensor, style: StyleStatistics) -> Tensor:
-        """B 3 H W in 0..1, sides multiples of 8 and at least 16, to B 3 D R C 4."""
+        """B 3 H W in 0..1, with sides that are multiples of 8 and at least 16, to a grid B 3 D R C 4."""
         return self.smoothing.solve(self.equations(content, style))
 
     def equations(self, content: Tensor, style: StyleStatistics) -> Tensor:
-        """The normal equations of the fit, B 4 7 D R C: what may be averaged over time before it is solved."""
+        """The normal equations of the fit, B 4 7 D R C. They may be averaged over time before they are solved."""
         change = self.change(self.encoder(content), style)[:, :, ::2]  # every other row is enough for the fit
         small = F.interpolate(content, scale_factor=0.5, mode="bilinear")[:, :, ::2]  # means of 2x2
         rows, columns = (round(side / CELL) for side in content.shape[2:])
         return self.smoothing.collect(small, small + change, DEPTH, rows, columns)
 
     def style(self, image: Tensor) -> StyleStatistics:
-        """B 3 H W to the statistics of every level the decoder passes through when it draws the style itself."""
+        """A style picture (B 3 H W in 0..1) to the statistics of each level when the decoder draws it as it is."""
         seen = []
 
         def look(level: int, features: Tensor) -> Tensor:
@@ -49,8 +49,7 @@ class GridModel(nn.Module):
         return tuple(seen)
 
     def change(self, taps: list[Tensor], style: StyleStatistics) -> Tensor:
-        """The content recoloured less the content as it is, B 3 H/2 W/2; both drawn in one batch, which is faster."""
-
+        """The content recoloured minus the content as it is, B 3 H/2 W/2, both drawn in one batch, which is faster."""
         shown = normalized(regions(taps[-1]))
         own, other = self.likeness(shown, shown), self.likeness(shown, normalized(style[0].regions))
 

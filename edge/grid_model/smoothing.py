@@ -6,17 +6,20 @@ from torch import Tensor, nn
 
 from edge.grid_model.grid import luma
 
-#: Half a kernel: psi at 0, 0.5, 1, 1.5 and 2; linear between, 0 from 2.5 on. It starts as the cubic B-spline.
+#: Half of the kernel psi at the knots 0, 0.5, 1, 1.5 and 2. It is linear between them and 0 from 2.5 on. Training
+#: starts from the cubic B-spline.
 PSI = (0.6667, 0.4792, 0.1667, 0.0208, 0.0010)
 KNOT_GAP = 0.5
-#: Steps of luma that the fit tells apart.
+#: Levels of luma that the fit distinguishes.
 LUMA_LEVELS = 256
-#: How far apart two cells of a layer may be in luma and in mean colour less luma (0..1), and in place (cells), to be
-#: alike. In luma more: layers tell it apart already, and beside a dark object a white wall's cells hold some of both.
+#: How far apart two cells of one layer may be and still count as alike: in luma (0..1), in mean colour minus luma
+#: (0..1), and in place (cells). More is allowed in luma: the layers distinguish it already, and beside a dark object
+#: the cells of a white wall hold some of both.
 ALIKE_LUMA, ALIKE_COLOUR, ALIKE_PLACE = 0.09, 0.04, 4.0
-#: And two cells of a place in chroma, as a share of luma, and in layers: light and shade of one surface.
+#: The same for two cells at one place, in chroma as a share of luma, and in layers: they are light and shade of one
+#: surface.
 ALIKE_CHROMA, ALIKE_LAYER = 0.15, 2.0
-#: Luma, 0..1, added before chroma is divided by it: in the dark, chroma is noise.
+#: Luma, 0..1, that is added before chroma is divided by it, because chroma is noise in the dark.
 DARK = 0.15
 
 
@@ -27,34 +30,34 @@ class MetaKernel(nn.Module):
     """
 
     def __init__(self, psi: tuple[float, ...] = PSI) -> None:
-        """`psi` to start with, at its knots."""
+        """`psi` holds the initial values at the knots."""
         super().__init__()
         self.log_psi = nn.Parameter(torch.tensor(psi).log())
 
     def forward(self, distance: Tensor) -> Tensor:
-        """psi at any distances, in cells."""
+        """psi at the given distances, in cells; the result has the same shape."""
         knots = torch.arange(len(self.log_psi), device=distance.device)
         tents = F.relu(1 - (distance.abs().unsqueeze(-1) / KNOT_GAP - knots).abs())
         return tents @ self.log_psi.exp()
 
     def matrix(self, coarse: int, fine: int) -> Tensor:
-        """fine x coarse: the weights that resample a line of `coarse` samples to `fine`; r = fine / coarse."""
+        """The weights, fine x coarse, that resample a line of `coarse` samples to `fine` ones; r is fine / coarse."""
         device = self.log_psi.device
         here = torch.arange(0.5, fine, device=device) * (coarse / fine)  # in coarse samples
         weights = self(here[:, None] - torch.arange(0.5, coarse, device=device))
         return weights / weights.sum(1, keepdim=True)
 
     def upsample(self, image: Tensor, height: int, width: int) -> Tensor:
-        """B C H W to B C height width."""
+        """Resample B C H W to B C height width."""
         return self.matrix(image.shape[2], height) @ image @ self.matrix(image.shape[3], width).mT
 
 
 class MetaSmoothing(nn.Module):
-    """Fits colour transforms in closed form: differentiable, and its few parameters are trained with the network.
+    """Fits colour transforms in closed form. The fit is differentiable, so its few parameters train with the network.
 
-    A cell collects the pixels that psi would spread it to. Where it saw too few, it borrows from its luma's layer, then
-    from the intra frame, then from the identity. Cells of like colour share what they have: what is one surface in
-    the content becomes one surface, without halos round what stands before it.
+    A cell collects the pixels to which psi would spread it. If it saw too few, it borrows from its luma's layer, then
+    from the whole picture, then from the identity. Cells of like colour share their equations, so that one surface in
+    the content stays one surface, without halos around objects in front of it.
     """
 
     def __init__(self) -> None:
@@ -63,13 +66,13 @@ class MetaSmoothing(nn.Module):
         self.log_borrow = nn.Parameter(torch.tensor([0.03, 0.01, 0.001]).log())
 
     def forward(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
-        """Two pictures B 3 H W to the grid B 3 D R C 4 that turns the first into the second."""
+        """Two pictures (B 3 H W) to the grid (B 3 D R C 4) that turns the first into the second."""
         return self.solve(self.collect(content, target, depth, rows, columns))
 
     def collect(self, content: Tensor, target: Tensor, depth: int, rows: int, columns: int) -> Tensor:
-        """The normal equations of every cell, B 4 7 D R C: psi along the luma, the rows and the columns.
+        """The normal equations of every cell, B 4 7 D R C, with pixels weighted by psi along luma, rows and columns.
 
-        The pictures are turned on their side, so that each column of theirs is one product of matrices.
+        The pictures are transposed, so that each of their columns takes one matrix product.
         """
         content, target = content.mT.contiguous(), target.mT.contiguous()  # B 3 W H
         levels = (luma(content) * LUMA_LEVELS).long().clamp(0, LUMA_LEVELS - 1)
@@ -82,7 +85,7 @@ class MetaSmoothing(nn.Module):
         return sums.mT.unflatten(1, (4, 7, depth, rows))
 
     def solve(self, sums: Tensor) -> Tensor:
-        """The normal equations B 4 7 D R C to the grid B 3 D R C 4, after each cell's borrowing."""
+        """The normal equations (B 4 7 D R C) to the grid (B 3 D R C 4), after the cells have borrowed and shared."""
         layer, whole, identity = self.log_borrow.exp()
         sums = sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
         sums = share_among_places(share_among_layers(sums))
@@ -93,7 +96,7 @@ class MetaSmoothing(nn.Module):
 
 
 def share_among_layers(sums: Tensor) -> Tensor:
-    """Normal equations B 4 7 D R C, each replaced by the mean of those at its place that are alike and near in luma."""
+    """The equations (B 4 7 D R C), each replaced by a mean over its place's cells that are alike and near in luma."""
     places = sums.flatten(4).flatten(1, 2).permute(0, 3, 2, 1).contiguous()  # B RC D 28
     colours = mean_colours(places)
     lumas = luma(colours.movedim(-1, 1))[..., None]
@@ -104,7 +107,7 @@ def share_among_layers(sums: Tensor) -> Tensor:
 
 
 def share_among_places(sums: Tensor) -> Tensor:
-    """Normal equations B 4 7 D R C, each replaced by the mean of those of its layer that are alike and near."""
+    """The equations (B 4 7 D R C), each replaced by a mean over its layer's cells that are alike and near in place."""
     rows, columns = (torch.arange(n, device=sums.device) for n in sums.shape[4:])
     layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1).contiguous()  # B D RC 28
     colours = mean_colours(layers)
@@ -116,26 +119,27 @@ def share_among_places(sums: Tensor) -> Tensor:
 
 
 def mean_colours(equations: Tensor) -> Tensor:
-    """Of the pixels behind equations ... 28; ... 3."""
+    """The mean colours (... 3) of the pixels that the normal equations (... 28) were collected from."""
     return equations[..., 3:18:7] / equations[..., 24:25]
 
 
 def mean_of_alike(equations: Tensor, x: Tensor) -> Tensor:
-    """Equations ... N 28, each replaced by the mean over all N, weighted by exp(-|a - b|^2) of their x, ... N K."""
+    """The equations (... N 28), each replaced by a mean over all N, weighted by exp(-|a - b|^2) of x (... N K)."""
     with torch.autocast(equations.device.type, enabled=False):
         return (2 * x @ x.mT - x.square().sum(-1)[..., None, :]).softmax(-1) @ equations
 
 
 def normal_equations(content: Tensor, target: Tensor) -> Tensor:
-    """Per pixel, B 4 7 H W: x x^T and x (target - content)^T side by side, for x = (r, g, b, 1)."""
+    """The normal equations of each pixel, B 4 7 H W: x x^T beside x (target - content)^T, for x = (r, g, b, 1)."""
     x = F.pad(content, (0, 0, 0, 0, 0, 1), value=1.0)
     return x[:, :, None] * torch.cat((x, target - content), 1)[:, None]
 
 
 def eliminate(equations: Tensor) -> Tensor:
-    """Solve B N M ..., each N rows of a positive definite matrix and its right sides; gives B N M-N ....
+    """Solve linear systems B N M ...: each is N rows of a positive definite matrix and its right-hand sides.
 
-    Gauss-Jordan without pivots, all cells in step: a third of the time of torch.linalg.solve for 4x4.
+    Returns B N M-N .... This is Gauss-Jordan elimination without pivoting, for all cells at once; for 4x4 it takes a
+    third of the time of torch.linalg.solve.
     """
     rows = list(equations.unbind(1))
     for i in range(len(rows)):

@@ -1,4 +1,4 @@
-"""The edge's one door: a picture and a style in, a bilateral grid of colour transforms out."""
+"""The interface of model `grid`: from a picture and a style to a bilateral grid of colour transforms."""
 
 import time
 from pathlib import Path
@@ -15,17 +15,18 @@ from edge.grid_model.model import GridModel
 from edge.grid_model.temporal_average import StreamState, remember
 from edge.grid_model.weights import SHIPPED, load, parse
 
-#: No coefficient may be larger. On photos they stay below 5.
+#: Coefficients are clipped to this. On photos they stay below 5.
 LARGEST = 64.0
-#: So many rows make one for the network; of larger pictures only every other one is read, and so on.
+#: Rows of a picture per row of the network's input that are read at least: of a picture with twice as many, every
+#: second row is read, and so on.
 ENOUGH = 4
-#: glibc keeps what is freed for the next key frame only below the largest block it has seen freed, up to 32 MiB. Else
-#: every run maps its pictures anew: 1,400 page faults, 4 ms of 26.
+#: glibc keeps freed memory for the next key frame only in blocks below the largest one that it has seen freed, up to
+#: 32 MiB. Without that, every run maps its memory anew: 1,400 page faults, 4 of 26 ms.
 LARGEST_KEPT_BYTES = 31 << 20
 
 
 class Stylizer:
-    """Holds weights and nothing else: what belongs to a style or a stream is handed in."""
+    """Holds the weights and nothing else: the caller keeps styles' statistics and streams' states."""
 
     def __init__(self, model: GridModel, model_version: str, device: str) -> None:
         self.device, self.model_version = device, model_version
@@ -38,42 +39,45 @@ class Stylizer:
 
     @classmethod
     def load(cls, weights: Path | None = None, device: str | None = None) -> "Stylizer":
-        """The shipped weights and the GPU, if there is one, where nothing else is asked for."""
+        """A stylizer with these weights (default: the shipped ones) on this device (default: the GPU, if there is one).
+
+        Raises ValueError if the file holds no weights of this model.
+        """
         return cls(*load(weights or SHIPPED), device or default_device())
 
     @classmethod
     def parse(cls, file: bytes, device: str | None = None) -> "Stylizer":
-        """Of a safetensors file's bytes, which are never on disk. Raises ValueError where they are another model's."""
+        """A stylizer from the bytes of a safetensors file. Raises ValueError if they are not weights of this model."""
         return cls(*parse(file), device or default_device())
 
     @torch.inference_mode()
     def style(self, image: np.ndarray) -> StyleStatistics:
-        """Statistics of a style picture (RGB uint8 H W 3); worth keeping, they cost as much as a key frame."""
+        """The statistics of a style picture (RGB uint8 H W 3). Keep them: they cost as much as a key frame."""
         return self.model.style(self.prepare(image))
 
     def stylize(self, content: np.ndarray, style: StyleStatistics) -> np.ndarray:
-        """The grid (float16, 3 D R C 4) that gives a picture (RGB uint8 H W 3) the style, at any resolution."""
+        """The grid (float16 3 D R C 4) that gives a single picture (RGB uint8 H W 3) the style, at any resolution."""
         return self.follow(content, style, None, elapsed_s=0)[0]
 
     def follow(
         self, content: np.ndarray, style: StyleStatistics, state: StreamState | None, *, elapsed_s: float
     ) -> tuple[np.ndarray, StreamState]:
-        """The grid of a stream's next key frame, and the state to hand in with the one after: see `settle`."""
+        """The grid of a stream's next key frame, and the state to pass with the one after: `equations` and `settle`."""
         return self.settle(self.equations(content, style), state, elapsed_s=elapsed_s)
 
     @torch.inference_mode()
     def equations(self, content: np.ndarray, style: StyleStatistics) -> Tensor:
-        """What a key frame alone says, B 4 7 D R C: most of the work, and nothing in it asks for the stream's state."""
+        """A key frame's own normal equations, B 4 7 D R C: most of the work, for which no stream's state is needed."""
         return self.model.equations(self.prepare(content), style)
 
     @torch.inference_mode()
     def settle(
         self, equations: Tensor, state: StreamState | None, *, elapsed_s: float
     ) -> tuple[np.ndarray, StreamState]:
-        """The grid of a stream's next key frame, and the state to hand in with the one after.
+        """The grid (float16 3 D R C 4) of a stream's next key frame, and the state to pass with the one after.
 
-        `elapsed_s` since the key frame before. `state` is None for a new stream, scene or style. Raises ValueError
-        where the weights give no finite grid: a stream that remembered it would never get well again.
+        `elapsed_s` is the time since the key frame before. `state` is None for a new stream, scene or style. Raises
+        ValueError if the grid is not finite: a stream that remembered such equations would never recover.
         """
         state = remember(state, equations, elapsed_s)
         grid = self.model.smoothing.solve(state.average)[0]
@@ -83,12 +87,12 @@ class Stylizer:
 
     def warm_up(self) -> None:
         """Run once, so that the first key frame does not pay for what is set up lazily."""
-        np.empty(LARGEST_KEPT_BYTES, np.uint8)  # allocated and freed, never touched
+        np.empty(LARGEST_KEPT_BYTES, np.uint8)  # allocated and freed at once: see LARGEST_KEPT_BYTES
         image = np.zeros((144, 256, 3), np.uint8)
         self.stylize(image, self.style(image))
 
     def prepare(self, image: np.ndarray) -> Tensor:
-        """To the network's size, 1 3 H W in 0..1: about 14 by 14 pixels per cell of the grid."""
+        """The network's input for a picture, 1 3 H W in 0..1, with about CELL x CELL pixels per cell of the grid."""
         pixels = to_tensor(image, self.device)
         size = [max(2, round(n * CELL / STRIDES[-1])) * STRIDES[-1] for n in cells(*image.shape[:2])]
         pixels = pixels[:, :, :: max(1, image.shape[0] // (ENOUGH * size[0]))]
@@ -97,7 +101,7 @@ class Stylizer:
 
 
 def to_tensor(image: np.ndarray, device: str) -> Tensor:
-    """A picture (RGB uint8 H W 3) as 1 3 H W, still uint8. Raises ValueError where it is none."""
+    """A picture (RGB uint8 H W 3) as a tensor 1 3 H W, still uint8. Raises ValueError for any other array."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError("a picture must be an RGB uint8 array of shape H W 3")
     if not image.size:
@@ -111,13 +115,13 @@ def default_device() -> str:
 
 
 def faster_type(device: str) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it, else float32: emulated it would be several times slower."""
+    """bfloat16 if the hardware multiplies it, else float32: emulated bfloat16 is several times slower."""
     return min((torch.float32, torch.bfloat16), key=lambda dtype: convolution_s(device, dtype))
 
 
 @torch.inference_mode()
 def convolution_s(device: str, dtype: torch.dtype) -> float:
-    """Least seconds of five convolutions such as the model has."""
+    """The shortest time, in seconds, of five runs of a convolution like the model's."""
     layer = torch.nn.Conv2d(32, 32, 3).to(device, dtype).to(memory_format=torch.channels_last)
     x = torch.zeros(1, 32, 74, 130, device=device, dtype=dtype).to(memory_format=torch.channels_last)
     times = []

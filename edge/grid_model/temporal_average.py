@@ -5,27 +5,27 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-#: Time constant. Measured on nine clips, every frame stylized: the worst, a drive through a forest, has 1.71 times the
-#: warping error of one held grid without memory, 1.08 with 8 s and 1.06 with 12 s. A key frame's answer that comes a
-#: second late costs 0.0037 of MS-SSIM with 8 s and 0.0025 with 12 s; what is shown lies a tenth further from what the
-#: frame alone would get. At a scene cut the stream begins anew.
+#: The time constant of the average, chosen on nine clips with every frame stylized. On the worst, a drive through a
+#: forest, the warping error is 1.71 times that of a single held grid without memory, 1.08 with 8 s and 1.06 with
+#: 12 s. An answer that comes a second late costs 0.0037 of MS-SSIM with 8 s and 0.0025 with 12 s; the shown grid lies
+#: a tenth further from the one that the frame alone would get. At a scene cut the average begins anew.
 MEMORY_S = 12.0
 
 
 class StreamState(NamedTuple):
-    """Normal equations, B 4 7 D R C: statistics of content and recolouring per cell. Who owns the stream holds them."""
+    """What a stream remembers: normal equations of the fit, B 4 7 D R C each. The stream's owner keeps them."""
 
     average: Tensor
-    #: The last key frame's own.
-    last: Tensor
+    last: Tensor  # those of the last key frame alone
 
 
 def remember(before: StreamState | None, now: Tensor, elapsed_s: float) -> StreamState:
-    """The stream's exponential moving average `elapsed_s` later; a picture that is first, or of another shape, is it.
+    """The stream's exponential moving average, `elapsed_s` after its last key frame.
 
-    Between two key frames the stream is taken to change evenly, for which this is exact. As if all of it had been like
-    the later one, an average of few key frames would hang on which they were: in the forest, with one frame in 20, it
-    had 1.056 times every frame's warping error.
+    The first equations, and those of another shape, become the average themselves. Between two key frames the stream is
+    assumed to change evenly, for which this average is exact. The simpler assumption, that all of it was like the later
+    key frame, lets an average of few key frames depend on which they were: in the forest, with one frame in 20, its
+    warping error was 1.056 times that of stylizing every frame.
     """
     if before is None or before.last.shape != now.shape:
         return StreamState(now, now)

@@ -1,6 +1,6 @@
-"""Which of the model's weights learn on an edge."""
+"""Which of the model's weights are trained on an edge?"""
 
 
 def is_trained(name: str) -> bool:
-    """Section 4.2 of the paper: decoder, colorization and meta-smoothing learn, the encoder is frozen."""
+    """Whether a weight is trained: all are but the encoder's, which are frozen (section 4.2 of the paper)."""
     return not name.startswith("encoder.")

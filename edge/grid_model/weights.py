@@ -1,4 +1,4 @@
-"""The model's weights as a safetensors file: half precision on disk, and named by their hash."""
+"""Saves and loads the model's weights: safetensors files in half precision, whose version is their hash."""
 
 import hashlib
 from pathlib import Path
@@ -13,13 +13,16 @@ SHIPPED = Path(__file__).parent.parent / "weights" / "grid.safetensors"
 
 
 def save(model: GridModel, path: Path) -> None:
-    """Half precision: 0.001 of a weight's size does not show, and half the bytes travel."""
+    """Write the weights in half precision: an error of 0.001 of a weight does not show, and half the bytes travel."""
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file({name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}, path)
 
 
 def load(path: Path) -> tuple[GridModel, str]:
-    """The model and its version, 12 hex of the file's sha256. Raises ValueError where it is no such file."""
+    """The model and its version, the first 12 hex digits of the file's sha256.
+
+    Raises ValueError if the file cannot be read or holds no weights of this model.
+    """
     try:
         return parse(path.read_bytes())
     except (OSError, ValueError) as error:
@@ -27,7 +30,7 @@ def load(path: Path) -> tuple[GridModel, str]:
 
 
 def parse(file: bytes) -> tuple[GridModel, str]:
-    """As above, of a file's bytes. Raises ValueError."""
+    """The same as `load`, from the file's bytes. Raises ValueError if they are no weights of this model."""
     model = GridModel()
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in safetensors.torch.load(file).items()})

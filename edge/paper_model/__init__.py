@@ -1,1 +1,1 @@
-"""The paper's model to the letter. Imports grid_model, vgg and training's losses."""
+"""The paper's model, to the letter. It imports `grid_model`, `vgg` and `training.losses`."""

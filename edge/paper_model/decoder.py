@@ -1,4 +1,4 @@
-"""The paper's decoder: VGG's layers mirrored, from the bottleneck back to a picture."""
+"""The paper's decoder: VGG's layers in reverse, from the bottleneck to a picture."""
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +10,7 @@ from edge.vgg.vgg_files import WIDTHS
 
 
 class MirroredDecoder(nn.Module):
-    """One convolution for each of the encoder's, from its output channels to its input channels."""
+    """Has one convolution for each of the encoder's, from that one's output channels to its input channels."""
 
     unit: Tensor
 
@@ -20,10 +20,10 @@ class MirroredDecoder(nn.Module):
         self.layers = nn.ModuleDict()
         for name, inputs, outputs in reversed(convolutions(bottleneck)):
             self.layers[name] = conv3(outputs, inputs)
-        self.register_buffer("unit", torch.tensor(1.0))  # size of the bottleneck's features: VGG files differ in it
+        self.register_buffer("unit", torch.tensor(1.0))  # the scale of the features, in which VGG files differ
 
     def forward(self, features: Tensor) -> Tensor:
-        """B C H/4 W/4 (4_1: H/8 W/8) to a picture B 3 H W, about 0..1."""
+        """Features B C H/4 W/4 (of layer 4_1: H/8 W/8) to a picture B 3 H W, in about 0..1."""
         x = (features / self.unit).to(next(self.parameters()).dtype)
         for name, layer in self.layers.items():
             x = step(name, layer(x))
@@ -31,13 +31,13 @@ class MirroredDecoder(nn.Module):
 
 
 def step(name: str, x: Tensor) -> Tensor:
-    """What follows a mirrored convolution: nothing after the last, and where the encoder pooled, twice the size."""
+    """What follows the mirror of a convolution: ReLU, except after the last, and doubling where the encoder pooled."""
     x = x if name == "1_1" else F.relu(x)
     return F.interpolate(x, scale_factor=2) if name in POOLED else x
 
 
 def convolutions(last: str) -> list[tuple[str, int, int]]:
-    """Name, input channels and output channels of the encoder's convolutions down to `last`."""
+    """The encoder's convolutions down to `last`: their names, input channels and output channels."""
     names = list(WIDTHS)[: list(WIDTHS).index(last) + 1]
     widths = [WIDTHS[name] for name in names]
     return list(zip(names, [3, *widths[:-1]], widths, strict=True))

@@ -1,6 +1,6 @@
-"""Where the mirrored decoder starts: each convolution as the best linear answer to its mirror image.
+"""The initial weights of the mirrored decoder: each convolution is fitted to invert its mirror image in the encoder.
 
-The paper does not say how it starts. From random weights, training first has to find out for hours how to draw at all.
+The paper does not say how the decoder starts. From random weights, training takes hours to learn to draw at all.
 """
 
 import torch
@@ -17,9 +17,9 @@ PLACES, RIDGE_SHARE = 1024, 1e-3
 
 @torch.no_grad()
 def start(model: PaperModel, photos: Tensor) -> None:
-    """Fit the decoder's layers, one after the other, to what the encoder had seen before each of its own.
+    """Fit the decoder's layers, one after another, to the inputs of the encoder's mirrored layers.
 
-    `photos` (B 3 H W in 0..1, H and W multiples of 8) are drawn in their own style.
+    `photos` (B 3 H W in 0..1, with H and W multiples of 8) are drawn in their own style.
     """
     decoder = model.decoder
     features = model.encoder(photos, tuple(decoder.layers))
@@ -34,14 +34,14 @@ def start(model: PaperModel, photos: Tensor) -> None:
 
 
 def taken_in(name: str, features: dict[str, Tensor], photos: Tensor) -> Tensor:
-    """What the encoder's convolution of that name had for input."""
+    """The input of the encoder's convolution `name`."""
     names = sorted(features)
     before = photos if name == names[0] else features[names[names.index(name) - 1]]
     return F.max_pool2d(before, 2) if name in POOLED else before
 
 
 def fit(layer: nn.Conv2d, x: Tensor, wanted: Tensor) -> None:
-    """Ridge regression of `wanted` (B D H W) on the 3x3 neighbourhoods in x (B C H W)."""
+    """Set the layer's weights by ridge regression of `wanted` (B D H W) on the 3x3 neighbourhoods of x (B C H W)."""
     assert layer.bias is not None
     size = layer.weight[0].numel() + 1
     left, right = x.new_zeros(size, size), x.new_zeros(size, len(layer.bias))

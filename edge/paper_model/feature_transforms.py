@@ -1,4 +1,4 @@
-"""Eq. 2 of the paper: style features put into content features, as printed and in the forms that repair it.
+"""Eq. 2 of the paper, which puts style into content features: as printed, and in forms that repair it.
 
 Each form takes content features x (B C H W) and style features y (B C h w), both float32, and returns B C H W.
 """
@@ -11,18 +11,18 @@ from torch import Tensor
 from edge.features import LEAST_VARIANCE, deviation, mean, normalized
 from edge.grid_model.colorization import mix, statistics, whiten_and_colour
 
-#: Share of the way from a content feature to the style's mean that `residual` goes.
+#: How far `residual` goes from a content feature towards the style's mean, 0..1.
 ALPHA = 0.5
-#: Divides the cosines between features before the softmax: the smaller, the fewer style features each one attends to.
+#: Divides the cosines between features before the softmax. The smaller it is, the fewer features each one attends to.
 TEMPERATURE = 0.1
 #: Side of the grid to which features are pooled before each attends to all others.
 TOKENS = 16
-#: Added to the variance of a few features: this share of the variance of all.
+#: The share of the variance of all features that is added to the variance of a few.
 LEAST_SHARE = 0.05
 
 
 def literal(x: Tensor, y: Tensor) -> Tensor:
-    """As printed, sum_m (y_m - x_k), divided by the number of its terms: the negated content plus the style's mean."""
+    """As printed, sum_m (y_m - x_k), but divided by the number of terms: the style's mean minus the content."""
     return mean(y) - x
 
 
@@ -32,22 +32,22 @@ def residual(x: Tensor, y: Tensor, alpha: float = ALPHA) -> Tensor:
 
 
 def adain(x: Tensor, y: Tensor) -> Tensor:
-    """The style's mean and standard deviation, channel by channel."""
+    """Give x the style's mean and standard deviation, channel by channel."""
     return normalized(x) * deviation(y) + mean(y)
 
 
 def wct(x: Tensor, y: Tensor) -> Tensor:
-    """The style's mean and covariance: whiten, then colour."""
+    """Give x the style's mean and covariance: whiten, then colour."""
     transform, offset = whiten_and_colour(statistics(x), statistics(y))
     return mix(x, transform, offset[..., None])
 
 
 def attention(x: Tensor, y: Tensor, temperature: float = TEMPERATURE) -> Tensor:
-    """Each feature leaves the statistics of those content features that look like it for those of such style features.
+    """Normalise each feature by like content features, and give it the statistics of like style features.
 
     The weights a_km = softmax_m(cos(x_k, y_m) / temperature) of the normalised features are AdaAttN's; equal weights
-    give `adain`. AdaAttN takes the content's global statistics off instead, which leaves its regions in twice: in
-    their own style features grew by half.
+    would give `adain`. AdaAttN normalises by the content's global statistics instead, which counts its regions twice:
+    features of pictures in their own style grew by half.
     """
     own_mean, own_deviation = attended(x, x, temperature)
     style_mean, style_deviation = attended(x, y, temperature)
@@ -55,7 +55,7 @@ def attention(x: Tensor, y: Tensor, temperature: float = TEMPERATURE) -> Tensor:
 
 
 def attended(x: Tensor, y: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of y as each feature of x weighs it, B C H W each."""
+    """The mean and standard deviation of y under the weights of each feature of x, B C H W each."""
     asking, asked = (F.normalize(tokens(normalized(f)), dim=1) for f in (x, y))
     weights = (asking.mT @ asked / temperature).softmax(2).mT  # B m k
     centre, power = tokens(y) @ weights, tokens(y.square()) @ weights

@@ -1,4 +1,4 @@
-"""Eq. 5 of the paper: what training asks of a stylized picture."""
+"""The loss that trains model `paper`: Eq. 5 of the paper."""
 
 import random
 
@@ -8,16 +8,16 @@ from torch import Tensor
 from edge.paper_model.model import PaperModel, network_side
 from edge.training.losses import equation5, vgg_features
 
-#: The paper does not tune it.
+#: The weight of the style loss, as in the paper, which does not tune it.
 LAMBDA = 1.0
 #: Factors r that training draws from.
 SMALLEST_FACTOR, LARGEST_FACTOR = 1.0, 2.0
 
 
 def train_paper(model: PaperModel, content: Tensor, style: Tensor, rng: random.Random) -> dict[str, Tensor]:
-    """Losses of a batch of photos (B 3 H W each), reduced by a random r and enlarged again by the model.
+    """The losses, by name, of photos (B 3 H W in 0..1 each) that are reduced by a random r and enlarged by the model.
 
-    What comes out is compared with the photos as they were: they are R^r(I_c) and R^r(I_s) at their sharpest.
+    The output is compared with the photos before they were reduced, which are the sharpest R^r(I_c) and R^r(I_s).
     """
     height, width = content.shape[2:]
     factor = rng.uniform(SMALLEST_FACTOR, LARGEST_FACTOR)

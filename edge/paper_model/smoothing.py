@@ -1,4 +1,4 @@
-"""Meta-smoothing on pixels (Eq. 3-4): the decoder's picture enlarged by any real factor, its distortions smoothed."""
+"""Meta-smoothing on pixels (Eq. 3-4): enlarges the decoder's picture by any real factor and smooths distortions."""
 
 import torch
 import torch.nn.functional as F
@@ -6,17 +6,17 @@ from torch import Tensor, nn
 
 from edge.grid_model.smoothing import MetaKernel
 
-#: Side of the smoothing kernels W_s, and how many maps N_s they make.
+#: The side of the smoothing kernels W_s, and the number N_s of maps that they make.
 SIDE, MAPS = 5, 16
-#: psi at 0, 0.5, ... 2 to start with: a tent, so that the start enlarges bilinearly and r = 1 changes little.
+#: The initial psi at 0, 0.5, … 2: a tent, which enlarges bilinearly and changes little at r = 1.
 TENT = (1.0, 0.5, 0.01, 0.003, 0.001)
 
 
 class PixelSmoothing(nn.Module):
     """I^r = P(I, W_u^r) * W_s, for every r > 0.
 
-    W_u^r samples psi(u / r). The kernels of W_s sum to zero and their maps, projected to three channels, are added to
-    the picture: so a constant stays constant for every r, whatever is learned.
+    W_u^r samples psi(u / r). The kernels of W_s sum to zero, and their maps, projected to three channels, are added to
+    the picture. So a constant picture stays constant for every r, whatever is learned.
     """
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class PixelSmoothing(nn.Module):
         nn.init.zeros_(self.project.weight)
 
     def forward(self, image: Tensor, height: int, width: int) -> Tensor:
-        """B 3 H W to B 3 height width, in float32: bfloat16 would show as steps."""
+        """B 3 H W to B 3 height width, in float32: bfloat16 would show as steps of colour."""
         with torch.autocast(image.device.type, enabled=False):
             large = self.enlarge.upsample(image.float(), height, width)
             kernels = self.smooth.weight - self.smooth.weight.mean((2, 3), keepdim=True)

@@ -1,4 +1,4 @@
-"""The door of model `paper`: a picture and a style in, the stylized picture out, at any size."""
+"""The interface of model `paper`: from a picture and a style to the stylized picture, at any size."""
 
 import math
 from pathlib import Path
@@ -13,15 +13,15 @@ from edge.paper_model.model import PaperModel, network_side
 from edge.paper_model.weights import SHIPPED, load
 from edge.vgg.vgg import VGG
 
-#: Long side of the network's input in pixels, where no factor is asked for: as in the paper's Table 1, whose times are
-#: a constant plus something per pixel of the output.
+#: Long side of the network's input, in pixels, unless a factor is given. The times in the paper's Table 1 suggest a
+#: fixed input: they are a constant plus a time per pixel of the output.
 LONG_SIDE = 512
-#: Most pixels of an output and of the network's input: beyond them the feature maps take gigabytes.
+#: The most pixels of an output and of the network's input: with more, the feature maps take gigabytes.
 MAX_PIXELS, MAX_NETWORK_PIXELS = 4096 * 4096, 2048 * 2048
 
 
 class PaperStylizer:
-    """`edge.grid_model.stylizer.Stylizer`'s counterpart: it answers with pixels, not with a grid."""
+    """The counterpart of `edge.grid_model.stylizer.Stylizer` that answers with pixels instead of a grid."""
 
     def __init__(self, model: PaperModel, model_version: str, device: str) -> None:
         self.device, self.model_version = device, model_version
@@ -32,12 +32,18 @@ class PaperStylizer:
 
     @classmethod
     def load(cls, weights: Path | None = None, vgg: Path | None = None, device: str | None = None) -> "PaperStylizer":
-        """Weights (None: the shipped ones) and the VGG-19 they were trained with (None: torchvision's download)."""
+        """A stylizer with these weights (default: the shipped ones) and the VGG-19 that they were trained with.
+
+        Without a `vgg` file, torchvision's weights are downloaded. Raises ValueError if the two do not fit together.
+        """
         return cls(*load(weights or SHIPPED, VGG(vgg)), device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     @torch.inference_mode()
     def style(self, image: np.ndarray, *, long_side: int = LONG_SIDE) -> Tensor:
-        """Features of a style picture (RGB uint8 H W 3); `long_side` should be the network's for the content."""
+        """The features of a style picture (RGB uint8 H W 3).
+
+        `long_side`, in pixels, should be that of the network's input for the content.
+        """
         pixels = to_tensor(image, self.device)
         height, width = pixels.shape[2:]
         return self.model.encode(reduced(pixels, height, width, max(height, width) / long_side))
@@ -46,10 +52,11 @@ class PaperStylizer:
     def stylize(
         self, content: np.ndarray, style: Tensor, *, size: tuple[int, int] | None = None, factor: float | None = None
     ) -> np.ndarray:
-        """A picture (RGB uint8 H W 3) in the style: RGB uint8 of `size` (width, height), by default the content's.
+        """Stylize a picture (RGB uint8 H W 3). Returns RGB uint8 of `size` (width, height), by default the content's.
 
-        `factor` is the paper's r: the network draws at size / r, in steps of 8 px; by default at 512 px on the long
-        side, or at the size itself where that is smaller.
+        `factor` is the paper's r: the network draws at size / r, in steps of 8 pixels. By default it draws at LONG_SIDE
+        pixels on the long side, or at the size itself if that is smaller. Raises ValueError for a size or factor that
+        is out of range.
         """
         pixels = to_tensor(content, self.device)
         width, height = size or content.shape[1::-1]
@@ -67,7 +74,10 @@ class PaperStylizer:
 
 
 def reduced(pixels: Tensor, height: int, width: int, factor: float) -> Tensor:
-    """The network's input, in 0..1, for an output of height x width that is to be enlarged by `factor`."""
+    """The network's input (in 0..1) for an output of height x width, which is larger by `factor`.
+
+    Raises ValueError if the factor is not positive, or if the input would be too large.
+    """
     if not 0 < factor < math.inf:
         raise ValueError(f"the factor r must be a number above 0, not {factor}")
     if height * width > MAX_NETWORK_PIXELS * factor * factor:

@@ -1,4 +1,4 @@
-"""What model `paper` has learned, as a safetensors file. VGG's own weights stay in their own file."""
+"""Saves and loads the trained weights of model `paper`; those of VGG-19 stay in their own file."""
 
 import hashlib
 import json
@@ -11,12 +11,12 @@ from torch import nn
 from edge.paper_model.model import PaperModel
 from edge.vgg.vgg import VGG
 
-#: Trained with the original VGG-19, not with torchvision's; how is said in the file beside it.
+#: These were trained with the original VGG-19, not with torchvision's; the .json file beside them says how.
 SHIPPED = Path(__file__).parent.parent / "weights" / "paper.safetensors"
 
 
 def save(model: PaperModel, path: Path) -> None:
-    """Decoder and meta-smoothing in half precision, with the form of Eq. 2 and the VGG they were trained for."""
+    """Write decoder and meta-smoothing in half precision, with the form of Eq. 2 and the VGG they were trained for."""
     path.parent.mkdir(parents=True, exist_ok=True)
     learned = {
         name: tensor.half().contiguous()
@@ -24,13 +24,13 @@ def save(model: PaperModel, path: Path) -> None:
         if not name.startswith("encoder.")
     }
     about = {"form": model.form, "bottleneck": model.bottleneck, "vgg": fingerprint(model.encoder, model.bottleneck)}
-    save_file(learned, path, {"about": json.dumps(about)})  # several entries would come in any order
+    save_file(learned, path, {"about": json.dumps(about)})  # one entry: several would be written in any order
 
 
 def load(path: Path, vgg: VGG) -> tuple[PaperModel, str]:
-    """The model and its version, 12 hex of the file's sha256.
+    """The model and its version, the first 12 hex digits of the file's sha256.
 
-    Raises ValueError where it is no such file, or was trained with another VGG: its features mean something else.
+    Raises ValueError if the file is not one of model `paper`, or was trained with another VGG, whose features differ.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -51,7 +51,7 @@ def load(path: Path, vgg: VGG) -> tuple[PaperModel, str]:
 
 
 def fingerprint(vgg: VGG, bottleneck: str) -> str:
-    """12 hex that name the encoder's weights down to its last layer."""
+    """12 hex digits that identify the encoder's weights down to its last layer."""
     digest = hashlib.sha256()
     for name, layer in vgg.layers.items():
         if name <= bottleneck:

@@ -1,1 +1,4 @@
-"""Losses and steps: distillation, training, retraining while serving. Imports grid_model and vgg."""
+"""Losses and training steps: distillation, the first training, and retraining while serving.
+
+It imports `grid_model` and `vgg`.
+"""

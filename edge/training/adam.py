@@ -1,11 +1,14 @@
-"""Adam of Kingma and Ba (2015). torch's own imports torch's compiler when it is made: seconds, and 150 MB."""
+"""The optimizer Adam (Kingma and Ba 2015).
+
+torch's own Adam imports torch's compiler when it is created, which takes seconds and 150 MB.
+"""
 
 from collections.abc import Iterable
 
 import torch
 from torch import nn
 
-#: Keeps a step finite where a gradient has always been nearly nothing.
+#: Keeps a step finite where a gradient has always been nearly zero.
 EPSILON = 1e-8
 
 
@@ -23,7 +26,7 @@ class Adam:
 
     @torch.no_grad()
     def step(self) -> None:
-        """Where a parameter has no gradient, it stays."""
+        """Update the parameters once. A parameter without a gradient stays as it is."""
         self._steps += 1
         first, second = (1 - beta**self._steps for beta in self._betas)  # both means begin at zero
         for parameter, mean, square in zip(self._parameters, self._mean, self._square, strict=True):

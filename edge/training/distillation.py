@@ -1,4 +1,4 @@
-"""What the small encoder should see: the principal components of the teacher's features."""
+"""What the small encoder is trained to output: the principal components of the teacher's features."""
 
 import torch
 import torch.nn.functional as F
@@ -7,15 +7,18 @@ from torch import Tensor, nn
 from edge.grid_model.encoder import WIDTHS
 from edge.vgg.vgg import VGG
 
-#: The teacher's layer behind each tap, and how far it is averaged down to the tap's scale.
+#: The teacher's layer for each tap, and the factor by which it is averaged down to the tap's scale.
 SOURCES = (("1_1", 2), ("2_1", 1), ("3_1", 1), ("3_4", 2))
 
 
 class Targets(nn.Module):
-    """Teacher features projected on as many principal components as the tap has channels, scaled to unit variance."""
+    """Projects the teacher's features on as many principal components as each tap has channels.
+
+    The components of a tap are scaled together, so that their mean variance is one.
+    """
 
     def __init__(self, vgg: VGG, sample: Tensor) -> None:
-        """`sample` (B 3 H W) decides on the components."""
+        """The components are those of the teacher's features of `sample` (B 3 H W in 0..1)."""
         super().__init__()
         self.vgg = vgg
         for level, (features, width) in enumerate(zip(self.features(sample), WIDTHS, strict=True)):
@@ -25,7 +28,7 @@ class Targets(nn.Module):
 
     @torch.no_grad()
     def forward(self, image: Tensor) -> list[Tensor]:
-        """B 3 H W to one target per tap, fine to coarse."""
+        """B 3 H W in 0..1 to one target per tap, fine to coarse."""
         return [
             project(features.float(), getattr(self, f"mean{level}"), getattr(self, f"basis{level}"))
             for level, features in enumerate(self.features(image))
@@ -42,7 +45,7 @@ def project(features: Tensor, mean: Tensor, basis: Tensor) -> Tensor:
 
 
 def principal_components(features: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Mean (C 1 1) and basis (C count) of B C H W; the kept components have a mean variance of one."""
+    """Mean (C 1 1) and basis (C count) of B C H W, scaled so that the kept components have a mean variance of one."""
     x = features.transpose(0, 1).flatten(1)
     mean = x.mean(1, keepdim=True)
     variances, vectors = torch.linalg.eigh((x - mean) @ (x - mean).T / x.shape[1])

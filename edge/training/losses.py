@@ -1,4 +1,4 @@
-"""What the training asks of a stylized picture and of its grid."""
+"""The losses: what training asks of a stylized picture and of its grid. Each is a scalar unless it says otherwise."""
 
 from collections.abc import Callable, Iterable
 
@@ -10,19 +10,21 @@ from edge.features import normalized
 from edge.grid_model.grid import luma
 from edge.vgg.vgg import VGG
 
-#: A picture B 3 H W in 0..1 to its features, fine to coarse: what pictures are compared by.
+#: A function from a picture (B 3 H W in 0..1) to the features by which pictures are compared, fine to coarse.
 Features = Callable[[Tensor], list[Tensor]]
 
-#: VGG layers whose means and standard deviations are a picture's style.
+#: VGG layers whose means and standard deviations make up a picture's style.
 STYLE_LAYERS = ("1_1", "2_1", "3_1")
-#: Hue of skin, a unit vector in (Cb, Cr); how far from it real complexions lie, as a share of their chroma (22 degrees
-#: to either side); and how strong a cast may be that lies on top.
+#: The hue of skin, a unit vector in (Cb, Cr); how far from it real complexions lie, as a share of their chroma (22
+#: degrees to either side); and how strong a colour cast on top of that may be.
 SKIN_HUE, SKIN_SPREAD, SKIN_CAST = (-0.60, 0.80), 0.4, 0.02
-#: How light skin may become: lighter, a face loses its features.
+#: The luma that skin may reach: in lighter skin a face's features are lost.
 SKIN_LIGHT = 0.85
-#: How far green may lead in what was blue, and by which share more the darker it is: dark orange is olive.
+#: By how much green may exceed the other colours where the content is blue, and the share of red by which that limit
+#: shrinks towards black, since dark orange looks olive.
 GREEN_CAST, OLIVE = 0.02, 0.3
-#: How many times steeper the output may be than the content, and how steep the content is where that stops to matter.
+#: How many times steeper than the content the output may be, and the slope of the content from which on this hardly
+#: matters.
 STEEPER, FLAT = 1.5, 0.01
 
 
@@ -33,24 +35,24 @@ def style_moments(features: Iterable[Tensor]) -> list[Tensor]:
 
 
 def style_distance(moments: list[Tensor], target: list[Tensor]) -> Tensor:
-    """Squared distance relative to the target's size, summed over the layers: B."""
+    """Squared distance of style moments relative to the target's squared size, summed over the layers: one per B."""
     layers = [(a - b).square().sum(1) / b.square().sum(1) for a, b in zip(moments, target, strict=True)]
     return torch.stack(layers).sum(0)
 
 
 def vgg_features(vgg: VGG) -> Features:
-    """What the paper compares pictures by."""
+    """The features by which the paper compares pictures: those of VGG."""
     return lambda image: list(vgg(image, STYLE_LAYERS).values())
 
 
 def equation5(
     features: Features, output: Tensor, content: Tensor, style: Tensor, *, style_weight: float
 ) -> dict[str, Tensor]:
-    """Eq. 5 of the paper: the content loss, and the style loss times its lambda, of B 3 H W in 0..1.
+    """Eq. 5 of the paper: the content loss, and the style loss times its lambda. Pictures are B 3 H W in 0..1.
 
-    The content loss is the distance of normalised features to the content's, without the finest layer. The style loss
-    is the distance of statistics to the style's. Plain features would also hold the colours that the style changes,
-    and the style's own features would copy its objects.
+    The content loss compares normalised features with the content's, except in the finest layer: plain features would
+    also preserve the colours that the style is to change. The style loss compares features' statistics with the
+    style's: the features themselves would copy the style's objects.
     """
     seen = [layer.float() for layer in features(output)]
     with torch.no_grad():
@@ -62,12 +64,12 @@ def equation5(
 
 
 def edge_loss(a: Tensor, b: Tensor) -> Tensor:
-    """1 - SSIM of the gradient magnitudes of luma: whether what stood out in one stands out in the other."""
+    """1 - SSIM of the gradient magnitudes of luma: do the same edges stand out in both pictures (B 3 H W)?"""
     return 1 - ssim(gradient(a), gradient(b))
 
 
 def ssim(a: Tensor, b: Tensor) -> Tensor:
-    """Mean structural similarity of B 1 H W in 0..1."""
+    """Mean structural similarity of two pictures, B 1 H W in 0..1."""
     mean_a, mean_b = blur(a), blur(b)
     var_a, var_b = blur(a * a) - mean_a.square(), blur(b * b) - mean_b.square()
     covariance = blur(a * b) - mean_a * mean_b
@@ -76,13 +78,16 @@ def ssim(a: Tensor, b: Tensor) -> Tensor:
 
 
 def skin(image: Tensor) -> Tensor:
-    """Which pixels of B 3 H W have the colour of skin, of any complexion: B H W, true or false."""
+    """Which pixels of B 3 H W have the colour of skin, of any complexion: a boolean mask B H W."""
     toned, off = skin_tone(image)
     return (off.abs() < SKIN_SPREAD * toned) & (toned > 0.03) & (toned < 0.25) & (luma(image) > 0.15)
 
 
 def unnatural_skin(output: Tensor, content: Tensor) -> Tensor:
-    """How far skin has left its hue, greyer being free, or its light: mean over the skin of each picture, and B."""
+    """How far skin has left its hue or become too light; greyer skin costs nothing.
+
+    It is averaged over the skin of each content picture, and then over B.
+    """
     toned, off = skin_tone(output)
     excess = F.relu(off.abs() - SKIN_SPREAD * F.relu(toned) - SKIN_CAST) + F.relu(-toned)
     excess = excess + F.relu(luma(output) - luma(content).clamp(min=SKIN_LIGHT))
@@ -91,7 +96,10 @@ def unnatural_skin(output: Tensor, content: Tensor) -> Tensor:
 
 
 def unnatural_sky(output: Tensor, content: Tensor) -> Tensor:
-    """How far blue has turned green or olive, as no sky is: mean over the blue of each picture, and over B."""
+    """How far blue has turned green or olive, as no sky is.
+
+    It is averaged over the blue pixels of each content picture, and then over B.
+    """
     red, green, blue = content.unbind(1)
     mask = ((blue > green + 0.02) & (green > red + 0.02)).float()
     dark = 1 - luma(output).clamp(0, 1)
@@ -100,7 +108,7 @@ def unnatural_sky(output: Tensor, content: Tensor) -> Tensor:
 
 
 def glow(output: Tensor, content: Tensor) -> Tensor:
-    """Slopes of the output where the content (B 3 H W) is flat: halos, blotches and bands."""
+    """Slopes of the output where the content (both B 3 H W) is flat: these are halos, blotches and bands."""
     total = output.new_zeros(())
     for axis in (2, 3):
         slope, own = output.diff(dim=axis).abs(), content.diff(dim=axis).abs().amax(1, keepdim=True)
@@ -109,7 +117,7 @@ def glow(output: Tensor, content: Tensor) -> Tensor:
 
 
 def skin_tone(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Chroma (Cb, Cr of B 3 H W) along the hue that all complexions share, and across it: two of B H W."""
+    """The chroma of B 3 H W along the hue that all complexions share, and across it: B H W each."""
     y = luma(image)
     blue, red = 0.564 * (image[:, 2] - y), 0.713 * (image[:, 0] - y)
     return SKIN_HUE[0] * blue + SKIN_HUE[1] * red, SKIN_HUE[1] * blue - SKIN_HUE[0] * red
@@ -136,7 +144,7 @@ def gradient(image: Tensor) -> Tensor:
 
 
 def blur(image: Tensor) -> Tensor:
-    """Gaussian, 11 taps, sigma 1.5, no border."""
+    """Gaussian blur with 11 taps and sigma 1.5, without a border: B 1 H W to B 1 H-10 W-10."""
     taps = torch.exp(-torch.arange(-5, 6, device=image.device).square() / 4.5)
     taps = taps / taps.sum()
     return F.conv2d(F.conv2d(image, taps.view(1, 1, 1, 11)), taps.view(1, 1, 11, 1))

@@ -1,4 +1,4 @@
-"""What an edge may learn from: a bounded, even choice of the key frames that were shared with it."""
+"""The key frames that an edge learns from: a bounded, even choice of those that were shared with it."""
 
 import random
 from collections.abc import Container
@@ -6,27 +6,27 @@ from typing import NamedTuple
 
 
 class SharedKeyFrame(NamedTuple):
-    """A shared key frame."""
+    """A key frame that a client shared so that an edge may learn from it."""
 
     shared_by: str
     style_id: str
-    picture: bytes  # as it came, encoded: ten times smaller than its pixels
+    picture: bytes  # encoded, as it came: ten times smaller than its pixels
     taken_s: float
-    consent: str = ""  # the token of who agreed to its being learned from
+    consent: str = ""  # the token of the person's consent that it may be learned from
 
     @property
     def agreement(self) -> tuple[str, str]:
-        """Whose word stands for it."""
+        """Who consented, and by which token; the key frame may be kept as long as this stands."""
         return self.shared_by, self.consent
 
 
 class Reservoir:
-    """Keeps `capacity` samples, each seen one with equal chance (Vitter's algorithm R)."""
+    """Keeps up to `capacity` samples. Each one seen has the same chance of being kept (Vitter's algorithm R)."""
 
     def __init__(self, capacity: int, seed: int = 0) -> None:
         self._capacity, self._random = capacity, random.Random(seed)
         self._samples: list[SharedKeyFrame] = []
-        self._seen = 0.0  # those that the kept ones stand for
+        self._seen = 0.0  # how many samples the kept ones stand for
 
     def __len__(self) -> int:
         return len(self._samples)
@@ -39,23 +39,23 @@ class Reservoir:
             self._samples[place] = sample
 
     def draw(self, count: int) -> list[SharedKeyFrame]:
-        """Any `count` of the kept samples, again and again; there must be one."""
+        """Draw `count` of the kept samples, with repetition. There must be at least one."""
         return self._random.choices(self._samples, k=count)
 
     def agreements(self) -> set[tuple[str, str]]:
-        """All that must stand for the kept samples to stay."""
+        """All agreements on which the kept samples rest."""
         return {sample.agreement for sample in self._samples}
 
     def keep_standing(self, agreements: Container[tuple[str, str]]) -> None:
-        """Drop what nobody agrees to any more."""
+        """Drop the samples whose agreement is not in `agreements`."""
         self._keep([sample for sample in self._samples if sample.agreement in agreements])
 
     def drop(self, sample: SharedKeyFrame) -> None:
-        """Drop one that is of no use, wherever it is kept."""
+        """Drop one sample, for instance because it cannot be decoded."""
         self._keep([kept for kept in self._samples if kept is not sample])
 
     def expire(self, before_s: float) -> None:
-        """Drop what was taken before then."""
+        """Drop the samples that were taken before that time."""
         self._keep([sample for sample in self._samples if sample.taken_s >= before_s])
 
     def _keep(self, samples: list[SharedKeyFrame]) -> None:

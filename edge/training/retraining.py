@@ -1,4 +1,7 @@
-"""Retraining while serving: the paper's Eq. 5 on what an edge has seen; the encoder stays as it is."""
+"""Retraining while serving: an edge trains its model on shared key frames by the paper's Eq. 5.
+
+The encoder is frozen.
+"""
 
 import random
 from collections.abc import Sequence
@@ -27,29 +30,32 @@ from edge.training.losses import (
 from edge.training.step import WEIGHTS, update
 from edge.vgg.vgg import VGG
 
-#: Section 4.2 of the paper: Adam's, for batches of two. Gradients are clipped for safety only.
+#: Adam's settings, from section 4.2 of the paper, and the norm to which gradients are clipped, for safety only.
 RATE, BETAS, BATCH, CLIP = 1e-4, (0.5, 0.999), 2, 1.0
-#: Lambda of Eq. 5. The paper says 1, of distances it does not spell out; with ours 1 unlearns a third of the shipped
-#: model's style in 100 steps, 4 keeps the content loss (0.547 to 0.550) and improves the style's (0.120 to 0.103).
+#: Lambda of Eq. 5. The paper has 1, but does not spell its distances out. With ours, 1 unlearns a third of the shipped
+#: model's style in 100 steps; 4 keeps the content loss (0.547 to 0.550) and improves the style loss (0.120 to 0.103).
 LAMBDA = 4.0
-#: Side of the training pictures, in pixels: the short side of a key frame in the network's input has 144.
+#: Side of the training pictures, in pixels. The short side of a key frame in the network's input has 144.
 SIDE = 128
 #: The smallest crop, as a share of the short side.
 SMALLEST_CROP = 0.6
 
 
 def features_from(file: Path, device: str = "cpu") -> Features:
-    """Features of VGG-19, from a file of its weights. Raises ValueError for a file of anything else."""
+    """VGG-19's features, with its weights from a file. Raises ValueError for a file that holds no such weights."""
     return vgg_features(VGG(file).to(device))
 
 
 def encoder_features(weights: Path = SHIPPED, device: str = "cpu") -> Features:
-    """A stand-in that is always there: the shipped encoder, which was distilled from VGG-19."""
+    """The features of the shipped encoder, which was distilled from VGG-19 and is always at hand."""
     return load(weights)[0].encoder.to(device)
 
 
 def guards(output: Tensor, content: Tensor) -> dict[str, Tensor]:
-    """What eyes object to and Eq. 5 does not see, beside the style as in the first training: no edge may unlearn it."""
+    """Losses for flaws that people notice and Eq. 5 does not, so that no edge unlearns what was trained first.
+
+    Relative to the style loss, they weigh as much as in the first training.
+    """
     seen = output.clamp(0, 1)
     found = {
         "skin": unnatural_skin(seen, content),
@@ -61,7 +67,7 @@ def guards(output: Tensor, content: Tensor) -> dict[str, Tensor]:
 
 
 class Retraining:
-    """An edge's own copy of the model, and the images it has learned from since the last global."""
+    """An edge's own copy of the model, and the number of images it has learned from since the last global model."""
 
     def __init__(self, model: GridModel, features: Features, device: str = "cpu", rate: float = RATE) -> None:
         self.model, self.num_examples = model.to(device), 0
@@ -72,7 +78,7 @@ class Retraining:
         self._begin()
 
     def step(self, content: Tensor, style: Tensor) -> None:
-        """Learn from a batch of pictures, B 3 H W in 0..1 each; not where a gradient is not finite."""
+        """Learn from a batch of pictures (B 3 H W in 0..1 each), unless a gradient is not finite."""
         content, style = content.to(self._device), style.to(self._device)
         with torch.autocast(self._device, self._faster, enabled=self._faster != torch.float32):
             output = self._stylized(content, style)
@@ -82,19 +88,19 @@ class Retraining:
 
     @torch.no_grad()
     def loss(self, content: Tensor, style: Tensor) -> dict[str, float]:
-        """Eq. 5 of pictures without learning from them: content, style, and total."""
+        """The losses of Eq. 5 by name (content, style and total), without learning from the pictures."""
         content, style = content.to(self._device), style.to(self._device)
         found = self._equation5(self._stylized(content, style), content, style)
         losses = {name: loss.item() for name, loss in found.items()}
         return {**losses, "total": sum(losses.values())}
 
     def weights(self) -> dict[str, np.ndarray]:
-        """What is trained, in float32."""
+        """The weights that are trained, in float32, by name."""
         state = self.model.state_dict()
         return {name: state[name].float().cpu().numpy().copy() for name in filter(is_trained, state)}
 
     def adopt(self, weights: dict[str, np.ndarray]) -> None:
-        """Start again from other weights, all or the trained ones. Raises ValueError where they do not fit."""
+        """Start again from other weights: all of them, or the trained ones. Raises ValueError if they do not fit."""
         state = {name: torch.from_numpy(array.copy()).float() for name, array in weights.items()}
         try:
             self.model.load_state_dict({**self.model.state_dict(), **state})
@@ -114,7 +120,7 @@ class Retraining:
 
 
 def random_crops(images: Sequence[np.ndarray], rng: random.Random, side: int = SIDE) -> Tensor:
-    """Squares from anywhere in pictures (RGB uint8 H W 3), mirrored half of the time: B 3 side side in 0..1."""
+    """A random square of each picture (RGB uint8 H W 3), mirrored half of the time: B 3 side side in 0..1."""
     return torch.cat([random_crop(to_tensor(image, "cpu"), rng, side) for image in images])
 
 
@@ -127,7 +133,7 @@ def random_crop(pixels: Tensor, rng: random.Random, side: int) -> Tensor:
 
 
 def squares(images: Sequence[np.ndarray], side: int = SIDE) -> Tensor:
-    """Whole pictures (RGB uint8 H W 3), squeezed: B 3 side side in 0..1. Statistics do not mind."""
+    """Whole pictures (RGB uint8 H W 3), squeezed to squares: B 3 side side in 0..1. This hardly changes statistics."""
     return torch.cat([resized(to_tensor(image, "cpu"), side) for image in images])
 
 

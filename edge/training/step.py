@@ -1,4 +1,4 @@
-"""The training step: how a batch becomes a loss, and a loss new weights."""
+"""The training step: a batch becomes losses, and the losses become new weights."""
 
 from typing import NamedTuple
 
@@ -24,8 +24,10 @@ from edge.training.losses import (
 )
 from edge.vgg.vgg import VGG
 
-#: Added to a pair's own style distance (about 1 on photos): pairs that are alike would outweigh all others.
+#: Added to the style distance between a pair's own pictures (about 1 on photos), by which its loss is divided. Without
+#: it, pairs that are alike would outweigh all others.
 DISTANCE_FLOOR = 0.15
+#: The weight of each loss.
 WEIGHTS = {
     "style": 2.4,
     "edges": 0.9,
@@ -40,18 +42,22 @@ WEIGHTS = {
 
 
 class Batch(NamedTuple):
-    """Photos to recolour (B 3 H W). The first `len(own)` styles are other photos, the rest know the right answer."""
+    """Photos to recolour (B 3 H W in 0..1), and their styles.
+
+    The first half of the styles are other photos. The rest are graded crops of the same photos as their contents, for
+    which the right answer is known.
+    """
 
     content: Tensor
     style: Tensor
-    own: list[Tensor]  # style moments of the first contents
-    wanted: list[Tensor]  # style moments of the first styles
+    own: list[Tensor]  # style moments of the first half of the contents, B 2C per layer
+    wanted: list[Tensor]  # style moments of the first half of the styles, B 2C per layer
     truth: Tensor  # the other contents, graded as their styles are
-    motion: Tensor  # 1 2 3: where the first content's pixels come from when its camera moves, as F.affine_grid takes it
+    motion: Tensor  # 1 2 3: the camera motion for the first content, as F.affine_grid takes it
 
 
 def distil(model: GridModel, targets: Targets, image: Tensor) -> dict[str, Tensor]:
-    """Losses of the warm-up: taps and decoder levels against the teacher, the decoder's picture against the image."""
+    """Losses of the distillation: taps and decoder levels against the teacher, the picture against `image`."""
     wanted, levels = targets(image), []
 
     def collect(level: int, features: Tensor) -> Tensor:
@@ -68,7 +74,7 @@ def distil(model: GridModel, targets: Targets, image: Tensor) -> dict[str, Tenso
 
 
 def stylize(model: GridModel, vgg: VGG, batch: Batch) -> dict[str, Tensor]:
-    """Weighted losses of the training end to end, all on the sliced grid: that is what the viewer sees."""
+    """Weighted losses of the end-to-end training, by name. All judge the picture that the grid makes, as viewers do."""
     content = torch.cat((batch.content, move(batch.content[:1], batch.motion)))
     grid = model(content, follow(model.style(batch.style)))
     output, pairs = slice_grid(grid, content), len(batch.own[0])
@@ -89,18 +95,18 @@ def stylize(model: GridModel, vgg: VGG, batch: Batch) -> dict[str, Tensor]:
 
 
 def move(image: Tensor, motion: Tensor) -> Tensor:
-    """B 3 H W as a camera sees it after a small motion (B 2 3)."""
+    """Pictures (B 3 H W) as a camera sees them after a small motion (B 2 3, for F.affine_grid)."""
     where = F.affine_grid(motion, list(image.shape), align_corners=False)
     return F.grid_sample(image.float(), where, padding_mode="reflection", align_corners=False)
 
 
 def follow(style: StyleStatistics) -> StyleStatistics:
-    """The styles of a batch, and the first once more for the content that moved."""
+    """The styles of a batch, with the first one repeated for the content that was moved."""
     return tuple(type(level)(*(torch.cat((part, part[:1])) for part in level)) for level in style)
 
 
 def update(model: nn.Module, optimizer: torch.optim.Optimizer | Adam, losses: dict[str, Tensor], clip: float) -> bool:
-    """One optimizer step; False where a gradient was not finite and nothing was changed."""
+    """Take one optimizer step. Returns False if a gradient was not finite, and then nothing has changed."""
     optimizer.zero_grad(set_to_none=True)
     torch.stack(list(losses.values())).sum().backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), clip)
@@ -111,6 +117,6 @@ def update(model: nn.Module, optimizer: torch.optim.Optimizer | Adam, losses: di
 
 @torch.no_grad()
 def average(mean: nn.Module, model: nn.Module, decay: float) -> None:
-    """Move the moving average of the weights a step towards the model."""
+    """Move `mean`, the moving average of the weights, one step towards the model."""
     for old, new in zip(mean.parameters(), model.parameters(), strict=True):
         old.lerp_(new, 1 - decay)

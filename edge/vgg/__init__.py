@@ -1,1 +1,1 @@
-"""VGG-19, the teacher, and its weight files. Imports nothing of ours."""
+"""VGG-19, which is the teacher of model `grid`, and its weight files. It imports nothing of ours."""

@@ -1,4 +1,4 @@
-"""VGG-19 up to relu4_1, frozen: the teacher of model `grid`, the encoder of model `paper`."""
+"""VGG-19 up to relu4_1, frozen. It is the teacher of model `grid` and the encoder of model `paper`."""
 
 from pathlib import Path
 
@@ -8,17 +8,20 @@ from torch import Tensor, nn
 
 from edge.vgg.vgg_files import read
 
-#: Convolutions that take their input pooled.
+#: The convolutions whose input is pooled.
 POOLED = ("2_1", "3_1", "4_1")
 
 
 class VGG(nn.Module):
-    """Features after ReLU, by name: "1_1" ... "3_4", and "4_1" where the file has it."""
+    """Gives features after ReLU, by layer name: "1_1" … "3_4", and "4_1" if the file has it."""
 
     mean: Tensor
 
     def __init__(self, file: Path | None = None) -> None:
-        """Files: see `edge.vgg.vgg_files`; None downloads. Raises ValueError where there are no weights to be had."""
+        """The weights come from a file, see `edge.vgg.vgg_files.read`, or are downloaded if there is none.
+
+        Raises ValueError if there are no weights to be had.
+        """
         super().__init__()
         weights = read(file)
         self.layers = nn.ModuleDict({name: convolution(*layer) for name, layer in weights.layers.items()})
@@ -26,7 +29,7 @@ class VGG(nn.Module):
         self.requires_grad_(False)
 
     def forward(self, image: Tensor, names: tuple[str, ...]) -> dict[str, Tensor]:
-        """B 3 H W in 0..1; runs no deeper than the last name asked for."""
+        """A picture (B 3 H W in 0..1) to the features of the named layers. It runs no deeper than the last of them."""
         x, found = (image - self.mean).to(next(self.parameters()).dtype), {}
         for name, layer in self.layers.items():
             if name in POOLED:

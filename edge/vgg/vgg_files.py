@@ -1,4 +1,4 @@
-"""VGG-19's convolutions from whichever file holds them, all made to take RGB in 0..1."""
+"""Reads VGG-19's convolutions from any of several kinds of files, and makes them all take RGB in 0..1."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -8,28 +8,29 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-#: Convolution -> output channels. A file may end after 3_4; what it has of 4_1 is used.
+#: Convolution -> output channels. A file may end after 3_4; if it has 4_1, that is used, too.
 WIDTHS = {"1_1": 64, "1_2": 64, "2_1": 128, "2_2": 128, "3_1": 256, "3_2": 256, "3_3": 256, "3_4": 256, "4_1": 512}
 NEEDED = tuple(WIDTHS)[:-1]
 #: Convolution -> its place among the layers of torchvision's `features`.
 PLACES = dict(zip(WIDTHS, (0, 2, 5, 7, 10, 12, 14, 16, 19), strict=True))
-#: What torchvision's network takes off RGB in 0..1, and divides by.
+#: What torchvision's network subtracts from RGB in 0..1, and what it divides the result by.
 TORCHVISION_MEAN, TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-#: The original network was trained on blue, green, red in 0..255 with this mean taken off; here it is in RGB order.
+#: The mean that was subtracted for the original network, trained on blue, green, red in 0..255; here in RGB order.
 MEAN_RGB = (123.68, 116.779, 103.939)
 
 
 class Weights(NamedTuple):
-    """What a file holds: by name the kernel (out in 3 3) and bias of each convolution, for RGB in 0..1 less `mean`."""
+    """By name, the kernel (out in 3 3) and bias of each convolution, for RGB in 0..1 minus `mean`."""
 
     layers: dict[str, tuple[Tensor, Tensor]]
     mean: Tensor
 
 
 def read(file: Path | None) -> Weights:
-    """Keras layout from .npz, torchvision's from .safetensors or a state dict in .pth; None: torchvision's download.
+    """Read a .npz file in Keras's layout, or a .safetensors file or .pth state dict in torchvision's.
 
-    Raises ValueError where the file cannot be read, or the network be downloaded.
+    Without a file, torchvision's weights are downloaded. Raises ValueError if the file cannot be read or holds other
+    weights, or if the download fails.
     """
     if file is None:
         return from_torchvision(downloaded())
@@ -44,7 +45,7 @@ def read(file: Path | None) -> Weights:
 
 
 def check(file: Path, layers: dict[str, tuple[Tensor, Tensor]]) -> None:
-    """Raise ValueError where a convolution is missing or has another shape, as in VGG-16."""
+    """Raise ValueError if a convolution is missing or has another shape, as in VGG-16."""
     missing, inputs = [name for name in NEEDED if name not in layers], 3
     if missing:
         raise ValueError(f"{file} holds no VGG-19 weights: convolution {missing[0]} is missing")
@@ -55,8 +56,8 @@ def check(file: Path, layers: dict[str, tuple[Tensor, Tensor]]) -> None:
 
 
 def downloaded() -> dict[str, Tensor]:
-    """torchvision's file, 575 MB: fetched once, checked by its hash, then kept in torch's own folder."""
-    from torchvision.models import VGG19_Weights  # takes most of a second: only for who asks for it
+    """torchvision's weights, 575 MB. They are fetched once, checked by their hash, and kept in torch's own folder."""
+    from torchvision.models import VGG19_Weights  # this import takes most of a second
 
     try:
         return VGG19_Weights.DEFAULT.get_state_dict(progress=True, check_hash=True)
@@ -84,7 +85,7 @@ def read_state_dict(file: Path) -> Weights:
 
 
 def from_torchvision(state: dict[str, Tensor]) -> Weights:
-    """From the state dict of the whole network, or of its `features`."""
+    """The weights from the state dict of torchvision's whole network, or of its `features`."""
     state = {name.removeprefix("features."): tensor for name, tensor in state.items()}
     layers = {
         name: (state[f"{PLACES[name]}.weight"].float(), state[f"{PLACES[name]}.bias"].float())
@@ -97,7 +98,7 @@ def from_torchvision(state: dict[str, Tensor]) -> Weights:
 
 
 def keras(name: str) -> str:
-    """block1_conv1 for 1_1."""
+    """Keras's name for a convolution: block1_conv1 for 1_1."""
     return f"block{name.replace('_', '_conv')}"
 
 
