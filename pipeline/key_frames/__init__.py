@@ -1,1 +1,1 @@
-"""Which frames become key frames. Imports the contract; the gateway, monitoring and file commands import it."""
+"""Chooses key frames. It imports the contract; the gateway, monitoring and the commands for files import it."""

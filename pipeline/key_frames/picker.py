@@ -1,4 +1,4 @@
-"""From a stream's received frames to its key frames, and which of those still wait for an answer."""
+"""Picks key frames from a stream's received frames, and keeps account of those that wait for an answer."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -11,34 +11,32 @@ from pipeline.contract import frame_strip, redis_keys
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reason
 
-#: The network sees 256 px; twice that leaves training a choice of crops, at 40 KB.
+#: The network works on 256 px. Twice that leaves training a choice of crops, and makes a JPEG of 40 KB.
 KEY_FRAME_SIDE_PX = 512
-#: A frame has at least this many rows of luma beside its strip, which is one row of colour.
+#: A frame has at least this many rows of luma, which are one row of chroma, beside its strip.
 LEAST_ROWS = 2
-#: Frames that one client may have asked for before they came; the latest count.
+#: One client may have asked for this many frames that have not come yet; older requests are forgotten.
 ASKED_AHEAD = 8
-
-#: A frame that comes this much later than the ones before it, in seconds, has waited for a lost packet. It is more than
-#: the time of two frames at 30 a second, and more than the delays of Wi-Fi.
+#: A frame that comes this much later than the frames before it has waited for a lost packet. This is more than the time
+#: of two frames at 30 a second, and more than the delays of Wi-Fi.
 LATE_S = 0.08
-
-
-#: After this many late frames at the camera's pace, late is the new normal: the path has become longer.
+#: After this many late frames at the camera's pace, the delay is normal: the network path has become longer.
 PACED_FRAMES = 4
 
 
 class Punctuality:
-    """Tells frames that waited for a lost packet: they come all at once, oldest first, so newer ones follow at once."""
+    """Recognises frames that waited for a lost packet. They come all at once, so that newer frames follow at once."""
 
     def __init__(self) -> None:
-        self._came_s = self._captured_s = 0.0  # the last one
-        self._usual_s: float | None = None  # between the two, of the last one that was on time
+        self._came_s = self._captured_s = 0.0  # of the last frame
+        self._usual_s: float | None = None  # the delay from capture to arrival of the last frame that was on time
         self._paced = 0
 
     def is_late(self, frame: av.VideoFrame, now_s: float) -> bool:
-        """Whether newer frames follow this one at once. To be called once for each frame.
+        """Return whether a frame is late, so that newer frames follow it at once. Call this once for each frame.
 
-        The sender's clock and ours may differ in their beginning and in their speed.
+        Only differences between delays matter, since the sender's clock and ours have different origins and may run at
+        slightly different speeds.
         """
         if frame.time is None:
             return False
@@ -53,27 +51,29 @@ class Punctuality:
 
 @dataclass(frozen=True, slots=True)
 class Picked:
+    """A frame that was picked as a key frame, and why."""
+
     frame_id: int
     reason: Reason
     frame: av.VideoFrame
     strip_rows: int
-    #: The stream's, counted from 0 on.
+    #: The number of the scene in the stream, counted from 0; each cut begins a new one.
     scene: int
     picked_s: float
 
     def jpeg(self) -> bytes:
-        """The picture without its strip, as JPEG. It takes milliseconds, so it belongs in a thread."""
+        """Return the picture without its strip as JPEG. This takes milliseconds, so call it in a thread."""
         rgb = self.frame.to_ndarray(format="rgb24")[: self.frame.height - self.strip_rows]
         return encode_jpeg(shrunk(rgb, KEY_FRAME_SIDE_PX))
 
 
 @dataclass(slots=True)
 class KeyFramePicker:
-    """One stream's state. No I/O and no clock: `now_s` comes from the caller."""
+    """Picks the key frames of one stream. It has no clock and does no I/O: `now_s` comes from the caller."""
 
     picture_height: int
     selector: KeyFrameSelector = field(default_factory=KeyFrameSelector)
-    #: Frames whose strip did not pass its checks.
+    #: How many frames had a strip that could not be read, or an id out of order.
     unreadable: int = 0
     _ids: frame_strip.MonotonicIdFilter = field(default_factory=frame_strip.MonotonicIdFilter)
     #: Frames that were asked for and have not come yet: control messages overtake the video.
@@ -83,7 +83,7 @@ class KeyFramePicker:
     _punctuality: Punctuality = field(default_factory=Punctuality)
 
     def ask(self, frame_id: int | None = None) -> None:
-        """Ask for a key frame: this frame or the first possible one after it, or by default the next one that comes."""
+        """Ask for a key frame: this frame or the first possible one after it; without an id, the next frame."""
         if frame_id is None:
             self.selector.ask("asked")
             self._asked_ids.clear()
@@ -91,10 +91,10 @@ class KeyFramePicker:
             self._asked_ids.append(frame_id)
 
     def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
-        """The key frame that `frame` is, or None if it is none.
+        """Decide whether `frame` is a key frame; return it as such, or None.
 
-        A frame whose strip cannot be read is never a key frame. Neither is any frame while the way to the client is not
-        free (`can_send`), nor a late frame that newer ones follow at once.
+        A frame whose strip cannot be read is never picked, and neither is a late frame which newer ones follow at once.
+        No frame is picked while `can_send` is false, which says that an earlier answer still waits to be sent.
         """
         can_send &= not self._punctuality.is_late(frame, now_s)
         luma, u, v = planes(frame)
@@ -120,13 +120,13 @@ class KeyFramePicker:
 
     @property
     def in_flight(self) -> int:
-        """Key frames that wait for their answer."""
+        """How many key frames wait for their answers."""
         return len(self._picked_at_s)
 
     def answered(self, frame_id: int, now_s: float) -> float | None:
-        """Seconds since this frame was picked, or None if nobody waits for its answer any more.
+        """Note an answer; return the seconds since its frame was picked, or None if it is no longer waited for.
 
-        From now on nobody waits for key frames that were picked before it: the newest wins.
+        Key frames that were picked earlier are no longer waited for either: the newest answer wins.
         """
         picked_s = self._picked_at_s.get(frame_id)
         if picked_s is None:
@@ -135,7 +135,7 @@ class KeyFramePicker:
         return now_s - picked_s
 
     def expired(self, now_s: float) -> list[int]:
-        """Key frames whose deadline has passed since the last call. They no longer count as in flight."""
+        """Return the ids of the key frames whose deadline has passed, and stop waiting for their answers."""
         limit_s = now_s - redis_keys.KEY_FRAME_DEADLINE_MS / 1000
         late = [i for i, picked_s in self._picked_at_s.items() if picked_s < limit_s]
         for frame_id in late:
@@ -143,14 +143,14 @@ class KeyFramePicker:
         return late
 
     def forget(self, frame_id: int) -> None:
-        """This key frame will have no answer."""
+        """Stop waiting for the answer to this key frame."""
         self._picked_at_s.pop(frame_id, None)
 
 
 def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
-    """A picture [H, W, 3] whose longer side is at most `side`.
+    """Shrink a picture [H, W, 3] so that its longer side is at most `side` pixels.
 
-    It is halved and then interpolated, which takes a fifth of the time of INTER_AREA.
+    It is halved as often as possible and then interpolated, which takes a fifth of the time of INTER_AREA.
     """
     while max(rgb.shape[:2]) >= 2 * side:
         rgb = cv2.resize(rgb, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
@@ -159,13 +159,13 @@ def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
 
 
 def thumbnail_of(frame: av.VideoFrame) -> FrameThumbnail:
-    """The thumbnail of a whole frame in any pixel format."""
+    """Return the thumbnail of a frame without a strip, in any pixel format."""
     planar = frame.format.name in ("yuv420p", "yuvj420p")
     return FrameThumbnail.at(*planes(frame if planar else frame.reformat(format="yuv420p")))
 
 
 def planes(frame: av.VideoFrame) -> list[np.ndarray]:
-    """uint8 [H, W] views of a planar 8-bit YUV frame's Y, U and V."""
+    """Return uint8 [H, W] views of the planes Y, U and V of a planar 8-bit frame."""
     return [
         np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
         for plane in frame.planes

@@ -1,4 +1,4 @@
-"""Which frames become key frames: a pure decision, no clock and no I/O."""
+"""Decides which frames become key frames. The decision is pure: it has no clock and does no I/O."""
 
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -9,26 +9,26 @@ import numpy as np
 
 Reason = Literal["first", "cut", "style", "asked", "interval", "uncovered"]
 
-#: Long side of the thumbnail: 4x4 pixels for each of the grid's cells.
+#: The long side of the thumbnail: each of the grid's cells has CELL_PX x CELL_PX of its pixels.
 THUMBNAIL_SIDE_PX = 64
 CELL_PX = 4
 LUMA_LAYERS = 8
 HISTOGRAM_BINS = 32
-#: A cut moves this share of pixels to other bins of the histogram. Without cuts, nine real clips stay below 0.2, or
-#: below 0.26 when every other frame is lost.
+#: A cut moves this share of the pixels to other bins of the histogram. Without cuts, nine real clips stay below 0.2,
+#: or below 0.26 when every other frame is lost.
 CUT_SHARE = 0.3
-#: A cut also moves pixels by this many of 256 levels on average. The noise of a video coder never does, not even in a
-#: flat picture. Of 1000 cuts between two of these clips, all but 2 pass both limits.
+#: A cut also moves pixels by this many of 256 levels on average. The noise of a video coder never does so, not even in
+#: a flat picture. Of 1000 cuts between two of these clips, all but 2 pass both limits.
 CUT_LEVELS = 8
-#: A pixel that differs by up to this many levels, as a video coder's noise makes it, still counts as covered.
+#: A pixel that differs by up to this many levels still counts as covered: a video coder's noise is that large.
 NOISE_LEVELS = 4
-#: Share of pixels, 0..1, whose cell of the grid was empty in the key frame.
+#: A new key frame is due when more than this share of the pixels (0..1) lies in cells that the last one left empty.
 UNCOVERED_FRACTION = 0.08
 
 
 @dataclass(frozen=True)
 class FrameThumbnail:
-    """As much of a frame as the decision needs."""
+    """A frame shrunk to as much as the decision needs."""
 
     luma: np.ndarray  # uint8 [H, W], long side THUMBNAIL_SIDE_PX
     u: np.ndarray  # uint8, about half as large
@@ -36,7 +36,7 @@ class FrameThumbnail:
 
     @classmethod
     def at(cls, y: np.ndarray, u: np.ndarray, v: np.ndarray) -> Self:
-        """From uint8 planes [H, W] of any size; u and v are equally large."""
+        """Shrink uint8 planes [H, W] of any size; `u` and `v` must have equal sizes."""
         scale = THUMBNAIL_SIDE_PX / max(y.shape)
         size = max(1, round(y.shape[1] * scale)), max(1, round(y.shape[0] * scale))
         rows = y[:: max(1, y.shape[0] // (2 * size[1]))]  # two rows for each pixel are enough, at a quarter of the cost
@@ -46,17 +46,17 @@ class FrameThumbnail:
 
     @cached_property
     def histograms(self) -> np.ndarray:
-        """[3, HISTOGRAM_BINS], of Y, U and V: each sums to 1."""
+        """The histograms of Y, U and V, [3, HISTOGRAM_BINS]; each sums to 1."""
         return np.stack([_levels(plane) for plane in (self.luma, self.u, self.v)]) @ _bins()
 
     @property
     def cells(self) -> np.ndarray:
-        """The cell of the grid (row, column, luma layer) that each pixel falls into, as one number; [H, W]."""
+        """The number of the grid's cell (row, column, luma layer) that each pixel falls into, [H, W]."""
         return _cells(self.luma)
 
     @cached_property
     def seen(self) -> np.ndarray:
-        """Whether any pixel falls into a cell, or nearly does; bool [cells]."""
+        """Which of the grid's cells have a pixel, or have one within NOISE_LEVELS of their luma; bool [cells]."""
         seen = np.zeros(_first_layers(*self.luma.shape)[-1, -1] + LUMA_LAYERS, bool)
         brighter = cv2.add(self.luma, NOISE_LEVELS)  # type: ignore[call-overload]  # OpenCV's stubs know no scalars
         darker = cv2.subtract(self.luma, NOISE_LEVELS)  # type: ignore[call-overload]
@@ -65,13 +65,13 @@ class FrameThumbnail:
 
 
 def _levels(plane: np.ndarray) -> np.ndarray:
-    """Share of pixels at each of 256 levels."""
+    """Return the share of pixels at each of 256 levels."""
     return np.bincount(plane.ravel(), minlength=256) / plane.size
 
 
 @cache
 def _bins() -> np.ndarray:
-    """How each level is shared between the two bins next to it, so that small changes of level move little.
+    """Return how each level is divided between the two bins nearest to it, so that a small change moves only little.
 
     The result is [256, HISTOGRAM_BINS]; each row sums to 1.
     """
@@ -86,13 +86,13 @@ def _cells(luma: np.ndarray) -> np.ndarray:
 
 @cache
 def _first_layers(height: int, width: int) -> np.ndarray:
-    """Number of the darkest cell at each pixel's row and column; [H, W]."""
+    """Return the number of the darkest cell at each pixel's row and column, [H, W]."""
     y, x = np.mgrid[:height, :width] // CELL_PX
     return (y * (x[0, -1] + 1) + x) * LUMA_LAYERS
 
 
 def is_cut(before: FrameThumbnail, after: FrameThumbnail) -> bool:
-    """Whether two consecutive frames belong to different scenes, by brightness or by colours."""
+    """Return whether two consecutive frames belong to different scenes, judged by their brightness and colours."""
     if not _changed(before, after):
         return False
     change = before.histograms - after.histograms
@@ -102,13 +102,16 @@ def is_cut(before: FrameThumbnail, after: FrameThumbnail) -> bool:
 
 
 def _changed(before: FrameThumbnail, after: FrameThumbnail) -> bool:
-    """Whether the pixels of any plane changed by CUT_LEVELS on average. If not, neither did the histogram."""
+    """Return whether the pixels of any plane changed by CUT_LEVELS on average; if not, there is no cut.
+
+    This costs little, and in most frames it saves the histograms.
+    """
     planes = (before.luma, after.luma), (before.u, after.u), (before.v, after.v)
     return any(a.shape != b.shape or cv2.norm(a, b, cv2.NORM_L1) > CUT_LEVELS * a.size for a, b in planes)
 
 
 def uncovered_fraction(key: FrameThumbnail, now: FrameThumbnail) -> float:
-    """Share of `now`'s pixels, 0..1, in cells of the grid where `key` had no pixel: the grid only guesses there."""
+    """Return the share (0..1) of `now`'s pixels in cells where `key` has no pixel, so that the grid only guesses."""
     if key.luma.shape != now.luma.shape:
         return 1.0
     return 1 - np.count_nonzero(key.seen[now.cells]) / now.luma.size
@@ -116,38 +119,40 @@ def uncovered_fraction(key: FrameThumbnail, now: FrameThumbnail) -> float:
 
 @dataclass(slots=True)
 class KeyFrameSelector:
-    """Decides frame by frame for one stream. All the back-pressure there is: a backlog makes intervals longer.
+    """Decides for each frame of one stream whether it becomes a key frame.
 
-    Intervals have the unit of `now`, which is seconds for a live stream and frames for a file.
+    While `max_in_flight` key frames are unanswered none is picked, so that a backlog makes the intervals longer.
+    Intervals have the unit of `now`: seconds for a live stream and frames for a file.
     """
 
     max_interval: float = 0.5
-    #: The shortest time between key frames that are requested, or that cover new cells.
+    #: The shortest time between key frames, except after a cut.
     min_interval: float = 0.125
-    #: The shortest time before a cut's key frame: within two frames, even at 60 frames a second.
+    #: The shortest time from a key frame to that of a cut: less than two frames at 30 frames a second.
     cut_interval: float = 0.05
     max_in_flight: int = 2
     _last_key: float | None = None
     _key: FrameThumbnail | None = None
     _previous: FrameThumbnail | None = None
-    #: Why the next frame will be a key frame, once the rate limit and a free slot allow it.
+    #: The reason why the next frame becomes a key frame, as soon as the shortest interval and `max_in_flight` allow it.
     _pending: Reason | None = None
 
     @classmethod
     def for_file(cls, max_interval: int) -> Self:
-        """For `content` key frames of a file: `now` counts frames, no frame is lost and none is ever in flight."""
+        """Make a selector for the frames of a file: `now` counts frames, none is lost and none is in flight."""
         return cls(max_interval=max_interval, min_interval=min(3, max_interval), cut_interval=1)
 
     def ask(self, reason: Literal["style", "asked"]) -> None:
-        """The next frame that may be a key frame shall be one."""
+        """Make the next possible frame a key frame, for this reason."""
         self._pending = self._pending or reason
 
     def decide(
         self, *, now: float, thumbnail: FrameThumbnail, in_flight: int = 0, is_asked_ahead: bool = False
     ) -> Reason | None:
-        """Why this frame is a key frame, or None. Call once a frame; `in_flight` counts unanswered key frames.
+        """Return the reason why this frame is a key frame, or None if it is none. Call this once for each frame.
 
-        `is_asked_ahead`: a frame still to come was asked for. An interval waits for it, once as long as it is.
+        `in_flight` counts unanswered key frames. `is_asked_ahead` says that a frame was asked for which has not come
+        yet; the selector then waits for it up to twice the usual interval.
         """
         if self._previous is not None and is_cut(self._previous, thumbnail):
             self._pending = "cut"
@@ -170,5 +175,5 @@ class KeyFrameSelector:
         return self._pending or "interval"
 
     def _uncovered(self, key: FrameThumbnail, thumbnail: FrameThumbnail, in_flight: int) -> Reason | None:
-        """Ask for cells that are not covered yet, unless an answer under way may cover them."""
+        """Return "uncovered" if too many pixels lie in uncovered cells, unless an answer in flight may cover them."""
         return "uncovered" if not in_flight and uncovered_fraction(key, thumbnail) > UNCOVERED_FRACTION else None

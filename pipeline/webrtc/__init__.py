@@ -1,1 +1,1 @@
-"""Video and data channels on top of aiortc. Its rooms import the contract; the gateway and clients import them."""
+"""Carries video and data channels with aiortc. Its rooms import the contract; the gateway and clients import them."""

@@ -1,4 +1,4 @@
-"""All of our parts in the place of aiortc's, installed and removed together: by gateways, clients and tests alike."""
+"""Replaces parts of aiortc and aioice by ours, all together, and restores them: for gateways, clients and tests."""
 
 import contextlib
 import importlib.metadata
@@ -33,17 +33,17 @@ PARTS = seams.Parts(
     shortest_rto_s=sctp_window.RTO_MIN_S,
     first_rto_s=sctp_window.RTO_INITIAL_S,
 )
-#: What needs no private name, and stays with an aiortc that the rest does not fit.
+#: These need no private name, so they are installed even with an aiortc that the other parts do not fit.
 ALWAYS: list[Replacement] = [
     *seams.decoder(guarded_decoder),
     *seams.sctp_parameters(hardening.decode_params),
 ]
-#: Whether this process has installed all this already.
+#: Whether the replacements are in effect in this process now.
 _is_installed = False
 
 
 def verify() -> list[str]:
-    """What of aiortc and aioice is not as our parts need it."""
+    """Return what our parts need of aiortc and aioice but do not find there; an empty list means that all is well."""
     return seams.verify([*PARTS.replacements(), *seams.jitter_buffer(jitter_buffer), *ALWAYS])
 
 
@@ -54,10 +54,11 @@ def installed(
     *,
     marker_jitter_buffer: bool = True,
 ) -> Iterator[None]:
-    """For peer connections made meanwhile; within another one nothing changes.
+    """Have peer connections that are made inside the `with` block use our parts. A nested call changes nothing.
 
-    Who receives video gives `counters`, where frames are counted that never come out; what else is refused is counted
-    in `refused`. Where `verify` finds something, one warning says so, and aiortc is left as it is but for ALWAYS.
+    A process that receives video passes `counters`, which count frames that are dropped and streams that are refused.
+    `refused` counts refused packets, candidates and chunks. If `verify` finds something, a warning is logged and only
+    ALWAYS is replaced.
     """
     global _is_installed
     if _is_installed:
@@ -76,7 +77,7 @@ def installed(
             if counters:
                 make = stack.enter_context(decoder_pool.threads(counters))
                 stack.enter_context(seams.replaced(seams.decoder_input(make)))
-            if counters and marker_jitter_buffer:  # whose bursts only our decoder threads know
+            if counters and marker_jitter_buffer:  # only our decoder threads can take several frames at once from it
                 stack.enter_context(seams.replaced(seams.jitter_buffer(jitter_buffer)))
         yield
 
@@ -98,7 +99,7 @@ def _warn(missing: list[str]) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """aioice's lines hold addresses of peers."""
+    """Silence aioice's log below warnings, since its lines contain the addresses of peers."""
     aioice = logging.getLogger("aioice")
     before = aioice.level
     aioice.setLevel(logging.WARNING)

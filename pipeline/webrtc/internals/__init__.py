@@ -1,2 +1,2 @@
-"""The fence: only here is touched what aiortc, aioice and the libraries below keep to themselves. Imports nothing of
-ours; `media`, `transport` and the clients import it."""
+"""The only code that touches private names of aiortc and aioice: it gives them public names and checks that they exist.
+It imports nothing of ours; `media`, `transport` and the clients import it."""

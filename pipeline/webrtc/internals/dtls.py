@@ -1,4 +1,4 @@
-"""aiortc's DTLS transport, its certificate, and the keys of a connection, under plain names."""
+"""Public names for the private parts of aiortc's DTLS transport, its certificate, and the keys of a connection."""
 
 import asyncio
 import logging
@@ -15,9 +15,9 @@ from pipeline.webrtc.internals.running import run_without_suspending
 
 logger = logging.getLogger(__name__)
 
-#: The longest datagram; SRTP takes 1500 bytes.
+#: No datagram is longer; those of SRTP have at most 1500 bytes.
 DATAGRAM_BYTES = 2048
-#: What each class must have for this file to work.
+#: The attributes that this file needs of each class.
 NEEDS: dict[type, tuple[str, ...]] = {
     RTCCertificate: ("_create_ssl_context",),
     RTCDtlsTransport: (
@@ -39,10 +39,10 @@ NEEDS: dict[type, tuple[str, ...]] = {
 
 
 class OpenCertificate(RTCCertificate):
-    """aiortc's, for a class of ours to build on."""
+    """aiortc's certificate with a method that a subclass may override."""
 
     def prepare(self, context: SSL.Context) -> None:
-        """To be overridden: what else a context needs."""
+        """Set further options of a new context. May be overridden."""
 
     def _create_ssl_context(self, srtp_profiles: list) -> SSL.Context:
         context = super()._create_ssl_context(srtp_profiles)
@@ -51,7 +51,7 @@ class OpenCertificate(RTCCertificate):
 
 
 class OpenDtlsTransport(RTCDtlsTransport):
-    """aiortc's, for a class of ours to build on."""
+    """aiortc's DTLS transport with methods that a subclass may override."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class OpenDtlsTransport(RTCDtlsTransport):
         router: RtpRouter | None = None,
         extensions: HeaderExtensionsMap | None = None,
     ) -> None:
-        """`router` and `extensions` take the place of aiortc's own."""
+        """`router` and `extensions`, if they are given, replace aiortc's own."""
         super().__init__(transport, certificates)
         self._rtp_router = router or self._rtp_router
         self._rtp_header_extensions_map = extensions or self._rtp_header_extensions_map
@@ -72,20 +72,20 @@ class OpenDtlsTransport(RTCDtlsTransport):
 
     @property
     def may_send(self) -> bool:
-        """Whether the end is not yet said."""
+        """Whether the transport is connected and we have not announced its end."""
         is_open = self._ssl is not None and not self._ssl.get_shutdown() & SSL.SENT_SHUTDOWN
         return is_open and self.state == "connected"
 
     async def rtp_received(self, data: bytes, arrival_time_ms: int) -> None:
-        """Handle a decrypted packet. To be overridden."""
+        """Handle a decrypted RTP packet. May be overridden."""
         await super()._handle_rtp_data(data, arrival_time_ms=arrival_time_ms)
 
     async def rtcp_received(self, data: bytes) -> None:
-        """Handle a decrypted compound packet. To be overridden."""
+        """Handle a decrypted compound RTCP packet. May be overridden."""
         await super()._handle_rtcp_data(data)
 
     async def send_data(self, data: bytes) -> None:
-        """Encrypt and send a packet of SCTP. To be overridden."""
+        """Encrypt and send a packet of SCTP. May be overridden."""
         await super()._send_data(data)
 
     async def _handle_rtp_data(self, data: bytes, arrival_time_ms: int) -> None:
@@ -99,55 +99,55 @@ class OpenDtlsTransport(RTCDtlsTransport):
 
 
 class IncomingPackets:
-    """What each packet of a connected peer needs, bound once a connection."""
+    """The parts of a DTLS transport that handle each packet of a connected peer, looked up once for each connection."""
 
     __slots__ = ("_dtls", "extensions", "route")
 
     def __init__(self, dtls: RTCDtlsTransport) -> None:
         self._dtls = dtls
-        #: The receiver that a packet is for, or None.
+        #: Returns the receiver that a packet is for, or None.
         self.route: Callable[[Any], object] = dtls._rtp_router.route_rtp
-        #: What a header extension's profile and value say.
+        #: Parses a header extension, given its profile and value.
         self.extensions = dtls._rtp_header_extensions_map.get
 
     def decrypt(self, data: bytes) -> bytes:
-        """The packet in a datagram, which is counted; raises pylibsrtp.Error."""
+        """Return the decrypted packet in a datagram, and count it as received; raises pylibsrtp.Error."""
         count_received(self._dtls, len(data))
         return self._dtls._rx_srtp.unprotect(data)
 
 
 def count_received(dtls: RTCDtlsTransport, size: int) -> None:
-    """One more datagram, for aiortc's own statistics."""
+    """Add a datagram of `size` bytes to aiortc's own statistics."""
     dtls._RTCDtlsTransport__rx_bytes += size  # type: ignore[attr-defined]  # mypy knows no mangled names
     dtls._RTCDtlsTransport__rx_packets += 1  # type: ignore[attr-defined]
 
 
 def protector(dtls: RTCDtlsTransport) -> Callable[[bytes], bytes]:
-    """What encrypts RTP packets of a connected transport."""
+    """Return the function that encrypts RTP packets of a connected transport."""
     return dtls._tx_srtp.protect
 
 
 def send_at_once(dtls: RTCDtlsTransport, plain: bytes) -> None:
-    """Encrypt a packet of SCTP and send it, past everybody's queues; nowhere once the connection is closed."""
+    """Encrypt a packet of SCTP and send it past all queues; do nothing once the connection is closed."""
     if dtls._ssl is not None:
         dtls._ssl.send(plain)
         ice.send(ice.connection_below(dtls), dtls._ssl.bio_read(DATAGRAM_BYTES))
 
 
 def deliver(dtls: RTCDtlsTransport, data: bytes) -> None:
-    """A datagram of data channels, as RTCDtlsTransport._recv_next does; trouble ends the connection, as there."""
+    """Handle a datagram of data channels as RTCDtlsTransport._recv_next does: an error ends the connection."""
     count_received(dtls, len(data))
     ssl, is_read = dtls._ssl, False
-    assert ssl is not None  # a connected transport has one
+    assert ssl is not None, "the transport must be connected"
     try:
         ssl.bio_write(data)
-        while True:  # one record mostly; what stays in there would grow
+        while True:  # a datagram mostly holds one record, but records that are not read would pile up
             plain = ssl.recv(DATAGRAM_BYTES)
             is_read = True
-            if dtls._data_receiver:  # else the peer was faster; it will say it again
+            if dtls._data_receiver:  # otherwise our SCTP has not started yet, and the peer will send this again
                 run_without_suspending(dtls._data_receiver._handle_data(plain))
     except SSL.WantReadError:
-        if not is_read:  # a late part of the handshake, which may need an answer
+        if not is_read:  # this was a late part of the handshake, which may need an answer
             run_without_suspending(dtls._write_ssl())
     except Exception as error:
         logger.info("data channels end: %r", error)
@@ -155,5 +155,5 @@ def deliver(dtls: RTCDtlsTransport, data: bytes) -> None:
 
 
 def task(dtls: RTCDtlsTransport) -> asyncio.Future | None:
-    """The one that reads."""
+    """Return the task that reads from the transport."""
     return dtls._task

@@ -1,4 +1,4 @@
-"""aioice's connection, its sockets, and asyncio's transports below them, under plain names."""
+"""Public names for the private parts of aioice's connection, its sockets, and asyncio's transports below them."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from aiortc import RTCDtlsTransport, RTCIceTransport
 Address = tuple[str, int]
 Received = Callable[[bytes, int], None]
 
-#: What each class must have for this file to work.
+#: The attributes that this file needs of each class.
 NEEDS: dict[type, tuple[str, ...]] = {
     Candidate: ("_network_host",),
     Connection: (
@@ -27,18 +27,18 @@ NEEDS: dict[type, tuple[str, ...]] = {
     ),
     RTCIceTransport: ("_RTCIceTransport__monitor_task", "_connection"),
 }
-#: Of asyncio; where a loop or a transport has none of these, what needs them is left out.
+#: Private names of asyncio. Where a loop or a transport lacks one of these, the functions that use it do nothing.
 OPTIONAL = ("_add_reader", "_sock", "_transports")
 
 
 class OpenConnection(Connection):
-    """aioice's, for a class of ours to build on."""
+    """aioice's connection with methods that a subclass may override."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
 
     def admits(self, candidate: Candidate, host: str) -> bool:
-        """Whether a remote candidate, which is reached at `host`, may be used. To be overridden."""
+        """Return whether a remote candidate, which is reached at the address `host`, may be used. May be overridden."""
         return True
 
     def _add_remote_candidate(self, remote_candidate: Candidate, network_host: str) -> None:
@@ -47,7 +47,7 @@ class OpenConnection(Connection):
 
     @property
     def own_hosts(self) -> list[str]:
-        """Addresses of our sockets."""
+        """The addresses of our own sockets."""
         return [protocol.local_candidate.host for protocol in self._protocols]
 
     @property
@@ -56,14 +56,14 @@ class OpenConnection(Connection):
 
     @property
     def waiting(self) -> int:
-        """Datagrams that nobody has taken yet."""
+        """How many received datagrams wait to be read."""
         return self._queue.qsize()
 
     def forget_unused(self) -> bool:
-        """Whether there was a candidate in no use that only a check told of; the oldest is gone with its pairs."""
+        """Remove the oldest unused candidate that was learned from a peer's check; return whether there was one."""
         used = [pair.remote_candidate for pair in self._nominated.values()]
-        told = (c for c in self._remote_candidates if c.type == "prflx" and c not in used)
-        oldest = next(told, None)
+        unused = (c for c in self._remote_candidates if c.type == "prflx" and c not in used)
+        oldest = next(unused, None)
         if oldest is None:
             return False
         self._remote_candidates.remove(oldest)
@@ -83,37 +83,37 @@ def connection_below(dtls: RTCDtlsTransport) -> Connection:
 
 
 def selected(connection: Connection) -> CandidatePair | None:
-    """The pair that data takes; None once the connection is closed."""
+    """Return the candidate pair on which data travels; None once the connection is closed."""
     return connection._nominated.get(1)
 
 
 def socket_of(pair: CandidatePair) -> socket.socket | None:
-    """None for a TURN server's, whose datagrams come in its own."""
+    """Return the socket of a pair, or None for a pair through a TURN server, which wraps the datagrams."""
     return getattr(pair.protocol.transport, "_sock", None)
 
 
 def send(connection: Connection, datagram: bytes) -> None:
-    """To the peer, past aioice's queue; nowhere once the connection is closed."""
+    """Send a datagram to the peer at once; do nothing once the connection is closed."""
     if pair := selected(connection):
         pair.protocol.transport.sendto(datagram, pair.remote_addr)
 
 
 def redirect(connection: Connection, received: Received) -> Received:
-    """Have what the peer sends, and which is no STUN, given to `received`; returns who got it before."""
+    """Have the peer's datagrams, except STUN, passed to `received`; return the function that got them before."""
     before = connection.data_received
     connection.data_received = received  # type: ignore[method-assign, assignment]  # of this one connection
     return before
 
 
 def read_with(bound: socket.socket, read: Callable[[], None]) -> None:
-    """Have `read` called, in the place of asyncio's own reader, when something waits in the socket of a transport."""
+    """Have `read` called instead of asyncio's own reader whenever the socket of a transport has datagrams."""
     loop = asyncio.get_running_loop()
     if add_reader := getattr(loop, "_add_reader", None):
         add_reader(bound.fileno(), read)
 
 
 def wake(connection: Connection) -> None:
-    """Whoever still waits for a datagram learns that none will come."""
+    """Tell the task that waits for a datagram that none will come."""
     connection._queue.put_nowait(None)
 
 
@@ -124,7 +124,10 @@ def tasks(transport: RTCIceTransport) -> Iterator[asyncio.Future | None]:
 
 
 def abort_sockets(connections: Iterable[Connection]) -> None:
-    """Also those that aioice has not noted yet: where gathering is cancelled, it forgets the ones it has made."""
+    """Close the sockets of connections, found through the event loop.
+
+    aioice itself forgets sockets that it has just opened when the gathering of candidates is cancelled.
+    """
     owners = set(connections)
     for transport in list(getattr(asyncio.get_running_loop(), "_transports", {}).values()):
         protocol = transport.get_protocol()

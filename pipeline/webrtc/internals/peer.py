@@ -1,4 +1,4 @@
-"""aiortc's peer connection, under plain names."""
+"""Public names for the private parts of aiortc's peer connection."""
 
 import asyncio
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from aiortc import InvalidStateError, RTCDtlsTransport, RTCIceTransport, RTCPeer
 
 from pipeline.webrtc.internals import dtls, ice, rtp
 
-#: What each class must have for this file to work.
+#: The attributes that this file needs of each class.
 NEEDS: dict[type, tuple[str, ...]] = {
     RTCPeerConnection: (
         "_RTCPeerConnection__closeTask",
@@ -17,7 +17,7 @@ NEEDS: dict[type, tuple[str, ...]] = {
         "_RTCPeerConnection__isClosed",
     ),
 }
-#: The coroutine in which a peer connection connects: a task that nobody awaits.
+#: The coroutine that connects a peer connection. aiortc runs it in a task that nobody awaits.
 CONNECT = "_RTCPeerConnection__connect"
 
 
@@ -30,7 +30,7 @@ def dtls_transports(peer: RTCPeerConnection) -> list[RTCDtlsTransport]:
 
 
 def tasks(peer: RTCPeerConnection, transports: Iterable[RTCIceTransport]) -> Iterator[asyncio.Future | None]:
-    """All that a peer connection and its parts have begun."""
+    """Yield the tasks that a peer connection and its parts have started; None stands for one that was never started."""
     for dtls_transport in dtls_transports(peer):
         yield dtls.task(dtls_transport)
     for transceiver in peer.getTransceivers():
@@ -42,7 +42,7 @@ def tasks(peer: RTCPeerConnection, transports: Iterable[RTCIceTransport]) -> Ite
 
 
 def mark_closed(peer: RTCPeerConnection) -> None:
-    """Whoever else waits for the end waits no longer, and nobody hears of it any more."""
+    """Wake those who wait for the connection to close, and remove all listeners."""
     closed = getattr(peer, "_RTCPeerConnection__isClosed")
     if closed is not None and not closed.done():
         closed.set_result(True)
@@ -53,7 +53,7 @@ _connect = getattr(RTCPeerConnection, CONNECT, None)
 
 
 async def connect(self: RTCPeerConnection) -> None:
-    """aiortc's own, but ends in peace where the connection is closed meanwhile."""
+    """Replace aiortc's method: raise no error if the connection is closed while it connects."""
     assert _connect is not None
     try:
         await _connect(self)

@@ -1,4 +1,4 @@
-"""aiortc's receivers, senders and tracks, under plain names."""
+"""Public names for the private parts of aiortc's receivers, senders and tracks."""
 
 import asyncio
 import threading
@@ -13,7 +13,7 @@ from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import RemoteStreamTrack, StreamStatistics
 from aiortc.rtp import RTCP_PSFB_APP, RtcpPsfbPacket, RtpPacket, pack_remb_fci
 
-#: What each class must have for this file to work.
+#: The attributes that this file needs of each class.
 NEEDS: dict[type, tuple[str, ...]] = {
     RTCRtpReceiver: (
         "_RTCRtpReceiver__codecs",
@@ -29,7 +29,7 @@ NEEDS: dict[type, tuple[str, ...]] = {
         "_RTCRtpReceiver__rtcp_task",
         "_RTCRtpReceiver__rtx_ssrc",
         "_RTCRtpReceiver__timestamp_mapper",
-        "_data",  # of its packets
+        "_data",  # aiortc's receiver sets it on packets
         "_enabled",
         "_handle_disconnect",
         "_run_rtcp",
@@ -54,33 +54,33 @@ NEEDS: dict[type, tuple[str, ...]] = {
 
 
 class OpenTrack(RemoteStreamTrack):
-    """aiortc's, whose queue may be taken by something else."""
+    """aiortc's remote track whose queue can be replaced."""
 
     def hand_over(self, queue: Any) -> None:
-        """Have frames given to `queue`, which has asyncio.Queue's put and put_nowait. Before the first one comes."""
+        """Have frames put into `queue`, which needs put and put_nowait. Call this before any frame comes."""
         self._queue = queue
 
 
 class OpenReceiver(RTCRtpReceiver):
-    """aiortc's, for a class of ours to build on."""
+    """aiortc's receiver with methods that a subclass may override."""
 
     def __init__(self, kind: str, transport: RTCDtlsTransport) -> None:
         super().__init__(kind, transport)
 
     async def request_packets(self, ssrc: int, numbers: list[int]) -> None:
-        """Ask for lost ones. To be overridden."""
+        """Ask the sender for lost packets by their sequence numbers (NACK). May be overridden."""
         await super()._send_rtcp_nack(ssrc, numbers)
 
     async def request_picture(self, ssrc: int) -> None:
-        """Ask for an intra frame. To be overridden."""
+        """Ask the sender for an intra frame (PLI). May be overridden."""
         await super()._send_rtcp_pli(ssrc)
 
     async def send_reports(self) -> None:
-        """As long as it is not cancelled. To be overridden."""
+        """Send receiver reports until the task is cancelled. May be overridden."""
         await super()._run_rtcp()
 
     def end_reports(self) -> None:
-        """Whoever waits for their end waits no longer."""
+        """Wake those who wait for the end of `send_reports`."""
         getattr(self, "_RTCRtpReceiver__rtcp_exited").set()
 
     async def _send_rtcp_nack(self, media_ssrc: int, lost: list[int]) -> None:
@@ -105,7 +105,10 @@ class JitterBuffer(Protocol):
 
 
 class IncomingVideo:
-    """What each packet of a receiver's video needs, bound once a connection; the parts may be ours."""
+    """The parts of a receiver that handle each packet of its video, looked up once for each connection.
+
+    They may be aiortc's or those that `patches` installed.
+    """
 
     __slots__ = (
         "_receiver",
@@ -122,27 +125,27 @@ class IncomingVideo:
 
     def __init__(self, receiver: RTCRtpReceiver) -> None:
         self._receiver = receiver
-        #: By payload type.
+        #: The codec of each payload type.
         self.codecs: dict[int, RTCRtpCodecParameters] = getattr(receiver, "_RTCRtpReceiver__codecs")
-        #: By source.
+        #: The statistics of each source (SSRC).
         self.statistics: dict[int, StreamStatistics] = getattr(receiver, "_RTCRtpReceiver__remote_streams")
-        #: The source that another one's retransmissions are of.
+        #: For each source of retransmissions, the source of the original packets.
         self.originals: dict[int, int] = getattr(receiver, "_RTCRtpReceiver__rtx_ssrc")
         self.nacks: NackGenerator = getattr(receiver, "_RTCRtpReceiver__nack_generator")
         self.jitter_buffer: JitterBuffer = getattr(receiver, "_RTCRtpReceiver__jitter_buffer")
-        #: Set where a decoder cannot go on without an intra frame.
+        #: This is set when a decoder cannot go on without an intra frame.
         self.needs_picture: threading.Event = getattr(receiver, "_RTCRtpReceiver__decoder_error")
         self.timestamps = getattr(receiver, "_RTCRtpReceiver__timestamp_mapper")
         self.decoder_queue = getattr(receiver, "_RTCRtpReceiver__decoder_queue")
         self.estimator = getattr(receiver, "_RTCRtpReceiver__remote_bitrate_estimator")
 
     def is_for(self, routed: object) -> bool:
-        """Whether this receiver is meant, and takes packets."""
+        """Return whether a packet that was routed to `routed` is for this receiver, and the receiver takes packets."""
         return routed is self._receiver and self._receiver._enabled
 
     @property
     def has_decoder(self) -> bool:
-        """Not before it is started, nor after its peer has gone."""
+        """Whether the receiver has been started and its peer is still there."""
         return self._receiver._RTCRtpReceiver__decoder_thread is not None  # type: ignore[attr-defined]  # mangled
 
     def request_packets(self, ssrc: int, numbers: list[int]) -> Coroutine:
@@ -152,7 +155,7 @@ class IncomingVideo:
         return self._receiver._send_rtcp_pli(ssrc)
 
     def tell_rate(self, bits_per_s: int, ssrcs: list[int]) -> Coroutine | None:
-        """Tell the sender how fast it may send; None where there is nothing yet to sign it with."""
+        """Tell the sender how fast it may send (REMB); return None while our own SSRC is not known yet."""
         ours = self._receiver._RTCRtpReceiver__rtcp_ssrc  # type: ignore[attr-defined]  # mangled
         if ours is None:
             return None
@@ -161,21 +164,21 @@ class IncomingVideo:
 
 @dataclass(slots=True)
 class ReceivedPacket:
-    """By the names that aiortc's statistics, NACKs and jitter buffer know; RFC 3550 section 5.1."""
+    """An RTP packet (RFC 3550 section 5.1) with the attributes that aiortc's own packets have."""
 
     marker: int
     payload_type: int
     sequence_number: int
     timestamp: int
     ssrc: int
-    #: Profile and value of the header extension, or None.
+    #: The profile and value of the header extension, or None.
     extension: tuple[int, bytes] | None
     payload: bytes
     _data: bytes = b""
 
     @property
     def data(self) -> bytes:
-        """What the payload brings to its frame."""
+        """The payload without its descriptor: this packet's part of the encoded frame."""
         return self._data
 
     @data.setter
@@ -184,12 +187,12 @@ class ReceivedPacket:
 
 
 def data_of(packets: Iterable[RtpPacket | ReceivedPacket]) -> bytes:
-    """What packets bring to their frame."""
+    """Return the encoded frame that consists of these packets."""
     return b"".join([packet._data for packet in packets])  # type: ignore[union-attr]  # aiortc sets it outside the class
 
 
 class DecoderInput(Protocol):
-    """In the place of the queue before a decoder's thread."""
+    """Takes the place of the queue that feeds a decoder thread."""
 
     def begin(self, loop: asyncio.AbstractEventLoop, decoded: Any, failed: threading.Event) -> None: ...
 
@@ -197,7 +200,7 @@ class DecoderInput(Protocol):
 
 
 class _Beginning:
-    """In the place of the thread that aiortc starts for each stream, and waits for at its end."""
+    """Takes the place of the thread that aiortc starts for each stream; its `start` calls the stream's `begin`."""
 
     def __init__(self, *, args: tuple, **_: object) -> None:
         self._loop, self._stream, self._decoded, self._failed = args
@@ -206,16 +209,19 @@ class _Beginning:
         self._stream.begin(self._loop, self._decoded, self._failed)
 
     def join(self) -> None:
-        """All that was put comes out without us."""
+        """Do nothing: there is no thread to wait for, and the stream ends by itself."""
 
 
 def decoder_modules(make: Callable[[], DecoderInput]) -> tuple[SimpleNamespace, SimpleNamespace]:
-    """In the place of the modules by which aiortc makes a decoder's queue and its thread: `make` makes the queue."""
+    """Return substitutes for the modules `queue` and `threading`, from which aiortc makes a decoder's queue and thread.
+
+    Where aiortc makes a queue, `make` is called.
+    """
     return SimpleNamespace(Queue=make), SimpleNamespace(Event=threading.Event, Thread=_Beginning)
 
 
 def disconnect(receiver: RTCRtpReceiver) -> None:
-    """Give its decoder back, and end its track."""
+    """Stop the receiver's decoder and end its track."""
     receiver._handle_disconnect()
 
 
@@ -228,14 +234,14 @@ def sender_tasks(sender: RTCRtpSender) -> list[asyncio.Future | None]:
 
 
 def payload_type(transceiver: RTCRtpTransceiver) -> int:
-    """Of the codec that is sent."""
+    """Return the payload type of the codec that is sent; the transceiver must be connected."""
     number = transceiver._codecs[0].payloadType
-    assert number is not None  # of a connected transceiver
+    assert number is not None
     return number
 
 
 def extension_id(transceiver: RTCRtpTransceiver, uri: str) -> int:
-    """The number that was agreed for a header extension."""
+    """Return the number that both sides agreed on for the header extension with this URI."""
     return next(extension.id for extension in transceiver._headerExtensions if extension.uri == uri)
 
 
@@ -246,13 +252,13 @@ def ssrc_of(sender: RTCRtpSender) -> int:
 def answer_requests(
     sender: RTCRtpSender, send_picture: Callable[[], None], send_again: Callable[[int], Coroutine]
 ) -> None:
-    """Have somebody else do what the receiver asks this sender for: an intra frame, or the packet of a number."""
-    sender._send_keyframe = send_picture  # type: ignore[method-assign]  # of this one sender
+    """Have `send_picture` called when the receiver asks for an intra frame, `send_again` when it asks for a packet."""
+    sender._send_keyframe = send_picture  # type: ignore[method-assign]  # for this one sender only
     sender._retransmit = send_again  # type: ignore[method-assign, assignment]
 
 
 def report_sent(sender: RTCRtpSender, *, ntp: int, timestamp: int, packets: int, octets: int) -> None:
-    """Have the sender's reports be true."""
+    """Set what the sender's reports say, when packets are sent without aiortc."""
     sender._RTCRtpSender__ntp_timestamp = ntp  # type: ignore[attr-defined]  # mypy knows no mangled names
     sender._RTCRtpSender__rtp_timestamp = timestamp  # type: ignore[attr-defined]
     sender._RTCRtpSender__packet_count = packets  # type: ignore[attr-defined]

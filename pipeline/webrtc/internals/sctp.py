@@ -1,4 +1,4 @@
-"""aiortc's SCTP transport, under plain names."""
+"""Public names for the private parts of aiortc's SCTP transport."""
 
 import asyncio
 from collections import deque
@@ -12,7 +12,7 @@ from pipeline.webrtc.internals.running import run_without_suspending
 
 Take = Callable[[bytes], Awaitable[None]]
 
-#: What each class must have for this file to work.
+#: The attributes that this file needs of each class.
 NEEDS: dict[type, tuple[str, ...]] = {
     DataChunk: ("_in_flight", "_misses"),
     RTCSctpTransport: (
@@ -48,30 +48,30 @@ NEEDS: dict[type, tuple[str, ...]] = {
 
 
 class OpenSctpTransport(RTCSctpTransport):
-    """aiortc's, for a class of ours to build on."""
+    """aiortc's SCTP transport with methods that a subclass may override."""
 
-    #: Bytes; the congestion window is never smaller.
+    #: The congestion window is never smaller than this number of bytes.
     least_window = 0
 
     def __init__(self, transport: RTCDtlsTransport, port: int = 5000) -> None:
         super().__init__(transport, port)
 
-    # what comes
+    # Receiving
 
     async def packet_received(self, data: bytes) -> None:
-        """To be overridden."""
+        """Handle a decrypted packet. May be overridden."""
         await super()._handle_data(data)
 
     async def chunk_received(self, chunk: Chunk) -> None:
-        """To be overridden."""
+        """Handle one chunk of a packet. May be overridden."""
         await super()._receive_chunk(chunk)
 
     async def sack_received(self, sack: SackChunk) -> None:
-        """To be overridden."""
+        """Handle an acknowledgement. May be overridden."""
         await super()._receive_sack_chunk(sack)
 
     def mark_received(self, tsn: int) -> bool:
-        """Whether the chunk of this number came before. To be overridden."""
+        """Note that the chunk with this number came; return whether it had come before. May be overridden."""
         return super()._mark_received(tsn)
 
     async def _handle_data(self, data: bytes) -> None:
@@ -88,17 +88,17 @@ class OpenSctpTransport(RTCSctpTransport):
 
     @property
     def streams(self) -> dict[int, InboundStream]:
-        """What waits for its missing parts."""
+        """The incoming streams by number, with the chunks that wait for missing parts of their messages."""
         return self._inbound_streams
 
     @property
     def channels(self) -> Collection[int]:
-        """Numbers of those that are open."""
+        """The stream numbers of the open data channels."""
         return self._data_channels
 
     @property
     def room(self) -> int:
-        """Bytes that may still come, as the peer is told."""
+        """How many more bytes the peer may send, as we advertise it."""
         return self._advertised_rwnd
 
     @room.setter
@@ -107,7 +107,7 @@ class OpenSctpTransport(RTCSctpTransport):
 
     @property
     def last_received(self) -> int:
-        """The number that nothing is missing before; no chunk of data is handled before there is one."""
+        """The number of the last chunk before which none is missing. It must be known: no data comes before it is."""
         assert self._last_received_tsn is not None
         return self._last_received_tsn
 
@@ -117,7 +117,7 @@ class OpenSctpTransport(RTCSctpTransport):
 
     @property
     def received_beyond(self) -> set[int]:
-        """Numbers of chunks that came although one before them is missing."""
+        """The numbers of the chunks that came although a chunk before them is missing."""
         return self._sack_misordered
 
     @property
@@ -126,16 +126,16 @@ class OpenSctpTransport(RTCSctpTransport):
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing is missing, nor about to be said of what came."""
+        """Whether no chunk is missing, no duplicate is to be reported and no reset of streams is pending."""
         return not (self._sack_misordered or self._sack_duplicates or self._reconfig_deferred)
 
     @property
     def own_tag(self) -> int:
-        """What the peer's packets carry."""
+        """The verification tag that the peer's packets must carry."""
         return self._local_verification_tag
 
     async def accept(self, chunk: DataChunk, *, is_last: bool) -> None:
-        """Take the chunk that follows `last_received`, and hand over the message that it completes: `is_last`."""
+        """Take the chunk that follows `last_received`. With `is_last` it completes a message, which is handed over."""
         stream = self._get_inbound_stream(chunk.stream_id)
         stream.reassembly.append(chunk)
         self._last_received_tsn = chunk.tsn
@@ -145,17 +145,17 @@ class OpenSctpTransport(RTCSctpTransport):
             await self._receive(*message)
 
     def acknowledge(self) -> None:
-        """Tell the peer at once what there was so far."""
+        """Acknowledge at once all chunks up to `last_received`."""
         sack = SackChunk()
         sack.cumulative_tsn, sack.advertised_rwnd = self.last_received, max(0, self._advertised_rwnd)
-        assert self._remote_port is not None  # of a connected transport
+        assert self._remote_port is not None, "only a connected transport has received something"
         packet = serialize_packet(self._local_port, self._remote_port, self._remote_verification_tag, sack)
         dtls.send_at_once(self.transport, packet)
 
-    # what leaves
+    # Sending
 
     @property
-    def _cwnd(self) -> int:  # type: ignore[override]  # aiortc sets it as it likes, and never reads less than this
+    def _cwnd(self) -> int:  # type: ignore[override]  # aiortc may set any value, but never reads one below the least
         return max(self.least_window, self.__dict__["_cwnd"])
 
     @_cwnd.setter
@@ -163,7 +163,7 @@ class OpenSctpTransport(RTCSctpTransport):
         self.__dict__["_cwnd"] = size
 
     async def transmit(self) -> None:
-        """Send what the window has room for, one burst of it. To be overridden."""
+        """Send one burst of the chunks for which the window has room. May be overridden."""
         await super()._transmit()
 
     async def _transmit(self) -> None:
@@ -171,22 +171,22 @@ class OpenSctpTransport(RTCSctpTransport):
 
     @property
     def next_to_send(self) -> int:
-        """The number of the next chunk."""
+        """The number of the next chunk that is sent."""
         return self._local_tsn
 
     @property
     def unsent(self) -> int:
-        """Chunks that wait for room in the window."""
+        """How many chunks wait for room in the window."""
         return len(self._outbound_queue)
 
     @property
     def unacknowledged(self) -> deque[DataChunk]:
-        """Chunks that were sent, oldest first."""
+        """The chunks that were sent and are not acknowledged yet, oldest first."""
         return self._sent_queue
 
     @property
     def has_room(self) -> bool:
-        """Whether the window has, and no loss has been noticed that it should recover from."""
+        """Whether the window has room, and the transport is not recovering from a loss."""
         return self._flight_size < self._cwnd and self._fast_recovery_exit is None
 
     @property
@@ -195,20 +195,20 @@ class OpenSctpTransport(RTCSctpTransport):
         return self._loop
 
     def excuse(self, chunk: DataChunk, reports: int) -> None:
-        """Take a chunk for lost only after so many more reports that it is missing."""
+        """Have the next `reports` reports that this chunk is missing ignored."""
         chunk._misses = -reports
 
     def send_again(self, chunk: DataChunk) -> None:
-        """At once, if nothing was heard of it yet and the connection is up."""
+        """Send a chunk again at once, if it is not acknowledged yet and the connection is up."""
         if self.state == "connected" and chunk._in_flight:
             run_without_suspending(self._send_chunk(chunk))
 
 
 def take_packets(sctp: RTCSctpTransport, make: Callable[[Take], Take]) -> None:
-    """Have packets of one transport handled by what `make` gives; it is given who handled them before."""
+    """Replace the function that handles the packets of one transport by `make(the present one)`."""
     sctp._handle_data = make(sctp._handle_data)  # type: ignore[method-assign, assignment]
 
 
 def close(sctp: RTCSctpTransport) -> None:
-    """Take it for closed, without telling the peer."""
+    """Set the transport's state to closed, without telling the peer."""
     sctp._set_state(RTCSctpTransport.State.CLOSED)

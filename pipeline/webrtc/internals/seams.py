@@ -1,4 +1,4 @@
-"""Where our parts take the place of aiortc's and aioice's, for as long as they are wanted; and whether they fit."""
+"""Replaces parts of aiortc and aioice by ours for a while, and checks beforehand whether they fit."""
 
 import contextlib
 import dis
@@ -21,24 +21,27 @@ from aiortc.rtcrtpreceiver import StreamStatistics
 
 from pipeline.webrtc.internals import dtls, ice, peer, rtp, sctp
 
-#: What all this was written for and is tested with; pyproject.toml holds installations to the same.
+#: The versions that this code was written for and is tested with; pyproject.toml requires the same ones.
 TESTED = {"aiortc": "1.16.", "aioice": "0.13."}
 LAYERS: tuple[ModuleType, ...] = (ice, dtls, rtp, sctp, peer)
-#: By which aiortc makes a decoder's queue and its thread.
+#: The modules from which aiortc makes a decoder's queue and its thread, as names in aiortc's own module.
 DECODER_MODULES = ((rtcrtpreceiver, "queue"), (rtcrtpreceiver, "threading"))
 
-#: A name in a module or a class, and what takes its place.
+#: A module or class, a name in it, and the object that replaces what has this name.
 Replacement = tuple[object, str, object]
 
 
 def verify(replacements: Iterable[Replacement]) -> list[str]:
-    """What is missing of all that the fence touches, and replaces, as one would look for it: nothing where it fits."""
+    """Return everything in aiortc and aioice that this room touches or replaces, but that is missing or has changed.
+
+    Each entry names a class and an attribute, or a version. The list is empty if the installed packages fit.
+    """
     return [*_untested(), *_missing_attributes(), *_missing_names(replacements), *_changed_methods()]
 
 
 @cache
 def fits() -> bool:
-    """Whether private names may be touched at all, on connections made without our parts as well."""
+    """Return whether private names may be touched at all, even on connections that were made without our parts."""
     return not verify(())
 
 
@@ -62,16 +65,16 @@ def _missing_names(replacements: Iterable[Replacement]) -> Iterator[str]:
 
 
 def _changed_methods() -> Iterator[str]:
-    """Methods of theirs that classes of the fence override, where they take something else now."""
+    """Yield the methods that this room's classes override, but whose parameters have changed in aiortc or aioice."""
     for layer in LAYERS:
-        for made in vars(layer).values():
-            if inspect.isclass(made) and made.__module__ == layer.__name__ and made.__name__.startswith("Open"):
-                yield from _changed(made)
+        for member in vars(layer).values():
+            if inspect.isclass(member) and member.__module__ == layer.__name__ and member.__name__.startswith("Open"):
+                yield from _changed(member)
 
 
-def _changed(made: type) -> Iterator[str]:
-    base = made.__mro__[1]
-    for name, ours in vars(made).items():
+def _changed(subclass: type) -> Iterator[str]:
+    base = subclass.__mro__[1]
+    for name, ours in vars(subclass).items():
         theirs = getattr(base, name, None)
         if name != "__init__" and isinstance(ours, FunctionType) and isinstance(theirs, FunctionType):
             if _parameters(ours) != _parameters(theirs):
@@ -83,7 +86,7 @@ def _parameters(function: FunctionType) -> list[str]:
 
 
 def attributes(owner: type) -> set[str]:
-    """What a class and its bases have, declare, and store in their objects."""
+    """Return the names that a class and its bases define or annotate, or that their methods assign as attributes."""
     names: set[str] = set()
     for base in owner.__mro__:
         names |= set(vars(base)) | set(vars(base).get("__annotations__", {}))
@@ -100,7 +103,7 @@ def _stored(code: CodeType) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Ours, each for the one of theirs that has this name."""
+    """Our parts; the name of each field says which part of aiortc or aioice it replaces."""
 
     connection: type[ice.OpenConnection]
     stun_protocol: type[StunProtocol]
@@ -114,9 +117,9 @@ class Parts:
     timestamp_mapper: type
     estimator: type[RemoteBitrateEstimator]
     depayload: Callable[[RTCRtpCodecParameters, bytes], bytes]
-    #: Bytes, as SDP tells.
+    #: The longest message of a data channel that we accept, in bytes; SDP tells the peer.
     longest_message: int
-    #: Seconds: the shortest time-out for a packet of SCTP, and the first.
+    #: The shortest and the first time-out for a packet of SCTP.
     shortest_rto_s: float
     first_rto_s: float
 
@@ -143,27 +146,28 @@ class Parts:
 
 
 def jitter_buffer(make: Callable[..., rtp.JitterBuffer]) -> list[Replacement]:
-    """`make` takes what JitterBuffer takes."""
+    """Have aiortc's receivers make their jitter buffer with `make`, which has the parameters of JitterBuffer."""
     return [(rtcrtpreceiver, "JitterBuffer", make)]
 
 
 def decoder_input(make: Callable[[], rtp.DecoderInput]) -> list[Replacement]:
-    """Decoders without a thread for each: `make` makes what takes a stream's encoded frames."""
+    """Have aiortc start no thread for a stream, and put its encoded frames into an object that `make` returns."""
     return [(owner, name, module) for (owner, name), module in zip(DECODER_MODULES, rtp.decoder_modules(make))]
 
 
 def decoder(make: Callable[[RTCRtpCodecParameters], Decoder]) -> list[Replacement]:
-    """For aiortc's own decoder threads."""
+    """Have aiortc's own decoder threads make their decoders with `make`."""
     return [(rtcrtpreceiver, "get_decoder", make)]
 
 
 def sctp_parameters(read: Callable[[bytes], list[tuple[int, bytes]]]) -> list[Replacement]:
+    """Have aiortc parse the parameters of SCTP chunks with `read`."""
     return [(rtcsctptransport, "decode_params", read)]
 
 
 @contextlib.contextmanager
 def replaced(replacements: Iterable[Replacement]) -> Iterator[None]:
-    """For peer connections made meanwhile. What is not there is not replaced."""
+    """Replace names inside the `with` block; names that do not exist are left out."""
     fitting = [replacement for replacement in replacements if hasattr(replacement[0], replacement[1])]
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in fitting]
     try:

@@ -1,1 +1,1 @@
-"""Received video, from the socket to a decoded picture. Imports the contract; the gateway and clients import it."""
+"""Turns received packets into decoded pictures. It imports the contract; the gateway and clients import it."""

@@ -1,9 +1,9 @@
-"""Decoder threads: one a core, which all streams share, and none of these lags behind for long.
+"""Decoder threads, one for each core, which all streams share; no stream lags behind for long.
 
-With one a stream, the event loop, when it wanted to go on, waited for twenty of them: callbacks of 2 ms took 20.
+With a thread for each stream, the event loop had to wait for up to twenty of them: callbacks of 2 ms took 20 ms.
 
-What peers send ends here, so nothing reaches a decoder that means something else to it, or asks for more than a stream
-may have: FFmpeg takes an empty frame for the end of all, and makes room for whatever a header says.
+The frames come from strangers, so each is checked before a decoder gets it: FFmpeg takes an empty frame for the end of
+the stream, and allocates as much memory as a header asks for.
 """
 
 import asyncio
@@ -37,27 +37,33 @@ from pipeline.webrtc.media.native_decoder import native_decoder
 
 logger = logging.getLogger(__name__)
 
-#: A decoder half a second behind goes on with the next intra frame, which is asked for, and again each second.
+#: A decoder that is this many frames (half a second) behind skips to the next intra frame. That is asked for at once,
+#: and again after every ASK_EVERY skipped frames (a second).
 MOST_WAITING, ASK_EVERY = 15, 30
-#: What may wait, whatever it is: intra frames are never skipped, and one may have half a megabyte.
+#: How many frames and bytes of a stream may wait for a decoder. An intra frame may have half a megabyte.
 MOST_QUEUED, MOST_QUEUED_BYTES = 60, 4 << 20
-#: Frames a second that are decoded, and at once, as after a packet that came late: 60 are sent by the best cameras.
+#: How many frames are decoded in a second, and in one burst, as after a late packet. The best cameras send 60 a second.
 FRAMES_PER_S, FRAMES_AT_ONCE = 90, 90
-#: Times a second that a decoder is made for another size, and at once; senders adapt theirs every other second.
+#: How often a decoder may change its size or codec, in a second and in one burst. Senders adapt every other second.
 CHANGES_PER_S, CHANGES_AT_ONCE = 0.5, 12
-#: So long frames may be larger than was said: the message that says so may be sent again meanwhile.
+#: Frames may be larger than declared for this long, since the message that declares the size may be lost and sent
+#: again.
 GRACE_S = 2.0
-#: A decoder that cannot read half a second of frames may never again; and one that holds back so many is not live.
+#: A decoder that fails for this many frames (half a second) may never recover. One that delays more pictures than
+#: MOST_DELAYED is no use for live video.
 MOST_FAILURES, MOST_DELAYED = 15, 4
-#: Pictures on their way to the event loop; more of them would only make it later.
+#: How many pictures may be on their way to the event loop. If it is slow, more of them would make it slower.
 MOST_HANDED = 8
 FORMATS = ("yuv420p", "yuvj420p")
-#: How much nicer decoders are than the event loop: on a full core it would else wait for them, 6 to 9 ms each time.
+#: Decoder threads have this much more niceness than the event loop, which on a full core waited 6 to 9 ms for them.
 NICER = 5
 
 
 class StreamRefused(Exception):
-    """A stream asks for more than it may have; `reason` is one of metrics.STREAM_REFUSALS."""
+    """A stream exceeds its limits and is not decoded any more; `reason` is one of metrics.STREAM_REFUSALS.
+
+    The sentence is for the person who sends the video.
+    """
 
     def __init__(self, reason: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -65,7 +71,7 @@ class StreamRefused(Exception):
 
 
 class Unfit(Exception):
-    """A frame that its decoder does not get, but maybe a later one; `reason` is one of metrics.FRAME_DROPS."""
+    """A frame is dropped, but later ones may be decoded; `reason` is one of metrics.FRAME_DROPS."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -74,23 +80,26 @@ class Unfit(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """Of one gateway: frames that never come out, and streams that are refused, by reason."""
+    """The counters of one gateway: dropped frames and refused streams, by reason."""
 
     dropped: Counter
     refused: Counter
 
 
 class Room:
-    """What one stream's decoder may make room for. Decides; its stream acts."""
+    """Decides whether one stream's decoder may allocate what its frames ask for."""
 
     def __init__(self, memory: video_limits.Memory, now_s: float) -> None:
         self._memory = memory
         self._changes = TokenBucket(CHANGES_AT_ONCE, CHANGES_PER_S, now_s)
         self._size = (0, 0)
-        self._larger, self._larger_since_s = 0, math.inf  # than was said: pixels, and since when
+        self._larger, self._larger_since_s = 0, math.inf  # the pixels of frames larger than declared, and since when
 
     def enter(self, demands: list[video_header.Demand], most_pixels: int, now_s: float) -> None:
-        """Before a frame is decoded that asks for all this; raises StreamRefused, or Unfit where it may fit later."""
+        """Reserve room for a frame before it is decoded.
+
+        Raises StreamRefused if the frame exceeds a limit, and Unfit if it is larger than declared but in GRACE_S.
+        """
         pixels = max((demand.pixels for demand in demands), default=0)
         side = max((max(demand.width, demand.height) for demand in demands), default=0)
         if pixels > video_limits.MOST_PIXELS or side > video_limits.MOST_SIDE_PX:
@@ -98,7 +107,7 @@ class Room:
         if pixels > most_pixels:
             self._larger, self._larger_since_s = pixels, min(now_s, self._larger_since_s)
         if self._larger > most_pixels and now_s - self._larger_since_s > GRACE_S:
-            raise StreamRefused("size", "This video's pictures are larger than was said.")
+            raise StreamRefused("size", "This video's pictures are larger than declared.")
         if pixels > most_pixels:
             raise Unfit("size")
         for demand in demands:
@@ -115,47 +124,48 @@ class Room:
         self._size = demand.width, demand.height
 
     def change(self, now_s: float) -> None:
-        """Before a decoder makes room anew, for another size or codec; raises StreamRefused."""
+        """Count a change of the size or codec before it happens; raises StreamRefused if there were too many."""
         if not self._changes.take(now_s):
             raise StreamRefused("changes", "This video changes its size too often.")
 
     def check(self, picture: av.VideoFrame, now_s: float) -> None:
-        """After a frame was decoded: a decoder may go back to what an earlier header said; raises as `enter`."""
+        """Check the size of a decoded picture, as a decoder may return to an earlier header; raises StreamRefused."""
         width, height = self._size
         if picture.width > width or picture.height > height:
             self._take(video_header.Demand.of(picture.width, picture.height), now_s)
 
     def leave(self) -> None:
+        """Give the reserved memory back."""
         self._memory.release(self)
 
 
 class EncodedStream:
-    """One stream's frames on their way from aiortc's queue, whose place it takes, to its track.
+    """Takes one stream's encoded frames in place of aiortc's queue, and hands the decoded pictures to its track.
 
-    Where the processor is too slow for all of them, video becomes jerky, and neither late nor a burden on memory. Each
-    frame that never comes out is counted by reason.
+    If the processor is too slow for all frames, the video becomes jerky, but it does not lag and does not pile up in
+    memory. Each dropped frame is counted by its reason.
     """
 
     def __init__(self, turns: queue.SimpleQueue, counters: Counters, memory: video_limits.Memory) -> None:
-        """`turns` is what decoder threads wait for: streams that have a frame to be decoded, each once."""
+        """`turns` is the queue that decoder threads read: it has each stream with frames to decode once."""
         now_s = time.monotonic()
         self._turns, self._counters = turns, counters
         self._encoded: deque[tuple[RTCRtpCodecParameters, JitterFrame] | None] = deque()
         self._lock, self._has_turn, self._waiting_bytes = threading.Lock(), False, 0
         self._frames = TokenBucket(FRAMES_AT_ONCE, FRAMES_PER_S, now_s)
-        self._gap = False  # something was not put, and nothing is until an intra frame; the event loop's
-        self._codec_name, self._skipped = "", 0  # from here on the decoder threads'
+        self._gap = False  # whether frames are dropped until an intra frame comes; only the event loop uses this
+        self._codec_name, self._skipped = "", 0  # only decoder threads use this and the following
         self._decoder: Decoder | None = None
         self._room, self._refused = Room(memory, now_s), False
-        self._told = False
+        self._logged = False
         self._failures = self._delayed = self._handed = self._taken = 0
 
     def begin(self, loop: asyncio.AbstractEventLoop, decoded: asyncio.Queue, failed: threading.Event) -> None:
-        """Frames go to `decoded`, and None after the last one; `failed` is set where an intra frame is needed."""
+        """Have pictures put into `decoded`, then None; `failed` is set whenever an intra frame is needed."""
         self._loop, self._decoded, self._failed = loop, decoded, failed
 
     def put(self, task: tuple[RTCRtpCodecParameters, JitterFrame] | None) -> None:
-        """None is the last one. What is too much is dropped here, before it takes memory."""
+        """Take an encoded frame, or None after the last one. Frames beyond the limits are dropped here."""
         now_s = time.monotonic()
         tasks = [None] if task is None else [(task[0], part) for part in parts(task[1]) if self._admits(part, now_s)]
         if not tasks:
@@ -168,7 +178,7 @@ class EncodedStream:
                 self._turns.put(self)
 
     def _admits(self, frame: JitterFrame, now_s: float) -> bool:
-        if not frame.data:  # padding; it is no loss
+        if not frame.data:  # a frame of padding, which is no loss
             self._counters.dropped.labels("empty").inc()
             return False
         try:
@@ -182,7 +192,7 @@ class EncodedStream:
         return True
 
     def _check(self, frame: JitterFrame, now_s: float) -> None:
-        """Raises Unfit."""
+        """Raise Unfit for a frame that must be dropped before it waits."""
         if self._refused:
             raise Unfit("size")
         is_full = len(self._encoded) >= MOST_QUEUED or self._waiting_bytes + len(frame.data) > MOST_QUEUED_BYTES
@@ -192,7 +202,7 @@ class EncodedStream:
             raise Unfit("budget")
 
     def take_turn(self) -> None:
-        """One frame, in a decoder thread. Whoever has more waits for all others: a heavy one delays none by two."""
+        """Decode one frame, in a decoder thread. Further frames wait until all other streams have had a turn."""
         task = self._encoded.popleft()
         try:
             if task is None:
@@ -212,11 +222,11 @@ class EncodedStream:
             if self._handed - self._taken < MOST_HANDED:
                 self._handed += 1
                 self._call(self._take, picture)
-            else:  # the event loop has not come to the last ones yet
+            else:  # the event loop is behind
                 self._counters.dropped.labels("behind").inc()
 
     def _take(self, picture: av.VideoFrame) -> None:
-        """On the event loop."""
+        """Put a picture into the track's queue; this runs on the event loop."""
         self._taken += 1
         self._decoded.put_nowait(picture)
 
@@ -225,7 +235,7 @@ class EncodedStream:
             self._loop.call_soon_threadsafe(function, *args)
 
     def _decode(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> list[av.VideoFrame]:
-        """The pictures that a frame gives; trouble with it is this stream's alone."""
+        """Return the pictures of a frame; an error affects only this stream."""
         try:
             if self._refused:
                 raise Unfit("size")
@@ -234,7 +244,7 @@ class EncodedStream:
             self._skip(error.reason)
         except StreamRefused as error:
             self._refuse(error)
-        except Exception as error:  # FFmpeg's; of any other the peer is the cause as well
+        except Exception as error:  # mostly one of FFmpeg's; any other is caused by the peer's data too
             self._fail(error)
         else:
             self._skipped = self._failures = 0
@@ -273,17 +283,17 @@ class EncodedStream:
         return self._decoder
 
     def _skip(self, reason: str) -> None:
-        """Nothing more is decoded until an intra frame, which is asked for."""
+        """Drop a frame, and all that follow until an intra frame, which is asked for."""
         if self._skipped % ASK_EVERY == 0:
             self._failed.set()
         self._skipped += 1
         self._counters.dropped.labels(reason).inc()
 
     def _fail(self, error: Exception) -> None:
-        """A decoder that says it is at its end, or fails for long, is made anew: it would fail for ever."""
-        if not self._told:  # once a stream: its peer decides how often this is
+        """Drop a frame that could not be decoded. A decoder that would fail for ever is replaced by a new one."""
+        if not self._logged:  # a peer decides how often this happens, so it is logged once for each stream
             logger.info("a frame could not be decoded (%s)", type(error).__name__)
-            self._told = True
+            self._logged = True
         self._failures += 1
         self._failed.set()
         self._counters.dropped.labels("broken").inc()
@@ -301,23 +311,23 @@ class EncodedStream:
             self._call(self._decoded.refuse, str(error))
 
     def _let_go(self) -> None:
-        """Give the decoder's memory back."""
+        """Release the decoder and its memory."""
         self._decoder = None
         self._room.leave()
 
 
 def work(turns: queue.SimpleQueue) -> None:
-    """A decoder thread's main; None ends it."""
+    """Run a decoder thread until it reads None from `turns`."""
     _step_back()
     while (stream := turns.get()) is not None:
         try:
             stream.take_turn()
-        except Exception:  # one stream's trouble is none of the others'
+        except Exception:  # an error in one stream must not end the thread, which serves the others
             logger.exception("a decoder failed")
 
 
 def _step_back() -> None:
-    """For the event loop, where a thread has a niceness of its own and may change it."""
+    """Lower this thread's priority below the event loop's, on Linux, where each thread has its own."""
     if sys.platform == "linux":
         thread = os.PRIO_PROCESS, threading.get_native_id()
         with contextlib.suppress(OSError):
@@ -325,7 +335,7 @@ def _step_back() -> None:
 
 
 class Handover:
-    """In the place of a track's queue: nobody waits for frames, each is taken at once, on the event loop."""
+    """Takes the place of a track's queue: each frame is handed at once to a callback, on the event loop."""
 
     def __init__(
         self,
@@ -333,11 +343,11 @@ class Handover:
         most_pixels: Callable[[], int],
         refuse: Callable[[str], None],
     ) -> None:
-        """As `hand_over`."""
+        """The parameters are those of `hand_over`."""
         self.put_nowait, self.most_pixels, self.refuse = take, most_pixels, refuse
 
     async def put(self, frame: av.VideoFrame | None) -> None:
-        """For aiortc's own decoder threads."""
+        """Do the same as `put_nowait`; aiortc's own decoder threads call this."""
         self.put_nowait(frame)
 
 
@@ -348,10 +358,11 @@ def hand_over(
     most_pixels: Callable[[], int],
     refuse: Callable[[str], None],
 ) -> Coroutine | None:
-    """Have `take` called with each frame of a track that is just announced, and with None at its end.
+    """Have `take` called with each frame of a track that was just announced, and with None at its end.
 
-    Frames of more than `most_pixels()`, which any thread may ask, are not decoded; `refuse` is told why, in one
-    sentence, when no more frames will come for that. A coroutine is to be run where the track is not ours.
+    Frames with more than `most_pixels()` pixels are not decoded; any thread may call this function. `refuse` is called
+    with a sentence that says why, if the stream is refused. If the track is aiortc's own, a coroutine is returned,
+    which the caller must run.
     """
     if isinstance(track, OpenTrack):
         track.hand_over(Handover(take, most_pixels, refuse))
@@ -362,7 +373,7 @@ def hand_over(
 async def _read(
     track: MediaStreamTrack, take: Callable[[av.VideoFrame | None], None], most_pixels: Callable[[], int]
 ) -> None:
-    """Each frame of a track of aiortc's own, as it comes, so that none queues up."""
+    """Read aiortc's own track: each frame is taken at once, so that none pile up."""
     with contextlib.suppress(MediaStreamError):
         while True:
             frame = cast(av.VideoFrame, await track.recv())
@@ -373,7 +384,7 @@ async def _read(
 
 @contextlib.contextmanager
 def threads(counters: Counters) -> Iterator[Callable[[], EncodedStream]]:
-    """Decoder threads, one a core, and what makes a stream that they decode."""
+    """Run decoder threads, one for each core; yields the function that makes a stream which they decode."""
     turns: queue.SimpleQueue[EncodedStream | None] = queue.SimpleQueue()
     started = [
         threading.Thread(target=work, args=(turns,), name=f"decoder_{number}", daemon=True)

@@ -1,7 +1,7 @@
-"""The fast path for what is received: from the socket to the decoder's queue or a data channel, in one call a packet.
+"""The fast receive path: one call takes each packet from the socket to the decoder's queue or to a data channel.
 
-aiortc 1.16 takes one datagram a turn of the event loop, parses it as STUN first, queues it, wakes a task, and estimates
-the path's bit rate with each packet.
+aiortc 1.16 itself reads one datagram in each turn of the event loop, parses it as STUN first, queues it, wakes a task,
+and estimates the path's bit rate with each packet.
 """
 
 import logging
@@ -28,20 +28,21 @@ from pipeline.webrtc.media.rtp import Packet, depayload
 
 logger = logging.getLogger(__name__)
 
-#: An intra frame comes as 60 packets at once, and Linux counts each as two: its own default holds one and a half.
+#: An intra frame arrives as 60 packets at once, and Linux counts each packet twice, so that its default buffer holds
+#: only one and a half intra frames.
 RECEIVE_BUFFER_BYTES = 1 << 20
-#: Datagrams that one stream may hand over before others have their turn.
+#: One stream hands over at most this many datagrams before other streams have their turn.
 MOST_AT_ONCE = 32
-#: What one session may send in a second, and at once: twice what 1080p takes at 60 frames a second, 12 Mbit/s, and a
-#: picture of a megabyte. Beyond, it costs the kernel's call and no more.
+#: How much one session may send in a second, and in one burst: twice the 12 Mbit/s of 1080p at 60 frames a second, and
+#: an intra frame of a megabyte. Packets beyond it are dropped before they are decrypted.
 PACKETS_PER_S, PACKETS_AT_ONCE = 2500, 2500
 BYTES_PER_S, BYTES_AT_ONCE = 3 << 20, 3 << 20
 
 
 def attach(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
-    """Have video and data channels handled as they come, but for RTCP. To be called once a connection is made.
+    """Switch a connection to the fast path, once it is established. RTCP is still left to aiortc.
 
-    Where the connection was made without our parts, it stays as it is.
+    Nothing happens if the connection was made without our parts (see webrtc.patches).
     """
     if isinstance(dtls, OpenDtlsTransport):
         connection = ice.connection_below(dtls)
@@ -51,17 +52,17 @@ def attach(dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
 
 
 def read_at_once(connection: Connection) -> None:
-    """Have all that waits in a connected ICE connection's socket read in one turn of the event loop."""
+    """Have all datagrams that wait in the socket of an ICE connection read in one turn of the event loop."""
     pair = ice.selected(connection)
     bound = pair and ice.socket_of(pair)
     if pair and bound:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # or as much as is allowed
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)  # the kernel may allow less
         received = partial(connection.data_received, component=pair.component)
         ice.read_with(bound, partial(_read, bound, pair, received))
 
 
 def _read(bound: socket.socket, pair: CandidatePair, from_peer: Callable[[bytes], None]) -> None:
-    """All that waits in a socket, in the place of one datagram a turn. What the peer sends needs no other check."""
+    """Read the datagrams that wait in a socket. Those that are no STUN and come from the peer go to `from_peer`."""
     peer = pair.remote_addr
     for _ in range(MOST_AT_ONCE):
         try:
@@ -81,11 +82,11 @@ def is_dtls(data: bytes) -> bool:
 
 
 class FastReceivePath:
-    """Of one connection with one video. The parts on the way are aiortc's, which also gets all that is no video."""
+    """Handles the received packets of one connection with one video, with the parts of aiortc's receiver."""
 
     def __init__(self, dtls: RTCDtlsTransport, receiver: RTCRtpReceiver) -> None:
         self._dtls, self._incoming, self._video = dtls, IncomingPackets(dtls), IncomingVideo(receiver)
-        #: Who gets what is neither video nor of data channels.
+        #: This gets all packets that belong neither to the video nor to data channels.
         self.otherwise: ice.Received = ice.connection_below(dtls).data_received
         self._frame_bytes = 0  # since the last estimate
         now_s = time.monotonic()
@@ -93,7 +94,7 @@ class FastReceivePath:
         self._bytes = TokenBucket(BYTES_AT_ONCE, BYTES_PER_S, now_s)
 
     def data_received(self, data: bytes, component: int) -> None:
-        """In the place of the ICE connection's. No packet of a peer does more than be dropped."""
+        """Replace the method of the ICE connection. A packet that cannot be handled is dropped and counted."""
         if is_dtls(data):
             return deliver(self._dtls, data)
         now_s = time.monotonic()
@@ -109,7 +110,7 @@ class FastReceivePath:
             packet_intake.unexpected(error)
 
     def _take(self, packet: Packet) -> None:
-        """As RTCRtpReceiver's own; raises ValueError for what cannot be read."""
+        """Handle a packet as RTCRtpReceiver does; raises ValueError if it cannot be read."""
         video = self._video
         codec = video.codecs.get(packet.payload_type)
         if codec is None:
@@ -119,7 +120,7 @@ class FastReceivePath:
         self._estimate(packet)
         if packet.ssrc not in video.statistics:
             video.statistics[packet.ssrc] = rtcrtpreceiver.StreamStatistics(codec.clockRate)
-        video.statistics[packet.ssrc].add(packet)  # type: ignore[arg-type]  # has all that is looked at
+        video.statistics[packet.ssrc].add(packet)  # type: ignore[arg-type]  # it has all attributes that are read
         if is_rtx(codec):
             packet = packet.sent_again(video.originals[packet.ssrc], cast(int, codec.parameters["apt"]))
             codec = video.codecs[packet.payload_type]
@@ -140,7 +141,10 @@ class FastReceivePath:
             video.decoder_queue.put((codec, frame))
 
     def _estimate(self, packet: Packet) -> None:
-        """Tell the sender how fast it may send: groups of packets are compared, and a frame is one."""
+        """Estimate the path's bit rate and tell the sender how fast it may send.
+
+        The estimator compares groups of packets, so one call for each frame is enough.
+        """
         self._frame_bytes += len(packet.payload)
         if not packet.marker or packet.extension is None:
             return
@@ -148,6 +152,6 @@ class FastReceivePath:
         size, self._frame_bytes = self._frame_bytes, 0
         if sent is None:
             return
-        said = self._video.estimator.add(clock.current_ms(), sent, size, packet.ssrc)
-        if said is not None and (telling := self._video.tell_rate(*said)):
-            run_without_suspending(telling)
+        estimate = self._video.estimator.add(clock.current_ms(), sent, size, packet.ssrc)
+        if estimate is not None and (sending := self._video.tell_rate(*estimate)):
+            run_without_suspending(sending)

@@ -1,7 +1,8 @@
-"""What stands before a decoder in aiortc's own decoder threads: nothing reaches it that means something else to it.
+"""Protects the decoder in aiortc's own decoder threads, which a client or an untested version of aiortc uses.
 
-aiortc's jitter buffer makes a frame of padding, which FFmpeg takes for the end of all; its threads make room for
-whatever a header claims, keep a decoder that is at its end, and end themselves with an error that is not FFmpeg's.
+aiortc's jitter buffer makes an empty frame of padding, which FFmpeg takes for the end of the stream. Its decoder
+threads allocate what a header claims, keep a decoder that has reached its end, and die of an error that is not
+FFmpeg's.
 """
 
 import av
@@ -14,18 +15,18 @@ from av.frame import Frame
 from pipeline.webrtc.media import video_header, video_limits
 from pipeline.webrtc.media.native_decoder import native_decoder
 
-#: A decoder that cannot read half a second of frames may never again.
+#: A decoder that fails for half a second may never recover.
 MOST_FAILURES = 15
 
 
 class GuardedDecoder(Decoder):
-    """Of one stream. An error asks for an intra frame; the decoder is made anew where it would fail for ever."""
+    """Decodes one stream. Where a decoder would fail for ever, it is replaced by a new one."""
 
     def __init__(self, codec: RTCRtpCodecParameters) -> None:
         self._codec, self._decoder, self._failures = codec, native_decoder(codec), 0
 
     def decode(self, encoded_frame: JitterFrame) -> list[Frame]:
-        """Raises av.FFmpegError, and nothing else."""
+        """Return the pictures of a frame; raises only av.FFmpegError, upon which aiortc asks for an intra frame."""
         if not encoded_frame.data:
             return []
         try:
@@ -41,12 +42,12 @@ class GuardedDecoder(Decoder):
         return pictures
 
     def _check(self, data: bytes) -> None:
-        """Raises ValueError for a frame that cannot be read, or that asks for more room than anybody's."""
+        """Raise ValueError for a frame that cannot be read, or whose picture is larger than any may be."""
         for demand in video_header.demands(self._codec.name, data):
             if demand.pixels > video_limits.MOST_PIXELS or max(demand.width, demand.height) > video_limits.MOST_SIDE_PX:
-                raise ValueError("a picture larger than anybody's")
+                raise ValueError("a picture larger than any may be")
 
 
 def guarded_decoder(codec: RTCRtpCodecParameters) -> Decoder:
-    """In the place of aiortc's function; of sound it is the same."""
+    """Replace aiortc's function `get_decoder`; audio is left to the original."""
     return GuardedDecoder(codec) if codec.name in ("VP8", "H264") else get_decoder(codec)

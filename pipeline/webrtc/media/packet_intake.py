@@ -1,7 +1,8 @@
-"""The parts of aiortc 1.16 that handle a peer's RTP and RTCP, each with a limit to what a packet may cost or leave.
+"""Replaces the parts of aiortc 1.16 that handle a peer's RTP and RTCP by ones that limit what a packet costs.
 
-A sequence number that jumps is walked in Python, number by number; each SSRC is remembered for ever, until a report of
-them all no longer packs and its task dies; and what cannot be read is written to the log with a trace.
+In aiortc, a jump of the sequence number costs a loop over all numbers that were skipped. Each SSRC is remembered for
+ever, until there are too many for a report and the task that reports dies. A packet that cannot be parsed is logged
+with a stack trace.
 """
 
 import logging
@@ -21,31 +22,32 @@ from pipeline.webrtc.media import refusals, rtp
 
 logger = logging.getLogger(__name__)
 
-#: Sources of one connection: a video and its retransmissions are two, simulcast six. A report has room for 31.
+#: Sources (SSRCs) of one connection. A video and its retransmissions are two, simulcast six; a report has room for 31.
 MOST_SOURCES = 8
-#: Requests a second, and at once: losses of 5 % at 2000 packets a second; intra frames are asked for twice a second.
+#: Requests for lost packets in a second, and in one burst. They suffice for losses of 5 % at 2000 packets a second.
 NACKS_PER_S, NACKS_AT_ONCE = 100, 100
+#: Requests for intra frames. The jitter buffer makes two of them in a second.
 PLIS_PER_S, PLIS_AT_ONCE = 4, 8
-#: RTCP packets a second: a sender's report each second, and what it says of transport feedback.
+#: RTCP packets. An honest sender reports once a second, and sends some feedback.
 RTCP_PER_S, RTCP_AT_ONCE = 40, 80
-#: Header extensions of browsers take 20 bytes.
+#: The header extensions of browsers take 20 bytes.
 MOST_EXTENSION_BYTES = 64
-#: Senders need not hear more often how fast they may send. aiortc tells them with each packet of a path that fills up.
+#: A sender is told at most this often how fast it may send. aiortc tells it with each packet while the path fills up.
 ESTIMATE_MS = 100
-#: aiortc counts bytes for each of so many milliseconds, and walks over those in which nothing came.
+#: aiortc keeps a count of bytes for each of the last 1000 milliseconds; a longer pause would cost a long loop.
 RATE_WINDOW_MS = 1000
 MOST_BITS_PER_S = 10**9
 
 
 class BoundedNackGenerator:
-    """In the place of aiortc's: what was missed is no more than a sender still has, found without a walk."""
+    """Finds missing packets like aiortc's NackGenerator, but keeps only those that a sender can still send again."""
 
     def __init__(self) -> None:
         self.max_seq: int | None = None
         self.missing: dict[int, None] = {}  # oldest first
 
     def add(self, packet: RtpPacket) -> bool:
-        """Whether packets before this one are missing that were not before."""
+        """Note a packet; return whether it reveals that packets before it are missing."""
         number = packet.sequence_number
         ahead = 0 if self.max_seq is None else (number - self.max_seq) & 0xFFFF
         if self.max_seq is None or not 0 < ahead < 0x8000:
@@ -53,7 +55,7 @@ class BoundedNackGenerator:
             self.max_seq = number if self.max_seq is None else self.max_seq
             return False
         before, self.max_seq = self.max_seq, number
-        if ahead > RTP_HISTORY_SIZE:  # what was sent before is gone, or there is a new beginning
+        if ahead > RTP_HISTORY_SIZE:  # the sender no longer has the missing packets, or it has started anew
             self.missing.clear()
             return False
         for step in range(1, ahead):
@@ -70,7 +72,7 @@ class BoundedNackGenerator:
 
 
 class BoundedStatistics(StreamStatistics):
-    """Whose numbers fit into a report: the sender's clock may say anything."""
+    """aiortc's statistics, limited to numbers that fit into a report, whatever the sender's clock says."""
 
     @property
     def jitter(self) -> int:
@@ -82,14 +84,14 @@ class BoundedStatistics(StreamStatistics):
 
 
 class SteadyMapper:
-    """In the place of aiortc's, for which each step back is a wrap, so that time runs away."""
+    """Unwraps RTP timestamps. aiortc's own mapper takes each step back for a wrap, so that its time runs away."""
 
     def __init__(self) -> None:
         self._last: int | None = None
         self._time = 0
 
     def map(self, timestamp: int) -> int:
-        """Ticks since the first one; never below 0."""
+        """Return the clock ticks from the first timestamp to this one, which are never below 0."""
         if self._last is not None:
             self._time = max(0, self._time + (timestamp - self._last + 2**31) % 2**32 - 2**31)
         self._last = timestamp
@@ -97,31 +99,31 @@ class SteadyMapper:
 
 
 class CalmEstimator(RemoteBitrateEstimator):
-    """Says something new every ESTIMATE_MS at most, and begins anew where the sender's numbers make no sense."""
+    """aiortc's estimator, which reports at most every ESTIMATE_MS and resets itself when the numbers make no sense."""
 
-    _said_ms = -ESTIMATE_MS
-    _heard_ms: int | None = None
+    _reported_ms = -ESTIMATE_MS
+    _arrived_ms: int | None = None
 
     def add(
         self, arrival_time_ms: int, abs_send_time: int, payload_size: int, ssrc: int
     ) -> tuple[int, list[int]] | None:
-        """The bit rate to allow and whom, or None; arguments as aiortc's."""
-        if self._heard_ms is not None and arrival_time_ms - self._heard_ms >= RATE_WINDOW_MS:
+        """Return the bit rate to allow, and the sources it holds for, or None. The parameters are aiortc's."""
+        if self._arrived_ms is not None and arrival_time_ms - self._arrived_ms >= RATE_WINDOW_MS:
             self.incoming_bitrate.reset()
-        self._heard_ms = arrival_time_ms
+        self._arrived_ms = arrival_time_ms
         try:
             estimate = super().add(arrival_time_ms, abs_send_time, payload_size, ssrc)
         except (ArithmeticError, ValueError):
             super().__init__()
             return None
-        if estimate is None or arrival_time_ms - self._said_ms < ESTIMATE_MS:
+        if estimate is None or arrival_time_ms - self._reported_ms < ESTIMATE_MS:
             return None
-        self._said_ms = arrival_time_ms
+        self._reported_ms = arrival_time_ms
         return min(max(1, estimate[0]), MOST_BITS_PER_S), estimate[1][:MOST_SOURCES]
 
 
 class BoundedRouter(RtpRouter):
-    """Learns no more than MOST_SOURCES; a packet of one more goes nowhere, and leaves nothing behind."""
+    """aiortc's router, which knows at most MOST_SOURCES; packets of further sources are dropped and leave no trace."""
 
     def route_rtp(self, packet: RtpPacket) -> RtpReceiver | None:
         if packet.ssrc not in self.ssrc_table and len(self.ssrc_table) >= MOST_SOURCES:
@@ -131,7 +133,7 @@ class BoundedRouter(RtpRouter):
 
 
 class LenientExtensions(HeaderExtensionsMap):
-    """What a peer writes into a header extension may be wrong; the packet is good without."""
+    """Parses header extensions like aiortc, but ignores one that is malformed or too long; the packet is still used."""
 
     def get(self, extension_profile: int, extension_value: bytes) -> HeaderExtensions:
         try:
@@ -144,7 +146,7 @@ class LenientExtensions(HeaderExtensionsMap):
 
 
 class Receiver(OpenReceiver):
-    """Asks for packets and pictures within limits, and reports as long as it lives."""
+    """aiortc's receiver, whose requests for packets and intra frames are limited, and whose end never hangs."""
 
     def __init__(self, kind: str, transport: RTCDtlsTransport) -> None:
         super().__init__(kind, transport)
@@ -153,17 +155,17 @@ class Receiver(OpenReceiver):
         self._plis = TokenBucket(PLIS_AT_ONCE, PLIS_PER_S, now_s)
 
     async def request_packets(self, ssrc: int, numbers: list[int]) -> None:
-        """What is not asked for now is with the next gap."""
+        """Ask for lost packets, unless too many requests were made; then the next gap asks for these packets too."""
         if self._nacks.take(time.monotonic()):
             await super().request_packets(ssrc, numbers)
 
     async def request_picture(self, ssrc: int) -> None:
-        """Who needs a picture asks again."""
+        """Ask for an intra frame, unless too many requests were made; whoever needs one asks again."""
         if self._plis.take(time.monotonic()):
             await super().request_picture(ssrc)
 
     async def send_reports(self) -> None:
-        """aiortc's own ends with a report that does not pack, and `stop` then waits for it for ever."""
+        """Send receiver reports. An error in aiortc's method ends them, but does not make `stop` wait for ever."""
         try:
             await super().send_reports()
         except Exception as error:
@@ -173,7 +175,7 @@ class Receiver(OpenReceiver):
 
 
 class Transport(OpenDtlsTransport):
-    """A packet of its peer that cannot be handled is dropped and counted, and nothing else."""
+    """aiortc's DTLS transport, which drops and counts a packet that it cannot handle, and then goes on."""
 
     def __init__(self, transport: RTCIceTransport, certificates: list[RTCCertificate]) -> None:
         super().__init__(transport, certificates, router=BoundedRouter(), extensions=LenientExtensions())
@@ -188,7 +190,7 @@ class Transport(OpenDtlsTransport):
             unexpected(error)
 
     async def rtcp_received(self, data: bytes) -> None:
-        """As aiortc's, but where nothing is sent, only of what concerns who receives; no more is parsed."""
+        """Handle RTCP. If this side only receives, there is a limit, and only the parts that matter then are parsed."""
         if self.only_receives and not self._rtcp_budget.take(time.monotonic()):
             return refusals.count("rtcp")
         try:
@@ -201,12 +203,15 @@ class Transport(OpenDtlsTransport):
             unexpected(error)
 
     async def send_data(self, data: bytes) -> None:
-        """Nothing once the end is said: a timer of SCTP may ring then, in a task that nobody awaits."""
+        """Send a packet of SCTP, or nothing after the end was announced.
+
+        A timer of SCTP may still fire then, and nobody would retrieve its error.
+        """
         if self.may_send:
             await super().send_data(data)
 
 
 def unexpected(error: Exception) -> None:
-    """A peer decides how often this happens: a counter, and no line for each."""
+    """Count an error in handling a packet. A peer decides how often this happens, so only debugging logs it."""
     refusals.count("failed")
     logger.debug("a packet could not be handled: %r", error)

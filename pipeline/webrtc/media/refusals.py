@@ -1,22 +1,26 @@
-"""Where packets, candidates and chunks that are refused are counted."""
+"""Counts the packets, candidates and chunks that are refused."""
 
 import contextlib
 from collections.abc import Iterator
 
 from prometheus_client import Counter
 
-#: Of the gateway of this process, while its patches are installed.
+#: The counter of this process's gateway, while the patches are installed.
 _counter: Counter | None = None
 
 
 def count(reason: str) -> None:
-    """One is refused, for one of metrics.REFUSALS. A peer decides how often this happens, so there is no log line."""
+    """Count one refusal, whose reason is one of metrics.REFUSALS.
+
+    A peer decides how often this happens, so it is not logged.
+    """
     if _counter is not None:
         _counter.labels(reason).inc()
 
 
 @contextlib.contextmanager
 def counted_in(counter: Counter | None) -> Iterator[None]:
+    """Have refusals inside the `with` block counted in `counter`."""
     global _counter
     before, _counter = _counter, counter
     try:

@@ -1,4 +1,4 @@
-"""An RTP packet of video, read as far as it is needed, and no further: aiortc makes four objects of each."""
+"""Parses RTP and RTCP packets of video only as far as they are needed; aiortc makes four objects of each packet."""
 
 import struct
 from typing import Self
@@ -11,21 +11,21 @@ _HEADER = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
 H264_START = b"\0\0\0\1"
 _STAP_A, _FU_A = 24, 28
-#: Units in one packet: parameters, hints and small slices. Empty ones would be 600.
+#: One packet may carry this many NAL units: parameters, hints and small slices. It has room for 600 empty ones.
 MOST_AGGREGATED = 64
-#: Parts of one RTCP packet: report, description and feedback.
+#: One RTCP packet may have this many parts; an honest one has a report, a description and feedback.
 MOST_RTCP_PARTS = 16
 _SENDER_REPORT, _BYE = 200, 203
 
 
 class Packet(ReceivedPacket):
-    """One that can be read from a datagram."""
+    """An RTP packet that can be parsed from the bytes of a decrypted datagram."""
 
     __slots__ = ()
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Raises ValueError for what is no RTP packet."""
+        """Parse a packet; raises ValueError if the data is no RTP packet."""
         if len(data) < _HEADER.size or data[0] >> 6 != 2:
             raise ValueError("no RTP header")
         flags, marked, sequence_number, timestamp, ssrc = _HEADER.unpack_from(data)
@@ -42,7 +42,7 @@ class Packet(ReceivedPacket):
         return cls(marked >> 7, marked & 127, sequence_number, timestamp, ssrc, extension, data[start:end])
 
     def sent_again(self, ssrc: int, payload_type: int) -> Self:
-        """The packet in a retransmission, RFC 4588 section 4; raises ValueError."""
+        """Return the original packet in a retransmission (RFC 4588 section 4); raises ValueError if there is none."""
         if len(self.payload) < 2:
             raise ValueError("retransmission of nothing")
         number, payload = int.from_bytes(self.payload[:2], "big"), self.payload[2:]
@@ -50,7 +50,7 @@ class Packet(ReceivedPacket):
 
 
 def vp8_data(payload: bytes) -> bytes:
-    """What follows the VP8 payload descriptor, RFC 7741 section 4.2; raises ValueError when that is cut short."""
+    """Return what follows the VP8 payload descriptor (RFC 7741 section 4.2); raises ValueError if that is cut short."""
     bits = payload[1] if payload[0] & 0x80 and len(payload) > 1 else 0
     start = 1 + (payload[0] >> 7) + bool(bits & 0x40) + bool(bits & 0x30)
     if bits & 0x80:
@@ -61,9 +61,9 @@ def vp8_data(payload: bytes) -> bytes:
 
 
 def h264_data(payload: bytes) -> bytes:
-    """The units in an H.264 payload, RFC 6184 section 5, with start codes; raises ValueError.
+    """Return the NAL units in an H.264 payload (RFC 6184 section 5), with start codes; raises ValueError.
 
-    Of one that is cut into packets (FU-A), what this one has.
+    For a unit that is split over several packets (FU-A), this is the part in this packet.
     """
     if len(payload) < 2:
         raise ValueError("NAL unit is cut short")
@@ -92,13 +92,16 @@ def _aggregated(payload: bytes) -> list[bytes]:
 
 
 def depayload(codec: RTCRtpCodecParameters, payload: bytes) -> bytes:
-    """What a packet's payload brings to its frame, as aiortc's; raises ValueError."""
+    """Replace aiortc's function: return a payload's part of the encoded frame; raises ValueError."""
     readers = {"VP8": vp8_data, "H264": h264_data}
     return readers[codec.name](payload) if codec.name in readers else payload
 
 
 def sender_reports(data: bytes) -> bytes:
-    """Of a compound RTCP packet, RFC 3550 section 6.1, what concerns who only receives; raises ValueError."""
+    """Return the parts of a compound RTCP packet (RFC 3550 section 6.1) that matter to us if we only receive.
+
+    Raises ValueError if the packet is malformed.
+    """
     kept, at, parts = [], 0, 0
     while at < len(data):
         size = 4 + 4 * int.from_bytes(data[at + 2 : at + 4], "big")

@@ -1,6 +1,7 @@
-"""How large a picture an encoded frame asks its decoder for, read before it gets there: VP8 and H.264. Pure.
+"""Reads from an encoded VP8 or H.264 frame how large a picture its decoder will have to make room for.
 
-What this module cannot read, or FFmpeg could read otherwise, is an error: it must reach no decoder.
+Everything here is pure. A frame that cannot be read here, or that FFmpeg could read differently, raises ValueError and
+must reach no decoder.
 """
 
 from dataclasses import dataclass
@@ -8,35 +9,35 @@ from typing import Self
 
 VP8_START_CODE = b"\x9d\x01\x2a"
 H264_START_CODE, H264_SPS = b"\0\0\1", 7
-#: More units than a frame of 1200-byte slices has: each costs, and there is room for 250,000 in a frame.
+#: Each NAL unit costs time. A frame has room for 250,000 of them, but one of 1200-byte slices has fewer than this.
 MOST_UNITS = 1024
-#: An encoder that changes between sizes sends one at a time; FFmpeg keeps 32.
+#: An encoder that changes its size sends one sequence parameter set at a time; FFmpeg would keep 32.
 MOST_SPS = 4
-#: Bytes; with all scaling lists and what follows the size it may have 200.
+#: This is in bytes; a parameter set with everything that the standard allows in it has about 200.
 LONGEST_SPS = 512
-#: Baseline, main and extended; and those that go on with chroma format and bit depth.
+#: The plain profiles are baseline, main and extended. Parameter sets of the high ones also have chroma and bit depth.
 PLAIN_PROFILES, HIGH_PROFILES = (66, 77, 88), (100, 110, 118, 122, 128, 244)
-#: A macroblock's side.
+#: The side of a macroblock.
 BLOCK_PX = 16
-#: H.264 appendix A.3: no level allows more.
+#: No level of H.264 allows more reference pictures (appendix A.3).
 MOST_REFERENCES = 16
-#: What VP8 keeps: last, golden, alternate.
+#: VP8 keeps the last, the golden and the alternate picture.
 VP8_REFERENCES = 3
 _LONGEST_CODE = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a decoder has to make room for: whole macroblocks, before cropping."""
+    """The pictures that a decoder has to make room for; width and height are whole macroblocks, before cropping."""
 
     width: int
     height: int
-    #: Pictures that it keeps besides the one that it works on.
+    #: How many pictures the decoder keeps besides the one that it decodes.
     references: int
 
     @classmethod
     def of(cls, width: int, height: int, references: int = MOST_REFERENCES) -> Self:
-        """Of a picture, which lies in whole macroblocks."""
+        """Return the demand of a picture of any size, which is rounded up to whole macroblocks."""
         return cls(-(-width // BLOCK_PX) * BLOCK_PX, -(-height // BLOCK_PX) * BLOCK_PX, references)
 
     @property
@@ -45,12 +46,15 @@ class Demand:
 
 
 def demands(codec: str, data: bytes) -> list[Demand]:
-    """All that an encoded frame of "VP8" or "H264" asks for, usually nothing new; raises ValueError."""
+    """Return what an encoded frame asks of its decoder: an empty list if it declares no size. Raises ValueError.
+
+    `codec` is "VP8" or "H264".
+    """
     return _h264(data) if codec == "H264" else _vp8(data)
 
 
 def _vp8(data: bytes) -> list[Demand]:
-    """RFC 6386 section 9.1: only a key frame says its size."""
+    """Read the size of a VP8 frame (RFC 6386 section 9.1), which only an intra frame declares."""
     if len(data) < 3:
         raise ValueError("a VP8 frame is cut short")
     if data[0] & 1:
@@ -64,7 +68,7 @@ def _vp8(data: bytes) -> list[Demand]:
 
 
 def _h264(data: bytes) -> list[Demand]:
-    """Of each sequence parameter set, wherever it is: H.264 section 7.3.1 and appendix B."""
+    """Read every sequence parameter set in an H.264 frame, wherever it is (section 7.3.1 and appendix B)."""
     if data.count(H264_START_CODE) > MOST_UNITS:
         raise ValueError("a frame has too many units")
     sets = [unit for unit in data.split(H264_START_CODE)[1:] if unit and unit[0] & 0x1F == H264_SPS]
@@ -74,8 +78,11 @@ def _h264(data: bytes) -> list[Demand]:
 
 
 def _read_set(escaped: bytes) -> Demand:
-    """FFmpeg ends a set where it is wrongly escaped, and tries one that it cannot read again as it came."""
-    escaped = escaped.rstrip(b"\0")  # may belong to the next unit's start code
+    """Read a sequence parameter set, and refuse one that FFmpeg could read differently.
+
+    FFmpeg ends a set where it is escaped wrongly, and reads a set that it could not parse again without unescaping it.
+    """
+    escaped = escaped.rstrip(b"\0")  # trailing zeros may belong to the next unit's start code
     if len(escaped) > LONGEST_SPS or b"\0\0\2" in escaped or b"\0\0\0" in escaped:
         raise ValueError("a parameter set is not escaped, or too long")
     bits = _Bits(escaped.replace(b"\0\0\3", b"\0\0"))
@@ -86,7 +93,7 @@ def _read_set(escaped: bytes) -> Demand:
 
 
 class _Bits:
-    """Reads a parameter set's numbers, H.264 section 9.1; raises ValueError past its end."""
+    """Reads the numbers in a parameter set (H.264 section 9.1) one after the other; raises ValueError past its end."""
 
     def __init__(self, data: bytes) -> None:
         self._bits, self._size, self.read = int.from_bytes(data, "big"), 8 * len(data), 0
@@ -98,7 +105,7 @@ class _Bits:
         return self._bits >> (self._size - self.read) & (1 << count) - 1
 
     def unsigned(self) -> int:
-        """An Exp-Golomb code."""
+        """Read an unsigned Exp-Golomb code."""
         zeros = 0
         while not self.take(1):
             zeros += 1
@@ -112,7 +119,7 @@ class _Bits:
 
 
 def _sps(bits: _Bits) -> Demand:
-    """Section 7.3.2.1.1, as far as the size."""
+    """Parse a sequence parameter set (section 7.3.2.1.1) up to the size of the picture."""
     profile = bits.take(8)
     bits.take(16)  # constraints and level
     if bits.unsigned() > 31:
@@ -126,14 +133,14 @@ def _sps(bits: _Bits) -> Demand:
     references = bits.unsigned()
     bits.take(1)
     width, height = bits.unsigned() + 1, bits.unsigned() + 1
-    height *= 2 - bits.take(1)  # of fields, where frames may be interlaced
+    height *= 2 - bits.take(1)  # if frames may be interlaced, the height is that of a field
     if references > MOST_REFERENCES:
         raise ValueError("more reference pictures than any level allows")
     return Demand(width * BLOCK_PX, height * BLOCK_PX, references)
 
 
 def _check_format(bits: _Bits) -> None:
-    """Raise ValueError for anything but 8 bits in 4:2:0, which is what browsers offer and what can be read here."""
+    """Raise ValueError for anything but 8 bits in 4:2:0: browsers offer nothing else, and the gateway reads only it."""
     chroma = bits.unsigned()
     if chroma != 1 or bits.unsigned() or bits.unsigned():
         raise ValueError("not 8 bits in 4:2:0")
@@ -145,7 +152,7 @@ def _check_format(bits: _Bits) -> None:
 
 
 def _skip_scaling_list(bits: _Bits, size: int) -> None:
-    """Section 7.3.2.1.1.1."""
+    """Skip a scaling list (section 7.3.2.1.1.1) of `size` entries."""
     last = following = 8
     for _ in range(size):
         if following:

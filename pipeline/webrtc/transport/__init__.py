@@ -1,2 +1,2 @@
-"""ICE, DTLS and SCTP: what peers and strangers may cost, and answers over bad paths. Imports the contract; the
+"""Makes aiortc's ICE, DTLS and SCTP safe against hostile peers, and fast on lossy paths. It imports the contract; the
 gateway and clients import it."""

@@ -1,6 +1,6 @@
-"""Ends a peer connection for good, whatever its peer did to it: aiortc 1.16's own close may raise half-way, or hang.
+"""Closes a peer connection completely, whatever its peer did to it; aiortc 1.16's own close may raise or hang.
 
-An offer whose sections do not share one transport leaves objects without theirs; a task that died is waited for.
+It raises after an offer whose sections do not share one transport, and it waits for ever for a task that died.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ from pipeline.webrtc.internals import peer as internals
 
 logger = logging.getLogger(__name__)
 
-#: aiortc's own close takes milliseconds, and a round trip where a TURN server is to be told.
+#: aiortc's own close takes milliseconds, plus a round trip if a TURN server has to be told.
 PATIENCE_S = 3.0
-#: What is left then is asked once more, one by one.
+#: After that, each part that is left has this much time to close.
 FORCED_S = 1.0
 
 
 async def close(peer: RTCPeerConnection) -> None:
-    """Its sockets, tasks and timers are gone after PATIENCE_S and twice FORCED_S at most. Raises nothing.
+    """Close a connection with its sockets, tasks and timers, within PATIENCE_S and twice FORCED_S. Raises nothing.
 
-    With an aiortc that the fence does not fit, no more is done than to ask aiortc.
+    With a version of aiortc that webrtc.internals does not fit, only aiortc's own close is called.
     """
     transports = internals.ice_transports(peer) if seams.fits() else []
     try:
         async with asyncio.timeout(PATIENCE_S):
             await peer.close()
-    except Exception as error:  # what a hostile offer leads to is no aiortc error
+    except Exception as error:  # hostile offers lead to errors of any type
         logger.info("a connection is ended by force (%s)", type(error).__name__)
         if seams.fits():
             await _force(peer, transports)
@@ -39,10 +39,10 @@ async def close(peer: RTCPeerConnection) -> None:
 
 
 async def _force(peer: RTCPeerConnection, transports: Iterable[RTCIceTransport]) -> None:
-    """What aiortc's close does, each part on its own: the trouble of one is none of the others'."""
+    """Do what aiortc's close does, but part by part, so that an error in one part does not affect the others."""
     with contextlib.suppress(Exception):
         for transceiver in peer.getTransceivers():
-            rtp.disconnect(transceiver.receiver)  # gives the decoder back
+            rtp.disconnect(transceiver.receiver)
     if peer.sctp is not None:
         with contextlib.suppress(Exception):
             sctp.close(peer.sctp)
@@ -61,7 +61,7 @@ async def _end_ice(connection: Connection) -> None:
 
 
 async def end_tasks(tasks: Iterable[asyncio.Future | None], timeout_s: float) -> None:
-    """Cancel all that still run, and wait for them, but not for ever. How each ended is nobody's concern any more."""
+    """Cancel the tasks that still run, and wait at most `timeout_s` for them. Their results and errors are ignored."""
     running = {task for task in tasks if task is not None and not task.done()}
     for task in running:
         task.cancel()

@@ -1,4 +1,4 @@
-"""Holes in aiortc 1.16, closed from outside until upstream does: what peers can reach with one message."""
+"""Closes holes in aiortc 1.16 that a peer can exploit with one message, until a release of aiortc closes them."""
 
 from struct import unpack_from
 
@@ -11,9 +11,9 @@ _decode_params = rtcsctptransport.decode_params
 
 
 def decode_params(body: bytes) -> list[tuple[int, bytes]]:
-    """aiortc's own, but a parameter shorter than its header, or longer than the rest, is an error.
+    """Parse the parameters of an SCTP chunk as aiortc does, but raise ValueError for one with an impossible length.
 
-    aiortc advances by the stated length: a zero would loop for ever and take all memory with it.
+    aiortc advances by the stated length, so that a length of zero would loop for ever and use up all memory.
     """
     position = 0
     while position <= len(body) - 4:
@@ -25,7 +25,7 @@ def decode_params(body: bytes) -> list[tuple[int, bytes]]:
 
 
 class Certificate(OpenCertificate):
-    """Makes connections without new handshakes on an old one, each of which costs a signature."""
+    """aiortc's certificate, for connections that refuse renegotiation: each new handshake would cost a signature."""
 
     def prepare(self, context: SSL.Context) -> None:
         context.set_options(SSL.OP_NO_RENEGOTIATION)

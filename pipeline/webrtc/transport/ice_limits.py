@@ -1,7 +1,7 @@
-"""Whom ICE listens to and whom it sends to: only who knows the password is a peer, and no offer makes us flood a host.
+"""Limits whom ICE listens to and whom it sends to: a peer must know the password, and no offer makes us flood a host.
 
-aioice 0.13 parses what anybody sends, answers it, logs its address, and asks each candidate of an offer up to seven
-times from each of our addresses. It also hands every datagram that is no STUN to DTLS, whoever sent it.
+aioice 0.13 parses what anybody sends, answers it, logs its address, and sends up to seven checks from each of our
+addresses to each candidate of an offer. It also hands every datagram that is no STUN to DTLS, whoever sent it.
 """
 
 import contextlib
@@ -21,35 +21,38 @@ from pipeline.basics.token_bucket import TokenBucket
 from pipeline.webrtc.internals.ice import Address, OpenConnection
 from pipeline.webrtc.media import refusals
 
-#: Candidates that an offer may name, and of them at one host. A laptop with two networks, VPN and TURN names about 12.
+#: How many candidates an offer may name in all, and at one host. A laptop with two networks, VPN and TURN names 12.
 MAX_SIGNALLED, MAX_AT_ONE_HOST = 24, 8
-#: Remote candidates with those that checks came from; beyond, the oldest of those is forgotten. A phone may roam.
+#: Remote candidates include the addresses that checks came from, since a phone may roam. Beyond this many, the oldest
+#: such address is forgotten.
 MAX_REMOTE = 32
-#: Checks sent to a host before it answers one: two ports, three of our addresses and what is repeated in 4 s are 24.
+#: How many checks are sent to a host before it answers one. Honest ones with two ports, three addresses of ours and the
+#: repetitions of 4 s are 24.
 MAX_UNANSWERED = 40
-#: Hosts that have not answered yet.
+#: How many hosts that have not answered yet are sent checks.
 MAX_SILENT_HOSTS = 64
-#: Signed messages a connection handles at once, and a second: a browser checks a pair every 50 ms, later every 2.5 s.
+#: How many signed messages a connection handles: a browser checks a pair every 50 ms, and later every 2.5 s.
 STUN_BURST, STUN_PER_S = 200, 50
-#: Ports of one peer per socket that data may come from; each signed message renews its own.
+#: How many addresses a socket takes data from. Each signed message renews the address that it came from.
 MAX_PEER_ADDRESSES = 16
-#: Errors that are believed in one connection: a role conflict is one, and over after the first.
+#: How many errors have an effect in one connection. A conflict of roles is an error, and solved after the first one.
 MAX_ERRORS = 8
-#: A username of theirs (256), one of ours, and a dozen of small attributes; RFC 8489 section 6.1 says as much.
+#: A STUN message has a username of 256 bytes from the peer and one from us, and a dozen small attributes. RFC 8489
+#: section 6.1 has the same limit.
 MAX_STUN_BYTES = 548
-#: Datagrams that wait for DTLS; a flight of its handshake is three.
+#: How many datagrams may wait for DTLS; a flight of its handshake has three.
 MAX_QUEUED = 256
-#: Lower ports are of other services, DNS for one; browsers ask no such candidate either.
+#: Lower ports belong to other services, such as DNS; browsers send no checks to such candidates either.
 MIN_PORT = 1024
 
 _REQUEST, _RESPONSE, _ERROR = b"\0\1", b"\1\1", b"\1\x11"
 _COOKIE = stun.COOKIE.to_bytes(4)
-#: MESSAGE-INTEGRITY's type and length; its 20 bytes and FINGERPRINT's 8 end a message, RFC 8445 section 7.1.
+#: The type and length of MESSAGE-INTEGRITY. It and FINGERPRINT are the end of each message (RFC 8445 section 7.1).
 _INTEGRITY, _TAIL_BYTES = b"\0\x08\0\x14", 32
 
 
 def is_signed(data: bytes, key: bytes) -> bool:
-    """Whether a STUN message is authentic, found without reading its attributes."""
+    """Return whether a STUN message was signed with `key`; this parses no attributes."""
     end = len(data) - _TAIL_BYTES
     if end < stun.HEADER_LENGTH or data[end : end + 4] != _INTEGRITY:
         return False
@@ -58,13 +61,16 @@ def is_signed(data: bytes, key: bytes) -> bool:
 
 
 def is_message(data: bytes) -> bool:
-    """Whether a STUN message's header, and its length, are what ICE sends."""
+    """Return whether data has the header and the length of a STUN message of ICE."""
     length = len(data) - stun.HEADER_LENGTH
     return 0 <= length <= MAX_STUN_BYTES - 20 and data[2:8] == length.to_bytes(2) + _COOKIE
 
 
 def is_reachable(candidate: Candidate, host: str, *, on_loopback: bool) -> bool:
-    """Whether we may send checks there."""
+    """Return whether a candidate with the address `host` is one that we may send checks to.
+
+    `on_loopback` says that our own address is a loopback address; only then the candidate's may be one.
+    """
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -77,10 +83,11 @@ def is_reachable(candidate: Candidate, host: str, *, on_loopback: bool) -> bool:
 
 
 class GuardedStunProtocol(StunProtocol):
-    """One socket. What is no STUN (first byte above 3, RFC 7983) counts only from who sent a signed message lately.
+    """One socket of a connection. It takes data only from addresses that sent a signed STUN message lately.
 
-    Both ends may nominate different pairs, so it is not asked which pair; and anybody's forged ClientHello would end
-    the DTLS handshake of a session.
+    Data is any datagram whose first byte is above 3 (RFC 7983). Otherwise anybody could end the DTLS handshake of a
+    session with a forged ClientHello. The address need not be that of the nominated pair, since the two ends may
+    nominate different pairs.
     """
 
     receiver: "GuardedConnection"
@@ -90,9 +97,9 @@ class GuardedStunProtocol(StunProtocol):
         self._peers: LruCache[Address, bool] = LruCache(MAX_PEER_ADDRESSES)
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """In the place of aioice's; also called for all that the reader of the fast path does not know."""
+        """Replace aioice's method; the fast receive path also calls it, for all that is not the peer's data."""
         address = addr[:2]
-        assert isinstance(data, bytes)  # no socket gives a string
+        assert isinstance(data, bytes), "asyncio passes bytes for every socket"
         if data[:1] <= b"\3":
             self._stun_received(data, address)
         elif address in self._peers:
@@ -113,7 +120,7 @@ class GuardedStunProtocol(StunProtocol):
             message = stun.parse_message(data)
         except (ValueError, StructError):
             return refusals.count("stun")
-        if key is not None:  # else no offer is answered yet: a STUN server tells us our own address, and has no key
+        if key is not None:  # without a key there is no peer yet, and this is a STUN server's answer
             self._peers.put(address, True)
         if is_request:
             return self.receiver.request_received(message, address, self)
@@ -122,7 +129,7 @@ class GuardedStunProtocol(StunProtocol):
             transaction.response_received(message, address)
 
     def send_stun(self, message: stun.Message, addr: Address) -> None:
-        """As aioice's, but for checks that go to a host which never answers."""
+        """Send a message as aioice does, but no further checks to a host that does not answer."""
         if message.message_class != stun.Class.REQUEST or self.receiver.may_ask(addr[0]):
             super().send_stun(message, addr)
         else:
@@ -130,7 +137,7 @@ class GuardedStunProtocol(StunProtocol):
 
 
 class GuardedConnection(OpenConnection):
-    """Counts what it refuses."""
+    """aioice's connection with limits on candidates, checks and waiting datagrams; it counts what it refuses."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -139,12 +146,12 @@ class GuardedConnection(OpenConnection):
         self._stun_budget = TokenBucket(STUN_BURST, STUN_PER_S, time.monotonic())
 
     def may_hear(self, is_error: bool) -> bool:
-        """Whether one more signed message is within what a peer may send."""
+        """Count a signed message; return whether it is within the limits."""
         self._errors += is_error
         return self._errors <= MAX_ERRORS and self._stun_budget.take(time.monotonic())
 
     def may_ask(self, host: str) -> bool:
-        """Whether one more check may go there."""
+        """Count a check to a host; return whether it is within the limits."""
         count = self._unanswered.get(host, 0)
         if count >= MAX_UNANSWERED or (count == 0 and len(self._unanswered) >= MAX_SILENT_HOSTS):
             return False
@@ -152,11 +159,11 @@ class GuardedConnection(OpenConnection):
         return True
 
     def answered(self, host: str) -> None:
-        """This host answers checks of ours."""
+        """Forget the checks to this host, which has answered one."""
         self._unanswered.pop(host, None)
 
     async def add_remote_candidate(self, remote_candidate: Candidate | None) -> None:
-        """As aioice's, but no more than an honest offer names; each name of a local network costs a multicast."""
+        """Add a candidate of the offer, up to MAX_SIGNALLED; each mDNS name among them costs us a multicast."""
         self._signalled += remote_candidate is not None
         if remote_candidate is None or self._signalled <= MAX_SIGNALLED:
             return await super().add_remote_candidate(remote_candidate)
@@ -171,7 +178,7 @@ class GuardedConnection(OpenConnection):
         return False
 
     def check_incoming(self, message: stun.Message, addr: Address, protocol: StunProtocol) -> None:
-        """As aioice's, which remembers every port that a check ever came from, and fails without a priority."""
+        """Handle a check as aioice does, but limit the addresses that it remembers, and refuse one without priority."""
         if "PRIORITY" not in message.attributes:
             return refusals.count("stun")
         addresses = self.remote_addresses
@@ -181,13 +188,13 @@ class GuardedConnection(OpenConnection):
             refusals.count("candidate")
 
     def switch_role(self, ice_controlling: bool) -> None:
-        """As aioice's, but not for ever to and fro."""
+        """Switch the role as aioice does, but at most MAX_ERRORS times."""
         self._errors += 1
         if self._errors <= MAX_ERRORS:
             super().switch_role(ice_controlling)
 
     def data_received(self, data: bytes, component: int) -> None:
-        """As aioice's, whose queue has no end."""
+        """Queue a datagram as aioice does, but at most MAX_QUEUED of them."""
         if self.waiting < MAX_QUEUED:
             super().data_received(data, component)
         else:
@@ -195,9 +202,9 @@ class GuardedConnection(OpenConnection):
 
 
 class GuardedMDns(mdns.MDnsProtocol):
-    """Anybody in the local network may send it anything."""
+    """aioice's mDNS socket, to which anybody in the local network may send anything."""
 
     def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
-        """As aioice's, but what cannot be read is nothing."""
+        """Handle a datagram as aioice does, but ignore one that cannot be parsed."""
         with contextlib.suppress(DNSException, ValueError):
             super().datagram_received(data, addr)

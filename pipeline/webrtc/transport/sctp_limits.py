@@ -1,8 +1,8 @@
-"""What one peer's SCTP may cost: no packet more than its length, no peer more than a client of ours ever needs.
+"""Limits what a peer's SCTP may cost: a packet no more than its length, a peer no more than our own client needs.
 
-aiortc 1.16 walks gap blocks, missing numbers and waiting parts in Python as far as a peer says they reach, answers each
-of 290 parameters of a packet, keeps all that never becomes a message, and opens 65,535 channels. Here a peer that sends
-more than it may loses its own session, and what makes no sense is dropped.
+aiortc 1.16 loops over gap blocks, missing numbers and waiting parts as far as a peer says they reach, answers each of
+290 parameters in a packet, keeps parts that never become a message, and opens 65,535 channels. Here a peer that sends
+too much loses its session, and chunks that make no sense are dropped.
 """
 
 import logging
@@ -18,31 +18,35 @@ from pipeline.webrtc.transport.sctp_window import WindowedSctpTransport
 
 logger = logging.getLogger(__name__)
 
-#: Chunks at once, and a second. A client acknowledges answers, up to 250 packets a second, and says little else.
+#: How many chunks may come in one burst, and in a second. A client acknowledges answers, up to 250 packets a second,
+#: and sends little else.
 CHUNK_BURST, CHUNKS_PER_S = 500, 500
-#: Bytes at once, and a second; a client's longest message has 4 KB.
+#: How many bytes may come in one burst, and in a second. A client's longest message has 4 KB.
 BYTE_BURST, BYTES_PER_S = 256 * 1024, 64 * 1024
-#: A client uses two.
+#: Our client uses two streams.
 MAX_STREAMS = 8
-#: The longest message we take, as SDP tells; the frames channel's chunks have half of it.
+#: The longest message that we accept, as SDP says; the chunks of the frames channel have half of it.
 MAX_MESSAGE_BYTES = 32 * 1024
-#: What may wait for its missing parts: bytes, as we advertise, and parts.
+#: How many bytes and how many parts of messages may wait for missing parts. We advertise the bytes to the peer.
 MAX_WAITING_BYTES, MAX_WAITING = 64 * 1024, 128
-#: How far ahead of the first missing part one may be.
+#: How far beyond the first missing chunk the number of another one may be.
 MAX_AHEAD = 256
-#: A packet's requests to reset streams, RFC 6525 section 3.1.
+#: How many requests to reset streams a packet may have (RFC 6525 section 3.1).
 MAX_PARAMS = 2
-#: Repeated parts that one acknowledgement tells of.
+#: How many duplicate chunks one acknowledgement reports.
 MAX_DUPLICATES = 32
 _HALF, _WHOLE = 1 << 31, 1 << 32
 
 
 class Excess(Exception):
-    """A peer sent more than it may."""
+    """A peer sent more than the limits allow."""
 
 
 class LimitedSctpTransport(WindowedSctpTransport):
-    """Counts what it refuses. Rates are limited, and errors caught, once `end_with` was called."""
+    """An SCTP transport with limits; it counts what it refuses.
+
+    Rates are limited and errors caught only after `end_with` was called.
+    """
 
     _on_ended: Callable[[str], None] | None = None
 
@@ -54,7 +58,7 @@ class LimitedSctpTransport(WindowedSctpTransport):
         self._is_over = False
 
     def end_with(self, on_ended: Callable[[str], None]) -> None:
-        """Have `on_ended(reason)` called, once, when the peer sends too much ("flood") or nonsense ("broken")."""
+        """Have `on_ended(reason)` called once if the peer sends too much ("flood") or invalid packets ("broken")."""
         self._on_ended = on_ended
 
     async def packet_received(self, data: bytes) -> None:
@@ -68,7 +72,7 @@ class LimitedSctpTransport(WindowedSctpTransport):
             await super().packet_received(data)
         except Excess:
             self._end(self._on_ended, "flood")
-        except Exception as error:  # aiortc asserts, and unpacks beyond the end
+        except Exception as error:  # aiortc raises AssertionError, struct.error and others for invalid packets
             logger.info("data channels end: %s", type(error).__name__)
             self._end(self._on_ended, "broken")
 
@@ -100,12 +104,12 @@ class LimitedSctpTransport(WindowedSctpTransport):
         return True
 
     def _ahead(self, tsn: int) -> int:
-        """How many numbers after the last one that nothing is missing before; 0 for the ones before it."""
+        """Return how far a chunk's number is beyond `last_received`, or 0 if it is not beyond it."""
         distance = (tsn - self.last_received) % _WHOLE
         return distance if distance < _HALF else 0
 
     def _is_wanted(self, chunk: DataChunk) -> bool:
-        """Raises Excess when too much waits already."""
+        """Return whether a chunk of data fits our channels; raises Excess if too much data waits already."""
         is_open = chunk.stream_id in self.channels or len(self.channels) < MAX_STREAMS
         is_known = chunk.stream_id in self.streams or len(self.streams) < MAX_STREAMS
         if not (chunk.user_data and is_open and is_known and self._ahead(chunk.tsn) <= MAX_AHEAD):
@@ -116,7 +120,7 @@ class LimitedSctpTransport(WindowedSctpTransport):
         return True
 
     def _was_sent(self, sack: SackChunk) -> bool:
-        """Whether all that is acknowledged was sent, in blocks that are in order."""
+        """Return whether everything that is acknowledged was sent, and the blocks are in order."""
         outstanding = (self.next_to_send - 1 - sack.cumulative_tsn) % _WHOLE
         ends = [1] + [end for gap in sack.gaps for end in gap]
         first_after_last = all(last < first for last, first in zip(ends[::2], ends[1::2]))
@@ -124,7 +128,10 @@ class LimitedSctpTransport(WindowedSctpTransport):
         return ends[-1] - 1 <= outstanding < _HALF and first_after_last and first_to_last
 
     def mark_received(self, tsn: int) -> bool:
-        """Whether it came before. As aiortc's, which sorts all that waits each time."""
+        """Note a chunk's number, and return whether it had come before.
+
+        aiortc's own method sorts all waiting numbers each time.
+        """
         if not self._ahead(tsn) or tsn in self.received_beyond:
             self.received_twice[MAX_DUPLICATES - 1 :] = [tsn]
             return True

@@ -285,7 +285,7 @@ def test_video_larger_than_was_said_is_dropped_and_refused_when_it_stays_so(inst
     clock.now_s += decoder_pool.GRACE_S + 0.1
     track.send(b"\x11\0\0")
 
-    assert len(track.said) == 1 and "larger than was said" in track.said[0]
+    assert len(track.said) == 1 and "larger than declared" in track.said[0]
 
 
 def test_video_whose_size_is_said_late_goes_on(installed, monkeypatch):
