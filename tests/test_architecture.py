@@ -34,9 +34,10 @@ MAY_IMPORT = {
     "pipeline.webrtc.transport": {BASICS, FENCE, "pipeline.webrtc.media"},
     "pipeline.monitoring": {BASICS, CONTRACT, "pipeline.queues", "pipeline.key_frames", "pipeline.styles"},
     "pipeline.http": {BASICS, CONTRACT, "pipeline.monitoring"},
+    "pipeline.capacity": {CONTRACT, "pipeline.http"},
     "pipeline.gateway": {
-        BASICS, CONTRACT, "pipeline.http", "pipeline.key_frames", "pipeline.monitoring", "pipeline.pictures",
-        "pipeline.queues", "pipeline.styles", "pipeline.webrtc.media", "pipeline.webrtc.transport",
+        BASICS, CONTRACT, "pipeline.capacity", "pipeline.http", "pipeline.key_frames", "pipeline.monitoring",
+        "pipeline.pictures", "pipeline.queues", "pipeline.styles", "pipeline.webrtc.media", "pipeline.webrtc.transport",
     },
     "clients.net": {CONTRACT, FENCE, "pipeline.webrtc.media"},
     "clients.reassembly": set(),

@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 #: Pictures, Redis and uploads use these threads, never the event loop or its default executor, where codecs work.
 THREADS = 4
-CPU_SAMPLE_S = 1.0
+LOAD_SAMPLE_S = 1.0
 
 
 class Gateway:
@@ -55,7 +55,7 @@ class Gateway:
         self._style_routes = StyleRoutes(self._styles, self.metrics, self._sessions.styles)
         self._server: HttpServer | None = None
         self._files = PageFiles(web_root)
-        self.watch = Watch(settings, self.metrics, self._sessions, self._broker, self._executor)
+        self.watch = Watch(settings, self.metrics, self._sessions, self._broker, self._executor, self._sessions.given)
         self.operators = Operators(
             Access.of(settings),
             self.metrics.registry,
@@ -88,7 +88,7 @@ class Gateway:
         return app
 
     async def _live(self, app: web.Application) -> AsyncIterator[None]:
-        tasks = {"answers": self._hand_out_answers, "cpu": self._measure_cpu}
+        tasks = {"answers": self._hand_out_answers, "load": self._measure_load}
         owner = keep_running(tasks, self.metrics.tasks_restarted)
         yield
         owner.cancel()
@@ -114,12 +114,13 @@ class Gateway:
                     dropped.labels("surprise").inc()
                     logger.exception("stream %s: an answer could not be delivered", answer.stream_id)
 
-    async def _measure_cpu(self) -> None:
+    async def _measure_load(self) -> None:
         while True:
             # HTTP's share is left out: a flood of requests is no reason to take fewer sessions.
-            http_s = self._server.cpu_s if self._server else 0.0
-            self._sessions.cpu.record(time.monotonic(), time.process_time() - http_s)
-            await asyncio.sleep(CPU_SAMPLE_S)
+            http_s, now_s = self._server.cpu_s if self._server else 0.0, time.monotonic()
+            self._sessions.cpu.record(now_s, time.process_time() - http_s)
+            self._sessions.give_way(now_s)
+            await asyncio.sleep(LOAD_SAMPLE_S)
 
     # health
 

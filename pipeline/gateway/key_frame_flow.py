@@ -10,19 +10,21 @@ import redis
 from aiortc import RTCDataChannel
 
 from pipeline.contract.chunks import to_chunks
-from pipeline.contract.control import ErrorMessage, KeyFrameDropped, KeyFramePicked
+from pipeline.contract.control import ErrorMessage, FrameRequest, KeyFrameDropped, KeyFramePicked
 from pipeline.contract.messages import KeyFrame, StylizedFrame
 from pipeline.gateway.chosen_style import ChosenStyle
 from pipeline.gateway.consent import Consent
 from pipeline.gateway.control_channel import MAX_BUFFERED_BYTES
 from pipeline.gateway.session_context import SessionContext
-from pipeline.key_frames.picker import KeyFramePicker, Picked
+from pipeline.key_frames.picker import Candidate, KeyFramePicker, Picked
 from pipeline.monitoring.stream_stats import StreamStats
 
 logger = logging.getLogger(__name__)
 
 #: While Redis hangs, no more pictures than this wait for a thread that would give them to it.
 MAX_SUBMITTING = 2
+#: A frame that came this long ago shows what the camera sees now. For a newer one the client is asked.
+FRESH_S = 0.1
 
 
 class KeyFrameFlow:
@@ -43,6 +45,8 @@ class KeyFrameFlow:
         self._style, self._consent, self._gateway_id = style, consent, gateway_id
         self._frames: RTCDataChannel | None = None
         self._messages_sent = self._submitting = 0
+        self._candidate: Candidate | None = None  # the newest frame, while the stream waits for its turn
+        self._has_turn = False  # and the frame that was asked for has not come yet
 
     def attach(self, channel: RTCDataChannel) -> bool:
         """Take the client's channel for answers. False if there is one already."""
@@ -54,18 +58,44 @@ class KeyFrameFlow:
     # from the camera to the edge
 
     def inspect(self, frame: av.VideoFrame, now_s: float) -> None:
-        """Send this frame to the edge if it is a key frame; give up those whose answer is overdue."""
+        """Have this frame wait for the stream's turn if a key frame is due; give up those whose answer is overdue."""
         for frame_id in self._picker.expired(now_s):
             self._drop(frame_id, "deadline")
+            self._context.turns.give_back(self._context.stream_id)
             self._context.spawn(self._withdraw(frame_id))
         unreadable = self._picker.unreadable
-        picked = self._picker.inspect(frame, now_s, can_send=self._can_send())
+        candidate = self._picker.inspect(frame, now_s, can_send=self._can_send())
         if self._picker.unreadable > unreadable:
             self._stats.metrics.frames_dropped.labels("strip").inc()
-        if picked:
-            self._stats.picked(picked.reason)
-            self._context.control.send(KeyFramePicked(picked.frame_id, picked.reason))
-            self._context.spawn(self._submit(picked, self._style.id, now_s))
+        if candidate:
+            self._candidate = candidate
+            if self._has_turn:
+                self._pick(candidate, now_s)
+            else:
+                self._context.turns.join(self._context.stream_id, self._take_turn, now_s)
+        self._context.turns.advance(now_s)
+
+    def _take_turn(self, now_s: float) -> None:
+        """Send the newest frame to the edge, or the one that the client is asked for."""
+        candidate = self._candidate
+        if candidate is None or not self._can_send():
+            self._context.turns.give_back(self._context.stream_id)
+        elif now_s - candidate.seen_s <= FRESH_S:
+            self._pick(candidate, now_s)
+        else:
+            self._has_turn = True
+            self._context.control.send(FrameRequest())
+
+    def _pick(self, candidate: Candidate, now_s: float) -> None:
+        self._candidate, self._has_turn = None, False
+        picked = self._picker.pick(candidate, now_s)
+        self._stats.picked(picked.reason)
+        self._context.control.send(KeyFramePicked(picked.frame_id, picked.reason))
+        self._context.spawn(self._submit(picked, self._style.id, now_s))
+
+    def wants_frame(self) -> bool:
+        """Whether the next frame should be looked at even where the pace would not have it."""
+        return self._has_turn or self._candidate is not None
 
     def _can_send(self) -> bool:
         """Whether a key frame would leave at once, and its answer, too."""
@@ -83,6 +113,7 @@ class KeyFrameFlow:
             logger.info("stream %s: key frame %s not queued: %s", self._context.stream_id, picked.frame_id, error)
             traceback.clear_frames(error.__traceback__)  # redis-py's errors hold themselves: the picture would stay
             self._picker.forget(picked.frame_id)
+            self._context.turns.give_back(self._context.stream_id)
             self._drop(picked.frame_id, "redis")
         finally:
             self._submitting -= 1
@@ -112,8 +143,13 @@ class KeyFrameFlow:
     # from the edge to the client
 
     def deliver(self, answer: StylizedFrame) -> None:
-        """Send an edge's answer to the client, if it is still wanted."""
+        """Send an edge's answer to the client, if it is still wanted. Its place at the edge is the next stream's."""
         now_s = time.monotonic()
+        self._context.turns.answered(
+            self._context.stream_id,
+            queued_s=answer.queue_ms / 1000,
+            worked_s=(answer.decode_ms + answer.stylize_ms) / 1000,
+        )
         seconds = self._picker.answered(answer.frame_id, now_s)
         if seconds is None:
             self._stats.lost("late")
@@ -124,6 +160,7 @@ class KeyFrameFlow:
             self._stats.lost("style")
         elif self._send(answer):
             self._stats.answered(answer, seconds, now_s)
+        self._context.turns.advance(now_s)
 
     def _send(self, answer: StylizedFrame) -> bool:
         """Whether the way to the client was free."""

@@ -7,10 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 
+from pipeline.capacity.admission import Admission, CpuMeter, Holder
+from pipeline.capacity.giving_way import Concessions, GivingWay, Load, steps
+from pipeline.capacity.turns import KeyFrameTurns
 from pipeline.contract.settings import Settings
-from pipeline.gateway.admission import Admission, CpuMeter, Holder
 from pipeline.gateway.session import Session
 from pipeline.monitoring.metrics import GatewayMetrics
+from pipeline.monitoring.sample import Given
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import GatewayBroker
 
@@ -29,6 +32,8 @@ class OpenSessions(Mapping[str, Session]):
         self._settings, self._metrics, self._broker, self._executor = settings, metrics, broker, executor
         self._find_style = find_style
         self._admission, self.cpu = Admission(settings.max_sessions, settings.cpu_budget), CpuMeter()
+        self.turns, self._giving_way = KeyFrameTurns(), GivingWay(settings.cpu_budget)
+        self.concessions = Concessions()
         self._sessions: dict[str, Session] = {}
         self._clients: dict[str, str] = {}  # by stream: whose places they are
         self._closing: set[asyncio.Task[None]] = set()
@@ -54,9 +59,11 @@ class OpenSessions(Mapping[str, Session]):
             broker=self._broker,
             executor=self._executor,
             stats=StreamStats(self._metrics, number=next(self._numbers), shown_s=time.monotonic()),
+            turns=self.turns,
             find_style=self._find_style,
             on_closed=self._forget,
         )
+        session.concede(self.concessions)
         self._sessions[session.stream_id], self._clients[session.stream_id] = session, client
         self._metrics.sessions.set(len(self._sessions))
         return session
@@ -65,13 +72,32 @@ class OpenSessions(Mapping[str, Session]):
         """Raise Busy before anything is made for a session that there is no place for."""
         now_s, sessions = time.monotonic(), list(self._sessions.values())
         holders = [Holder(self._clients[s.stream_id], now_s - s.began_s, s.stats.frames > 0) for s in sessions]
-        gone = self._admission.admit(holders, client, self.cpu.cores)
+        gone = self._admission.admit(holders, client, self.cpu.cores, self.concessions)
         if gone is not None:
             self._metrics.sessions_cut.labels("pending").inc()
             self._forget(sessions[gone])
             task = asyncio.create_task(sessions[gone].close())
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
+
+    def give_way(self, now_s: float) -> None:
+        """Once a second: decide what all sessions have to live with, and tell them."""
+        load = Load(self.cpu.cores, self.turns.wait_s(now_s), self.turns.per_s(now_s), len(self._sessions))
+        self.concessions = self._giving_way.update(load)
+        self._metrics.key_frame_stretch.set(self.concessions.stretch)
+        self._metrics.asked_frame_rate.set(self.concessions.fps)
+        self._metrics.turn_wait.set(load.turn_wait_s)
+        for session in self._sessions.values():
+            session.concede(self.concessions)
+        self.turns.advance(now_s)
+
+    def given(self, queue: int) -> Given:
+        """What the service gives up at present, with so many key frames in the edge's queue."""
+        now_s = time.monotonic()
+        ages_s = [now_s - session.began_s for session in self._sessions.values()]
+        refuses = self._admission.refusal(ages_s, self.cpu.cores, self.concessions) is not None
+        order = steps(self.concessions, training_waits=queue > 0, refuses=refuses)
+        return Given(order, self.concessions.look_interval_s)
 
     def styles(self) -> set[str]:
         """The ids of the styles on show."""

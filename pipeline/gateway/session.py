@@ -16,11 +16,15 @@ from aiortc import (
     RTCSessionDescription,
 )
 
+from pipeline.capacity.giving_way import Concessions
+from pipeline.capacity.turns import KeyFrameTurns
 from pipeline.contract.control import (
     Alive,
     ClientMessage,
     ErrorMessage,
     KeyFrameRequest,
+    Pace,
+    SceneCut,
     SharingChoice,
     SizeChange,
     StyleChoice,
@@ -66,17 +70,19 @@ class Session:
         broker: GatewayBroker,
         executor: Executor,
         stats: StreamStats,
+        turns: KeyFrameTurns,
         find_style: Callable[[str], str | None],
         on_closed: Callable[["Session"], None],
     ) -> None:
-        """`find_style` turns a style's id or name into its id, and may block."""
+        """`turns` is shared by all sessions. `find_style` turns a style's id or name into its id, and may block."""
         self.stream_id, self.picture_size, self.stats = stream_id, picture_size, stats
-        self._on_closed = on_closed
+        self._on_closed, self._turns = on_closed, turns
+        self._pace = self._told_pace = Pace(Concessions().fps)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self.began_s = self._heard_s = time.monotonic()
         self._control = ControlChannel(self._obey, stats.metrics)
-        context = SessionContext(stream_id, broker, executor, self._control, self._spawn)
+        context = SessionContext(stream_id, broker, executor, self._control, turns, self._spawn)
         self._picker = KeyFramePicker(picture_size[1], KeyFrameSelector(max_interval=settings.key_frame_interval_s))
         self._style = ChosenStyle(style_id, context, find_style, lambda: self._picker.selector.ask("style"))
         self._consent = Consent(context)
@@ -134,6 +140,19 @@ class Session:
         """Key frames that wait for their answer."""
         return self._picker.in_flight
 
+    def concede(self, concessions: Concessions) -> None:
+        """Live with what the gateway can give at present, and tell the client."""
+        self._picker.selector.stretch = concessions.stretch
+        interval_s = concessions.look_interval_s
+        self._pace = Pace(concessions.fps, None if interval_s is None else max(0.5, round(2 * interval_s) / 2))
+        self._tell_pace()
+
+    def _tell_pace(self) -> None:
+        """Say how many frames are wanted whenever that changes. A client that has heard nothing sends all."""
+        if self._pace != self._told_pace and self._control.is_open:
+            self._told_pace = self._pace
+            self._control.send(self._pace)
+
     async def count_bytes(self) -> None:
         """Count in the stats what went over the wire since the last time."""
         if self._peer.connectionState != "connected":
@@ -148,6 +167,7 @@ class Session:
 
     async def _close(self) -> None:
         try:
+            self._turns.leave(self.stream_id)
             await closing.end_tasks(list(self._tasks), TASKS_TIMEOUT_S)
             await closing.close(self._peer)
         finally:
@@ -195,6 +215,7 @@ class Session:
         takers = {"control": self._control.attach, "frames": self._key_frames.attach}
         if channel.label not in takers or not takers[channel.label](channel):
             channel.close()
+        self._tell_pace()
 
     def _on_excess(self, reason: str) -> None:
         """The peer sends more than any client needs, or nonsense: this session ends, and no other."""
@@ -211,6 +232,8 @@ class Session:
                 self._picker.picture_height = message.height
             case KeyFrameRequest():
                 self._picker.ask(message.frame_id)
+            case SceneCut():
+                self._picker.cut_at(message.frame_id)
             case SharingChoice():
                 self._consent.choose(message)
 

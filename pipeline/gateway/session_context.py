@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 
+from pipeline.capacity.turns import KeyFrameTurns
 from pipeline.gateway.control_channel import ControlChannel
 from pipeline.queues.broker import GatewayBroker
 
@@ -19,6 +20,7 @@ class SessionContext:
     broker: GatewayBroker
     executor: Executor  # for whatever blocks
     control: ControlChannel
+    turns: KeyFrameTurns  # shared by all sessions
     #: Runs a coroutine as a task of the session: it ends with the session, and the session ends if it fails.
     spawn: Callable[[Coroutine[object, object, None]], None]
 

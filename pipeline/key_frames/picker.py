@@ -50,6 +50,18 @@ class Punctuality:
 
 
 @dataclass(frozen=True, slots=True)
+class Candidate:
+    """A frame that should become a key frame, for as long as no newer one has come."""
+
+    frame_id: int
+    reason: Reason
+    frame: av.VideoFrame
+    strip_rows: int
+    thumbnail: FrameThumbnail
+    seen_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Picked:
     """A frame that was picked as a key frame, and why."""
 
@@ -78,8 +90,12 @@ class KeyFramePicker:
     _ids: frame_strip.MonotonicIdFilter = field(default_factory=frame_strip.MonotonicIdFilter)
     #: Frames that were asked for and have not come yet: control messages overtake the video.
     _asked_ids: deque[int] = field(default_factory=lambda: deque(maxlen=ASKED_AHEAD))
+    #: The frame of a cut that the client has told of, until it has come.
+    _cut_id: int | None = None
     _picked_at_s: dict[int, float] = field(default_factory=dict)
     _scene: int = 0
+    #: Why the newest frame is a candidate; it stays one until a frame is picked.
+    _due: Reason | None = None
     _punctuality: Punctuality = field(default_factory=Punctuality)
 
     def ask(self, frame_id: int | None = None) -> None:
@@ -90,11 +106,15 @@ class KeyFramePicker:
         else:
             self._asked_ids.append(frame_id)
 
-    def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Picked | None:
-        """Decide whether `frame` is a key frame; return it as such, or None.
+    def cut_at(self, frame_id: int) -> None:
+        """The client says that this frame, which may come before or after the message, begins another scene."""
+        self._cut_id = frame_id
 
-        A frame whose strip cannot be read is never picked, and neither is a late frame which newer ones follow at once.
-        No frame is picked while `can_send` is false, which says that an earlier answer still waits to be sent.
+    def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Candidate | None:
+        """The candidate that `frame` is, or None where no key frame is due.
+
+        A frame whose strip cannot be read is no candidate, and neither is a late frame which newer ones follow at once.
+        No frame is one while `can_send` is false, which says that an earlier answer still waits to be sent.
         """
         can_send &= not self._punctuality.is_late(frame, now_s)
         luma, u, v = planes(frame)
@@ -103,20 +123,35 @@ class KeyFramePicker:
         if frame_id is None or not self._ids.accept(frame_id):
             self.unreadable += 1
             return None
+        self._note_asked(frame_id)
+        thumbnail = FrameThumbnail.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
+        in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
+        reason = self.selector.due(
+            now=now_s, thumbnail=thumbnail, in_flight=in_flight, is_asked_ahead=bool(self._asked_ids)
+        )
+        if reason == "cut" or self._due is None:
+            self._due = reason
+        if self._due is None or in_flight >= self.selector.max_in_flight:
+            return None
+        return Candidate(frame_id, self._due, frame, rows, thumbnail, now_s)
+
+    def _note_asked(self, frame_id: int) -> None:
+        """Pass on what was asked for ahead of time, once this frame has been reached."""
+        if self._cut_id is not None and frame_strip.is_reached(self._cut_id, frame_id):
+            self.selector.ask("cut")
+            self._cut_id = None
         ahead = [asked_id for asked_id in self._asked_ids if not frame_strip.is_reached(asked_id, frame_id)]
         if len(ahead) < len(self._asked_ids):
             self.ask()
             self._asked_ids.extend(ahead)
-        thumbnail = FrameThumbnail.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
-        in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
-        reason = self.selector.decide(
-            now=now_s, thumbnail=thumbnail, in_flight=in_flight, is_asked_ahead=bool(self._asked_ids)
-        )
-        if reason is None:
-            return None
-        self._picked_at_s[frame_id] = now_s
-        self._scene += reason == "cut"
-        return Picked(frame_id, reason, frame, rows, self._scene, now_s)
+
+    def pick(self, candidate: Candidate, now_s: float) -> Picked:
+        """Make the newest candidate a key frame."""
+        self.selector.take(now_s, candidate.thumbnail)
+        self._due = None
+        self._picked_at_s[candidate.frame_id] = now_s
+        self._scene += candidate.reason == "cut"
+        return Picked(candidate.frame_id, candidate.reason, candidate.frame, candidate.strip_rows, self._scene, now_s)
 
     @property
     def in_flight(self) -> int:

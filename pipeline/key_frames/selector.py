@@ -119,9 +119,8 @@ def uncovered_fraction(key: FrameThumbnail, now: FrameThumbnail) -> float:
 
 @dataclass(slots=True)
 class KeyFrameSelector:
-    """Decides for each frame of one stream whether it becomes a key frame.
+    """Decides for each frame of one stream whether it should become a key frame.
 
-    While `max_in_flight` key frames are unanswered none is picked, so that a backlog makes the intervals longer.
     Intervals have the unit of `now`: seconds for a live stream and frames for a file.
     """
 
@@ -130,37 +129,50 @@ class KeyFrameSelector:
     min_interval: float = 0.125
     #: The shortest time from a key frame to that of a cut: less than two frames at 30 frames a second.
     cut_interval: float = 0.05
+    #: Two frames that are further apart may differ like two scenes, so that only their sender can tell a cut.
+    cut_gap: float = 0.15
     max_in_flight: int = 2
+    #: How many times longer all intervals are while the service gives way, from 1 on.
+    stretch: float = 1.0
     _last_key: float | None = None
     _key: FrameThumbnail | None = None
     _previous: FrameThumbnail | None = None
+    _previous_at: float = 0.0
     #: The reason why the next frame becomes a key frame, as soon as the shortest interval and `max_in_flight` allow it.
     _pending: Reason | None = None
 
     @classmethod
     def for_file(cls, max_interval: int) -> Self:
         """Make a selector for the frames of a file: `now` counts frames, none is lost and none is in flight."""
-        return cls(max_interval=max_interval, min_interval=min(3, max_interval), cut_interval=1)
+        return cls(max_interval=max_interval, min_interval=min(3, max_interval), cut_interval=1, cut_gap=1)
 
-    def ask(self, reason: Literal["style", "asked"]) -> None:
-        """Make the next possible frame a key frame, for this reason."""
-        self._pending = self._pending or reason
+    def ask(self, reason: Literal["style", "asked", "cut"]) -> None:
+        """Make the next possible frame a key frame, for this reason. A cut outweighs the other reasons."""
+        self._pending = reason if reason == "cut" else self._pending or reason
 
-    def decide(
+    def decide(self, *, now: float, thumbnail: FrameThumbnail, in_flight: int = 0) -> Reason | None:
+        """Return why this frame is a key frame, or None; for those who take each frame that is due at once."""
+        reason = self.due(now=now, thumbnail=thumbnail, in_flight=in_flight)
+        if reason is not None:
+            self.take(now, thumbnail)
+        return reason
+
+    def due(
         self, *, now: float, thumbnail: FrameThumbnail, in_flight: int = 0, is_asked_ahead: bool = False
     ) -> Reason | None:
-        """Return the reason why this frame is a key frame, or None if it is none. Call this once for each frame.
+        """Return why this frame should become a key frame, or None. Call this once for each frame.
 
         `in_flight` counts unanswered key frames. `is_asked_ahead` says that a frame was asked for which has not come
         yet; the selector then waits for it up to twice the usual interval.
         """
-        if self._previous is not None and is_cut(self._previous, thumbnail):
+        if self._previous is not None and now - self._previous_at <= self.cut_gap and is_cut(self._previous, thumbnail):
             self._pending = "cut"
-        self._previous = thumbnail
-        reason = self._due(now, thumbnail, in_flight, self.max_interval * (1 + is_asked_ahead))
-        if reason is not None:
-            self._last_key, self._key, self._pending = now, thumbnail, None
-        return reason
+        self._previous, self._previous_at = thumbnail, now
+        return self._due(now, thumbnail, in_flight, self.max_interval * self.stretch * (1 + is_asked_ahead))
+
+    def take(self, now: float, thumbnail: FrameThumbnail) -> None:
+        """The frame with this thumbnail, which was due, is a key frame now."""
+        self._last_key, self._key, self._pending = now, thumbnail, None
 
     def _due(self, now: float, thumbnail: FrameThumbnail, in_flight: int, interval: float) -> Reason | None:
         if in_flight >= self.max_in_flight:
@@ -168,7 +180,7 @@ class KeyFrameSelector:
         if self._key is None or self._last_key is None:
             return "first"
         waited = now - self._last_key
-        if waited < (self.cut_interval if self._pending == "cut" else self.min_interval):
+        if waited < (self.cut_interval if self._pending == "cut" else self.min_interval * self.stretch):
             return None
         if self._pending is None and waited < interval:
             return self._uncovered(self._key, thumbnail, in_flight)

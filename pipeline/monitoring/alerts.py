@@ -13,6 +13,8 @@ T = TypeVar("T")
 #: More key frames than this in the queue are half a second of one worker.
 LONG_QUEUE = 12
 SLOW_LOOP_S = 0.05
+#: A look that is renewed more rarely than this can be seen to lag behind.
+SLOW_INTERVAL_S = 1.0
 
 
 def labelled(name: str, **labels: str) -> str:
@@ -137,12 +139,14 @@ TROUBLES: dict[str, tuple[str, str]] = {
 
 def alerts(now: Sample, minute: Sequence[Sample], *, lag_s: float | None, old_look_s: float) -> list[str]:
     """One sentence each, the worst first; none where all is well. `minute` are the last minute's samples, `now` too."""
+    interval_s = now.given.look_interval_s or 0.0
     redis_state, waiting = now.redis_state, [stream for stream in now.streams if stream.age_s > old_look_s]
     found = {
         redis_alert(redis_state.trouble): bool(redis_state.trouble),
         "No edge worker is warm: no look is renewed. Start one, or see its log.": not (
             redis_state.trouble or redis_state.ready
         ),
+        f"The edge is busy: looks are renewed every {interval_s:.1f} s. Add workers.": interval_s > SLOW_INTERVAL_S,
         f"{redis_state.queue} key frames wait in the queue: the workers do not keep up. Add one.": (
             redis_state.queue or 0
         )

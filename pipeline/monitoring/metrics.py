@@ -57,7 +57,7 @@ REFUSALS = (
     "failed",
 )
 #: Tasks of a gateway that last as long as it does.
-TASKS = ("answers", "cpu", "watch", "lag", "beat", "certificate")
+TASKS = ("answers", "load", "watch", "lag", "beat", "certificate")
 #: Why control messages count for nothing, those to clients included, and sessions are ended by us.
 CONTROL_DROPS = ("rate", "nonsense", "unread")
 CUTS = ("flood", "broken", "pending")
@@ -119,6 +119,17 @@ class GatewayMetrics:
             "mvs_http_connections_closed_total", "HTTP connections closed by the gateway", CONNECTION_CLOSES
         )
         self.redis_errors = counter("mvs_redis_errors_total", "Times answers waited for Redis", REASONS)
+        self.key_frame_stretch = Gauge(
+            "mvs_key_frame_stretch",
+            "How many times longer the intervals between key frames are while the edge is busy",
+            registry=self.registry,
+        )
+        self.asked_frame_rate = Gauge(
+            "mvs_asked_frame_rate", "Frames a second that each client is asked for", registry=self.registry
+        )
+        self.turn_wait = Gauge(
+            "mvs_turn_wait_seconds", "How long streams wait for their turn at the edge", registry=self.registry
+        )
         self.tasks_restarted = counter("mvs_tasks_restarted_total", "Long-lived tasks that ended", TASKS, "task")
         self.network_bytes = counter("mvs_network_bytes_total", "WebRTC bytes on the wire", ("in", "out"), "direction")
         histogram = partial(Histogram, registry=self.registry)

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.settings import Settings
 from pipeline.monitoring import metrics_push
 from pipeline.monitoring.metrics import GatewayMetrics, resident_bytes
-from pipeline.monitoring.sample import Buckets, GlobalModel, RedisState, Sample, StreamSample
+from pipeline.monitoring.sample import Buckets, Given, GlobalModel, RedisState, Sample, StreamSample
 from pipeline.monitoring.status import SAMPLE_S, Board
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.monitoring.task_owner import keep_running
@@ -63,8 +63,10 @@ class Watch:
         sessions: Mapping[str, WatchedSession],
         broker: GatewayBroker,
         executor: Executor,
+        given: Callable[[int], Given] = lambda queue: Given(),
     ) -> None:
-        """`sessions` may change at any time."""
+        """`sessions` may change at any time. `given` says what the service gives up with so many key frames queued."""
+        self._given = given
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
         # An answer that comes in time is no older when the next one comes.
         old_look_s = settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000
@@ -165,6 +167,7 @@ class Watch:
             cpu_s=time.process_time(),
             memory_bytes=resident_bytes(),
             counts=self._counts(),
+            given=self._given(redis_state.queue or 0),
         )
 
     def _counts(self) -> dict[str, float]:

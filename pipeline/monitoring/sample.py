@@ -47,6 +47,16 @@ class RedisState:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """What a busy service gives up."""
+
+    #: The order of giving way, each step in a few words, and whether it is taken at present.
+    steps: Sequence[tuple[str, bool]] = ()
+    #: How often looks are renewed while the edge is busy; None when it is not.
+    look_interval_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """Everything at one moment; `frames`, `answers`, `stages`, `trips`, `lags`, `counts` and `cpu_s` only grow."""
 
@@ -60,6 +70,7 @@ class Sample:
     lags: Buckets
     cpu_s: float
     memory_bytes: int
+    given: Given = field(default_factory=Given)
     #: The gateway's counters of what goes wrong, by sample; what other roles counted is in `redis_state`.
     counts: Mapping[str, float] = field(default_factory=dict)
 

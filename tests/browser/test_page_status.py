@@ -29,6 +29,7 @@ STATE = {
     },
     "stages_ms": {"encode": 6.0, "queue": 4.0, "decode": 2.0, "stylize": 31.0, "return": 12.0},
     "history": {"step_s": 1, "queue": [0, 1, None, 4], "key_frames_per_s": [3, 4, 4, 4], "oldest_s": [0.1, 0.2, 0.3]},
+    "giving_way": [{"step": "training waits", "active": True}, {"step": "nobody new is let in", "active": False}],
     "streams": [
         {
             "number": 1,
@@ -130,6 +131,12 @@ async def test_every_alert_is_shown_the_first_one_as_the_verdict(page, server):
     await expect(page.locator("#verdict")).to_have_text(server.status_answer["alerts"][0])
     await expect(page.locator("#alerts li")).to_have_text(server.status_answer["alerts"][1:])
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_the_order_of_giving_way_is_shown_with_what_is_given_now(page, server):
+    await page.goto(f"{server.url}/status")
+
+    await expect(page.locator("#giving-way li")).to_have_text(["training waits now", "nobody new is let in"])
 
 
 async def test_it_follows_without_reload(page, server):

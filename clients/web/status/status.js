@@ -17,6 +17,7 @@ const HISTORY = 300;
  * @property {Figures} figures
  * @property {Record<string, number>} stages_ms mean milliseconds of a key frame's stages in the last minute
  * @property {History} history
+ * @property {{step: string, active: boolean}[]} giving_way in this order; active: whether it is given up at present
  * @property {StreamState[]} streams
  * @property {RoleState[]} roles
  * @property {Record<string, number>} models by version, how many edge workers have loaded it
@@ -135,11 +136,13 @@ class Status {
   #show(state) {
     if (!state.figures) return; // the gateway has only just started: {}
     this.#answeredAt = performance.now();
-    const { alerts, figures, stages_ms: stages, history, streams, roles, models, rounds, old_look_s: oldLook } = state;
+    const { alerts, figures, stages_ms: stages, giving_way: givingWay, history } = state;
+    const { streams, roles, models, rounds, old_look_s: oldLook } = state;
     this.#pulse(alerts.length ? 'alert' : 'well', 'Live');
     showVerdict(alerts, figures);
     showFigures(figures);
     showStages(stages);
+    list('giving-way', givingWay, givingWayStep);
     this.#showHistory(history);
     showStreams(streams, oldLook);
     list('roles', roles, role);
@@ -189,6 +192,14 @@ function showVerdict(alerts, { streams, oldest_s: oldest, round_trip_p50_ms: tri
     ...(trip === null ? [] : [`A key frame is back in ${trip.toFixed(0)} ms.`]),
   ];
   list('alerts', alerts.length ? alerts.slice(1) : [calm.join(' ')], item);
+}
+
+/** @param {{step: string, active: boolean}} step */
+function givingWayStep({ step, active }) {
+  const entry = item(step);
+  entry.toggleAttribute('data-active', active);
+  if (active) entry.append(' ', strong('now'));
+  return entry;
 }
 
 /** @param {Figures} figures */

@@ -8,7 +8,7 @@ import pytest
 from pipeline.contract import redis_keys
 from pipeline.contract.frame_strip import stamp, strip
 from pipeline.contract.image_codec import decode_image
-from pipeline.key_frames.picker import KEY_FRAME_SIDE_PX, KeyFramePicker, shrunk
+from pipeline.key_frames.picker import KEY_FRAME_SIDE_PX, KeyFramePicker, Picked, shrunk
 
 DEADLINE_S = redis_keys.KEY_FRAME_DEADLINE_MS / 1000
 
@@ -23,14 +23,20 @@ def picker():
     return KeyFramePicker(picture_height=360)
 
 
+def inspect(picker: KeyFramePicker, shown: av.VideoFrame, now_s: float, **options: bool) -> Picked | None:
+    """Pick the frame at once if a key frame is due, as where no stream waits for its turn."""
+    candidate = picker.inspect(shown, now_s, **options)
+    return candidate and picker.pick(candidate, now_s)
+
+
 def test_the_first_readable_frame_is_picked_under_its_own_id(picker):
-    picked = picker.inspect(frame(4711), now_s=0.0)
+    picked = inspect(picker, frame(4711), now_s=0.0)
 
     assert (picked.frame_id, picked.reason, picked.strip_rows) == (4711, "first", 16)
 
 
 def test_the_picture_has_no_strip_and_fits_the_limit(picker):
-    picture = decode_image(picker.inspect(frame(1), now_s=0.0).jpeg())
+    picture = decode_image(inspect(picker, frame(1), now_s=0.0).jpeg())
 
     assert picture.shape == (288, KEY_FRAME_SIDE_PX, 3)
     assert picture.min() > 110 and picture.max() < 130
@@ -55,14 +61,14 @@ def test_a_frame_that_is_nothing_but_its_strip_is_no_key_frame(height):
     shown = av.VideoFrame.from_ndarray(np.repeat(rows[..., None], 3, 2), format="rgb24").reformat(format="yuv420p")
     picker = KeyFramePicker(picture_height=2)
 
-    assert picker.inspect(shown, now_s=0.0) is None
+    assert inspect(picker, shown, now_s=0.0) is None
     assert picker.unreadable == 1
 
 
 def test_a_frame_that_was_scaled_down_on_the_way_is_read_and_cropped(picker):
     small = frame(77).reformat(width=320, height=188)
 
-    picked = picker.inspect(small, now_s=0.0)
+    picked = inspect(picker, small, now_s=0.0)
 
     assert picked.frame_id == 77
     assert decode_image(picked.jpeg()).shape == (180, 320, 3)
@@ -71,27 +77,27 @@ def test_a_frame_that_was_scaled_down_on_the_way_is_read_and_cropped(picker):
 def test_a_frame_without_a_strip_is_counted_and_never_picked(picker):
     bare = av.VideoFrame.from_ndarray(np.full((376, 640, 3), 99, np.uint8), format="rgb24").reformat(format="yuv420p")
 
-    assert picker.inspect(bare, now_s=0.0) is None
+    assert inspect(picker, bare, now_s=0.0) is None
     assert picker.unreadable == 1
 
 
 def test_two_are_in_flight_at_most(picker):
-    picked = [picker.inspect(frame(i), now_s=i * 0.6) for i in range(3)]
+    picked = [inspect(picker, frame(i), now_s=i * 0.6) for i in range(3)]
 
     assert [bool(p) for p in picked] == [True, True, False]
 
 
 def test_nothing_is_picked_while_an_answer_waits_to_be_sent(picker):
-    picker.inspect(frame(0), now_s=0.0)
+    inspect(picker, frame(0), now_s=0.0)
     picker.answered(0, now_s=0.1)
 
-    assert picker.inspect(frame(1), now_s=5.0, can_send=False) is None
-    assert picker.inspect(frame(2), now_s=5.1).reason == "interval"
+    assert inspect(picker, frame(1), now_s=5.0, can_send=False) is None
+    assert inspect(picker, frame(2), now_s=5.1).reason == "interval"
 
 
 def test_a_newer_answer_ends_the_wait_for_older_ones(picker):
-    picker.inspect(frame(0), now_s=0.0)
-    picker.inspect(frame(1), now_s=0.6)
+    inspect(picker, frame(0), now_s=0.0)
+    inspect(picker, frame(1), now_s=0.6)
 
     assert picker.answered(1, now_s=0.7) == pytest.approx(0.1)
     assert picker.answered(0, now_s=0.8) is None
@@ -100,54 +106,54 @@ def test_a_newer_answer_ends_the_wait_for_older_ones(picker):
 
 @pytest.mark.parametrize("first", [10, 65534])
 def test_a_frame_that_was_asked_for_by_its_id_is_picked_and_none_before_it(picker, first):
-    picker.inspect(frame(first), now_s=0.0)
+    inspect(picker, frame(first), now_s=0.0)
     picker.answered(first, now_s=0.1)
     picker.ask((first + 3) % 65536)
 
-    picked = [picker.inspect(frame((first + n) % 65536), now_s=0.2 + n / 30) for n in range(1, 5)]
+    picked = [inspect(picker, frame((first + n) % 65536), now_s=0.2 + n / 30) for n in range(1, 5)]
 
     assert [p and (p.frame_id, p.reason) for p in picked] == [None, None, ((first + 3) % 65536, "asked"), None]
 
 
 def test_a_later_request_takes_no_earlier_ones_place(picker):
     """Control messages overtake the video, which is decoded first."""
-    picker.inspect(frame(1), now_s=0.0)
+    inspect(picker, frame(1), now_s=0.0)
     picker.answered(1, now_s=0.1)
     for asked_id in (3, 5, 7):
         picker.ask(asked_id)
 
-    picked = [picker.inspect(frame(n), now_s=n / 6) for n in range(2, 9)]
+    picked = [inspect(picker, frame(n), now_s=n / 6) for n in range(2, 9)]
 
     assert [p.frame_id for p in picked if p and p.reason == "asked"] == [3, 5]
     assert picker.in_flight == 2
 
 
 def test_no_interval_ends_before_a_frame_that_was_asked_for(picker):
-    picker.inspect(frame(1), now_s=0.0)
+    inspect(picker, frame(1), now_s=0.0)
     picker.answered(1, now_s=0.1)
     picker.ask(4)
 
-    assert [picker.inspect(frame(n), now_s=0.5 + n / 30) for n in (2, 3)] == [None, None]
-    assert picker.inspect(frame(4), now_s=0.7).reason == "asked"
-    assert picker.inspect(frame(5), now_s=1.8).reason == "interval"
+    assert [inspect(picker, frame(n), now_s=0.5 + n / 30) for n in (2, 3)] == [None, None]
+    assert inspect(picker, frame(4), now_s=0.7).reason == "asked"
+    assert inspect(picker, frame(5), now_s=1.8).reason == "interval"
 
 
 def test_a_frame_that_never_comes_holds_no_interval_back_for_long(picker):
-    picker.inspect(frame(1), now_s=0.0)
+    inspect(picker, frame(1), now_s=0.0)
     picker.answered(1, now_s=0.1)
     picker.ask(30_000)
 
-    reasons = [picked and picked.reason for picked in (picker.inspect(frame(n), now_s=n / 4) for n in (2, 3, 4, 5))]
+    reasons = [picked and picked.reason for picked in (inspect(picker, frame(n), now_s=n / 4) for n in (2, 3, 4, 5))]
 
     assert reasons == [None, None, "interval", None]
 
 
 def test_the_first_frame_after_one_that_was_lost_is_picked_in_its_place(picker):
-    picker.inspect(frame(1), now_s=0.0)
+    inspect(picker, frame(1), now_s=0.0)
     picker.ask(3)
 
-    assert picker.inspect(frame(2), now_s=0.2) is None
-    assert picker.inspect(frame(4), now_s=0.3).frame_id == 4
+    assert inspect(picker, frame(2), now_s=0.2) is None
+    assert inspect(picker, frame(4), now_s=0.3).frame_id == 4
 
 
 def test_an_answer_nobody_asked_for_is_none(picker):
@@ -155,12 +161,12 @@ def test_an_answer_nobody_asked_for_is_none(picker):
 
 
 def test_late_key_frames_give_their_places_back(picker):
-    picker.inspect(frame(0), now_s=0.0)
-    picker.inspect(frame(1), now_s=0.6)
+    inspect(picker, frame(0), now_s=0.0)
+    inspect(picker, frame(1), now_s=0.6)
 
     assert picker.expired(DEADLINE_S) == []
     assert picker.expired(DEADLINE_S + 0.1) == [0]
-    assert picker.inspect(frame(2), now_s=DEADLINE_S + 0.1).frame_id == 2
+    assert inspect(picker, frame(2), now_s=DEADLINE_S + 0.1).frame_id == 2
 
 
 def timed(frame_id: int, captured_s: float) -> av.VideoFrame:
@@ -173,7 +179,7 @@ def picked_ids(picker: KeyFramePicker, arrivals: list[tuple[int, float]]) -> lis
     """Of frames 30 a second, given with when they come; each is answered at once."""
     ids = []
     for number, now_s in arrivals:
-        if picked := picker.inspect(timed(number, number / 30), now_s):
+        if picked := inspect(picker, timed(number, number / 30), now_s):
             ids.append(picked.frame_id)
             picker.forget(picked.frame_id)
     return ids
@@ -197,3 +203,36 @@ def test_no_path_and_no_camera_is_late_for_ever(picker, came_s):
     ids = picked_ids(picker, [(number, 100 + number / 30 + came_s(number)) for number in range(120)])
 
     assert max(after - before for before, after in zip(ids, ids[1:])) <= 17
+
+
+def test_a_stream_that_waits_for_its_turn_offers_its_newest_frame(picker):
+    inspect(picker, frame(0), now_s=0.0)
+    picker.answered(0, now_s=0.1)
+
+    offered = [picker.inspect(frame(n), now_s=0.5 + n / 30) for n in range(1, 4)]
+    picked = picker.pick(offered[-1], now_s=0.61)
+
+    assert [candidate.frame_id for candidate in offered] == [1, 2, 3]
+    assert (picked.frame_id, picked.reason, picked.picked_s) == (3, "interval", 0.61)
+    assert picker.inspect(frame(4), now_s=0.65) is None
+
+
+def test_a_cut_that_comes_while_the_stream_waits_is_still_one(picker):
+    inspect(picker, frame(0), now_s=0.0)
+    picker.answered(0, now_s=0.1)
+
+    offered = [picker.inspect(frame(n, level=level), now_s=0.6 + n / 30) for n, level in ((1, 120), (2, 250), (3, 250))]
+
+    assert [candidate.reason for candidate in offered] == ["interval", "cut", "cut"]
+    assert [picker.pick(offered[-1], now_s=0.8).scene, picker.in_flight] == [1, 1]
+
+
+def test_only_the_sender_of_few_frames_can_tell_a_cut(picker):
+    inspect(picker, frame(0), now_s=0.0)
+    picker.answered(0, now_s=0.1)
+
+    assert inspect(picker, frame(12, level=250), now_s=0.4).reason == "uncovered"
+    picker.answered(12, now_s=0.5)
+    picker.cut_at(24)
+    assert picker.inspect(frame(23, level=250), now_s=0.7) is None
+    assert inspect(picker, frame(24, level=20), now_s=1.0).reason == "cut"

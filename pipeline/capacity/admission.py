@@ -8,11 +8,14 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pipeline.capacity.giving_way import RATES, Concessions, relative_cost, session_cores
 from pipeline.contract.errors import Busy
 from pipeline.http.client_address import is_local
 
-#: The share of a core that 640x360 at 30 frames a second takes, key frames included. It is assumed until more is known.
-SESSION_CORES = 0.05
+#: What a session is taken to send before it has settled: it begins with all frames, and soon hears of another pace.
+YOUNG_FPS = RATES[1]
+#: How often a look is renewed at least: an edge that would be slower with one stream more takes none.
+LONGEST_LOOK_INTERVAL_S = 4.0
 #: The measurement does not cover a session yet that is younger than this.
 SETTLING_S = 5.0
 MEASURED_S = 3.0
@@ -41,16 +44,18 @@ class Admission:
     max_sessions: int
     cpu_budget: float  # cores
 
-    def admit(self, holders: Sequence[Holder], client: str, cores: float) -> int | None:
+    def admit(
+        self, holders: Sequence[Holder], client: str, cores: float, concessions: Concessions = Concessions()
+    ) -> int | None:
         """Let one more session of `client` in. Returns the index of the holder that must go for it, or None for nobody.
 
-        `cores` is what all sessions take now. Raises Busy where there is no place.
+        `cores` is what all sessions take now, with these concessions. Raises Busy where there is no place.
         """
         pending = [holder for holder in holders if not holder.is_live]
         same = [holder for holder in pending if holder.client == client]
         if len(same) >= MAX_PENDING_EACH:
             return self._place_of(holders, same, "Your address has too many offers without video; try again.")
-        why = self.refusal([holder.age_s if holder.is_live else 0.0 for holder in holders], cores)
+        why = self.refusal([holder.age_s if holder.is_live else 0.0 for holder in holders], cores, concessions)
         if why or len(pending) >= MAX_PENDING:
             return self._place_of(holders, pending, why or "Too many offers come at once; try again in a moment.")
         held, free = sum(holder.client == client for holder in holders), self.max_sessions - len(holders)
@@ -66,22 +71,30 @@ class Admission:
         counts = Counter(holder.client for holder in pending)
         return holders.index(max(late, key=lambda holder: (counts[holder.client], holder.age_s)))
 
-    def refusal(self, ages_s: Sequence[float], cores: float) -> str | None:
+    def refusal(self, ages_s: Sequence[float], cores: float, concessions: Concessions = Concessions()) -> str | None:
         """Why there is no place, in one sentence, or None. `cores` is what the sessions with these ages take now.
 
-        The first session always gets in. Otherwise a machine that is busy with other things would never let anybody in.
+        What can still be given way counts as free. The first session always gets in. Otherwise a machine that is busy
+        with other things would never let anybody in.
         """
         if len(ages_s) >= self.max_sessions:
             return f"All {self.max_sessions} places are taken; try again in a moment."
-        if ages_s and expected_cores(ages_s, cores) > self.cpu_budget:
+        if ages_s and expected_cores(ages_s, cores, concessions.fps) > self.cpu_budget:
             return f"This server has its hands full with {len(ages_s)}; try again in a moment."
+        if concessions.capacity and (len(ages_s) + 1) / concessions.capacity > LONGEST_LOOK_INTERVAL_S:
+            return f"This server's edge has its hands full with {len(ages_s)}; try again in a moment."
         return None
 
 
-def expected_cores(ages_s: Sequence[float], cores: float) -> float:
-    """Cores that will be taken once the young sessions and one more have settled, if each takes what the others do."""
+def expected_cores(ages_s: Sequence[float], cores: float, fps: float = RATES[0]) -> float:
+    """Cores that will be taken once one more session has come, if clients are asked for as few frames as possible.
+
+    `cores` is what sessions of these ages take while clients are asked for `fps` frames a second. Each new one is taken
+    to cost what the settled ones do.
+    """
     settled = sum(age_s >= SETTLING_S for age_s in ages_s)
-    each = max(SESSION_CORES, cores / settled) if settled else SESSION_CORES
+    cores *= relative_cost(RATES[-1], fps)
+    each = max(session_cores(YOUNG_FPS), cores / settled) if settled else session_cores(YOUNG_FPS)
     return cores + (len(ages_s) - settled + 1) * each
 
 

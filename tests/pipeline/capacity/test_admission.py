@@ -3,8 +3,23 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.capacity.admission import (
+    LONGEST_LOOK_INTERVAL_S,
+    MEASURED_S,
+    PENDING_S,
+    SETTLING_S,
+    YOUNG_FPS,
+    Admission,
+    CpuMeter,
+    Holder,
+)
+from pipeline.capacity.giving_way import RATES, Concessions, session_cores
 from pipeline.contract.errors import Busy
-from pipeline.gateway.admission import MEASURED_S, PENDING_S, SESSION_CORES, SETTLING_S, Admission, CpuMeter, Holder
+
+#: What a session is taken to cost until that is known.
+SESSION_CORES = session_cores(YOUNG_FPS)
+#: Nothing more can be given.
+SPENT = Concessions(fps=RATES[-1])
 
 ages = st.lists(st.floats(0, 3600), max_size=40)
 cores = st.floats(0, 8)
@@ -36,7 +51,7 @@ def test_the_budget_holds_whatever_a_session_costs_and_however_they_come(budget,
         meter.record(now_s, sum(cost * (now_s - s) for s in began_s))
         if waits_s and (waits_s := [waits_s[0] - 0.5, *waits_s[1:]])[0] <= 0:
             waits_s = waits_s[1:]
-            if admission.refusal([now_s - s for s in began_s], meter.cores) is None:
+            if admission.refusal([now_s - s for s in began_s], meter.cores, SPENT) is None:
                 began_s.append(now_s)
         now_s += 0.5
 
@@ -44,6 +59,23 @@ def test_the_budget_holds_whatever_a_session_costs_and_however_they_come(budget,
     blind = [s for s in began_s if s < began_s[0] + SETTLING_S + MEASURED_S]
     assert len(unsettled) <= max(1, budget / SESSION_CORES)
     assert len(began_s) * cost <= max(budget, cost, len(blind) * cost) + 1e-6
+
+
+@given(st.integers(1, 30))
+def test_what_can_still_be_given_way_counts_as_free(sessions):
+    """With all frames 20 sessions fill a core; asked for 2.5 frames a second each, they take a fifth of it."""
+    admission, ages_s = Admission(10**6, 1.0), [60.0] * sessions
+
+    assert admission.refusal(ages_s, sessions * session_cores(RATES[0])) is None
+    assert bool(admission.refusal(ages_s, sessions * session_cores(RATES[0]), SPENT)) == (sessions >= 22)
+
+
+def test_an_edge_that_renews_looks_too_rarely_takes_nobody():
+    admission, ages_s, full = Admission(10**6, 8.0), [60.0] * 39, Concessions(stretch=8, fps=2.5, capacity=10.0)
+
+    assert 40 / full.capacity == LONGEST_LOOK_INTERVAL_S
+    assert admission.refusal(ages_s, 0.1, full) is None
+    assert "edge has its hands full" in admission.refusal([*ages_s, 60.0], 0.1, full)
 
 
 def test_a_meter_forgets():

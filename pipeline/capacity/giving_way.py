@@ -1,0 +1,101 @@
+"""The order in which a busy service gives way: the one place that says so. No clock and no I/O.
+
+1. Training: trainers rest by themselves while key frames wait in the queue (workers/train.py).
+2. Key frames: all intervals become longer, together, for as long as streams wait for their turns.
+3. Frames: clients are asked for fewer, which costs them nothing that can be seen.
+4. Admission: nobody new is let in (see `admission`).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: Streams that wait this long for a turn ask too often; below the second number they may ask more often again.
+LONG_WAIT_S, SHORT_WAIT_S = 0.25, 0.1
+#: Intervals grow and shrink by these factors each second, up to the last one.
+STRETCH_STEP, RELAX_STEP, MOST_STRETCH = 1.25, 1.1, 8.0
+#: Frames a second that clients are asked for. A camera's 30 are where fast looks come from: each frame may become one.
+RATES = (30.0, 10.0, 5.0, 2.5)
+#: A gateway that takes this share of its budget asks for fewer frames, and one that takes all of it for the fewest. It
+#: asks for more again once they would take less than the second share.
+BUSY_SHARE, CALM_SHARE = 0.7, 0.6
+#: Intervals are this much longer before frames give way as well, for an edge on the same machine.
+PRESSED_STRETCH = 2.0
+#: Seconds at one rate before the next change: the measured load follows with a delay.
+FEWER_AFTER, MORE_AFTER = 2, 5
+#: What a session of 640x360 takes of a core whatever its frames, and for each of its frames a second.
+SESSION_CORES, FRAME_CORES = 0.006, 0.0013
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """One second of a gateway and its edge."""
+
+    cores: float  # what the sessions take of the gateway's processor
+    turn_wait_s: float  # how long streams wait for a turn
+    turns_per_s: float
+    streams: int
+
+
+@dataclass(frozen=True, slots=True)
+class Concessions:
+    """What every session has to live with at present."""
+
+    stretch: float = 1.0  # how many times longer the intervals between key frames are
+    fps: float = RATES[0]  # frames a second that a client is asked for
+    look_interval_s: float | None = None  # how often a look is renewed while the edge is busy; None when it is not
+    capacity: float | None = None  # key frames a second that the edge answers; None as long as it is not busy
+
+
+@dataclass(slots=True)
+class GivingWay:
+    """Updated once a second."""
+
+    cpu_budget: float  # cores
+    _stretch: float = 1.0
+    _rate: int = 0
+    _seconds: int = 0  # at this rate
+
+    def update(self, load: Load) -> Concessions:
+        self._stretch = self._next_stretch(load.turn_wait_s)
+        self._seconds += 1
+        self._change_rate(load)
+        if load.turn_wait_s <= SHORT_WAIT_S or self._stretch == 1 or not load.turns_per_s or not load.streams:
+            return Concessions(self._stretch, RATES[self._rate])
+        return Concessions(self._stretch, RATES[self._rate], load.streams / load.turns_per_s, load.turns_per_s)
+
+    def _next_stretch(self, wait_s: float) -> float:
+        if wait_s > LONG_WAIT_S:
+            return min(MOST_STRETCH, self._stretch * STRETCH_STEP)
+        return max(1.0, self._stretch / RELAX_STEP) if wait_s < SHORT_WAIT_S else self._stretch
+
+    def _change_rate(self, load: Load) -> None:
+        is_pressed = self._stretch >= PRESSED_STRETCH
+        is_busy = load.cores > BUSY_SHARE * self.cpu_budget
+        if load.cores > self.cpu_budget:
+            self._rate, self._seconds = len(RATES) - 1, 0
+        elif (is_busy or is_pressed) and self._rate + 1 < len(RATES) and self._seconds >= FEWER_AFTER:
+            self._rate, self._seconds = self._rate + 1, 0
+        elif self._rate and not is_pressed and self._seconds >= MORE_AFTER:
+            more = load.cores * relative_cost(RATES[self._rate - 1], RATES[self._rate])
+            if more < CALM_SHARE * self.cpu_budget:
+                self._rate, self._seconds = self._rate - 1, 0
+
+
+def relative_cost(fps: float, now_fps: float) -> float:
+    """How many times more a session takes of the processor at `fps` than at `now_fps`."""
+    return session_cores(fps) / session_cores(now_fps)
+
+
+def session_cores(fps: float) -> float:
+    """What a session of 640x360 takes of a core."""
+    return SESSION_CORES + FRAME_CORES * fps
+
+
+def steps(concessions: Concessions, *, training_waits: bool, refuses: bool) -> Sequence[tuple[str, bool]]:
+    """The order of giving way for operators: what gives way, in a few words, and whether it does at present."""
+    return (
+        ("training waits for key frames", training_waits),
+        (f"key frames {concessions.stretch:.1f} times as far apart", concessions.stretch > 1),
+        (f"{concessions.fps:g} frames a second from each client", concessions.fps < RATES[0]),
+        ("nobody new is let in", refuses),
+    )
