@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from pipeline.capacity import admission
 from pipeline.contract.settings import networks
-from pipeline.gateway import admission
 from pipeline.http.client_address import ClientAddresses
 from pipeline.http.rate_limits import Buckets, Rate, RateLimit
 from pipeline.styles.catalog import shipped
