@@ -1,1 +1,1 @@
-"""A client without a screen: `mvstylizer client`. Imports net and reassembly."""
+"""The headless client, `mvstylizer client`. It imports the rooms `net`, `media` and `reassembly`."""

@@ -1,4 +1,4 @@
-"""A video file as a camera: frames at their own pace, small and stamped for the gateway, whole for the viewer."""
+"""Plays a video file as a camera, in real time: small stamped frames for the gateway, full ones for the viewer."""
 
 import asyncio
 import time
@@ -17,23 +17,25 @@ from clients.media.clip import Clip, upright
 from clients.media.geometry import square_size
 from pipeline.contract.frame_strip import stamp
 
-#: The network sees 256 px; more only costs the uplink.
+#: The longer side of the sent frames. The stylizer reduces them to 256 px anyway; larger ones only cost bandwidth.
 SENT_SIDE_PX = 640
 _CLOCK_RATE = 90_000
 
 
 @dataclass(frozen=True, slots=True)
 class CameraFrame:
+    """One frame of the file, in full size."""
+
     frame_id: int
-    rgb: np.ndarray  # uint8 [H, W, 3], the file's own size, upright
+    rgb: np.ndarray  # uint8 H W 3, in the file's own size, upright
     captured_s: float  # time.monotonic() at which it was due
     decoded: av.VideoFrame  # as it is in the file, with its time and duration
 
 
 class FileCamera(MediaStreamTrack):
-    """Plays a file once, in real time, without skipping. `on_frame` sees each frame, whole, when it is due.
+    """Plays a file once, in real time, without skipping. `on_frame` is called with each frame when it is due.
 
-    Close it before the clip is closed.
+    The camera must be closed before the clip.
     """
 
     kind = "video"
@@ -44,7 +46,7 @@ class FileCamera(MediaStreamTrack):
         on_frame: Callable[[CameraFrame], None],
         on_packet: Callable[[av.Packet], None] = lambda packet: None,
     ) -> None:
-        """`on_packet` gets the packets of sound and subtitles, ahead of time and in another thread."""
+        """`on_packet` is called with the packets of sound and subtitles, ahead of time and in another thread."""
         super().__init__()
         self.sent_size = sent_size(*square_size(clip.size, clip.pixel_aspect))
         self.error: Exception | None = None  # why the file could not be played to its end
@@ -55,11 +57,11 @@ class FileCamera(MediaStreamTrack):
         self._started_s: float | None = None
 
     async def recv(self) -> av.VideoFrame:
-        """The next frame, small and stamped, when it is due; MediaStreamError at the end."""
+        """The next frame, small and stamped, once it is due. Raises MediaStreamError at the end."""
         frame_id = self._count & 0xFFFF
         try:
             prepared = await asyncio.get_running_loop().run_in_executor(self._decoder, self._next, frame_id)
-        except Exception as error:  # else whoever reads the track only hears that it is over
+        except Exception as error:  # the reader of a track can only be told that it is over
             self.error, prepared = error, None
         if prepared is None:
             self.stop()
@@ -99,6 +101,6 @@ class FileCamera(MediaStreamTrack):
 
 
 def sent_size(width: int, height: int) -> tuple[int, int]:
-    """Even width and height of at most SENT_SIDE_PX, in the picture's shape."""
+    """The even width and height, of at most SENT_SIDE_PX, at which a picture is sent; its shape stays the same."""
     scale = min(1.0, SENT_SIDE_PX / max(width, height))
     return max(2, round(width * scale / 2) * 2), max(2, round(height * scale / 2) * 2)

@@ -1,4 +1,4 @@
-"""A client without a screen: streams a video file as a camera and writes what a viewer would have seen."""
+"""`mvstylizer client`: streams a video file as a camera, and writes the video that a viewer would have seen."""
 
 import argparse
 import asyncio
@@ -33,14 +33,16 @@ from pipeline.contract.control import (
 from pipeline.contract.errors import BadMessage, MVStylizerError
 from pipeline.webrtc import patches
 
-#: Capture times of frames whose answer may still come: 16 s at 30 fps.
+#: The number of frames whose capture times are remembered until their answers come: 16 s at 30 fps.
 REMEMBERED = 512
-#: The last key frame's answer may still be on its way when the file ends.
+#: How long to wait when the file ends, because the last key frame's answer may still be on its way.
 LINGER_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
+    """What happened in one run; it is printed as JSON."""
+
     frames: int
     key_frames: int
     stylized_frames: int
@@ -90,9 +92,10 @@ def run(args: argparse.Namespace) -> None:
 async def stream(
     url: str, source: Path, style: str, output: Path, *, flow: str = "dis", share_frames: bool = False
 ) -> Summary:
-    """Play `source` to the gateway at `url` once, in real time, and write `output`; `flow` is one of ESTIMATORS.
+    """Play `source` to the gateway at `url` once, in real time, and write what a viewer would see to `output`.
 
-    `share_frames`: the edge may keep its key frames for a day, and learn from them.
+    `flow` is one of ESTIMATORS. With `share_frames` the edge may keep the key frames for a day and learn from them.
+    Raises MVStylizerError if the input cannot be read, the output cannot be written, or no gateway takes the stream.
     """
     compile_all()
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -123,7 +126,7 @@ async def stream(
 
 
 async def _play(connection: ReconnectingClient, camera: FileCamera, ended: asyncio.Event) -> None:
-    """Until the camera ends, or the painter cannot go on."""
+    """Stream until the camera ends or the painter cannot go on."""
     try:
         await connection.open()
         await ended.wait()
@@ -134,30 +137,30 @@ async def _play(connection: ReconnectingClient, camera: FileCamera, ended: async
 
 
 def allow_learning(control: RTCDataChannel) -> None:
-    """Say so as soon as the channel is open, and again where the gateway's Redis forgot it."""
-    word = SharingChoice(on=True).to_text()
+    """Tell the gateway that it may learn, as soon as the channel is open, and again whenever its Redis forgot it."""
+    choice = SharingChoice(on=True).to_text()
 
     def on_message(text: str) -> None:
         with contextlib.suppress(BadMessage):
             if isinstance(read_gateway_message(text), SharingForgotten):
-                control.send(word)
+                control.send(choice)
 
     control.on("message", on_message)
     if control.readyState == "open":
-        control.send(word)
+        control.send(choice)
     else:
-        control.once("open", lambda: control.send(word))
+        control.once("open", lambda: control.send(choice))
 
 
 def compile_all() -> None:
-    """Once a machine, before the camera starts: it takes seconds."""
+    """Compile reassembly before the camera starts. On a machine's first run this takes seconds."""
     still = np.zeros((32, 32), np.uint8)
     normalized_flow = flow_between(still, still, ESTIMATORS["none"]()).lookup_flow
     apply_grid(np.zeros((2, 2, 3), np.uint8), carry_grid(IDENTITY, normalized_flow))
 
 
 class Viewer:
-    """Tells the painter what happens, and keeps count of it."""
+    """Passes frames, answers and messages on to the painter, and counts them."""
 
     def __init__(self, painter: Painter) -> None:
         self.painter = painter

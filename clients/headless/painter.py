@@ -1,4 +1,4 @@
-"""What a viewer would see, painted and written to a file: every camera frame through the look of the newest answer."""
+"""Stylizes every camera frame by the newest answer, as a viewer would see it, and writes it to a file."""
 
 import queue
 import threading
@@ -20,22 +20,22 @@ from clients.reassembly.grid import STILL, apply_grid
 from clients.reassembly.grid_fade import GridFade
 from clients.reassembly.tracker import Tracker
 
-#: Frames waiting to be painted; more would be memory without a limit.
+#: The most frames that may wait to be painted, so that they take a bounded amount of memory.
 WAITING = 64
 
 
 class Painter:
-    """Works in a thread of its own, in the order it is told; when it falls behind, frames are dropped and counted.
+    """Does what it is told in a thread of its own, in order. When it falls behind, frames are dropped and counted.
 
-    To be closed or abandoned while the clip is open.
+    It must be closed or abandoned while the clip is still open.
     """
 
     def __init__(
         self, path: Path, clip: Clip, estimate: Estimate, on_failure: Callable[[], object] = lambda: None
     ) -> None:
-        """`on_failure` is called in the painter's thread when it can paint no more; close() says why.
+        """`on_failure` is called in the painter's thread when it cannot go on; close() then raises the reason.
 
-        Raises MVStylizerError where nothing can be written.
+        Raises MVStylizerError if the output cannot be written.
         """
         self.written = self.dropped = 0
         self._stack, self._size = ExitStack(), usual_size(path, clip)
@@ -43,7 +43,7 @@ class Painter:
         self._fade, self._tracker, self._on_show = GridFade(), Tracker(estimate), -1
         self._error: Exception | None = None
         self._on_failure = on_failure
-        self._shown = self._taken = 0  # frames: each is counted by one thread
+        self._shown = self._taken = 0  # numbers of frames; each is counted by one thread only
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="painter")
         self._thread.start()
@@ -57,19 +57,19 @@ class Painter:
             self.dropped += 1
 
     def announce(self, frame_id: int) -> None:
-        """This frame became a key frame: flow to it is estimated from now on."""
+        """Note that a frame became a key frame: flow to it is estimated from now on."""
         self._queue.put(partial(self._tracker.announce, frame_id))
 
     def arrive(self, frame_id: int, grid: np.ndarray, *, cut: bool) -> None:
-        """A key frame's answer, however late: the next frame uses it."""
+        """Take a key frame's answer, however late it is; the next frame uses it."""
         self._queue.put(partial(self._switch, frame_id, grid, cut))
 
     def packet(self, packet: av.Packet) -> None:
-        """Sound or subtitles, which are never dropped. May be called in any thread."""
+        """Write a packet of sound or subtitles, which is never dropped. This may be called in any thread."""
         self._queue.put(partial(self._output.packet, packet))
 
     def close(self) -> None:
-        """Finish what waits, and the file. Raises what stopped the painter; then there is no new file."""
+        """Paint the waiting frames and finish the file. If the painter has failed, raise its error; no file is left."""
         self._queue.put(None)
         self._thread.join()
         with self._stack:
@@ -77,8 +77,8 @@ class Painter:
                 raise self._error
 
     def abandon(self, reason: BaseException) -> None:
-        """Leave no file; what was there before stays."""
-        self._error = self._error or RuntimeError("abandoned")  # what waits is not worth painting any more
+        """Stop without writing a file; an old one stays."""
+        self._error = self._error or RuntimeError("abandoned")  # so that waiting frames are not painted any more
         self._queue.put(None)
         self._thread.join()
         self._stack.__exit__(type(reason), reason, reason.__traceback__)

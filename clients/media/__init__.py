@@ -1,1 +1,4 @@
-"""Video files: one reader and one writer. The headless client, the load generator and workers.files import it."""
+"""The one reader and the one writer of video files.
+
+The headless client, the load generator and `workers.files` import it.
+"""

@@ -1,4 +1,4 @@
-"""Video files read once, from the first frame to the last: the one reader of this project."""
+"""The project's one reader of video files. It reads a file once, from the first frame to the last."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +16,7 @@ from clients.media.source import Source
 from clients.media.timeline import Timeline
 from pipeline.contract.errors import BadSetting
 
-#: Of a frame's time, in seconds: finer than what any container stores, so that it can be moved.
+#: The longest unit for frames' times, in seconds: finer than any container's, so that times can be moved.
 FINEST_TICK_S = Fraction(1, 10_000)
 
 
@@ -25,10 +25,10 @@ def _ignore(packet: av.Packet) -> None:
 
 
 class Clip:
-    """A video file. Times begin at 0 with the first frame or sound, whatever the file's own times and clocks."""
+    """A video file. Its times begin at 0 with the first frame or sound, whatever the file's own times are."""
 
     def __init__(self, path: Path) -> None:
-        """`-` is standard input. Raises BadSetting where there is no file or no video in it."""
+        """A path of `-` is standard input. Raises BadSetting if there is no file, or no video in it."""
         self.path = path
         with ExitStack() as stack:
             file = stack.enter_context(seekable(path))
@@ -40,9 +40,9 @@ class Clip:
         matrix = geometry.display_matrix(first)
         self.size = tuple(geometry.upright(colour.luma(first), matrix).shape[1::-1])
         aspect = self.source.video.sample_aspect_ratio or geometry.SQUARE
-        #: Width of a pixel by its height, as the picture is shown upright.
+        #: A pixel's width divided by its height, in the upright picture.
         self.pixel_aspect = 1 / aspect if geometry.is_transposed(matrix) else aspect
-        #: What the colours are tagged with, once they are RGB: primaries and transfer, as FFmpeg numbers them.
+        #: The colours' primaries and transfer, as FFmpeg numbers them, after the conversion to RGB.
         self.colour_tags = colour.tags(first)
         self.has_alpha = colour.alpha(first) is not None
 
@@ -62,20 +62,21 @@ class Clip:
 
     @property
     def length(self) -> int | None:
-        """The number of frames as far as the file tells it."""
+        """The number of frames, as far as the file tells it, else None."""
         video, container = self.source.video, self.source.container
         if video.frames or not container.duration:
             return video.frames or None
         return round(container.duration / av.time_base * self.rate)
 
     def frames(self, on_packet: Callable[[av.Packet], None] = _ignore) -> Iterator[av.VideoFrame]:
-        """Frames in order of display, of one size, pts and duration in units of time_base; to be asked for once.
+        """The frames in order of display, all of one size. This can be called only once.
 
-        Packets of sound, subtitles and covers go to on_packet as they come between them, and an empty one at the end.
+        Their pts and duration are in units of time_base. `on_packet` is called with packets of sound, subtitles and
+        covers as they come between the frames, and with an empty packet of each such stream at the end.
         """
         frames = _frames(self.source, Timeline(self.start_s, self.source.has_jumps), on_packet)
         for frame in of_one_size(deinterlaced(frames)):
-            assert frame.pts is not None and frame.time_base is not None, "the decoder says both"
+            assert frame.pts is not None and frame.time_base is not None, "the decoder sets both"
             ticks = frame.time_base / self.time_base
             frame.duration, frame.pts = round(frame.duration * ticks), round(frame.pts * ticks)
             frame.time_base = self.time_base
@@ -83,13 +84,13 @@ class Clip:
 
 
 def _beginning(file: Path, name: Path) -> tuple[av.VideoFrame, Fraction]:
-    """The first frame, and the file's time at which picture or sound begins."""
+    """The first frame, and the time in the file, in seconds, at which picture or sound begins."""
     source = Source(file, name)
     try:
         first = next(_frames(source, Timeline(Fraction(0), source.has_jumps), _ignore), None)
         if first is None:
             raise BadSetting(f"{shown(name)} holds no video frame that can be decoded.")
-        assert first.pts is not None, "the decoder says it"
+        assert first.pts is not None, "the decoder sets it"
         sounds_s = [s.start_time * s.time_base for s in source.sounds if s.start_time is not None and s.time_base]
         return first, min([first.pts * source.tick_s, *sounds_s])
     finally:
@@ -107,21 +108,21 @@ def _frames(source: Source, timeline: Timeline, on_packet: Callable[[av.Packet],
 
 
 def fine_time_base(tick_s: Fraction) -> Fraction:
-    """A whole fraction of this one that is no longer than FINEST_TICK_S."""
+    """The longest unit of time that divides `tick_s` evenly and is not longer than FINEST_TICK_S."""
     return tick_s / -(-tick_s // FINEST_TICK_S)
 
 
 def upright(frame: av.VideoFrame) -> np.ndarray:
-    """RGB uint8 [H, W, 3] as a screen shows it, turned as the file says."""
+    """A frame as RGB uint8 H W 3, as a screen shows it, turned as the file says."""
     return geometry.upright(colour.to_rgb(frame), geometry.display_matrix(frame))
 
 
 def upright_luma(frame: av.VideoFrame) -> np.ndarray:
-    """Uint8 [H, W] in the file's own range and transfer, turned as the file says."""
+    """A frame's luma as uint8 H W, in the file's own range and transfer, turned as the file says."""
     return geometry.upright(colour.luma(frame), geometry.display_matrix(frame))
 
 
 def upright_alpha(frame: av.VideoFrame) -> np.ndarray | None:
-    """Uint8 [H, W], 255 being opaque, turned as the file says; None for formats without."""
+    """A frame's alpha as uint8 H W, where 255 is opaque, turned as the file says; None for formats without alpha."""
     alpha = colour.alpha(frame)
     return None if alpha is None else geometry.upright(alpha, geometry.display_matrix(frame))

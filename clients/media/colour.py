@@ -1,8 +1,8 @@
-"""The colours of decoded frames: RGB as a screen shows it, by whatever matrix, range, transfer and primaries they have.
+"""Converts decoded frames to RGB as a screen shows it, from any matrix, range, transfer and primaries.
 
-Pictures of BT.709's contrast and about its gamut stay as they are. High dynamic range and wide gamuts are converted as
-FFmpeg does it with zscale and tonemap=clip, which PyAV's FFmpeg has no zscale for: to light, 1.0 being white, to
-BT.709's primaries, cut there, to sRGB.
+Pictures with BT.709's contrast and about its gamut stay as they are. High dynamic range and wide gamuts are converted
+as by FFmpeg's zscale and tonemap=clip (PyAV's FFmpeg has no zscale): to light, where 1.0 is white, then to BT.709's
+primaries, where it is clipped, then to sRGB.
 """
 
 from collections.abc import Callable
@@ -18,45 +18,45 @@ from pipeline.pictures.colour.code_points import CURVES, PRIMARIES, TELEVISION
 from pipeline.pictures.colour.primaries import to_srgb
 from pipeline.pictures.colour.transfer import curve_light, hlg_gain, hlg_light, pq_light, srgb_signal
 
-HD_ROWS = 720  # players take video without a colour tag for BT.601 below, for BT.709 from here on
+HD_ROWS = 720  # players take video without a colour tag for BT.709 from this height on, and for BT.601 below it
 UNKNOWN_MATRIX, RGB_MATRIX = 2, 0  # AVCOL_SPC_UNSPECIFIED, AVCOL_SPC_RGB
-CONSTANT_LUMINANCE_2020 = 10  # AVCOL_SPC_BT2020_CL; nobody makes it, and its colours are near the other's
-PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")  # a plane of 8-bit luma comes first
-BEYOND = 1.25  # of a level: what a colour comes to, where 1 is all that it should
+CONSTANT_LUMINANCE_2020 = 10  # AVCOL_SPC_BT2020_CL, which nobody uses; BT.2020's other matrix comes close to it
+PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")  # formats whose first plane is 8-bit luma
+BEYOND = 1.25  # the largest level that coded colours reach, although they should not exceed 1
 HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
-#: Primaries of what is wider than BT.709.
+#: Primaries with a wider gamut than BT.709's.
 WIDE = (ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432)
-#: By a matrix of swscale's: the shares of red and blue in luma.
+#: The shares of red and blue in luma, by swscale's number of a matrix; BT2020_SHARES for all others.
 BT2020_SHARES = (0.2627, 0.0593)
 LUMA_SHARES: dict[int | None, tuple[float, float]] = {
     Colorspace.ITU709: (0.2126, 0.0722),
     Colorspace.ITU601: (0.299, 0.114),
 }
-#: Nothing is a level too dark, and chroma is interpolated: by default swscale saves both.
+#: Exact rounding and interpolated chroma, both of which swscale spares by default.
 EXACT = (
     Interpolation.BILINEAR | Interpolation.ACCURATE_RND | Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP
 )
 
 
 def to_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """RGB uint8 [H, W, 3], as a screen for BT.709 or sRGB shows it."""
+    """A frame as RGB uint8 H W 3, as a screen for BT.709 or sRGB shows it."""
     if not is_converted(frame):
         return _coded_rgb(frame)
     light = _light(frame)
     if frame.color_primaries in WIDE:
         light = cv2.transform(light, _to_bt709(frame.color_primaries))
-    if frame.color_trc in HDR:  # cut so that a colour keeps its hue
+    if frame.color_trc in HDR:  # clipped by its largest channel, so that a colour keeps its hue
         light /= np.maximum(light.max(-1, keepdims=True), 1)
     return np.take(_srgb_levels(), (np.clip(light, 0, 1) * 65535 + 0.5).astype(np.uint16))
 
 
 def is_converted(frame: av.VideoFrame) -> bool:
-    """Whether the frame's colours do not pass as they are."""
+    """Whether the frame's colours have to be converted: they are of high dynamic range or of a wide gamut."""
     return frame.color_trc in HDR or frame.color_primaries in WIDE
 
 
 def tags(frame: av.VideoFrame) -> tuple[int, int]:
-    """Primaries and transfer of what to_rgb returns, as FFmpeg numbers them; BT.709's where nothing else is known."""
+    """The primaries and transfer of what to_rgb returns, as FFmpeg numbers them; BT.709's if the file has none."""
     if is_converted(frame):
         return ColorPrimaries.BT709, ColorTrc.BT709
     unknown = ColorTrc.UNSPECIFIED, 0
@@ -68,19 +68,19 @@ def tags(frame: av.VideoFrame) -> tuple[int, int]:
 
 
 def alpha(frame: av.VideoFrame) -> np.ndarray | None:
-    """Uint8 [H, W], 255 being opaque; None for formats without."""
+    """A frame's alpha as uint8 H W, where 255 is opaque; None for formats without alpha."""
     if not any(component.is_alpha for component in frame.format.components):
         return None
     return frame.to_ndarray(format="rgba")[..., 3]
 
 
 def luma(frame: av.VideoFrame) -> np.ndarray:
-    """Uint8 [H, W] in the file's own range and transfer."""
+    """A frame's luma as uint8 H W, in the file's own range and transfer."""
     return planes(frame if frame.format.name in PLANAR else frame.reformat(format="yuv420p"))[0]
 
 
 def _coded_rgb(frame: av.VideoFrame) -> np.ndarray:
-    """RGB uint8 without regard to transfer and primaries."""
+    """A frame as RGB uint8 H W 3, with its own transfer and primaries."""
     return frame.to_ndarray(
         format="rgb24",
         src_colorspace=_matrix(frame),
@@ -105,13 +105,16 @@ def _is_full(frame: av.VideoFrame) -> bool:
 
 
 def _light(frame: av.VideoFrame) -> np.ndarray:
-    """Linear RGB float32 [H, W, 3]; 1.0 is white, and high dynamic range goes above."""
+    """A frame as linear RGB float32 H W 3, where 1.0 is white and high dynamic range goes above."""
     levels = np.clip(_coded_exactly(frame), 0, BEYOND) * (65535 / BEYOND) + 0.5
     return np.take(_linear(frame.color_trc), levels.astype(np.uint16))
 
 
 def _coded_exactly(frame: av.VideoFrame) -> np.ndarray:
-    """RGB float32 [H, W, 3], 0 to 1 and a little beyond: swscale's own matrix is a level off at 16 bits."""
+    """A frame as RGB float32 H W 3, from 0 to 1 and a little beyond.
+
+    The matrix is applied here, because swscale's own is a level off at 16 bits.
+    """
     if frame.format.is_rgb:
         return frame.to_ndarray(format="rgb48le").astype(np.float32) / 65535
     whole = frame.reformat(format="yuv444p16le", interpolation=EXACT)
@@ -120,13 +123,13 @@ def _coded_exactly(frame: av.VideoFrame) -> np.ndarray:
 
 
 def _levels(plane: av.video.plane.VideoPlane) -> np.ndarray:
-    """Uint16 [H, W] of a 16-bit plane."""
+    """A 16-bit plane as uint16 H W."""
     return np.frombuffer(memoryview(plane), np.uint16).reshape(plane.height, -1)[:, : plane.width]
 
 
 @cache
 def _yuv_to_rgb(matrix: int | None, full: bool) -> np.ndarray:
-    """Float32 [3, 4]: 16-bit Y, Cb, Cr and 1 to RGB of 0 to 1, by a matrix of swscale's."""
+    """The matrix, float32 3x4, from 16-bit (Y, Cb, Cr, 1) to RGB in 0..1, for swscale's number of a matrix."""
     red, blue = LUMA_SHARES.get(matrix, BT2020_SHARES)
     green = 1 - red - blue
     rgb = np.array([
@@ -141,7 +144,7 @@ def _yuv_to_rgb(matrix: int | None, full: bool) -> np.ndarray:
 
 @cache
 def _linear(transfer: int) -> np.ndarray:
-    """Light of the screen, float32 [65536], of levels from 0 to BEYOND."""
+    """The screen's light, float32 [65536], for evenly spaced levels from 0 to BEYOND."""
     light = _light_of_levels(transfer)
     return np.array([light(level) for level in np.linspace(0, BEYOND, 65536).tolist()], np.float32)
 
@@ -155,19 +158,19 @@ def _light_of_levels(transfer: int) -> Callable[[float], float]:
 
 
 def _hlg_light(level: float) -> float:
-    """On a screen of HLG_NITS; of each colour by itself, as zscale has it."""
+    """The light of one channel on a screen of HLG_NITS. Each channel is computed by itself, as zscale does it."""
     light = hlg_light(level)
     return light * hlg_gain(light)
 
 
 @cache
 def _srgb_levels() -> np.ndarray:
-    """Uint8 [65536]: of each 16-bit level of light."""
+    """The sRGB level, uint8 [65536], for each 16-bit level of light."""
     signals = np.array([srgb_signal(light) for light in np.linspace(0, 1, 65536).tolist()])
     return (signals * 255 + 0.5).astype(np.uint8)
 
 
 @cache
 def _to_bt709(primaries: int) -> np.ndarray:
-    """Float32 [3, 3]: light of these primaries to light of BT.709's, white to white."""
+    """The matrix, float32 3x3, from light of these primaries to light of BT.709's, which keeps white white."""
     return np.array(to_srgb(PRIMARIES[primaries]), np.float32)

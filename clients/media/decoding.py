@@ -1,4 +1,4 @@
-"""From packets of video to frames that have a time, are whole pictures, and are all of one size."""
+"""Decodes packets of video to frames that have a time, are not interlaced, and are all of one size."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -14,21 +14,21 @@ from clients.media.colour import EXACT
 
 logger = logging.getLogger(__name__)
 
-#: Its packets have no time of display, and FFmpeg's guesses are wrong where frames are reordered.
+#: Containers whose packets have no time of display; FFmpeg's guesses are wrong when frames are reordered.
 WITHOUT_TIMES = ("avi",)
-#: FFmpeg's own decoders pass over the alpha channel of WebM.
+#: Decoders of WebM's alpha channel, which FFmpeg's own ones ignore.
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 class Decoder:
-    """One video stream's; what is damaged is left out."""
+    """Decodes one video stream. Damaged frames are left out."""
 
     def __init__(self, video: av.VideoStream, name: Path, *, frame_ticks: int) -> None:
-        """`frame_ticks`: a frame's usual duration in the stream's time base, for files without any times."""
+        """`frame_ticks` is a frame's usual duration, in units of the stream's time base, for files without times."""
         self._name, self._frame_ticks = name, frame_ticks
         self._time_base = video.time_base
         self._has_times = video.container.format.name not in WITHOUT_TIMES
-        self._waiting: list[int] = []  # times at which packets without a time of display are decoded
+        self._waiting: list[int] = []  # decoding times of packets without a time of display; a heap
         self._next = 0
         video.thread_type = "AUTO"
         self._codec = video.codec_context
@@ -40,7 +40,7 @@ class Decoder:
             self._codec = codec
 
     def decode(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
-        """Frames that are complete with this packet; an empty one yields all that are left."""
+        """The frames that this packet completes. An empty packet yields all that are left."""
         decoded_at = self._expect(packet)
         try:
             frames = self._codec.decode(packet if packet.size else None)
@@ -61,7 +61,7 @@ class Decoder:
         return decoded_at
 
     def _timed(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The n-th frame on the screen is there when the n-th packet is decoded."""
+        """Give the frame a time if it has none: the n-th frame is displayed when the n-th packet is decoded."""
         if not self._has_times or frame.pts is None:
             frame.pts = heappop(self._waiting) if self._waiting else self._next
         frame.time_base = self._time_base
@@ -69,7 +69,7 @@ class Decoder:
 
 
 def deinterlaced(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """As many frames as before; those that are made of two fields become one picture of the first field's time."""
+    """The same number of frames. An interlaced one becomes one picture, at the time of its first field."""
     bwdif, shape = None, None
     for frame in frames:
         if bwdif is None and not frame.interlaced_frame:
@@ -102,7 +102,7 @@ def _pulled(graph: Graph | None) -> Iterator[av.VideoFrame]:
 
 
 def of_one_size(frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Every frame has the first one's coded size: a broadcast may change it."""
+    """The frames, all scaled to the first one's coded size, since a broadcast may change it."""
     size = None
     for frame in frames:
         size = size or (frame.width, frame.height)

@@ -1,4 +1,4 @@
-"""How a decoded picture is to be held: turned and mirrored as the file says, its pixels as wide as the file says."""
+"""Turns and mirrors decoded pictures as the file says, and deals with pixels that are not square."""
 
 from fractions import Fraction
 from typing import cast
@@ -12,20 +12,23 @@ SQUARE = Fraction(1)
 
 
 def display_matrix(frame: av.VideoFrame) -> np.ndarray | None:
-    """Int32 [3, 3] that carries a point (x, y, 1) of the picture, as a row, to the screen; None for upright ones."""
-    side_data = cast(SideDataContainer, frame.side_data)  # which PyAV's stubs have as a dictionary
+    """The matrix, int32 3x3, by which a row (x, y, 1) of picture coordinates is multiplied to place it on the screen.
+
+    It is None for an upright picture.
+    """
+    side_data = cast(SideDataContainer, frame.side_data)  # PyAV's stubs call it a dictionary
     if Type.DISPLAYMATRIX not in {data.type for data in side_data}:
         return None
     return np.frombuffer(bytes(side_data[Type.DISPLAYMATRIX]), np.int32).reshape(3, 3)
 
 
 def is_transposed(matrix: np.ndarray | None) -> bool:
-    """Whether rows become columns: a turn by 90 or 270 degrees, mirrored or not."""
+    """Whether rows become columns, by a turn of 90 or 270 degrees, mirrored or not."""
     return matrix is not None and abs(int(matrix[0, 1])) > abs(int(matrix[0, 0]))
 
 
 def upright(picture: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
-    """The picture [H, W] or [H, W, C] as FFmpeg's autorotate shows it; the matrix counts to the next 90 degrees."""
+    """A picture (H W or H W C) as FFmpeg's autorotate shows it, with the matrix rounded to a multiple of 90 degrees."""
     if matrix is None:
         return picture
     if is_transposed(matrix):
@@ -37,7 +40,7 @@ def upright(picture: np.ndarray, matrix: np.ndarray | None) -> np.ndarray:
 
 
 def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """The picture, uint8 [H, W] or [H, W, C], at size (width, height)."""
+    """A picture (uint8, H W or H W C) scaled to `size` (width, height)."""
     if picture.shape[1::-1] == size:
         return picture
     smaller = size[0] < picture.shape[1]
@@ -45,7 +48,7 @@ def resized(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def square_size(size: tuple[int, int], pixel_aspect: Fraction) -> tuple[int, int]:
-    """(width, height) of the picture with square pixels: none is lost, so one side grows."""
+    """The size (width, height) of a picture with square pixels. One side grows, so that no pixels are lost."""
     width, height = size
     if pixel_aspect >= 1:
         return round(width * pixel_aspect), height
@@ -53,9 +56,9 @@ def square_size(size: tuple[int, int], pixel_aspect: Fraction) -> tuple[int, int
 
 
 def pixel_aspect_at(size: tuple[int, int], shown: tuple[int, int], pixel_aspect: Fraction) -> Fraction:
-    """Of a picture scaled to size that is shown, with pixels of this shape, in the size `shown`.
+    """The pixel aspect of a picture that had the size `shown` and this `pixel_aspect`, and was scaled to `size`.
 
-    Square pixels stay square, for then the size is the shape that was asked for.
+    Square pixels stay square: then the new size is meant as the new shape.
     """
     if pixel_aspect == 1:
         return SQUARE

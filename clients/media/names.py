@@ -1,4 +1,4 @@
-"""Names of files, as the file system and FFmpeg take them, and outputs that appear complete or not at all."""
+"""Names of inputs and outputs: how FFmpeg opens them, whether they can be written, how an output appears complete."""
 
 import os
 import shutil
@@ -14,15 +14,15 @@ STANDARD_STREAM = Path("-")
 
 
 def url(path: Path) -> str:
-    """What FFmpeg opens as this file, whatever its name: `a:b.mp4` names no protocol."""
+    """The URL by which FFmpeg opens a file of any name: without it, `a:b.mp4` would name a protocol."""
     return f"file:{path}"
 
 
 @contextmanager
 def seekable(path: Path) -> Iterator[Path]:
-    """The file at path. What comes through a pipe, or for `-` from standard input, is copied to a temporary one first.
+    """A seekable file with the content of `path`, where `-` is standard input.
 
-    Raises BadSetting where there is no such file.
+    Content from a pipe is copied to a temporary file first. Raises BadSetting if there is no such file.
     """
     is_stdin = path == STANDARD_STREAM
     if not is_stdin and (not os.path.exists(path) or os.path.isdir(path)):
@@ -41,10 +41,10 @@ def seekable(path: Path) -> Iterator[Path]:
 
 
 def check_output(out: Path, *, folder: bool, force: bool) -> None:
-    """Raises BadSetting where nothing can be written, or where something would be lost without `force`."""
+    """Raise BadSetting if the output cannot be written, or if it would replace something without `force`."""
     try:
         _check_output(out, folder=folder, force=force)
-    except OSError as error:  # a name that is too long, or leads in a circle
+    except OSError as error:  # the name is too long, or its links lead in a circle
         raise BadSetting(f"{shown(out)} cannot be written: {error.strerror}.") from error
 
 
@@ -65,25 +65,25 @@ def _check_output(out: Path, *, folder: bool, force: bool) -> None:
 
 
 def shown(name: Path | str) -> str:
-    """A name as it can be printed: one in an unknown encoding, or with a line's end in it, with escapes."""
+    """A name as it can be printed: with escapes, if it has an unknown encoding or a line break in it."""
     text = str(name)
     return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def choices(suffixes: Iterable[str]) -> str:
-    """The suffixes as a sentence lists them."""
+    """The suffixes as a sentence lists them: ".a, .b or .c"."""
     *others, last = suffixes
     return f"{', '.join(others)} or {last}"
 
 
 @contextmanager
 def renamed_at_the_end(path: Path) -> Iterator[Path]:
-    """A temporary name beside path; renamed to it on success, removed on any error or Ctrl-C.
+    """A temporary name beside `path`. It is renamed to `path` on success, and removed on any error or Ctrl-C.
 
-    What path is a link to is replaced, not the link. Raises MVStylizerError for what the disk refuses.
+    If `path` is a link, its target is replaced, not the link. Raises MVStylizerError if the disk refuses.
     """
     target = path.resolve()
-    # Short, for a name of 255 bytes leaves no room, and in letters that every file system takes.
+    # The name is short, because one of 255 bytes leaves no room, and in letters that every file system takes.
     unfinished = target.with_name(f".mvstylizer-{os.getpid()}.unfinished{_suffix(target)}")
     try:
         yield unfinished
@@ -99,7 +99,7 @@ def _suffix(path: Path) -> str:
 
 
 def _replace(target: Path, finished: Path) -> None:
-    """A folder keeps what is not a frame; its old frames make room."""
+    """Put the finished output in the target's place. In a folder, old frames are deleted and other files stay."""
     if not target.is_dir():
         finished.replace(target)
         return

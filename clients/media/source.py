@@ -1,4 +1,4 @@
-"""An open video file: its streams, and their packets, moved to the times of an output that starts at 0."""
+"""An open video file: its streams and their packets, whose times are moved so that they begin at 0."""
 
 import errno
 import logging
@@ -16,17 +16,17 @@ from pipeline.contract.errors import BadSetting
 
 logger = logging.getLogger(__name__)
 
-#: Damaged places of a file that are passed over; after the next the file is taken to end there.
+#: At most this many damaged places of a file are skipped; the file is taken to end at the last one.
 MOST_DAMAGED = 100
-#: Of a file that says nothing about it.
+#: The frame rate that is assumed for a file that names none.
 USUAL_RATE = Fraction(25)
 
 
 class Source:
-    """Raises BadSetting where a file cannot be read, or holds no video."""
+    """A video file that is open for reading."""
 
     def __init__(self, file: Path, name: Path) -> None:
-        """`name` is what messages call the file."""
+        """`name` is what messages call the file. Raises BadSetting if it cannot be read or holds no video."""
         self.name = name
         try:
             self.container = av.open(url(file), metadata_errors="replace")
@@ -43,7 +43,7 @@ class Source:
         self.covers = [s for s in streams.video if is_cover(s) and s.codec_context]
 
     def _video(self) -> av.VideoStream:
-        """The one that players choose, among several."""
+        """The video stream that players would choose among several."""
         pictures = [s for s in self.container.streams.video if not is_cover(s) and s.codec_context]
         best = self.container.streams.best("video")
         if not pictures:
@@ -57,8 +57,8 @@ class Source:
 
     @property
     def tick_s(self) -> Fraction:
-        """The unit of times of the video."""
-        assert self.video.time_base, "only outputs lack it"
+        """The unit of the video's times, in seconds."""
+        assert self.video.time_base, "every input stream has one"
         return self.video.time_base
 
     @property
@@ -68,10 +68,14 @@ class Source:
 
     @property
     def has_jumps(self) -> bool:
+        """Whether the container is one whose clock may begin anew, such as a transport stream."""
         return FormatFlags.ts_discont in FormatFlags(self.container.format.flags)
 
     def packets(self, timeline: Timeline) -> Iterator[av.Packet]:
-        """In the file's order, times moved; at the end an empty one of each stream, which empties its decoder."""
+        """The packets in the file's order, with moved times.
+
+        At the end comes an empty packet of each stream, which makes its decoder give out its last frames.
+        """
         for packet in self._read():
             if packet.size:
                 self._move(packet, timeline)
@@ -112,5 +116,5 @@ class Source:
 
 
 def is_cover(stream: av.VideoStream) -> bool:
-    """Whether it is a single picture beside the sound or the film."""
+    """Whether a video stream is only a cover: a single picture beside the film or the sound."""
     return bool(stream.disposition & Disposition.attached_pic)

@@ -1,4 +1,4 @@
-"""What a file says of itself: title, dates, place, languages, default tracks, chapters. Pure, but for copied()."""
+"""Which tags and chapters of a file does its stylized output keep?"""
 
 from collections.abc import Mapping
 from fractions import Fraction
@@ -9,12 +9,12 @@ from av.stream import Stream
 if TYPE_CHECKING:
     from av.container.core import Chapter
 
-#: Said of the old file's container, encoder or size. Matroska's statistics begin with an underscore or are listed.
+#: Tags about the old file's container, encoder or size. Matroska's statistics begin with an underscore or are in here.
 STALE = {
     "alpha_mode", "bps", "compatible_brands", "duration", "encoder", "major_brand", "minor_version", "number_of_bytes",
     "number_of_frames", "rotate", "vendor_id",
 }  # fmt: skip
-#: What cameras write -> the name that every container knows.
+#: A camera's name of a tag -> the name that every container knows.
 COMMON = {
     "com.apple.quicktime.location.iso6709": "location",
     "com.apple.quicktime.creationdate": "date",
@@ -24,7 +24,7 @@ COMMON = {
 
 
 def kept(metadata: Mapping[str, str]) -> dict[str, str]:
-    """What is still true of the output. Names of QuickTime's own are added in the common words."""
+    """The tags that are still true of the output. Those with QuickTime's names also get their common names."""
     true = {key: text for key, text in metadata.items() if not _is_stale(key.lower())}
     known = {key.lower() for key in true}
     common = {COMMON[key.lower()]: text for key, text in true.items() if key.lower() in COMMON}
@@ -36,14 +36,14 @@ def _is_stale(key: str) -> bool:
 
 
 def copied(source: Stream, stream: Stream) -> None:
-    """Language, title and the like of one track, and whether it is the default one."""
+    """Copy a track's tags, such as language and title, and whether it is the default one."""
     stream.metadata.clear()
     stream.metadata.update(kept(source.metadata))
     stream.disposition = source.disposition
 
 
 def moved(chapters: list["Chapter"], start_s: Fraction) -> list["Chapter"]:
-    """The chapters of a file that began at start_s, which is 0 now."""
+    """Chapters, moved so that the file's `start_s` becomes 0."""
     return [_moved(chapter, start_s) for chapter in chapters if chapter["time_base"]]
 
 

@@ -1,37 +1,41 @@
-"""From a file's own times to those of an output that starts at 0. No clock and no I/O; all times are seconds."""
+"""Moves a file's own times to those of an output that starts at 0, across jumps of the file's clock.
+
+There is no clock and no I/O in here. All times are in seconds.
+"""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-#: Decoding times of a stream go forward, but back in transport streams that were joined, or whose clock began anew.
+#: A stream whose decoding times go back by more than this has a new clock: in containers whose clock may begin anew, as
+#: when transport streams were joined, and in others.
 BACK_S, BACK_ELSEWHERE_S = Fraction(1, 10), Fraction(1)
-#: A longer pause in a transport stream is a new clock; any other container means what it says.
+#: A longer pause in a transport stream means a new clock; in any other container it is a pause.
 PAUSE_S = Fraction(10)
-#: A stream whose clock changed takes another stream's change over if that leaves it so little before its own end.
+#: A stream whose clock changed takes over another stream's new offset, if it then goes back by no more than this.
 OVERLAP_S = Fraction(1)
 
 
 @dataclass(slots=True)
 class Timeline:
-    """What to add to the times of each stream. Streams of one file change their clocks together, but not at once."""
+    """The offsets to add to the times of each stream. The streams of a file change their clocks one after another."""
 
-    start_s: Fraction  # what becomes 0
+    start_s: Fraction  # the time that becomes 0
     has_jumps: bool  # the container is one whose clock may begin anew: a transport or program stream
     _offsets_s: list[Fraction] = field(init=False)  # newest last
-    _of_stream_s: dict[int, Fraction] = field(default_factory=dict)
-    _due_s: dict[int, Fraction] = field(default_factory=dict)  # of each stream's next packet
-    _end_s: Fraction = Fraction(0)
+    _of_stream_s: dict[int, Fraction] = field(default_factory=dict)  # each stream's present offset
+    _due_s: dict[int, Fraction] = field(default_factory=dict)  # when each stream's next packet is expected
+    _end_s: Fraction = Fraction(0)  # of all packets so far
 
     def __post_init__(self) -> None:
         self._offsets_s = [-self.start_s]
 
     @property
     def offset_s(self) -> Fraction:
-        """The newest one, for streams that are too sparse to tell a pause from a new clock: subtitles."""
+        """The newest offset, for subtitles, which are too sparse to tell a pause from a new clock."""
         return self._offsets_s[-1]
 
     def advance(self, stream: int, decoded_s: Fraction, shown_s: Fraction, duration_s: Fraction) -> Fraction:
-        """To be added to both times of this packet, the next one of its stream."""
+        """The offset for the next packet of a stream, to be added to both of its times."""
         offset_s = self._of_stream_s.get(stream, self._offsets_s[-1])
         due_s = self._due_s.get(stream)
         if due_s is not None and not self._follows(decoded_s + offset_s - due_s):
@@ -47,7 +51,7 @@ class Timeline:
         return gap_s >= -BACK_ELSEWHERE_S
 
     def _changed(self, last_s: Fraction, ahead_s: Fraction, shown_s: Fraction) -> Fraction:
-        """The newest offset with which the stream goes on, else a new one: the clock began anew where all else ends."""
+        """The newest offset with which the stream goes on without a jump; else a new one, which appends it."""
         for offset_s in reversed(self._offsets_s):
             if offset_s != last_s and -OVERLAP_S <= ahead_s + offset_s <= PAUSE_S:
                 return offset_s

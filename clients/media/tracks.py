@@ -1,4 +1,4 @@
-"""Tracks beside the picture, from one file into another: copied where the container takes them, else encoded anew."""
+"""Carries sound, subtitles and covers to the output: copied if its container takes them, else encoded anew."""
 
 import logging
 from collections.abc import Callable
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 SOUND_RATE_HZ = 48_000  # every encoder takes it
 LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
-#: Of swresample: silence where sound is missing, from the very start, and less sound where there is too much of it.
+#: Options of swresample: it fills missing sound with silence, from the very start, and drops sound that is too much.
 IN_STEP = {"async": "1", "min_hard_comp": "0.01"}
 FROM_0 = {"first_pts": "0"}
-CHUNK = 1024  # samples; any number but none, for which PyAV's resampler passes sound of the right kind as it is
-#: A subtitle without a duration is shown so long, in seconds.
+CHUNK = 1024  # samples; without a number PyAV's resampler would pass sound of the right format unchanged
+#: How long a subtitle without a duration is shown, in seconds.
 SHOWN_S = Fraction(4)
 MILLISECOND = Fraction(1, 1000)
 
@@ -31,7 +31,7 @@ Mux = Callable[[av.Packet], None]
 
 
 class Track(Protocol):
-    """Takes the packets of one stream, in order, whose times are the output's."""
+    """Takes the packets of one stream in order, with the output's times."""
 
     def write(self, packet: av.Packet) -> None: ...
 
@@ -39,12 +39,12 @@ class Track(Protocol):
 
 
 class CopiedTrack:
-    """Packets as they are. What would overlap what came before is left out, and so is what a muxer cannot read."""
+    """Copies packets. Sound that overlaps earlier sound is left out, and so are packets that the muxer refuses."""
 
     def __init__(self, source: Stream, output: OutputContainer, mux: Mux) -> None:
-        """Raises ValueError where the output's container does not take the codec."""
+        """Raises ValueError if the output's container does not take the codec."""
         if output.format.name == "mp4" and source.codec_context.name.startswith("pcm"):
-            raise ValueError("few players take it, and FFmpeg only where the source names its channels")
+            raise ValueError("few players take PCM in MP4, and FFmpeg only if the source names its channels")
         self._stream, self._mux = output.add_stream_from_template(source), mux
         copied(source, self._stream)
         self._is_dense = source.type == "audio"
@@ -69,7 +69,7 @@ class CopiedTrack:
 
 
 class SoundTrack:
-    """Sound decoded and encoded anew, in step with the picture; damaged packets become silence."""
+    """Decodes sound and encodes it anew, in step with the picture. Damaged packets become silence."""
 
     def __init__(self, source: AudioStream, codec: str, output: OutputContainer, mux: Mux) -> None:
         layout = LAYOUTS.get(source.channels, "stereo")
@@ -115,10 +115,10 @@ class SoundTrack:
 
 
 class SubtitleTrack:
-    """Text decoded and encoded anew."""
+    """Decodes text subtitles and encodes them anew."""
 
     def __init__(self, source: SubtitleStream, codec: str, output: OutputContainer, mux: Mux) -> None:
-        """Raises ValueError where the subtitles are pictures."""
+        """Raises ValueError if the subtitles are pictures."""
         source.codec_context.open(strict=False)
         if not source.codec_context.subtitle_header:
             raise ValueError("pictures cannot become text")

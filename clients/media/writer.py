@@ -1,4 +1,4 @@
-"""Video files written: a complete one appears at the end, or after any error or Ctrl-C none at all."""
+"""The one writer of videos. An output appears complete at the end or, after an error or Ctrl-C, not at all."""
 
 import logging
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What goes into files of a suffix: an encoder each, for what cannot be copied from the source."""
+    """The encoders for files with one suffix. Sound and subtitles are encoded only if they cannot be copied."""
 
     muxer: str
     video: str
@@ -36,10 +36,10 @@ class Container:
     options: dict[str, str]
 
 
-#: Without B-frames, a file lasts as long as its last picture is shown, in every way that players measure it.
+#: Without B-frames, players agree on how long a file lasts: until its last picture was shown.
 H264 = {"crf": "18", "preset": "veryfast", "bf": "0"}
 MP4 = Container("mp4", "libx264", H264, "aac", "mov_text", {"movflags": "faststart"})
-#: Track flags as they are, not as the muxer would have them.
+#: The option keeps the tracks' flags, which the muxer would change.
 MKV = Container("matroska", "libx264", H264, "aac", "subrip", {"default_mode": "passthrough"})
 VP9 = {"crf": "24", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}
 CONTAINERS = {
@@ -48,15 +48,15 @@ CONTAINERS = {
     ".mkv": MKV,
     ".webm": replace(MKV, muxer="webm", video="libvpx-vp9", video_options=VP9, sound="libopus", subtitles="webvtt"),
 }
-#: VP9 does not store the shape of pixels, nor does PyAV in the container.
+#: Files whose pixels must be square: VP9 does not store the shape of pixels, and PyAV does not put it in the container.
 ONLY_SQUARE = (".webm",)
 
 
 class Output(Protocol):
-    """Takes every frame once, in order, and the other packets as they come."""
+    """Takes every frame once, in order, and packets of other tracks as they come."""
 
     def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
-        """A picture of the output's size, shown when the frame is that it was made from."""
+        """Write a picture (RGB uint8 H W 3) of the output's size, at the time of the frame that it was made from."""
 
     def packet(self, packet: av.Packet) -> None: ...
 
@@ -66,7 +66,7 @@ class Output(Protocol):
 
 
 class VideoFile:
-    """A video under its final codec; times are the clip's own, so a variable frame rate stays one."""
+    """A video file. Its times are the clip's own, so that a variable frame rate stays variable."""
 
     def __init__(self, path: Path, clip: Clip, size: tuple[int, int], *, name: Path) -> None:
         """`name` is what messages call the file."""
@@ -78,16 +78,16 @@ class VideoFile:
             self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
             self._video = self._video_stream(clip, size)
             self._tracks = dict(self._other_tracks(clip))
-            self._container.start_encoding()  # now, for it fails where nothing can be written
+            self._container.start_encoding()  # already now, because it fails if the file cannot be written
         self._pts = -1
-        self._durations: dict[int, int] = {}  # of frames that are being encoded
+        self._durations: dict[int, int] = {}  # by pts, of frames that are being encoded
 
     def _video_stream(self, clip: Clip, size: tuple[int, int]) -> av.VideoStream:
         stream = self._container.add_stream(self._kind.video, rate=clip.rate, options=self._kind.video_options)
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
         if self._kind.video == "libx264" and (size[0] % 2 or size[1] % 2):
-            stream.pix_fmt = "yuv444p"  # H.264 has no odd sizes with halved chroma
+            stream.pix_fmt = "yuv444p"  # with halved chroma, H.264 has no odd sizes
         context = stream.codec_context
         context.time_base = clip.time_base
         context.sample_aspect_ratio = pixel_aspect_at(size, clip.size, clip.pixel_aspect).limit_denominator(65_535)
@@ -118,7 +118,7 @@ class VideoFile:
             return SoundTrack(stream, self._kind.sound, self._container, self._container.mux)
 
     def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
-        assert frame.pts is not None, "the clip says it"
+        assert frame.pts is not None, "the clip sets it"
         self._pts = max(frame.pts, self._pts + 1)
         coded = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
             format=self._video.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
@@ -151,7 +151,7 @@ class VideoFile:
 
     @contextmanager
     def _blamed(self) -> Iterator[None]:
-        """What fails here is the output's fault; tracks take care of what is the input's."""
+        """Blame the output for errors in here; the tracks handle those of the input."""
         try:
             yield
         except (av.FFmpegError, OSError) as error:
@@ -159,7 +159,7 @@ class VideoFile:
 
 
 class FrameFolder:
-    """000000.png, 000001.png, ...: lossless, with alpha, without sound and times."""
+    """A folder of 000000.png, 000001.png, …: lossless and with alpha, but without sound and times."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._count = path, 0
@@ -183,18 +183,18 @@ class FrameFolder:
 
 
 def is_video(path: Path) -> bool:
-    """Whether an output of this name is a video; else it is a folder of frames."""
+    """Whether an output of this name is a video; otherwise it is a folder of frames."""
     return path.suffix.lower() in CONTAINERS
 
 
 def usual_size(path: Path, clip: Clip) -> tuple[int, int]:
-    """(width, height) of an output at path: the clip's, and with square pixels where no others can be stored."""
+    """The size (width, height) of an output at `path`: the clip's, with square pixels if no others can be stored."""
     keeps_shape = is_video(path) and path.suffix.lower() not in ONLY_SQUARE
     return clip.size if keeps_shape else square_size(clip.size, clip.pixel_aspect)
 
 
 def check_video_name(path: Path, *, or_folder: bool = False) -> None:
-    """Raises BadSetting for other suffixes, and for `-`: what is complete or not there at all cannot be a pipe."""
+    """Raise BadSetting for other suffixes, and for `-`: a pipe cannot be complete or not there at all."""
     if path == STANDARD_STREAM:
         raise BadSetting("The output cannot be -, standard output: it is complete or not there at all. Name a file.")
     if not is_video(path) and not (or_folder and (path.is_dir() or not path.suffix)):
@@ -203,9 +203,10 @@ def check_video_name(path: Path, *, or_folder: bool = False) -> None:
 
 @contextmanager
 def writing(path: Path, clip: Clip, size: tuple[int, int]) -> Iterator[Output]:
-    """The output at path, which appears there complete or, after any error or Ctrl-C, not at all.
+    """The output at `path`, which appears there complete or, after an error or Ctrl-C, not at all.
 
-    A suffix of CONTAINERS makes a video, else path is a folder. What was there before is replaced at the end.
+    With a suffix of CONTAINERS it is a video, else a folder of frames. An old output is replaced at the end. Raises
+    MVStylizerError if it cannot be written.
     """
     with renamed_at_the_end(path) as unfinished:
         output = VideoFile(unfinished, clip, size, name=path) if is_video(path) else FrameFolder(unfinished)
