@@ -1,2 +1,2 @@
-"""Redis and RQ: key frames, answers, shared samples, weights, counters. Imports the contract; gateway, monitoring and
-workers import it."""
+"""Moves key frames, answers, shared samples, weights and counters through Redis and RQ. It imports the contract; the
+gateway, monitoring and workers import it."""

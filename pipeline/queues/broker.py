@@ -1,4 +1,5 @@
-"""The way between a gateway and its edge: RQ for work, Redis strings for pictures, a stream for answers."""
+"""Carries key frames from a gateway to its edge and answers back: jobs in RQ, pictures in Redis strings, answers in a
+Redis stream."""
 
 import asyncio
 import contextlib
@@ -28,12 +29,14 @@ logger = logging.getLogger(__name__)
 
 #: A call that Redis does not answer in this time fails; the next key frame tries again.
 CALL_TIMEOUT_S = 1.0
+#: A read waits this long for answers. Its time-out is longer, so that it expires only if Redis hangs.
 READ_BLOCK_MS, READ_TIMEOUT_S = 1_000, 3.0
-#: A stream has two key frames in flight, so one more is enough unless somebody else writes there.
+#: How often an answer is computed if others change the stream's memory meanwhile. A stream has at most two key frames
+#: in flight, so three attempts are enough.
 ATTEMPTS = 3
-#: Many times as many as a gateway has sessions.
+#: How many consents a gateway remembers: many times as many as it has sessions.
 CONSENTS = 4_096
-#: To a key frame, and what its stream's next one needs, if anything is to be left.
+#: The answer to a key frame, and the memory that the stream's next key frame needs, or None to leave it as it is.
 Answer = tuple[StylizedFrame, StreamMemory | None]
 NO_URL = (
     "This is no Redis URL: redis://[[user]:password@]host:port/0, rediss://... or unix:///path is needed, and "
@@ -42,27 +45,29 @@ NO_URL = (
 
 
 def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
-    """A client for calls that answer at once: short timeout and no retry, since a late key frame is worth nothing.
+    """Return a client for calls that Redis answers at once. It has a short time-out and no retries, since a late key
+    frame is worth nothing.
 
-    Raises BadSetting for a URL that is none; an absent Redis shows at the first call.
+    Raises BadSetting for an invalid URL. Whether Redis is there is only found out by the first call.
     """
     try:
         client = redis.Redis.from_url(redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
         pool = client.connection_pool
-        pool.connection_class(**pool.connection_kwargs)  # does not connect, but knows what may stand in a URL
-    except (ValueError, TypeError):  # their texts may hold a piece of the password
+        pool.connection_class(**pool.connection_kwargs)  # this does not connect, but checks the URL's options
+    except (ValueError, TypeError):  # the text of the error may contain a piece of the password
         raise BadSetting(NO_URL) from None
     return client
 
 
 def stylize_queue(connection: redis.Redis, edge_id: str) -> Queue:
+    """Return the RQ queue of an edge's key frames."""
     return Queue(
         redis_keys.stylize_queue(edge_id), connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer
     )
 
 
 class GatewayBroker:
-    """The gateway's side. `submit` and `withdraw` block: call them in a thread."""
+    """The gateway's side. Its methods block, so call them in a thread; only `answers` is asynchronous."""
 
     def __init__(self, redis_url: str, *, edge_id: str, gateway_id: str) -> None:
         self._url, self._gateway_id, self._edge_id = redis_url, gateway_id, edge_id
@@ -71,13 +76,13 @@ class GatewayBroker:
         self._sharing, self._consents = Sharing(self._redis, edge_id), Consents()
 
     def submit(self, frame: KeyFrame) -> None:
-        """Queue a key frame in one round trip. Its blob is gone after the deadline, and the job with it.
+        """Queue a key frame in one round trip. Its blob and its job expire soon after the deadline.
 
-        Its `shared_by` is a client's secret, and does not leave this process.
+        `frame.shared_by` is the client's secret. It does not leave this process: the public name is sent instead.
         """
         secret, (name, consent) = frame.shared_by, self._consents.of(frame.shared_by)
         frame = replace(frame, shared_by=name, consent=consent)
-        with self._redis.pipeline() as pipe:  # RQ must come first, it opens the transaction
+        with self._redis.pipeline() as pipe:  # RQ must come first, since it opens the transaction
             self._queue.enqueue(
                 STYLIZE,
                 frame.stream_id,
@@ -99,7 +104,10 @@ class GatewayBroker:
             self._consents.forget(secret)
 
     def agrees(self, secret: str) -> bool:
-        """Whether this gateway knows that somebody agreed, and Redis did when their last key frame was queued."""
+        """Return whether the client with this secret has agreed, as far as this gateway knows.
+
+        A consent that Redis has lost is noticed when the client's next key frame is queued.
+        """
         return self._consents.of(secret) != ("", "")
 
     def withdraw(self, stream_id: str, frame_id: int) -> None:
@@ -108,9 +116,9 @@ class GatewayBroker:
         self._redis.delete(redis_keys.blob(stream_id, frame_id))
 
     def share(self, secret: str, on: bool) -> None:
-        """Let the edge learn from what somebody shares; or not, and drop all it has kept of it.
+        """Let the edge learn from a client's key frames, or stop it and delete all that the client has shared.
 
-        `secret` is the name that only they know. After "off", key frames that are not queued yet are not shared.
+        `secret` is a name that only the client knows. Key frames that are queued after a stop are not shared.
         """
         name = public_name(secret)
         if on:
@@ -120,13 +128,13 @@ class GatewayBroker:
             self._sharing.withdraw(name)
 
     def queue_depth(self) -> int:
-        """Key frames that wait for a worker."""
+        """Return how many key frames wait for a worker."""
         return self._queue.count
 
     def worker_ready(self) -> bool:
-        """Whether a warm worker of this edge was there in the last seconds.
+        """Return whether a worker of this edge with a loaded model was there in the last seconds.
 
-        Raises redis.RedisError, also where Redis can be read and takes no key frame: it is full, or a replica.
+        Raises redis.RedisError, also if Redis answers but cannot be written to, because it is full or a replica.
         """
         with self._redis.pipeline(transaction=False) as pipe:
             pipe.set(redis_keys.gateway(self._gateway_id), b"", ex=redis_keys.GATEWAY_PROBE_S)
@@ -136,12 +144,12 @@ class GatewayBroker:
     async def answers(
         self, on_refused: Callable[[], None] = lambda: None, on_trouble: Callable[[str], None] = lambda kind: None
     ) -> AsyncGenerator[StylizedFrame, None]:
-        """Every answer to this gateway, for ever, whatever Redis does and holds.
+        """Yield every answer to this gateway, for ever; it survives outages of Redis and wrong data in it.
 
-        `on_refused` hears of unreadable ones, `on_trouble` of each kind of redis_trouble.
+        `on_refused` is called for each unreadable answer, and `on_trouble` with the kind of each error of Redis (see
+        redis_errors.REASONS).
         """
         key, last, outage = redis_keys.results(self._gateway_id), b"0", self._outage(on_trouble)
-        # The block is shorter than the timeout: a Redis that hangs is noticed.
         client = redis.asyncio.Redis.from_url(self._url, socket_timeout=READ_TIMEOUT_S, retry=None)
         try:
             while True:
@@ -173,21 +181,21 @@ class GatewayBroker:
 
 
 def _end_if_cancelled() -> None:
-    """redis-py makes an error of its own of a cancellation that comes while it connects, and it would be lost."""
+    """Raise CancelledError if the task was cancelled: redis-py hides a cancellation that comes while it connects."""
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
 
 
 class Consents:
-    """Who lets the edge learn from them: public name and token by secret. Safe for several threads."""
+    """Remembers who lets the edge learn from them: the public name and token of each secret. It is thread-safe."""
 
     def __init__(self) -> None:
         self._known: LruCache[str, tuple[str, str]] = LruCache(CONSENTS)
         self._lock = threading.Lock()
 
     def of(self, secret: str) -> tuple[str, str]:
-        """Empty where nothing is agreed, or too long ago to be remembered: then it is not shared."""
+        """Return the public name and token, or two empty strings if nothing is agreed, or no longer remembered."""
         with self._lock:
             return self._known.get(secret) or ("", "")
 
@@ -207,21 +215,25 @@ class EdgeBroker:
         self._redis = connection
 
     def take(self, stream_id: str, frame_id: int) -> tuple[KeyFrame, float] | None:
-        """The key frame of a job, and the milliseconds it waited; None when its deadline has passed.
+        """Return the key frame of a job and the milliseconds for which it waited, or None after its deadline.
 
-        What is left of the blob's life says how long it waited: that is Redis' clock alone. Raises BadMessage.
+        The waiting time follows from the remaining lifetime of the blob, so that only Redis' clock counts. Raises
+        BadMessage.
         """
         key = redis_keys.blob(stream_id, frame_id)
         with self._redis.pipeline() as pipe:
             pipe.pttl(key)
             pipe.getdel(key)
             left_ms, data = pipe.execute()
-        # Less than nothing is left where Redis' clock was set back.
+        # More than the whole lifetime is left if Redis' clock was set back.
         waited_ms = max(0.0, float(redis_keys.KEY_FRAME_DEADLINE_MS - left_ms))
         return None if data is None else (KeyFrame.unpack(data), waited_ms)
 
     def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
-        """Where nothing can be added to the stream, since it has the last possible id or is none, it begins anew."""
+        """Send an answer to a gateway.
+
+        If the stream takes no entry, because it has reached the last possible id or is no stream, it is deleted first.
+        """
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 self._append(pipe, gateway_id, frame)
@@ -234,10 +246,10 @@ class EdgeBroker:
                 self._append(pipe, gateway_id, frame)
 
     def answer_in_turn(self, frame: KeyFrame, make: Callable[[StreamMemory | None], Answer]) -> StylizedFrame:
-        """Answer a key frame by what its stream remembers, and leave what it remembers then. Returns the answer.
+        """Answer a key frame with the help of its stream's memory, and store the new memory. Returns the answer.
 
-        `make` does that, and is called again where another worker answered the stream's other key frame meanwhile:
-        each answer builds on the one before it, whoever gave that.
+        `make` is called with the memory, or None, and returns the answer and the new memory. It is called again if
+        another worker has answered the stream's other key frame meanwhile, so that each answer builds on the last one.
         """
         key = redis_keys.memory(frame.stream_id)
         for _ in range(ATTEMPTS):
@@ -260,7 +272,7 @@ class EdgeBroker:
         return answer
 
     def _append(self, pipe: redis.client.Pipeline, gateway_id: str, frame: StylizedFrame) -> None:
-        """Execute `pipe` with this added; raises what Redis says to this, whatever it says to the rest."""
+        """Add an answer to `pipe` and execute it; raises an error of this command, but not those of earlier ones."""
         key = redis_keys.results(gateway_id)
         pipe.xadd(key, {"frame": frame.pack()}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False)
         pipe.expire(key, redis_keys.RESULTS_TTL_S)
@@ -270,7 +282,7 @@ class EdgeBroker:
 
 
 def held(pipe: redis.client.Pipeline, key: str) -> bytes:
-    """What Redis holds there, of any string no more than a message may have; b"" where it is none."""
+    """Return the string at a key, up to a size that no message reaches, or b"" if the key holds another type."""
     try:
         return cast(bytes, pipe.getrange(key, 0, 2 * MAX_BYTES))
     except redis.ResponseError as error:
@@ -280,14 +292,14 @@ def held(pipe: redis.client.Pipeline, key: str) -> bytes:
 
 
 def memory_in(found: bytes) -> StreamMemory | None:
-    """The value, or None if Redis holds nothing or something else."""
+    """Parse a stream's memory; return None if there is none or it is invalid."""
     with contextlib.suppress(BadMessage):
         return StreamMemory.unpack(found) if found else None
     return None
 
 
 async def beyond(client: redis.asyncio.Redis, key: str, last: bytes) -> bool:
-    """Whether `last` lies behind all that the stream will ever bring: it ended and began anew, or its ids went back."""
+    """Return whether `last` is beyond the stream's newest id, because the stream was deleted and started anew."""
     try:
         newest = (await client.xinfo_stream(key))["last-generated-id"]
     except redis.ResponseError as error:
@@ -298,13 +310,13 @@ async def beyond(client: redis.asyncio.Redis, key: str, last: bytes) -> bool:
 
 
 def place(entry_id: bytes) -> tuple[int, int]:
-    """An entry's place among others; ids are compared as two numbers."""
+    """Return an entry's id as two numbers, by which entries are ordered."""
     milliseconds, _, number = entry_id.partition(b"-")
     return int(milliseconds), int(number or 0)
 
 
 async def _drop_if_wrong(client: redis.asyncio.Redis, key: str, error: redis.RedisError) -> None:
-    """A key of another type in the place of our stream would be in its way for ever."""
+    """Delete the key if the error says that it is no stream; it would block ours for ever."""
     if kind(error) == "type":
         with contextlib.suppress(redis.RedisError):
             await client.unlink(key)

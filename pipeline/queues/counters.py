@@ -1,4 +1,4 @@
-"""The counters that processes without /metrics share: one small hash in Redis, which outlives each of them."""
+"""Counters of processes that have no /metrics of their own: one small hash in Redis, which outlives the processes."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -7,21 +7,22 @@ import redis
 
 from pipeline.contract import redis_keys
 
-#: Redis makes no longer number by adding.
+#: A number that Redis computed has no more characters than this.
 MAX_NUMBER = 40
-#: No counter and nothing that is added to one reaches this. A larger number was not counted.
+#: No real counter reaches this value, and neither does an amount; a larger one was not written by us.
 MAX_COUNT = 1e15
 
 
 def count(connection: redis.Redis, **amounts: float) -> None:
-    """Add to counters that pipeline.monitoring.metrics.LearningMetrics knows. Zeros are not sent."""
+    """Add amounts to counters of pipeline.monitoring.metrics.LearningMetrics, without "mvs_" and "_total"."""
     increase(connection, {f"mvs_{name}_total": amount for name, amount in amounts.items()})
 
 
 def increase(connection: redis.Redis, amounts: Mapping[str, float]) -> None:
-    """Add to any counters, by sample. A counter that holds no number begins anew, and so does a hash that is none.
+    """Add amounts to counters by their full names. Zeros are not sent.
 
-    Raises redis.RedisError, and then nothing was added.
+    A counter that does not hold a number starts again at 0, and so do all if the key does not hold a hash. Raises
+    redis.RedisError, and then nothing was added.
     """
     amounts = {sample: float(amount) for sample, amount in amounts.items() if amount and math.isfinite(amount)}
     if failed := _increase(connection, amounts):
@@ -33,7 +34,7 @@ def increase(connection: redis.Redis, amounts: Mapping[str, float]) -> None:
 
 
 def counts(connection: redis.Redis, known: Collection[str]) -> dict[str, float]:
-    """The `known` counters that were counted since Redis began. Nothing else in the hash is read."""
+    """Return the values of the `known` counters, as far as they are there. Nothing else in the hash is read."""
     names = list(known)
     with connection.pipeline(transaction=False) as pipe:
         for name in names:
@@ -45,7 +46,7 @@ def counts(connection: redis.Redis, known: Collection[str]) -> dict[str, float]:
 
 
 def _increase(connection: redis.Redis, amounts: Mapping[str, float]) -> dict[str, object]:
-    """Returns Redis' answers for the counters that it could not add to, or that are beyond what they may be."""
+    """Add the amounts; return Redis' answers for counters that it could not add to, or whose value is impossible."""
     if not amounts:
         return {}
     with connection.pipeline() as pipe:

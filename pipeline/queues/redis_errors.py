@@ -1,4 +1,4 @@
-"""What Redis' errors mean: a reason in a few words, and one line of log for as long as it lasts."""
+"""Explains Redis' errors in a few words, and logs an outage once instead of once for each attempt."""
 
 import logging
 import random
@@ -27,10 +27,11 @@ logger = logging.getLogger(__name__)
 
 AnyRedis = redis.Redis | redis.asyncio.Redis
 
-#: Waiting grows from the first to the longest pause; a Redis that is back is noticed within a second.
+#: The pauses between attempts double from the first to the longest; a Redis that is back is noticed within a second.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 1.0
 
-#: Label of a metric -> what a log, /readyz and /status say. Never the error's own text: it may hold what was sent.
+#: The reason that logs, /readyz and /status give, by the kind of an error, which is a metric's label. The error's own
+#: text is never shown, since it may contain what was sent.
 REASONS = {
     "password": "wrong password or user",
     "permission": "its access list forbids a command that is needed",
@@ -44,7 +45,7 @@ REASONS = {
     "away": "it does not answer",
     "error": "it answers with an error",
 }
-#: What an operator can do about it.
+#: What an operator can do about each kind of error.
 STEPS = {
     "password": "Put the right user and password into MVS_REDIS_URL.",
     "permission": "Allow the user all keys and what docs/how-to/operate.md lists.",
@@ -67,7 +68,7 @@ KINDS = (
     ((MovedError, AskError, ClusterDownError, ClusterCrossSlotError), "cluster"),
     (NoScriptError, "script"),
 )
-#: What has no class of its own in redis-py, or loses it within a transaction.
+#: Words in the texts of errors that have no class of their own in redis-py, or lose it within a transaction.
 WORDS = (
     ("CERTIFICATE_VERIFY_FAILED", "certificate"),
     ("NOAUTH", "password"),
@@ -88,7 +89,7 @@ WORDS = (
 
 
 def kind(error: BaseException) -> str:
-    """Which of REASONS an error of redis-py is."""
+    """Return the kind of an error of redis-py, which is a key of REASONS."""
     text = f"{error} {error.__cause__ or error.__context__ or ''}"
     for classes, found in KINDS:
         if isinstance(error, classes):
@@ -100,18 +101,18 @@ def kind(error: BaseException) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """Why Redis did not do what it was asked to, for people."""
+    """Return in a few words why Redis failed, for people."""
     return REASONS[kind(error)]
 
 
 def place(connection: AnyRedis) -> str:
-    """Where a client's Redis is, without its user and password."""
+    """Return the address of a client's Redis, without user and password."""
     options = connection.connection_pool.connection_kwargs
     return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
 
 
 class Outage:
-    """Trouble with Redis from its first error to the next success: one line for each reason, and ever longer pauses."""
+    """An outage of Redis, from the first error to the next success. It logs each reason once, with growing pauses."""
 
     def __init__(
         self,
@@ -120,14 +121,14 @@ class Outage:
         count: Callable[[str], None] = lambda kind: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`whose` wait it is, and for the Redis at which `place`. `count` hears the kind of each error."""
+        """In the log, `whose` names the waiting process and `place` its Redis. `count` gets each error's kind."""
         self._whose, self._redis = whose, f"Redis at {place}" if place else "Redis"
         self._count, self._clock = count, clock
         self._kind = ""
         self._began_s, self._pause_s = 0.0, FIRST_PAUSE_S
 
     def failed(self, error: BaseException) -> float:
-        """Seconds to wait before the next attempt."""
+        """Note an error; return how many seconds to wait before the next attempt."""
         found = kind(error)
         self._count(found)
         if not self._kind:
@@ -136,10 +137,10 @@ class Outage:
             logger.warning("%s is waiting for %s: %s. %s", self._whose, self._redis, REASONS[found], STEPS[found])
         self._kind = found
         pause_s, self._pause_s = self._pause_s, min(2 * self._pause_s, LONGEST_PAUSE_S)
-        return pause_s * random.uniform(0.5, 1.0)  # so that not all come back at once
+        return pause_s * random.uniform(0.5, 1.0)  # so that not all processes come back at once
 
     def ended(self) -> None:
-        """A call went well."""
+        """Note a success, which ends the outage."""
         if self._kind:
             logger.warning("%s has %s again, after %.1f s", self._whose, self._redis, self._clock() - self._began_s)
             self._kind = ""

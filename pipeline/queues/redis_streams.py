@@ -1,4 +1,4 @@
-"""Streams of ours in Redis, read and written so that whatever somebody else puts there stops nothing for good."""
+"""Reads and writes our streams in Redis so that wrong data in them, written by others, stops nothing for good."""
 
 import logging
 from typing import Any, cast
@@ -7,18 +7,18 @@ import redis
 
 logger = logging.getLogger(__name__)
 
-#: This many entries are read from the end. Somebody who writes rubbish must write as much to hide what is before it.
+#: How many entries are read from the end. A genuine entry is hidden only by as many entries of rubbish after it.
 WALKED = 64
-#: What a stream of snapshots may take in Redis, all entries together; ours are less than a kilobyte each.
+#: How much memory of Redis a stream of snapshots may take. Our entries are less than a kilobyte each.
 MAX_STREAM_BYTES = 1 << 20
 
 Fields = dict[bytes, bytes]
-#: What Redis answers where a key is another kind of thing, or where no id comes after the last one.
+#: Words of Redis' error if a key holds another type, or if no id is possible after a stream's last one.
 SPOILT = ("WRONGTYPE", "equal or smaller than the target stream top item", "exhausted the last possible ID")
 
 
 def append(connection: redis.Redis, key: str, fields: dict[str, bytes], *, maxlen: int, ttl_s: int) -> None:
-    """Add an entry, the oldest make room. A key that takes none is made anew, and what was in it is lost.
+    """Add an entry, and remove the oldest ones beyond `maxlen`. A key that takes no entry is deleted first.
 
     Raises redis.RedisError.
     """
@@ -30,7 +30,7 @@ def append(connection: redis.Redis, key: str, fields: dict[str, bytes], *, maxle
 
 
 def recent(connection: redis.Redis, key: str) -> list[tuple[bytes, Fields]]:
-    """The last entries, newest first; none where the key holds something else, or more than it may.
+    """Return the last entries, newest first; none if the key holds another type or too much.
 
     Raises redis.RedisError.
     """
@@ -45,9 +45,9 @@ def recent(connection: redis.Redis, key: str) -> list[tuple[bytes, Fields]]:
 def taken(
     connection: redis.Redis, key: str, group: str, consumer: str, *, again: bool, block_ms: int, count: int
 ) -> list[tuple[bytes, Fields]]:
-    """Entries for a group's only consumer: those that come in, or `again` those that it took and did not acknowledge.
+    """Return new entries for a group's only consumer, or with `again` those that it took but did not acknowledge.
 
-    A key that cannot be read is made anew. Raises redis.RedisError.
+    A key that cannot be read is replaced by an empty stream. Raises redis.RedisError.
     """
     try:
         if _too_large(connection, key):
@@ -63,12 +63,12 @@ def taken(
 
 
 def entries(found: object) -> list[tuple[bytes, Fields]]:
-    """What redis-py returns of a stream, typed as it is where answers are not decoded."""
+    """Give redis-py's answer the type that it has if answers are not decoded."""
     return cast(list[tuple[bytes, Fields]], found or [])
 
 
 def make_anew(connection: redis.Redis, key: str, error: redis.ResponseError) -> None:
-    """Delete a key that is none of ours any more. Raises the error where that is not what it says."""
+    """Delete a key that the error says is not our stream any more; raises the error if it says something else."""
     if not is_spoilt(error):
         raise error
     logger.warning("%s is no stream of ours any more: it begins anew", key)

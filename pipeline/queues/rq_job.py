@@ -1,7 +1,7 @@
-"""What may run through the queue: msgpack arguments and one allow-listed function.
+"""Jobs that are safe to run: their arguments are msgpack, and their function is on an allow list.
 
-A serializer alone does not make RQ safe: a job names its function by dotted path, and any importable one would run.
-Nor is a job's record to be trusted: whoever reaches Redis may have written it, or half of it.
+A serializer alone does not make RQ safe: a job names its function by a dotted path, and RQ would run any importable
+one. The rest of a job's record cannot be trusted either, since anybody who reaches Redis may have written it.
 """
 
 import re
@@ -21,16 +21,17 @@ from pipeline.contract import redis_keys
 STYLIZE = "workers.stylize.stylize_key_frame"
 ALLOWED = frozenset({STYLIZE})
 
-#: Ours are 20 to 40 characters; RQ's own are UUIDs.
+#: Our ids have 20 to 40 characters; RQ's own are UUIDs.
 JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,128}")
-#: Words in the names of fields that name further functions, addresses or jobs, or hold the trace that older RQs wrote.
+#: Fields with one of these words in their names are not read: they name further functions, addresses or jobs, or hold
+#: the stack trace that older versions of RQ wrote.
 UNREAD = frozenset({"callback", "webhooks", "dependency", "exc"})
-#: Ours have 90 bytes, deflated or not.
+#: Our arguments have 90 bytes, compressed or not.
 MAX_DATA_BYTES, MAX_INFLATED_BYTES = 4 * 1024, 64 * 1024
 
 
 class BadJob(NoSuchJobError):
-    """A record that is no job of ours. To RQ's own code it is one that does not exist (any more)."""
+    """A record is not a job of ours. RQ's own code treats it like a job that does not exist any more."""
 
 
 class MsgpackSerializer:
@@ -48,10 +49,10 @@ class AllowListedJob(Job):
 
     @classmethod
     def taken(cls, job_id: bytes, queue: Queue) -> Self | None:
-        """The job of an id that came out of a queue; None where its time has passed.
+        """Return the job with an id that came out of a queue, or None if the job has expired.
 
-        Nothing of its record is read but the function and its arguments, and of those no more than MAX_DATA_BYTES: how
-        long it may take and how long it is kept is ours to say. Raises BadJob, and redis.RedisError.
+        Only its function and arguments are read from its record, and at most MAX_DATA_BYTES of them. Its time-outs are
+        set here. Raises BadJob and redis.RedisError.
         """
         if not JOB_ID.fullmatch(job_id):
             raise BadJob("This is no job's id.")
@@ -74,7 +75,7 @@ class AllowListedJob(Job):
         return super().func
 
     def check(self) -> None:
-        """Raise BadJob for everything but an allowed function and its plain arguments."""
+        """Raise BadJob unless the job consists of an allowed function and plain arguments."""
         try:
             name, instance, args, kwargs = self.func_name, self.instance, self.args, self.kwargs
         except DeserializationError:
@@ -85,25 +86,25 @@ class AllowListedJob(Job):
             raise BadJob("Its arguments are none.")
 
     def refresh(self) -> None:
-        """Used by those who only read: dashboards, and RQ's own care of its registries. Raises BadJob."""
+        """Read the whole record, as dashboards and RQ's maintenance of its registries do. Raises BadJob."""
         fetched(super().refresh)
 
     def restore(self, raw_data: dict) -> None:
-        """Raises BadJob for a record that RQ cannot read."""
+        """Set the job's fields from its record; raises BadJob for one that RQ cannot parse."""
         try:
             known = {as_text(k): v for k, v in raw_data.items() if not UNREAD & set(_words(k))}
             data = known.pop("data", None)
             super().restore(known if data is None else known | {"data": b""})
-            if data is not None:  # RQ would inflate a bomb as far as memory goes
+            if data is not None:  # RQ itself would decompress a bomb until memory runs out
                 self.data = inflated(data)
         except NoSuchJobError:
             raise
-        except Exception as error:  # dates, numbers, text: whatever was found there
+        except Exception as error:  # wrong dates, numbers and texts raise errors of many types
             raise BadJob(f"Its record cannot be read ({type(error).__name__}).") from None
 
 
 def fetched(read: Callable[[], Any]) -> Any:
-    """What Redis holds. Raises BadJob if it has another type than a job's record."""
+    """Call `read` and return its result; raises BadJob if Redis says that the key holds no job's record."""
     try:
         return read()
     except ResponseError as error:
@@ -113,11 +114,11 @@ def fetched(read: Callable[[], Any]) -> Any:
 
 
 def inflated(data: bytes) -> bytes:
-    """RQ deflates arguments, or not. Raises BadJob for more than a job of ours could have."""
+    """Decompress data that RQ may have compressed; raises BadJob if there is more than a job of ours can have."""
     inflater = zlib.decompressobj()
     try:
         found = inflater.decompress(data, MAX_INFLATED_BYTES)
-    except zlib.error:  # not deflated; what is left of the attempt says nothing
+    except zlib.error:  # the data was not compressed; a new object has no rest of the failed attempt
         inflater, found = zlib.decompressobj(), data
     if inflater.unconsumed_tail or len(found) > MAX_INFLATED_BYTES:
         raise BadJob(f"Its data has more than {MAX_INFLATED_BYTES} bytes.")

@@ -1,6 +1,6 @@
-"""Which weights may be believed: a snapshot carries a signature that only this deployment's processes can make.
+"""Signs snapshots of weights, so that only weights from this deployment's own processes are used.
 
-HMAC-SHA256 with one key for all of them: whoever has the key can sign, and whoever can merely write into Redis cannot.
+The signature is HMAC-SHA256 with one key for all processes. Somebody who can only write to Redis cannot sign.
 """
 
 import hmac
@@ -9,12 +9,12 @@ from typing import Literal
 
 from pipeline.contract.messages import WeightSnapshot
 
-#: What a snapshot is signed as. An edge's weights must not pass for the cloud's.
+#: This is part of what is signed, so that an edge's weights cannot pass for the cloud's.
 Kind = Literal["local", "global"]
 
 
 class Signer:
-    """Signs and checks snapshots. Without a key nothing is signed, and nothing is genuine."""
+    """Signs and checks snapshots. Without a key it signs nothing, and takes no snapshot as genuine."""
 
     def __init__(self, key: str) -> None:
         self._key = key.encode()
@@ -23,18 +23,19 @@ class Signer:
         return bool(self._key)
 
     def signed(self, kind: Kind, snapshot: WeightSnapshot) -> WeightSnapshot:
+        """Return the snapshot with its signature, or unchanged if there is no key."""
         return replace(snapshot, signature=self._signature(kind, snapshot)) if self else snapshot
 
     def genuine(self, kind: Kind, snapshot: WeightSnapshot) -> bool:
-        """Whether the signature is right. The time it takes does not depend on where signatures differ."""
+        """Return whether the signature is right. The time that this takes reveals nothing of the right one."""
         return bool(self) and hmac.compare_digest(snapshot.signature, self._signature(kind, snapshot))
 
     def fingerprint(self) -> str:
-        """A text that tells keys apart and reveals nothing of them."""
+        """Return a text that differs between keys, but does not reveal the key."""
         return self._mac(b"fingerprint").hex()[:16]
 
     def _signature(self, kind: Kind, snapshot: WeightSnapshot) -> bytes:
-        """The signature of all fields of a snapshot. They include the sha256 of its weights."""
+        """Return the signature of all fields of a snapshot, which include the SHA-256 of its weights."""
         return self._mac(kind.encode() + b"\0" + replace(snapshot, signature=b"").pack())
 
     def _mac(self, text: bytes) -> bytes:

@@ -1,7 +1,7 @@
-"""Shared key frames: a worker adds them, the edge's trainer reads them, and their sender can take them back.
+"""Key frames that clients share for training: workers add them, the edge's trainer reads them, clients withdraw them.
 
-Consent is a key in Redis that exists for as long as the consent holds, and only in one run of Redis. It is checked
-before anything is kept or learned from. So if Redis was emptied, or came back with yesterday's data, nobody has agreed.
+A consent is a key in Redis that exists as long as the consent holds, and is valid only in one run of Redis. It is
+checked before anything is kept or learned from. If Redis was emptied, or was restored from old data, no consent holds.
 """
 
 import secrets
@@ -18,13 +18,15 @@ from pipeline.contract.messages import TrainingSample
 from pipeline.queues.counters import count
 from pipeline.queues.redis_streams import entries, make_anew
 
-#: This many entries are read at a time: a megabyte or two.
+#: How many entries are read at a time; they have a megabyte or two.
 PAGE = 32
-#: A clock of Redis that runs ahead of ours by more than this did not write an entry.
+#: An entry whose time is ahead of our clock by more than this was not written by us: no clock of Redis is so wrong.
 MOST_AHEAD_S = 600.0
 
-#: Keys: consent, samples, the sharer's own entries. Arguments: token, sharer, sample, most samples, lifetime (s).
-#: Returns how many made room, or -1 where consent is missing. One script: nothing slips in beside a withdrawal.
+#: Adds a sample. The keys are the consent, the samples, and the list of the sharer's own entries; the arguments are the
+#: token, the sharer, the sample, the largest number of samples and their lifetime in seconds. It returns how many old
+#: samples were removed for it, or -1 if there is no consent. It is one script so that no sample is added while its
+#: consent is being withdrawn.
 ADD = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return -1 end
 local id = redis.call('XADD', KEYS[2], '*', 'by', ARGV[2], 'sample', ARGV[3])
@@ -34,7 +36,7 @@ redis.call('LTRIM', KEYS[3], -ARGV[4], -1)
 for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ARGV[5]) end
 return crowded_out
 """
-#: Keys as above. Returns the number of entries that were removed, and takes time in proportion to it.
+#: Withdraws a consent and its samples, with the same keys. It returns how many samples it removed.
 WITHDRAW = """
 redis.call('DEL', KEYS[1])
 if redis.call('EXISTS', KEYS[3]) == 0 then return 0 end
@@ -48,28 +50,28 @@ Fields = dict[bytes, bytes]
 
 
 class Shared(NamedTuple):
-    """One entry of the stream."""
+    """One sample in the stream, and when it was added, in seconds since 1970."""
 
     sample: TrainingSample
     taken_s: float
 
 
 def public_name(secret: str) -> str:
-    """The name under which somebody's pictures are kept in Redis. Nobody can find out the secret from it."""
+    """Return the name under which a client's pictures are kept in Redis. It does not reveal the secret."""
     return sha256(f"mvstylizer shared by {secret}".encode()).hexdigest()[:32]
 
 
 class Sharing:
-    """The samples of one edge. `shared_by` is a public name. Methods may raise redis.RedisError."""
+    """The shared samples of one edge. `shared_by` is always a public name. All methods may raise redis.RedisError."""
 
     def __init__(self, connection: redis.Redis, edge_id: str) -> None:
         self._redis, self._edge_id, self._key = connection, edge_id, redis_keys.samples(edge_id)
         self._add, self._withdraw = connection.register_script(ADD), connection.register_script(WITHDRAW)
 
     def allow(self, shared_by: str) -> str:
-        """Somebody agrees from now on. Returns their key frames' token, which Redis forgets when it restarts.
+        """Note a consent; return the token for the client's key frames, which is valid until Redis restarts.
 
-        Somebody who agrees in two sessions has one token.
+        A client that agrees in two sessions has one token.
         """
         key, run = redis_keys.consent(self._edge_id, shared_by), self._run()
         present = cast(bytes, self._redis.get(key) or b"").decode(errors="replace")
@@ -80,7 +82,7 @@ class Sharing:
         return token
 
     def append(self, sample: TrainingSample) -> None:
-        """Offer a sample to the trainer; the oldest ones make room. It is not kept unless its sender still agrees."""
+        """Offer a sample to the trainer, if its sender still agrees. The oldest samples are removed to make room."""
         crowded_out = self._appended(sample) if of_run(sample.consent, self._run()) else -1
         count(
             self._redis,
@@ -90,23 +92,23 @@ class Sharing:
         )
 
     def withdraw(self, shared_by: str) -> None:
-        """Take back all that somebody shared. Once this returns, nothing of it will ever be learned from again."""
+        """Withdraw a consent and remove all that the client shared. It is never learned from after this returns."""
         count(self._redis, samples_withdrawn=self._withdraw(keys=self._keys(shared_by)))
 
     def read(self, after: str) -> tuple[list[Shared], str]:
-        """A page of entries after a place in the stream ("0" is its start), and the place after them."""
+        """Return the next page of samples after the entry id `after`, and the id to go on from; "0" is the start."""
         page = self._page(after)
         if not page:
             return [], after if self._reaches(after) else "0"
         if any(taken_s(entry_id) > time.time() + MOST_AHEAD_S for entry_id, _ in page):
-            self._redis.delete(self._key)  # else all that comes after them were of the future, too
+            self._redis.delete(self._key)  # otherwise Redis would give all later entries times in the future as well
             count(self._redis, samples_refused=len(page))
             return [], "0"
         found = [self._shared(entry_id, fields) for entry_id, fields in page]
         return [shared for shared in found if shared], page[-1][0].decode()
 
     def standing(self, agreements: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """The agreements (sharer, token) that still hold, according to Redis now."""
+        """Return those of the agreements (sharer, token) that hold in Redis now."""
         agreements = list(agreements)
         if not agreements:
             return set()
@@ -118,7 +120,7 @@ class Sharing:
         return {one for one, token in pairs if token == one[1].encode() and of_run(one[1], server["run_id"])}
 
     def expire(self) -> float:
-        """Drop samples that are older than a day. Returns the time before which nothing may be kept."""
+        """Remove samples that are older than a day; return the time before which nothing may be kept."""
         oldest_s = time.time() - redis_keys.SAMPLES_TTL_S
         count(self._redis, samples_expired=self._redis.xtrim(self._key, minid=int(oldest_s * 1000), approximate=False))
         return oldest_s
@@ -128,7 +130,7 @@ class Sharing:
         return [redis_keys.consent(self._edge_id, shared_by), self._key, own]
 
     def _run(self) -> str:
-        """Which run of Redis this is."""
+        """Return the id of this run of Redis."""
         return self._redis.info("server")["run_id"]
 
     def _appended(self, sample: TrainingSample) -> int:
@@ -141,7 +143,7 @@ class Sharing:
             return self._add(keys=self._keys(sample.shared_by), args=args)
 
     def _shared(self, entry_id: bytes, fields: Fields) -> Shared | None:
-        """An entry of the stream, or None if it is no message of ours; then it is deleted."""
+        """Parse an entry of the stream; return None and delete it if it is no message of ours."""
         try:
             return Shared(TrainingSample.unpack(fields.get(b"sample", b"")), taken_s(entry_id))
         except BadMessage:
@@ -156,12 +158,12 @@ class Sharing:
             make_anew(self._redis, self._key, error)
             return []
 
-    def _reaches(self, place: str) -> bool:
-        """Whether the stream is the one that this place is in: a Redis that forgot begins anew, perhaps before it."""
-        if place == "0" or not self._redis.exists(self._key):
-            return place == "0"
+    def _reaches(self, entry_id: str) -> bool:
+        """Return whether the stream reaches up to this id. A stream that was deleted and started anew may not."""
+        if entry_id == "0" or not self._redis.exists(self._key):
+            return entry_id == "0"
         last = self._redis.xinfo_stream(self._key)["last-generated-id"]
-        return order(last) >= order(place.encode())
+        return order(last) >= order(entry_id.encode())
 
 
 def of_run(token: str, run: str) -> bool:
@@ -173,5 +175,5 @@ def order(entry_id: bytes) -> tuple[int, ...]:
 
 
 def taken_s(entry_id: bytes) -> float:
-    """Seconds since 1970, by Redis' clock."""
+    """Return when an entry was added, in seconds since 1970 by Redis' clock."""
     return order(entry_id)[0] / 1000

@@ -1,7 +1,7 @@
-"""Weights on their way between edges and cloud: parts first, then one signed entry that makes them visible.
+"""Sends weights between edges and the cloud: first in parts, then one signed entry that makes them visible.
 
-A maker that dies in the middle leaves parts that nobody reads, and that expire. An entry that is not signed with the
-deployment's key counts as nothing, wherever it stands: it hides no other entry, and its parts are not even fetched.
+If a sender dies in the middle, nobody reads its parts, and they expire. An entry that is not signed with the
+deployment's key is ignored: it hides no other entry, and its parts are not even fetched.
 """
 
 import logging
@@ -20,17 +20,17 @@ logger = logging.getLogger(__name__)
 
 GROUP = CONSUMER = "aggregator"
 
-#: An entry of the stream, and what it says; None where that is nothing of ours.
+#: The id of an entry in the stream, and its snapshot; None if the entry is no message of ours.
 Entry = tuple[bytes, WeightSnapshot | None]
 
 
 class Snapshots:
-    """Methods may raise redis.RedisError."""
+    """The snapshots in Redis, for edges and the cloud. All methods may raise redis.RedisError."""
 
     def __init__(self, connection: redis.Redis, key: str = "") -> None:
-        """`key` is the deployment's. Without it nothing that is found in Redis is believed."""
+        """`key` is the deployment's key. Without it no snapshot in Redis is used."""
         self._redis, self._signer = connection, Signer(key)
-        self._refused: set[bytes] = set()  # ids of the entries that were complained about
+        self._refused: set[bytes] = set()  # ids of the entries that were logged as refused
         if not key:
             logger.warning(
                 "MVS_SNAPSHOT_KEY is not set: models are neither taken from Redis nor sent there. "
@@ -52,7 +52,10 @@ class Snapshots:
         self._publish(redis_keys.WEIGHTS_GLOBAL, redis_keys.GLOBAL_MAXLEN, redis_keys.GLOBAL_TTL_S, snapshot, weights)
 
     def newest_global(self) -> WeightSnapshot | None:
-        """The genuine global that was published last. An old one does not become newer by being sent again."""
+        """Return the genuine global snapshot that was published last.
+
+        The order is that of the signed publication times, so that an old snapshot which somebody sends again stays old.
+        """
         entries = recent(self._redis, redis_keys.WEIGHTS_GLOBAL) if self.signs else []
         found = [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
         good = [snapshot for _, snapshot in found if snapshot and self._of_cloud(snapshot)]
@@ -60,25 +63,28 @@ class Snapshots:
         return max(good, key=lambda snapshot: snapshot.published, default=None)
 
     def genuine_local(self, snapshot: WeightSnapshot) -> bool:
-        """Whether an edge of this deployment sent exactly this."""
+        """Return whether an edge of this deployment sent exactly this snapshot."""
         return self._signer.genuine("local", snapshot)
 
     def complete(self, snapshot: WeightSnapshot) -> bool:
-        """Whether all parts are there."""
+        """Return whether all parts of a snapshot's weights are in Redis."""
         return self._redis.exists(*_parts(snapshot)) == snapshot.part_count
 
     def weights(self, snapshot: WeightSnapshot) -> bytes:
-        """A snapshot's weights. Raises BadMessage unless all parts are there and fit the snapshot."""
+        """Return a snapshot's weights; raises BadMessage unless all parts are there and match its SHA-256."""
         with self._redis.pipeline(transaction=False) as pipe:
             for part in _parts(snapshot):
-                pipe.getrange(part, 0, MAX_BYTES)  # a byte more than a part has tells one that is too long
+                pipe.getrange(part, 0, MAX_BYTES)  # this reads one byte more than a part may have, to notice more
             data = b"".join(part for part in pipe.execute(raise_on_error=False) if isinstance(part, bytes))
         if len(data) != snapshot.size_bytes or sha256(data).hexdigest() != snapshot.sha256:
             raise BadMessage(f"The weights of {snapshot.edge_id} are incomplete or damaged.")
         return data
 
     def lead(self, registry: str) -> bool:
-        """Whether globals come from this registry for now. Two registries would take each other's edges away."""
+        """Take or renew the lease to publish global snapshots for this registry; return whether it holds it.
+
+        Two registries that publish at the same time would take each other's edges away.
+        """
         if self._redis.set(redis_keys.AGGREGATOR, registry, nx=True, ex=redis_keys.AGGREGATOR_LEASE_S):
             return True
         mine = self._redis.get(redis_keys.AGGREGATOR) == registry.encode()
@@ -98,7 +104,7 @@ class Snapshots:
         return [(entry_id, _unpacked(fields)) for entry_id, fields in entries]
 
     def acknowledge(self, *entry_ids: bytes) -> None:
-        """Remove entries that count now or never will, all of them or none.
+        """Remove entries that have been averaged or refused, all of them or none.
 
         Their parts are left to expire, since a second copy may still need them.
         """
@@ -113,7 +119,7 @@ class Snapshots:
         return self._signer.genuine("global", snapshot)
 
     def _complain(self, refused: set[bytes]) -> None:
-        """Log each refused entry once. It stays in the stream until newer ones crowd it out."""
+        """Log and count each refused entry once. It stays in the stream until newer entries push it out."""
         if fresh := refused - self._refused:
             logger.warning("%d globals are not signed with this deployment's key: left alone", len(fresh))
             count(self._redis, globals_refused=len(fresh))
@@ -126,9 +132,9 @@ class Snapshots:
 
 
 def recent_globals(connection: redis.Redis) -> list[WeightSnapshot]:
-    """The globals in Redis, oldest first, each version as it was sent last. For display only: nobody vouches for them.
+    """Return the global snapshots in Redis, oldest first, each version as it was sent last.
 
-    Raises redis.RedisError.
+    Their signatures are not checked, so use them for display only. Raises redis.RedisError.
     """
     found = [_unpacked(fields) for _, fields in reversed(recent(connection, redis_keys.WEIGHTS_GLOBAL))]
     newest = {snapshot.base_version: snapshot for snapshot in found if snapshot}

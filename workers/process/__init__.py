@@ -1,1 +1,1 @@
-"""How processes start, watch over each other and end. Imports the contract; every role imports it."""
+"""Starts, supervises and ends processes. It imports the contract; every role imports it."""

@@ -1,4 +1,4 @@
-"""Give back what loading torch has read of the GPU's libraries: 145 of 600 MiB, which no worker without a GPU needs."""
+"""Frees the memory of GPU libraries that importing torch has loaded: 145 of 600 MiB, useless without a GPU."""
 
 import ctypes
 import re
@@ -8,12 +8,15 @@ from pathlib import Path
 
 MADV_DONTNEED = 4
 GPU_LIBRARY = re.compile(r"/nvidia/|libtorch_cuda")
-#: First line of a mapping in /proc/self/smaps: start, end, permissions, and after three more fields the file.
+#: The first line of a mapping in /proc/self/smaps: start, end, permissions, three more fields, and the file.
 MAPPING = re.compile(r"([0-9a-f]+)-([0-9a-f]+) (\S{4}) \S+ \S+ \S+ *(.*)")
 
 
 def forget_gpu_libraries() -> None:
-    """If they are used later, the kernel reads them again. On other systems than Linux nothing happens."""
+    """Drop the pages of GPU libraries from this process's memory; the kernel reads them again if they are used.
+
+    On systems other than Linux nothing happens.
+    """
     if sys.platform != "linux":
         return
     madvise = ctypes.CDLL(None).madvise
@@ -23,15 +26,15 @@ def forget_gpu_libraries() -> None:
 
 
 def unchanged_mappings(smaps: str, files: re.Pattern[str]) -> Iterator[tuple[int, int]]:
-    """Start and end of each read-only mapping of such files of which every page is still the file's own.
+    """Yield start and end of each read-only mapping of a matching file whose pages all are as they are in the file.
 
-    A page that the linker has written to is read-only too, but gone for good once it is dropped.
+    Pages that the linker has changed are read-only too, but their contents would be lost if they were dropped.
     """
     mapping = None
     for line in smaps.splitlines():
         mapping = MAPPING.match(line) or mapping
         if line.startswith("Anonymous:") and line.split()[1] == "0":
-            assert mapping is not None  # a mapping's first line comes before what is said of it
+            assert mapping is not None, "the first line of a mapping comes before its details"
             start, end, permissions, file = mapping.groups()
             if files.search(file) and "w" not in permissions:
                 yield int(start, 16), int(end, 16)

@@ -1,6 +1,6 @@
-"""Signs of life: a main loop reports that it turns, and the process that started it notices when it stops.
+"""Signs of life: a process's main loop reports that it is running, and the parent notices when the reports stop.
 
-They travel over a datagram socket in the words of systemd's sd_notify(3), to our own supervisor and to systemd's alike.
+They are datagrams in the format of systemd's sd_notify(3), for our own supervisor as well as for systemd.
 """
 
 import contextlib
@@ -9,19 +9,19 @@ import socket
 import time
 from collections.abc import Callable, MutableMapping, Sequence
 
-#: The number of the socket that a supervisor of ours hands down.
+#: The environment variable with the file descriptor of the socket that our supervisor passes to a process.
 VARIABLE = "MVS_LIFE_FD"
-#: systemd's socket is for the process that it started, and not for those that this process starts.
+#: systemd's socket is for the process that systemd started, and not for the children of that process.
 OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 READY, SIGN = b"READY=1", b"WATCHDOG=1"
-#: Loops that turn faster do not report more often than this.
+#: Fast loops report no more often than this.
 BEAT_S = 0.5
-#: How often silence is checked for.
+#: How often the parent checks for silence.
 CHECK_S = 1.0
 
 
 class Pulse:
-    """Reports that the caller's main loop turns. It never blocks and never raises."""
+    """Reports that the caller's main loop is running. It never blocks and never raises."""
 
     def __init__(self, sockets: Sequence[socket.socket] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._sockets, self._clock = sockets, clock
@@ -29,7 +29,7 @@ class Pulse:
 
     @classmethod
     def of_environment(cls, environ: MutableMapping[str, str] = os.environ) -> "Pulse":
-        """Report to the supervisor and to systemd, if there are any. To be called once."""
+        """Return a Pulse that reports to our supervisor and to systemd, as far as they are there. Call this once."""
         sockets = []
         with contextlib.suppress(OSError, ValueError):
             if number := environ.pop(VARIABLE, ""):
@@ -44,20 +44,21 @@ class Pulse:
         return cls(sockets)
 
     def beat(self) -> None:
+        """Report, unless the last report is younger than BEAT_S. Call this in each turn of the main loop."""
         now_s = self._clock()
         if self._beat_s is not None and now_s < self._beat_s + BEAT_S:
             return
         for each in self._sockets:
-            with contextlib.suppress(OSError):  # nobody listens any more, or so many signs wait that one is enough
+            with contextlib.suppress(OSError):  # nobody listens any more, or enough reports wait to be read
                 each.send(SIGN if self._beat_s is not None else READY)
         self._beat_s = now_s
 
 
 class Silence:
-    """Decides when a process was silent for too long. The caller brings the time."""
+    """Decides when a process has been silent for too long. The caller passes the time."""
 
     def __init__(self, began_s: float, *, start_s: float, limit_s: float) -> None:
-        """`start_s`: how long the first sign may take; `limit_s`: how long each one after it."""
+        """The first sign of life may take `start_s`, and each later one `limit_s`."""
         self._start_s, self._limit_s = start_s, limit_s
         self._last_s = self._checked_s = began_s
         self.heard_once = False
@@ -66,14 +67,17 @@ class Silence:
         self._last_s, self.heard_once = now_s, True
 
     def too_long(self, now_s: float) -> bool:
-        """To be called every CHECK_S. If the caller was stopped in between, the other process may have been, too."""
+        """Return whether the silence is too long. Call this every CHECK_S.
+
+        A longer pause between two calls does not count as silence: the whole machine may have been suspended.
+        """
         self._last_s += max(0.0, now_s - self._checked_s - 2 * CHECK_S)
         self._checked_s = now_s
         return now_s - self._last_s > (self._limit_s if self.heard_once else self._start_s)
 
 
 def drain(listener: socket.socket) -> bool:
-    """Whether there was any sign since the last call; `listener` does not block."""
+    """Read all signs that wait in `listener`, which must not block; return whether there was any."""
     heard = False
     with contextlib.suppress(OSError):
         while listener.recv(64):
@@ -82,7 +86,7 @@ def drain(listener: socket.socket) -> bool:
 
 
 def pair() -> tuple[socket.socket, socket.socket]:
-    """A pair of sockets: one to listen on, and one to report on."""
+    """Return a pair of sockets: the parent's, to listen on, and the child's, to report on."""
     listener, teller = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     listener.setblocking(False)
     teller.setblocking(False)

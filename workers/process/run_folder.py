@@ -1,4 +1,4 @@
-"""A run's private folder. It is removed when the run ends, or at the next start if the run was killed."""
+"""Makes the private folder of one run. It is removed when the run ends, or at the next start if the run was killed."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ ATTEMPTS = 10
 
 @contextlib.contextmanager
 def run_folder() -> Iterator[Path | None]:
-    """A new folder of mode 0700, locked for as long as this process lives, or None if none can be made."""
+    """Yield a new folder of mode 0700, which this process keeps locked, or None if no folder can be made."""
     try:
         remove_stale(Path(tempfile.gettempdir()))
         folder, lock = _locked_folder()
@@ -34,7 +34,7 @@ def run_folder() -> Iterator[Path | None]:
 
 
 def remove_stale(parent: Path) -> None:
-    """Remove the folders of runs that were killed: ours, and locked by nobody any more."""
+    """Remove the folders of runs that were killed: those that belong to this user and are no longer locked."""
     for folder in parent.glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
@@ -47,7 +47,10 @@ def remove_stale(parent: Path) -> None:
 
 
 def _locked_folder() -> tuple[Path, int]:
-    """Raises OSError. A run that starts at this moment may take a folder that is not locked yet for a stale one."""
+    """Make a folder and lock it; raises OSError.
+
+    This is tried several times, since another run that is starting may remove a folder which is not locked yet.
+    """
     for _ in range(ATTEMPTS):
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         with contextlib.suppress(FileNotFoundError):
@@ -59,7 +62,7 @@ def _locked_folder() -> tuple[Path, int]:
 
 
 def locks(descriptor: int) -> bool:
-    """Whether nobody else had locked it; the lock ends with the process, however that ends."""
+    """Lock a file or folder; return whether it was free. The lock ends with the process, however that ends."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True

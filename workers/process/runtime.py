@@ -1,4 +1,4 @@
-"""What every role does first: log to stderr, and die with the process that started it."""
+"""Sets up what every role needs of its process: its log on stderr, its priority, and its end with its parent."""
 
 import contextlib
 import ctypes
@@ -16,14 +16,14 @@ from pipeline.contract.settings import Settings
 logger = logging.getLogger(__name__)
 
 PR_SET_PDEATHSIG = 1
-#: Looked up here: between fork and exec, beside other threads, nothing may be loaded.
+#: This is looked up now because nothing may be loaded between fork and exec in a process with threads.
 PRCTL = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
-#: The lowest priority there is.
+#: This is the lowest priority.
 NICENESS = 19
 
 
 class RedactedFormatter(logging.Formatter):
-    """Writes every record, and every trace, without secrets."""
+    """Formats log records and stack traces without the secrets in them."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -34,7 +34,7 @@ class RedactedFormatter(logging.Formatter):
 
 
 def set_up_logging(verbose: bool) -> None:
-    """Log to stderr, and have exceptions that nobody caught logged as well."""
+    """Log to stderr, including exceptions that nobody catches."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(RedactedFormatter(Settings.secrets()))
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])
@@ -45,21 +45,21 @@ def set_up_logging(verbose: bool) -> None:
 
 
 def say_ready(sentence: str) -> None:
-    """What a role prints once it does what it is there for; while it cannot, its log says why."""
+    """Print on stdout that a role has begun its work. While a role cannot work, its log says why."""
     print(sentence, flush=True)
 
 
 def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel end this process when its parent dies, however it dies. Linux only; elsewhere nothing happens.
+    """Have the kernel send this process a signal when its parent dies. Outside of Linux nothing happens.
 
-    By SIGKILL, since a part that is stopped or hangs hears nothing else.
+    The default is SIGKILL, since a process that hangs or was stopped does not react to any other signal.
     """
     if PRCTL:
         PRCTL(PR_SET_PDEATHSIG, number)
 
 
 def give_way() -> None:
-    """Have this process run only on what the others leave of the processor."""
+    """Have this process use only processor time that no other process wants."""
     os.nice(NICENESS)
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
@@ -68,6 +68,9 @@ def give_way() -> None:
 
 
 def lower_session() -> None:
-    """Linux shares the processor among sessions first, autogroups of sched(7): one nice process is not enough."""
-    with contextlib.suppress(OSError):  # not every kernel does
+    """Lower the priority of this process's session, for Linux divides the processor among sessions first.
+
+    See autogroups in sched(7).
+    """
+    with contextlib.suppress(OSError):  # not every kernel has autogroups
         Path("/proc/self/autogroup").write_text(str(NICENESS))

@@ -1,4 +1,4 @@
-"""Child processes that are started, restarted when they crash or hang, and stopped in order."""
+"""Starts a child process, restarts it when it crashes or hangs, and stops it."""
 
 import asyncio
 import contextlib
@@ -14,25 +14,25 @@ from workers.process.runtime import die_with_parent
 
 logger = logging.getLogger(__name__)
 
-#: The exit code of a role that was started wrongly. Starting it again would not help.
+#: The exit code of a role that was started with wrong arguments. Starting it again would not help.
 EXIT_MISUSE = 2
 STOP_TIMEOUT_S = 5.0
 MAX_CRASHES = 5
 CRASH_WINDOW_S = 60.0
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 10.0
-#: A part's first sign of life may take this long: on a busy machine importing torch takes half a minute.
+#: A process's first sign of life may take this long: on a busy machine, importing torch takes half a minute.
 START_S = 120.0
-#: No role of ours imports from the folder that it is started in, nor does what a role starts.
+#: Keeps roles, and the processes that they start, from importing modules from the current folder.
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-#: torch with busy-waiting threads, or more of them than free cores, is 5 to 20 times slower.
+#: torch is 5 to 20 times slower if its threads wait busily, or if it has more threads than there are free cores.
 ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE", "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 
 
 class SupervisedProcess:
-    """One part of the system. `keep_alive` runs it until it is cancelled, or turns out never to start.
+    """One process of the system. `keep_alive` runs it until it is cancelled, or until it is clear that it cannot start.
 
-    A part that was ready once is started again for as long as we live, ever more slowly: the others serve on without
-    it, and a service that comes back by itself is worth more than one that ends.
+    A process that was ready once is restarted without end, after ever longer pauses: the others go on without it
+    meanwhile, and a service that recovers by itself is better than one that ends.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class SupervisedProcess:
         silence_s: float | None = None,
         on_restart: Callable[[str, str], None] = lambda name, reason: None,
     ) -> None:
-        """`quiet`: what it prints to stdout is not shown. `environment` is added to ours.
+        """Describe a process without starting it.
 
-        `silence_s`: it is killed after so long without a sign of life (workers.process.liveness); None where it gives
-        none.
-        `on_restart` hears the part's name, and "ended", "killed" or "silent".
+        With `quiet` its stdout is not shown. `stdin` is what it reads there, and `environment` is added to ours.
+        After `silence_s` without a sign of life (see workers.process.liveness) it is killed; None is for a process that
+        gives no signs of life. `on_restart` is called with its name and the reason: "ended", "killed" or "silent".
         """
         self.name, self._command, self._stdin = name, command, stdin
         self._environment, self._silence_s, self._on_restart = environment, silence_s, on_restart
@@ -58,7 +58,7 @@ class SupervisedProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._crashes: deque[float] = deque(maxlen=MAX_CRASHES)
         self._hung = False
-        #: Whether it was ready once. Set at its first sign of life, or by whoever knows otherwise.
+        #: Whether it was ready once. Its first sign of life sets this; for a process without signs, the owner does.
         self.was_ready = False
 
     @property
@@ -66,11 +66,11 @@ class SupervisedProcess:
         return self._process.pid if self._process and self._process.returncode is None else None
 
     async def keep_alive(self) -> str:
-        """Start the part, and again whenever it crashes; returns why it cannot be started."""
+        """Start the process, and again whenever it ends; return a sentence that says why it cannot be started."""
         while True:
             try:
                 code = await self._run_once()
-            except OSError as error:  # no process, memory or descriptor to be had, which may be over in a while
+            except OSError as error:  # processes, memory or descriptors are exhausted, maybe only for a while
                 logger.error("%s could not be started: %s", self.name, error)
                 code = os.EX_OSERR
             reason = "silent" if self._hung else "killed" if code < 0 else "ended"
@@ -88,7 +88,7 @@ class SupervisedProcess:
         listener, teller = pair()
         environment = {name: value for name, value in os.environ.items() if name not in OF_SYSTEMD}
         try:
-            # A session of its own: Ctrl-C reaches only us, and we stop the parts in order.
+            # The process gets its own session, so that Ctrl-C reaches only us, and we can stop the processes in order.
             self._process = process = await asyncio.create_subprocess_exec(
                 *self._command,
                 env={**environment, **ENVIRONMENT, **SAFE_PATH, **self._environment, VARIABLE: str(teller.fileno())},
@@ -108,7 +108,7 @@ class SupervisedProcess:
             teller.close()
 
     async def _watch(self, process: asyncio.subprocess.Process, listener: socket.socket) -> int:
-        """Wait for the part's end, and bring it about when it is silent for too long."""
+        """Wait for the process to end, and kill it if it is silent for too long; return its exit code."""
         clock = asyncio.get_running_loop().time
         silence = Silence(clock(), start_s=START_S, limit_s=self._silence_s or 0.0)
         self._hung = False
@@ -116,7 +116,7 @@ class SupervisedProcess:
             code: int | None = None
             with contextlib.suppress(TimeoutError):
                 code = await asyncio.wait_for(process.wait(), CHECK_S)
-            if drain(listener):  # also what it said just before its end
+            if drain(listener):  # this comes before the return, so that a sign just before the end counts
                 silence.heard(clock())
                 self.was_ready = True
             if code is not None:
@@ -125,21 +125,21 @@ class SupervisedProcess:
                 self.end_hung()
 
     def end_hung(self) -> None:
-        """Kill the part, which does not do its work, because it was stopped or because it hangs."""
+        """Kill the process because it hangs or was stopped."""
         if self._process and self.pid:
             logger.warning("%s gives no sign of life, killing it", self.name)
             self._hung = True
             self._process.kill()
 
     def _count_crash(self, now_s: float) -> int:
-        """How many there were lately."""
+        """Note a crash; return how many there were in the last CRASH_WINDOW_S, up to MAX_CRASHES."""
         self._crashes.append(now_s)
         while self._crashes[0] < now_s - CRASH_WINDOW_S:
             self._crashes.popleft()
         return len(self._crashes)
 
     async def stop(self) -> None:
-        """Ask once, wait, then kill. Nothing of this part is left afterwards."""
+        """Ask the process to stop, and kill it if it does not within STOP_TIMEOUT_S. It has ended when this returns."""
         if self._process is None or self.pid is None:
             return
         self._process.send_signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""https on the spot: browsers give the camera to secure pages only, and a phone's page is not on localhost."""
+"""Makes self-signed certificates for HTTPS, without which browsers give no page but localhost's the camera."""
 
 import asyncio
 import contextlib
@@ -18,19 +18,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 logger = logging.getLogger(__name__)
 
-#: It is short, since nobody can revoke the certificate. It is renewed well before its end, with time to try again.
+#: The lifetime is short, since nobody can revoke the certificate. It is renewed early enough to try again if need be.
 LIFETIME, RENEWAL = datetime.timedelta(days=30), datetime.timedelta(days=20)
-#: Clocks of phones run late.
+#: The certificate is valid from this long ago, since clocks of phones may be slow.
 EARLY = datetime.timedelta(days=1)
 #: How often the certificate's end is checked: a machine that slept, or whose clock was set, notices within this time.
 CHECK_S = 600.0
 EVERYWHERE = ("0.0.0.0", "::", "")
-#: SAN has no limit of its own; a machine with more addresses than this has them from containers.
+#: A certificate names at most this many addresses; a machine with more has them from containers.
 MOST_NAMES = 64
 
 
 def local_address() -> str:
-    """This machine's address on its network, as phones beside it see it; no packet is sent."""
+    """Return this machine's address on its local network, or loopback without a network. No packet is sent."""
     with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
         try:
             probe.connect(("192.0.2.1", 9))
@@ -44,23 +44,23 @@ def utc_now() -> datetime.datetime:
 
 
 class SelfSigned:
-    """A TLS context whose key and certificate are our own. While `keep` runs, the certificate does not end."""
+    """A TLS context with a self-signed certificate, which `keep` renews."""
 
     def __init__(self, host: str, also: Sequence[str] = (), clock: Callable[[], datetime.datetime] = utc_now) -> None:
-        """`host` is the address that is listened on; `also` are further names of this machine."""
+        """`host` is the address that the server listens on; `also` are further names of this machine."""
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
         self._host, self._also, self._clock = host, also, clock
         self._made = self._renewed()
 
     async def keep(self) -> None:
-        """Renew the certificate in time, for ever. Open connections stay as they are."""
+        """Renew the certificate whenever it is due, for ever. Open connections are not affected."""
         while True:
             await asyncio.sleep(CHECK_S)
             self.renew_if_due()
 
     def renew_if_due(self) -> None:
-        """Also where the clock was set back before its beginning. What goes wrong is tried again the next time."""
+        """Renew an old certificate, or one that a clock which was set back makes too new. Errors are only logged."""
         age = self._clock() - self._made
         if -EARLY < age < RENEWAL:
             return
@@ -71,7 +71,7 @@ class SelfSigned:
             logger.error("the certificate could not be made anew: %s", error)
 
     def _renewed(self) -> datetime.datetime:
-        """Make a certificate for the addresses of now: a laptop may have changed its network."""
+        """Make a certificate for the machine's present addresses, which may have changed; return the time."""
         now = self._clock()
         with pem_file(certificate(names(self._host, self._also), now)) as path:
             self.context.load_cert_chain(path)
@@ -79,7 +79,10 @@ class SelfSigned:
 
 
 def names(host: str, also: Sequence[str] = ()) -> list[x509.GeneralName]:
-    """All names and addresses that a browser may use: loopback, `host`, and the machine's if it listens on all."""
+    """Return all names and addresses that a browser may use: loopback, `host`, `also` and the machine's own ones.
+
+    The machine's own ones are all of its addresses if `host` stands for all of them.
+    """
     own = [
         address.address
         for addresses in psutil.net_if_addrs().values()
@@ -92,9 +95,9 @@ def names(host: str, also: Sequence[str] = ()) -> list[x509.GeneralName]:
 
 
 def general_name(text: str) -> x509.GeneralName | None:
-    """None for what no certificate can hold."""
+    """Return an IP address or a host name as a certificate has it, or None if it can be neither."""
     try:
-        return x509.IPAddress(ipaddress.ip_address(text.partition("%")[0]))  # without IPv6's zone
+        return x509.IPAddress(ipaddress.ip_address(text.partition("%")[0]))  # an IPv6 zone comes after the "%"
     except ValueError:
         pass
     try:
@@ -104,7 +107,7 @@ def general_name(text: str) -> x509.GeneralName | None:
 
 
 def certificate(subject_names: Sequence[x509.GeneralName], now: datetime.datetime) -> bytes:
-    """A new private key and its certificate, as PEM."""
+    """Return a new private key and its certificate, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "MVStylizer")])
     made = (
@@ -125,11 +128,14 @@ def certificate(subject_names: Sequence[x509.GeneralName], now: datetime.datetim
 
 @contextlib.contextmanager
 def pem_file(pem: bytes) -> Iterator[str]:
-    """A path that ssl can read, for a moment: in memory on Linux, so that no disk holds the key or has to have room."""
+    """Yield the path of a file with this PEM, for ssl to read.
+
+    On Linux it is in memory, so that the key is not on any disk, and a full disk does not matter.
+    """
     try:
         descriptor = os.memfd_create("certificate")
         path = f"/proc/self/fd/{descriptor}"
-    except (AttributeError, OSError):  # another system; mkstemp's file is private
+    except (AttributeError, OSError):  # this is another system; only this user can read mkstemp's file
         descriptor, path = tempfile.mkstemp(prefix="mvstylizer-", suffix=".pem")
     try:
         os.write(descriptor, pem)
