@@ -147,7 +147,7 @@ class VirtualClient:
         counters.lose(self._schedule.expire(time.monotonic()))
 
     def _ask(self, frame_id: int) -> None:
-        self._connection.say(KeyFrameRequest(frame_id))
+        self._connection.send(KeyFrameRequest(frame_id))
 
     def _on_grid(self, header: dict, grid: object) -> None:
         captured_s = self._captured_s.get(header["frame_id"])

@@ -133,7 +133,7 @@ class Connection:
                 raise Busy(sentence, float(response.headers.get("Retry-After", 0)))
             raise MVStylizerError(sentence)
 
-    def say(self, message: ClientMessage) -> bool:
+    def send(self, message: ClientMessage) -> bool:
         """Send a control message to the gateway. Returns False if the control channel is not open."""
         if self.control is None or self.control.readyState != "open":
             return False

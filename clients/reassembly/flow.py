@@ -75,11 +75,11 @@ ESTIMATORS: dict[str, Callable[[], Estimate]] = {"dis": Dis, "lk": lambda: lucas
 class Flow:
     """The flow between a frame and a key frame, in both directions: float32 h w 2, in pixels of the small pictures."""
 
-    back: np.ndarray  # from the frame to the key frame
-    forth: np.ndarray  # from the key frame to the frame
+    to_key: np.ndarray
+    from_key: np.ndarray
 
     @property
-    def normalized(self) -> np.ndarray:
+    def normalized_flow(self) -> np.ndarray:
         """The flow as a texture, float32 h w 3: dx and dy as shares of width and height, and the validity.
 
         A frame's place (u, v), 0..1, was at (u + dx, v + dy) in the key frame, clamped at the edges. The validity is 1
@@ -91,7 +91,7 @@ class Flow:
 
     @property
     def lookup_flow(self) -> np.ndarray:
-        """`normalized` at a quarter of its size, and as smooth as the grid that is sampled along it."""
+        """`normalized_flow` at a quarter of its size, and as smooth as the grid that is sampled along it."""
         normalized_flow = _weighted(self._confirmed)
         size = [max(1, side // LOOKUP_SHRINK) for side in normalized_flow.shape[1::-1]]
         normalized_flow = _blurred(cv2.resize(normalized_flow, size, interpolation=cv2.INTER_AREA), LOOKUP_SIGMA)
@@ -100,7 +100,7 @@ class Flow:
 
     @cached_property
     def _confirmed(self) -> np.ndarray:
-        return _confirmed(self.back, self.forth)
+        return _confirmed(self.to_key, self.from_key)
 
 
 def flow_between(now: np.ndarray, key: np.ndarray, estimate: Estimate, near: Flow | None = None) -> Flow:
@@ -109,8 +109,8 @@ def flow_between(now: np.ndarray, key: np.ndarray, estimate: Estimate, near: Flo
     The search begins at `near`, for instance the flow of the frame before.
     """
     still = np.zeros((*now.shape, 2), np.float32)
-    back, forth = (near.back, near.forth) if near else (still, still)
-    return Flow(estimate(now, key, back), estimate(key, now, forth))
+    to_key, from_key = (near.to_key, near.from_key) if near else (still, still)
+    return Flow(estimate(now, key, to_key), estimate(key, now, from_key))
 
 
 def small_luma(luma: np.ndarray) -> np.ndarray:
@@ -138,15 +138,15 @@ def _weighted(normalized_flow: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def _confirmed(back: np.ndarray, forth: np.ndarray) -> np.ndarray:
+def _confirmed(to_key: np.ndarray, from_key: np.ndarray) -> np.ndarray:
     """The normalized flow, valid where the flow there and back ends where it began (Sundaram 2010, Ruder 2016)."""
-    height, width = back.shape[:2]
+    height, width = to_key.shape[:2]
     normalized_flow = np.empty((height, width, 3), np.float32)
     for y in range(height):
         for x in range(width):
-            dx, dy = back[y, x, 0], back[y, x, 1]
+            dx, dy = to_key[y, x, 0], to_key[y, x, 1]
             v, u = (y + dy + 0.5) / height, (x + dx + 0.5) / width
-            from_x, from_y = sample(forth, v, u, 0), sample(forth, v, u, 1)
+            from_x, from_y = sample(from_key, v, u, 0), sample(from_key, v, u, 1)
             gap = (dx + from_x) ** 2 + (dy + from_y) ** 2
             length = dx**2 + dy**2 + from_x**2 + from_y**2
             normalized_flow[y, x, 0], normalized_flow[y, x, 1] = dx / width, dy / height

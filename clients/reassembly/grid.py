@@ -41,9 +41,9 @@ def blend_grids(a: np.ndarray, b: np.ndarray, t: float) -> np.ndarray:
 def carry_grid(grid: np.ndarray, normalized_flow: np.ndarray) -> np.ndarray:
     """A key frame's grid moved along the flow to another frame, with FINER times the rows and columns.
 
-    `normalized_flow` (float32 h w 3, see `clients.reassembly.flow.Flow.normalized`) leads from that frame to the key
-    frame. Where the key frame does not show a place, the grid stays where it is. Applying the carried grid is nearly
-    the same as sampling the grid along the flow at each pixel (55 to 60 dB on real clips), at a third of the cost.
+    `normalized_flow` (float32 h w 3, see `clients.reassembly.flow.Flow`) leads from that frame to the key frame. Where
+    the key frame does not show a place, the grid stays where it is. Applying the carried grid is nearly the same as
+    sampling the grid along the flow at each pixel (55 to 60 dB on real clips), at a third of the cost.
     """
     cells = _cells_first(grid)
     carried = np.empty((FINER * cells.shape[0], FINER * cells.shape[1], *cells.shape[2:]), np.float32)

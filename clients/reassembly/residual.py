@@ -51,16 +51,16 @@ def reassemble_residual(
     stylized: np.ndarray,
     grid: np.ndarray,
     normalized_flow: np.ndarray,
-    lookup: np.ndarray,
+    lookup_flow: np.ndarray,
 ) -> np.ndarray:
     """The frame `now`, stylized as `key` was to `stylized`; all of them are RGB uint8 H W 3 of one size.
 
-    `grid` is what `fit_grid` gives. `normalized_flow` and `lookup` are the `normalized` and `lookup_flow` of the flow
-    to the key frame (see `clients.reassembly.flow.Flow`). Places that the key frame does not show are transformed by
-    the grid, which is not moved there.
+    `grid` is what `fit_grid` gives. `normalized_flow` and `lookup_flow` belong to the flow to the key frame (see
+    `clients.reassembly.flow.Flow`). Places that the key frame does not show are transformed by the grid, which is not
+    moved there.
     """
     out = warp(stylized, normalized_flow)
-    slopes = np.ascontiguousarray(carry_grid(grid, lookup).transpose(2, 3, 1, 0, 4), np.float32)  # R C D 3 4
+    slopes = np.ascontiguousarray(carry_grid(grid, lookup_flow).transpose(2, 3, 1, 0, 4), np.float32)  # R C D 3 4
     filled = apply_grid(now, grid)
     _add_change(now, warp(key, normalized_flow), slopes, np.ascontiguousarray(normalized_flow[..., 2:]), filled, out)
     return out

@@ -29,9 +29,9 @@ class Tracker:
         self._estimate = estimate
         self._frames: dict[int, tuple[np.ndarray, float]] = {}  # oldest first, as are the key frames
         self._keys: dict[int, _Key] = {}
-        #: Frames and key frames dropped because there were too many, and key frames announced after their frame was
-        #: forgotten.
-        self.dropped_frames = self.dropped_key_frames = self.unknown_key_frames = 0
+        #: Frames forgotten before their age because there were too many, and key frames that were announced when no
+        #: longer remembered, or dropped because there were too many.
+        self.frames_forgotten = self.key_frames_forgotten = 0
 
     def see(self, frame_id: int, luma: np.ndarray, now_s: float) -> None:
         """Remember a frame (see `clients.reassembly.flow.small_luma`), and find its flow to each tracked key frame."""
@@ -43,12 +43,12 @@ class Tracker:
     def announce(self, frame_id: int) -> None:
         """Track a frame that became a key frame, so that the flow to it is known when its answer comes."""
         if frame_id not in self._frames:
-            self.unknown_key_frames += 1
+            self.key_frames_forgotten += 1
             return
         self._keys[frame_id] = _Key(self._frames[frame_id][0])
         if len(self._keys) > MAX_KEY_FRAMES:
             del self._keys[list(self._keys)[1]]  # the first is on show
-            self.dropped_key_frames += 1
+            self.key_frames_forgotten += 1
 
     def show(self, frame_id: int) -> None:
         """Forget the key frames before this one, whose answer is now on show."""
@@ -63,7 +63,7 @@ class Tracker:
     def _forget(self, now_s: float) -> None:
         crowded = len(self._frames) - MAX_FRAMES
         if crowded > 0:
-            self.dropped_frames += crowded
+            self.frames_forgotten += crowded
         for index, (frame_id, (_, seen_s)) in enumerate(list(self._frames.items())):
             if index >= crowded and now_s - seen_s <= REMEMBERED_S:
                 break

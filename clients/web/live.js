@@ -15,7 +15,7 @@ const TICK_MS = 500;
 
 /** @typedef {import('./basics/canvas.js').Frame} Frame */
 /** @typedef {import('./capture/cameras.js').Camera} Camera */
-/** @typedef {import('./net/messages.js').ControlMessage} ControlMessage */
+/** @typedef {import('./net/messages.js').GatewayMessage} GatewayMessage */
 /** @typedef {import('./net/messages.js').StylizedFrame} StylizedFrame */
 /** @typedef {import('./ui/live_state.js').State} State */
 /** @typedef {import('./ui/live_state.js').LiveEvent} LiveEvent */
@@ -38,7 +38,7 @@ const TICK_MS = 500;
  * @property {() => Promise<void>} onOffer awaited before each connection: time to choose a style, and to `send` what
  *   the gateway must hear each time
  * @property {(style: string) => void} onStyle the gateway keeps to this style, whatever was chosen
- * @property {(message: ControlMessage) => void} onControl the gateway's messages
+ * @property {(message: GatewayMessage) => void} onControl the gateway's messages
  */
 
 export class LivePipeline {
@@ -258,7 +258,7 @@ export class LivePipeline {
     return verdict === 'show' || verdict === 'yield';
   }
 
-  /** @param {ControlMessage} message */
+  /** @param {GatewayMessage} message */
   #onControl(message) {
     const { type, frame_id: frameId } = message;
     if (type === 'key_frame') {

@@ -183,7 +183,7 @@ class App {
     if (this.#share.message) this.#live.send(this.#share.message);
   }
 
-  /** @param {import('./net/messages.js').ControlMessage} message */
+  /** @param {import('./net/messages.js').GatewayMessage} message */
   #onControl({ type, on, error }) {
     if (type === 'share') this.#onShared(on === true);
     if (type === 'share_again') {

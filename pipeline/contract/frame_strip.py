@@ -40,7 +40,8 @@ def _crc8(value: int) -> int:
     return crc
 
 
-def _bits(frame_id: int) -> np.ndarray:
+def strip_bits(frame_id: int) -> np.ndarray:
+    """The strip's bits, left to right: uint8 [BLOCKS], 0 or 1."""
     gray = frame_id ^ (frame_id >> 1)
     word = (0b10 << 30) | (gray << 14) | (_crc8(frame_id) << 6) | (0b01 << 4)
     return np.array([(word >> (31 - i)) & 1 for i in range(BLOCKS)], np.uint8)
@@ -48,7 +49,7 @@ def _bits(frame_id: int) -> np.ndarray:
 
 def strip(frame_id: int, width: int) -> np.ndarray:
     """Luma uint8 [STRIP_ROWS, width] for `frame_id` modulo 65536."""
-    levels = np.where(_bits(frame_id & 0xFFFF), _HIGH, _LOW).astype(np.uint8)
+    levels = np.where(strip_bits(frame_id & 0xFFFF), _HIGH, _LOW).astype(np.uint8)
     block = np.arange(width) * BLOCKS // width
     return np.repeat(levels[block][None], STRIP_ROWS, 0)
 

@@ -410,7 +410,7 @@ CARRY = """
   const vectors = (dx, validity) => new Float32Array(16).map((_, i) => [dx, 0, validity, 0][i % 4]);
   const flow = (dx, validity = 1) => ({ width: 2, height: 2, normalizedFlow: vectors(dx, validity) });
   const carried = (...flows) => {
-    const { size: [, rows, columns], coefficients } = carryGrid(gridOf(size, grid), size, ...flows);
+    const { shape: [, rows, columns], coefficients } = carryGrid(gridOf(size, grid), size, ...flows);
     return { rows, columns, data: toText(new Uint8Array(coefficients.buffer)) };
   };
 """

@@ -34,8 +34,8 @@ async def test_every_frame_id_has_the_bits_that_the_gateway_reads(page):
     words = await run(
         page,
         """
-      const { stampBits } = await import('/capture/frame_strip.js');
-      const words = new Uint32Array(65536).map((_, id) => stampBits(id).reduce((word, bit) => word * 2 + bit, 0));
+      const { stripBits } = await import('/capture/frame_strip.js');
+      const words = new Uint32Array(65536).map((_, id) => stripBits(id).reduce((word, bit) => word * 2 + bit, 0));
       return toText(new Uint8Array(words.buffer));
     """,
     )
@@ -52,10 +52,10 @@ async def test_a_stamp_drawn_on_a_canvas_is_read_by_the_gateway(page, width):
     strips = await run(
         page,
         """
-      const { STRIP_ROWS, drawStamp } = await import('/capture/frame_strip.js');
+      const { STRIP_ROWS, drawStrip } = await import('/capture/frame_strip.js');
       const context = new OffscreenCanvas(width, STRIP_ROWS + 8).getContext('2d');
       return ids.map((id) => {
-        drawStamp(context, id, width, 8);
+        drawStrip(context, id, width, 8);
         return toText(context.getImageData(0, 8, width, STRIP_ROWS).data);
       });
     """,
@@ -127,14 +127,14 @@ async def test_chunks_of_two_messages_join_in_any_order(page):
       const payloads = chunks.map((chunk) => assembler.push(bytes(chunk).buffer)).filter(Boolean);
       const frames = await Promise.all(payloads.map(readStylizedFrame));
       return frames.sort((a, b) => a.frameId - b.frameId).map(({ grid, ...header }) =>
-        ({ ...header, size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) }));
+        ({ ...header, shape: grid.shape, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) }));
     """,
         chunks=[text(chunks[i]) for i in order],
     )
 
     for frame, grid, frame_id in zip(frames, grids, (40, 41), strict=True):
         coefficients = np.frombuffer(base64.b64decode(frame.pop("coefficients")), "<f4")
-        assert frame == {"frameId": frame_id, "styleId": "style-dusk", "cut": True, "size": list(grid.shape[1:4])}
+        assert frame == {"frameId": frame_id, "styleId": "style-dusk", "cut": True, "shape": list(grid.shape[1:4])}
         np.testing.assert_array_equal(coefficients, grid.astype(np.float32).ravel())
 
 
@@ -214,7 +214,7 @@ async def test_a_packed_grid_is_read_as_python_reads_it(page, size):
             """
           const { unpackGrid } = await import('/net/grid_codec.js');
           const grid = await unpackGrid(size, bytes(packed));
-          return { size: grid.size, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) };
+          return { shape: grid.shape, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) };
         """,
             size=size,
             packed=text(packed),
@@ -222,7 +222,7 @@ async def test_a_packed_grid_is_read_as_python_reads_it(page, size):
 
         coefficients = np.frombuffer(base64.b64decode(read["coefficients"]), "<f4").astype(np.float16)
         np.testing.assert_array_equal(coefficients, unpack_grid(packed, size).ravel())
-        assert read["size"] == list(size)
+        assert read["shape"] == list(size)
 
 
 async def test_bytes_that_are_not_one_packed_grid_of_that_size_are_none(page):
@@ -289,8 +289,8 @@ async def test_control_messages_are_objects_with_a_type(page):
     read = await run(
         page,
         """
-      const { readControl } = await import('/net/messages.js');
-      return texts.map((text) => readControl(text));
+      const { readGatewayMessage } = await import('/net/messages.js');
+      return texts.map((text) => readGatewayMessage(text));
     """,
         texts=texts,
     )
@@ -398,7 +398,7 @@ async def test_a_look_fades_as_its_python_twin_does(page):
         const [index, cut] = arrivals[step] ?? [];
         if (index !== undefined) look.arrive(gridOf([2, 2, 3], grids[index]), cut);
         const grid = look.step();
-        shown.push(grid && { size: grid.size, data: toText(new Uint8Array(grid.coefficients.buffer)) });
+        shown.push(grid && { shape: grid.shape, data: toText(new Uint8Array(grid.coefficients.buffer)) });
       }
       return shown;
     """,
@@ -410,7 +410,7 @@ async def test_a_look_fades_as_its_python_twin_does(page):
     assert [step for step, grid in enumerate(shown) if grid] == drawn_anew
     for step in drawn_anew:
         coefficients = np.frombuffer(base64.b64decode(shown[step]["data"]), "<f4")
-        grid = coefficients.reshape(3, *shown[step]["size"], 4).astype(np.float16)
+        grid = coefficients.reshape(3, *shown[step]["shape"], 4).astype(np.float16)
         assert psnr(apply_grid(content, grid), wanted[step]) >= 45
 
 

@@ -59,7 +59,7 @@ def words(data: bytes) -> list[dict | None]:
 
 
 def strip(data: bytes) -> list[int]:
-    return frame_strip._bits(int.from_bytes(data[:2].ljust(2, b"\0"))).tolist()
+    return frame_strip.strip_bits(int.from_bytes(data[:2].ljust(2, b"\0"))).tolist()
 
 
 def coefficients(found: np.ndarray) -> str:

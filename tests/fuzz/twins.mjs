@@ -9,9 +9,9 @@ import { pathToFileURL } from 'node:url';
 
 const load = (name) => import(pathToFileURL(join(process.argv[2], name)).href);
 const { ChunkAssembler } = await load('net/chunks.js');
-const { stampBits } = await load('capture/frame_strip.js');
+const { stripBits } = await load('capture/frame_strip.js');
 const { unpackGrid } = await load('net/grid_codec.js');
-const { readControl, readStylizedFrame } = await load('net/messages.js');
+const { readGatewayMessage, readStylizedFrame } = await load('net/messages.js');
 
 const VERDICTS = { grid, chunks: answers, answers, words, strip };
 
@@ -42,11 +42,11 @@ async function answers(bytes) {
 /** Lines of the control channel: the message in each. */
 function words(bytes) {
   const lines = Buffer.from(bytes).toString('latin1').split('\n').slice(0, 32);
-  return lines.map((line) => readControl(Buffer.from(line, 'latin1').toString('utf8')));
+  return lines.map((line) => readGatewayMessage(Buffer.from(line, 'latin1').toString('utf8')));
 }
 
 function strip(bytes) {
-  return stampBits(((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0));
+  return stripBits(((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0));
 }
 
 function coefficients(grid) {

@@ -44,7 +44,7 @@ class Viewer:
         await until(lambda: self.models and self.connection.control.readyState == "open", PATIENCE_S)
 
     def share(self, on: bool) -> None:
-        assert self.connection.say(SharingChoice(on))
+        assert self.connection.send(SharingChoice(on))
 
     async def close(self) -> None:
         self.camera.stop()

@@ -293,13 +293,13 @@ async def _withdraw(up: Up, server: RedisServer) -> str:
         await client.open(track, size=recording.size, style=shipped()[0].id)
         track.play(client.video)
         await asyncio.sleep(1)
-        client.say(SharingChoice(True))
+        client.send(SharingChoice(True))
         await asyncio.wait_for(said.get(), 10)
         if not await _samples(up, lambda samples: samples > 0, 60):
             return "not tried: the trainer read nothing"
         trainer = up.part("train")
         trainer.suspend()  # it hears of nothing before the crash
-        client.say(SharingChoice(False))
+        client.send(SharingChoice(False))
         await asyncio.wait_for(said.get(), 30)
         server.kill()
         server.start()

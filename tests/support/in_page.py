@@ -10,7 +10,7 @@ from pipeline.contract.image_codec import decode_image
 #: In the page: bytes from and to base64, as evaluate passes JSON only, and a grid from its `floats`.
 HELPERS = """
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const gridOf = (size, text) => ({ size, coefficients: new Float32Array(bytes(text).buffer) });
+  const gridOf = (shape, text) => ({ shape, coefficients: new Float32Array(bytes(text).buffer) });
   const toText = (array) => btoa(Array.from(array, (byte) => String.fromCharCode(byte)).join(''));
 """
 

@@ -53,12 +53,14 @@ def paint_residual(picture: np.ndarray, before: Neighbour, after: Neighbour | No
 
 def _with_change(picture: np.ndarray, neighbour: Neighbour) -> np.ndarray:
     answer, flow = neighbour.answer, neighbour.flow
-    return reassemble_residual(picture, answer.picture, answer.stylized, answer.grid, flow.normalized, flow.lookup_flow)
+    return reassemble_residual(
+        picture, answer.picture, answer.stylized, answer.grid, flow.normalized_flow, flow.lookup_flow
+    )
 
 
 def paint_warp(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
     """The paper's Eq. 1 and Algorithm 1: the pixels of the key frame before, warped."""
-    return warp(before.answer.stylized, before.flow.normalized)
+    return warp(before.answer.stylized, before.flow.normalized_flow)
 
 
 MODES = {"grid": Mode(paint_grid), "residual": Mode(paint_residual), "warp": Mode(paint_warp, both=False)}

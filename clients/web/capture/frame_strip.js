@@ -5,18 +5,18 @@
 
 /** Rows the strip adds below the picture. */
 export const STRIP_ROWS = 16;
-/** Frame ids run from 0 to below this, and begin again. */
-export const FRAME_IDS = 65536;
+/** After this id they begin again with 0. */
+export const MAX_FRAME_ID = 65535;
 
 const BLOCKS = 32;
-const LUMA = [32, 222];
+const [LOW, HIGH] = [32, 222];
 
 /**
  * CRC-8 (polynomial 0x07, start 0) over the two big-endian bytes of a frame id.
  * @param {number} frameId 0..65535
  * @returns {number} 0..255
  */
-export function crc8(frameId) {
+function crc8(frameId) {
   let crc = 0;
   for (const byte of [frameId >> 8, frameId & 0xff]) {
     crc ^= byte;
@@ -30,7 +30,7 @@ export function crc8(frameId) {
  * @param {number} frameId 0..65535
  * @returns {number[]} 32 bits
  */
-export function stampBits(frameId) {
+export function stripBits(frameId) {
   const gray = frameId ^ (frameId >> 1);
   return [1, 0, ...bitsOf(gray, 16), ...bitsOf(crc8(frameId), 8), 0, 1, 0, 0, 0, 0];
 }
@@ -42,11 +42,11 @@ export function stampBits(frameId) {
  * @param {number} width in pixels
  * @param {number} top in pixels
  */
-export function drawStamp(context, frameId, width, top) {
-  context.fillStyle = grey(LUMA[0]);
+export function drawStrip(context, frameId, width, top) {
+  context.fillStyle = grey(LOW);
   context.fillRect(0, top, width, STRIP_ROWS);
-  context.fillStyle = grey(LUMA[1]);
-  stampBits(frameId).forEach((bit, block) => {
+  context.fillStyle = grey(HIGH);
+  stripBits(frameId).forEach((bit, block) => {
     const left = Math.round((block * width) / BLOCKS);
     const right = Math.round(((block + 1) * width) / BLOCKS);
     if (bit) context.fillRect(left, top, right - left, STRIP_ROWS);
@@ -60,8 +60,8 @@ export function drawStamp(context, frameId, width, top) {
  * @returns {boolean}
  */
 export function isNewer(a, b) {
-  const ahead = (a - b + FRAME_IDS) % FRAME_IDS;
-  return ahead > 0 && ahead < FRAME_IDS / 2;
+  const ahead = (a - b) & MAX_FRAME_ID;
+  return ahead > 0 && ahead <= MAX_FRAME_ID >> 1;
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The picture that is sent: the frame scaled down, its id in a strip below, as a stream for WebRTC. */
 
 import { context2d } from '../basics/canvas.js';
-import { FRAME_IDS, STRIP_ROWS, drawStamp } from './frame_strip.js';
+import { MAX_FRAME_ID, STRIP_ROWS, drawStrip } from './frame_strip.js';
 
 /** The longer side of what is sent, in pixels. Key frames are stylized at 256, so more would only cost encoding. */
 const MAX_SIDE = 640;
@@ -51,9 +51,9 @@ export class SentPicture {
   send(video, now) {
     this.#fit(video.videoWidth, video.videoHeight);
     const frameId = this.#nextId;
-    this.#nextId = (frameId + 1) % FRAME_IDS;
+    this.#nextId = (frameId + 1) & MAX_FRAME_ID;
     this.#context.drawImage(video, 0, 0, this.width, this.height);
-    drawStamp(this.#context, frameId, this.width, this.height);
+    drawStrip(this.#context, frameId, this.width, this.height);
     this.#remember(frameId, now);
     return frameId;
   }

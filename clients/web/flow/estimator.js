@@ -8,23 +8,23 @@ import { blur, halve, resize } from './planes.js';
 /** @typedef {import('./planes.js').Plane} Plane */
 
 /** The longer side, in pixels, of the pictures worth remembering: a grid of colours shows no finer motion. */
-export const LARGEST_SIDE = 256;
+export const FLOW_SIDE = 256;
 
 /** Longer sides of the pictures compared, in pixels. */
-const SIDES = [160, 192, 224, LARGEST_SIDE];
+const SIDES = [160, 192, 224, FLOW_SIDE];
 const BUDGET_MS = 10;
 /** Flows whose median time decides on the size: enough that the slow first ones do not count. */
 const MEASURED = 15;
-/** The backward flow only confirms the forward one, for which half its detail will do, in a third of the time. */
-const FINEST_BACK = 2;
+/** The flow from a key frame only confirms the flow to it: half the detail will do for that, in a third of the time. */
+const FINEST_FROM_KEY = 2;
 
 /**
- * A key frame, and the last flows to it (forward) and from it (backward).
+ * A key frame, and the last flows to it and from it.
  * @typedef {object} KeyFrame
  * @property {Plane} luma 0..255, as it was remembered
  * @property {Plane[]} pyramid of the size compared last; empty before the first comparison
- * @property {Field|null} forward
- * @property {Field|null} backward
+ * @property {Field|null} toKey
+ * @property {Field|null} fromKey
  */
 
 /**
@@ -87,7 +87,7 @@ export class Estimator {
    * @param {Plane} luma 0..255
    */
   addKey(id, luma) {
-    this.#keys.set(id, { luma, pyramid: [], forward: null, backward: null });
+    this.#keys.set(id, { luma, pyramid: [], toKey: null, fromKey: null });
   }
 
   /** @param {number} id */
@@ -109,11 +109,11 @@ export class Estimator {
     const { side } = this.#pace;
     const pyramid = buildPyramid(shrink(luma, side));
     if (key.pyramid[0]?.width !== pyramid[0].width) key.pyramid = buildPyramid(shrink(key.luma, side));
-    key.forward = estimateFlow(pyramid, key.pyramid, key.forward);
-    key.backward = estimateFlow(key.pyramid, pyramid, key.backward, FINEST_BACK);
-    const validity = confirm(key.forward, key.backward);
-    const flow = this.#forGrid ? soften(key.forward, validity) : { ...key.forward, validity };
-    const normalizedFlow = normalize(flow, key.forward);
+    key.toKey = estimateFlow(pyramid, key.pyramid, key.toKey);
+    key.fromKey = estimateFlow(key.pyramid, pyramid, key.fromKey, FINEST_FROM_KEY);
+    const validity = confirm(key.toKey, key.fromKey);
+    const flow = this.#forGrid ? soften(key.toKey, validity) : { ...key.toKey, validity };
+    const normalizedFlow = normalize(flow, key.toKey);
     const ms = performance.now() - startedAt;
     this.#pace.measured(ms);
     return { width: flow.width, height: flow.height, normalizedFlow, ms, size: [pyramid[0].width, pyramid[0].height] };

@@ -4,14 +4,14 @@
  */
 
 import { context2d } from '../basics/canvas.js';
-import { LARGEST_SIDE, fitted } from './estimator.js';
+import { FLOW_SIDE, fitted } from './estimator.js';
 import { isNewer } from '../capture/frame_strip.js';
 
 /** A key frame is announced within a round trip; on a very bad network that takes three seconds. */
 const REMEMBERED_MS = 3000;
 const MAX_FRAMES = 128;
 /** The key frame on show, two whose answers are on their way, and one to spare. */
-const MAX_KEYS = 4;
+const MAX_KEY_FRAMES = 4;
 /** Weights of red, green and blue. */
 const LUMA = [0.299, 0.587, 0.114];
 
@@ -126,7 +126,7 @@ export class Tracker {
    * @param {number} now performance.now()
    */
   see(frameId, frame, now) {
-    const luma = this.#lumaOf(frame);
+    const luma = this.#smallLuma(frame);
     if (this.#newest?.luma.width !== luma.width || this.#newest.luma.height !== luma.height) this.#forgetAll();
     this.#frames.set(frameId, { luma, picture: this.#keepsPictures ? copy(frame) : null, seenAt: now });
     this.#forget(now);
@@ -148,7 +148,7 @@ export class Tracker {
     }
     this.#keys.set(frameId, { picture: frame.picture, flow: null, turn: 0 });
     this.#tell({ add: { id: frameId, luma: frame.luma } });
-    if (this.#keys.size > MAX_KEYS) {
+    if (this.#keys.size > MAX_KEY_FRAMES) {
       const [oldest] = [...this.#keys.keys()].filter((id) => id !== this.#shown);
       this.drop(oldest);
       this.#lost += 1;
@@ -236,9 +236,9 @@ export class Tracker {
    * @param {Frame} frame
    * @returns {Plane} its luma, 0..255, made small
    */
-  #lumaOf({ source, width, height }) {
+  #smallLuma({ source, width, height }) {
     const { canvas } = this.#small;
-    const [smallWidth, smallHeight] = fitted(width, height, LARGEST_SIDE);
+    const [smallWidth, smallHeight] = fitted(width, height, FLOW_SIDE);
     if (canvas.width !== smallWidth || canvas.height !== smallHeight) {
       Object.assign(canvas, { width: smallWidth, height: smallHeight });
     }

@@ -1,7 +1,7 @@
 /** Joins the chunks of the "frames" channel, which arrive in any order, into whole messages. */
 
-const HEADER_BYTES = 8;
-const MAX_PAYLOAD_BYTES = 16 * 1024;
+const CHUNK_HEADER_BYTES = 8;
+const CHUNK_BYTES = 16 * 1024;
 const MAX_CHUNKS = 64;
 /** A few grids come each second: where more than a handful are incomplete at once, chunks were lost. */
 const MAX_PARTIAL = 8;
@@ -63,12 +63,12 @@ export class ChunkAssembler {
  * @returns {Chunk|null} null when it does not fit the contract
  */
 function parseChunk(chunk) {
-  if (!(chunk instanceof ArrayBuffer) || chunk.byteLength <= HEADER_BYTES) return null;
-  if (chunk.byteLength > HEADER_BYTES + MAX_PAYLOAD_BYTES) return null;
+  if (!(chunk instanceof ArrayBuffer) || chunk.byteLength <= CHUNK_HEADER_BYTES) return null;
+  if (chunk.byteLength > CHUNK_HEADER_BYTES + CHUNK_BYTES) return null;
   const view = new DataView(chunk);
   const [message, index, total] = [view.getUint32(0), view.getUint16(4), view.getUint16(6)];
   if (index >= total || total > MAX_CHUNKS) return null;
-  return { message, index, total, payload: new Uint8Array(chunk, HEADER_BYTES) };
+  return { message, index, total, payload: new Uint8Array(chunk, CHUNK_HEADER_BYTES) };
 }
 
 /**

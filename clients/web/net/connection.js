@@ -4,9 +4,9 @@
 const GATHERING_MS = 2000;
 const HTTP_MS = 10000;
 /** From the gateway's answer to the first packet. */
-const CONNECTING_MS = 15000;
+const CONNECT_TIMEOUT_MS = 15000;
 /** The gateway sends a message every second; the browser by itself takes longer to notice that it is gone. */
-const SILENT_MS = 4000;
+const SILENCE_MS = 4000;
 /** A phone that changes networks is "disconnected" for a moment, and recovers by itself. */
 const DISCONNECTED_MS = 2000;
 
@@ -84,7 +84,7 @@ export class Connection {
     const body = JSON.stringify({ ...request, type: 'offer', sdp: peer.localDescription?.sdp });
     const headers = { 'Content-Type': 'application/json' };
     const answer = await this.#fetchJson('/offer', { method: 'POST', headers, body });
-    this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
+    this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The video connection could not be made.');
     await peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
   }
 
@@ -128,14 +128,14 @@ export class Connection {
   #onState = () => {
     clearTimeout(this.#timer);
     const state = this.#peer?.connectionState; // the gateway's first checks may begin it before its answer is here
-    if (state === 'connecting') this.#giveUpAfter(CONNECTING_MS, 'The video connection could not be made.');
-    if (state === 'connected') this.#giveUpAfter(CONNECTING_MS, 'The server was reached, and has said nothing.');
+    if (state === 'connecting') this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The video connection could not be made.');
+    if (state === 'connected') this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The server was reached, and has said nothing.');
     if (state === 'disconnected') this.#giveUpAfter(DISCONNECTED_MS, 'The server is out of reach.');
     if (state === 'failed' || state === 'closed') this.#lose('The connection to the server failed.');
   };
 
   #onHeard = () => {
-    if (this.#peer?.connectionState === 'connected') this.#giveUpAfter(SILENT_MS, 'The server has become silent.');
+    if (this.#peer?.connectionState === 'connected') this.#giveUpAfter(SILENCE_MS, 'The server has become silent.');
   };
 
   /**

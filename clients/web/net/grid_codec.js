@@ -2,7 +2,7 @@
 
 import { coefficientCount } from '../render/grid.js';
 
-/** @typedef {import('../render/grid.js').GridSize} GridSize */
+/** @typedef {import('../render/grid.js').GridShape} GridShape */
 
 /** Packed numbers are multiples of 1 / STEPS. */
 const STEPS = 1024;
@@ -12,23 +12,23 @@ const MAX_SIDE = 64;
 const SLICE_BYTES = 4096;
 
 /**
- * @param {unknown} size what the header claims: [D, R, C]
+ * @param {unknown} shape what the header claims: [D, R, C]
  * @param {Uint8Array<ArrayBuffer>} packed
- * @returns {Promise<import('../render/grid.js').Grid|null>} null unless `packed` is exactly one grid of that size
+ * @returns {Promise<import('../render/grid.js').Grid|null>} null unless `packed` is exactly one grid of that shape
  */
-export async function unpackGrid(size, packed) {
-  if (!isGridSize(size)) return null;
-  const bytes = await inflate(packed, 2 * coefficientCount(size));
-  return bytes && { size, coefficients: restore(bytes, size) };
+export async function unpackGrid(shape, packed) {
+  if (!isGridShape(shape)) return null;
+  const bytes = await inflate(packed, 2 * coefficientCount(shape));
+  return bytes && { shape, coefficients: restore(bytes, shape) };
 }
 
 /**
- * @param {unknown} size
- * @returns {size is GridSize}
+ * @param {unknown} shape
+ * @returns {shape is GridShape}
  */
-function isGridSize(size) {
-  return Array.isArray(size) && size.length === 3
-    && size.every((side) => Number.isInteger(side) && side > 0 && side <= MAX_SIDE);
+function isGridShape(shape) {
+  return Array.isArray(shape) && shape.length === 3
+    && shape.every((side) => Number.isInteger(side) && side > 0 && side <= MAX_SIDE);
 }
 
 /**
@@ -69,7 +69,7 @@ function slices(bytes) {
 
 /**
  * @param {Uint8Array} bytes two for each number: all low bytes, then all high bytes
- * @param {GridSize} size
+ * @param {GridShape} shape
  * @returns {Float32Array} the grid's coefficients
  */
 function restore(bytes, [depth, rows, columns]) {

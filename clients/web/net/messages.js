@@ -1,6 +1,6 @@
 /** Reads the gateway's messages: stylized frames on the "frames" channel, JSON on the "control" channel. */
 
-import { FRAME_IDS } from '../capture/frame_strip.js';
+import { MAX_FRAME_ID } from '../capture/frame_strip.js';
 import { unpackGrid } from './grid_codec.js';
 
 const MAX_HEADER_BYTES = 4096;
@@ -17,7 +17,7 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
  * A control message from the gateway; which fields there are depends on `type`.
- * @typedef {{type: string, [field: string]: unknown}} ControlMessage
+ * @typedef {{type: string, [field: string]: unknown}} GatewayMessage
  */
 
 /** @typedef {(value: unknown) => boolean} Check whether a field is as it should be */
@@ -64,9 +64,9 @@ export async function readStylizedFrame(payload) {
 /**
  * Read a control message.
  * @param {unknown} text
- * @returns {ControlMessage|null} its type and the fields of that type; null when it does not fit the contract
+ * @returns {GatewayMessage|null} its type and the fields of that type; null when it does not fit the contract
  */
-export function readControl(text) {
+export function readGatewayMessage(text) {
   if (typeof text !== 'string' || text.length > MAX_CONTROL_LENGTH) return null;
   const message = parseJson(() => text);
   const fields = GATEWAY_MESSAGES.get(message?.type);
@@ -95,7 +95,7 @@ function isSwitch(value) {
  * @returns {value is number}
  */
 function isFrameId(value) {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < FRAME_IDS;
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_FRAME_ID;
 }
 
 /**

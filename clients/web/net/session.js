@@ -2,13 +2,13 @@
 
 import { ChunkAssembler } from './chunks.js';
 import { Connection, OfferRefused } from './connection.js';
-import { readControl, readStylizedFrame } from './messages.js';
+import { readGatewayMessage, readStylizedFrame } from './messages.js';
 
 const FIRST_RETRY_MS = 500;
 /** A gateway that was away for an hour has its clients back within this time. */
 const LAST_RETRY_MS = 4000;
 
-/** @typedef {import('./messages.js').ControlMessage} ControlMessage */
+/** @typedef {import('./messages.js').GatewayMessage} GatewayMessage */
 /** @typedef {import('./messages.js').StylizedFrame} StylizedFrame */
 
 /** @typedef {import('./connection.js').OfferRequest & {stream: MediaStream}} SessionRequest what to offer */
@@ -26,7 +26,7 @@ export function retryDelayMs(attempt, random) {
 /**
  * @typedef {object} SessionHandlers
  * @property {(frame: StylizedFrame) => void} onStylized
- * @property {(message: ControlMessage) => void} onControl
+ * @property {(message: GatewayMessage) => void} onControl
  * @property {() => void} onConnecting an attempt begins
  * @property {(intervalMs: number) => void} onConnected the gateway takes our frames, and a key frame this often at the
  *   least
@@ -129,7 +129,7 @@ export class Session {
 
   /** @param {unknown} text */
   #onControl(text) {
-    const message = readControl(text);
+    const message = readGatewayMessage(text);
     if (message) this.#handlers.onControl(message);
     else this.#handlers.onMalformed();
   }

@@ -4,11 +4,11 @@
  * lie at (k + 0.5) / n, and the edges are clamped.
  */
 
-/** @typedef {[depth: number, rows: number, columns: number]} GridSize D cells of luma, R rows, C columns */
+/** @typedef {[depth: number, rows: number, columns: number]} GridShape D cells of luma, R rows, C columns */
 
 /**
  * @typedef {object} Grid
- * @property {GridSize} size
+ * @property {GridShape} shape
  * @property {Float32Array} coefficients [3, D, R, C, 4]: for each output channel a factor for r, g, b and an offset
  */
 
@@ -28,22 +28,22 @@ const STILL = { width: 1, height: 1, normalizedFlow: new Float32Array([0, 0, 1, 
 
 /**
  * The grid that leaves every colour as it is.
- * @param {GridSize} size
+ * @param {GridShape} shape
  * @returns {Grid}
  */
-export function identityGrid(size) {
-  const coefficients = new Float32Array(coefficientCount(size));
+export function identityGrid(shape) {
+  const coefficients = new Float32Array(coefficientCount(shape));
   const channelLength = coefficients.length / 3;
   for (let channel = 0; channel < 3; channel++) {
     for (let cell = 0; cell < channelLength; cell += 4) coefficients[channel * channelLength + cell + channel] = 1;
   }
-  return { size: [...size], coefficients };
+  return { shape: [...shape], coefficients };
 }
 
 /**
  * (1 - t) a + t b. Colours are linear in the coefficients, so blending grids blends the pictures.
  * @param {Grid} a
- * @param {Grid} b of the same size
+ * @param {Grid} b of the same shape
  * @param {number} t 0..1
  * @returns {Grid}
  */
@@ -52,7 +52,7 @@ export function blendGrids(a, b, t) {
   for (let i = 0; i < coefficients.length; i++) {
     coefficients[i] = a.coefficients[i] + t * (b.coefficients[i] - a.coefficients[i]);
   }
-  return { size: [...b.size], coefficients };
+  return { shape: [...b.shape], coefficients };
 }
 
 /**
@@ -61,8 +61,8 @@ export function blendGrids(a, b, t) {
  * @param {Grid} b
  * @returns {boolean}
  */
-export function sameSize(a, b) {
-  return a.size.every((side, axis) => side === b.size[axis]);
+export function sameShape(a, b) {
+  return a.shape.every((side, axis) => side === b.shape[axis]);
 }
 
 /**
@@ -73,7 +73,7 @@ export function sameSize(a, b) {
  * @param {number} [to] column to stop before
  */
 export function applyGrid(image, grid, from = 0, to = image.width) {
-  const [depth, rows, columns] = grid.size;
+  const [depth, rows, columns] = grid.shape;
   const across = Array.from({ length: image.width }, (_, x) => cellsAt((x + 0.5) / image.width, columns));
   const slice = new Float32Array(12 * depth * columns);
   for (let y = 0; y < image.height; y++) {
@@ -88,7 +88,7 @@ export function applyGrid(image, grid, from = 0, to = image.width) {
  * A key frame's grid, warped into another key frame and in finer cells. Both grids can then be blended and looked up
  * along one flow. Where the flow to the older key frame is not valid, the grid is taken in place, as it was shown.
  * @param {Grid} grid of the older key frame
- * @param {GridSize} size of the grid to blend it with; the result has FINER times its rows and columns
+ * @param {GridShape} shape of the grid to blend it with; the result has FINER times its rows and columns
  * @param {NormalizedFlow} [toNewer] from a frame to the newer key frame
  * @param {NormalizedFlow} [toOlder] from the same frame to the older one
  * @returns {Grid}
@@ -96,7 +96,7 @@ export function applyGrid(image, grid, from = 0, to = image.width) {
 export function carryGrid(grid, [depth, coarseRows, coarseColumns], toNewer = STILL, toOlder = STILL) {
   const [rows, columns] = [FINER * coarseRows, FINER * coarseColumns];
   /** @type {Grid} */
-  const carried = { size: [depth, rows, columns], coefficients: new Float32Array(12 * depth * rows * columns) };
+  const carried = { shape: [depth, rows, columns], coefficients: new Float32Array(12 * depth * rows * columns) };
   for (let row = 0, cell = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, cell++) {
       const [x, y] = invert(toNewer, (column + 0.5) / columns, (row + 0.5) / rows);
@@ -133,19 +133,19 @@ function invert(flow, x, y) {
  * @returns {number[]} dx, dy and validity
  */
 function flowAt({ width, height, normalizedFlow }, x, y) {
-  const corners = around({ size: [1, height, width] }, x, y, 1);
+  const corners = around({ shape: [1, height, width] }, x, y, 1);
   return [0, 1, 2].map((k) => corners.reduce((sum, [cell, weight]) => sum + weight * normalizedFlow[4 * cell + k], 0));
 }
 
 /**
  * The four cells around a place.
- * @param {Pick<Grid, 'size'>} grid
+ * @param {Pick<Grid, 'shape'>} grid
  * @param {number} x 0..1
  * @param {number} y 0..1
  * @param {number} share what their weights sum to
  * @returns {[WeightedCell, WeightedCell, WeightedCell, WeightedCell]}
  */
-function around({ size: [, rows, columns] }, x, y, share) {
+function around({ shape: [, rows, columns] }, x, y, share) {
   const [across, down] = [cellsAt(x, columns), cellsAt(y, rows)];
   const [upper, lower] = [share * (1 - down.t), share * down.t];
   return [
@@ -165,7 +165,7 @@ function around({ size: [, rows, columns] }, x, y, share) {
  */
 function carryCell(from, [[p, pWeight], [q, qWeight], [r, rWeight], [s, sWeight]], to, toCell) {
   const [values, sums] = [from.coefficients, to.coefficients];
-  const [fromLayer, toLayer] = [from, to].map(({ size: [, rows, columns] }) => 4 * rows * columns);
+  const [fromLayer, toLayer] = [from, to].map(({ shape: [, rows, columns] }) => 4 * rows * columns);
   for (let a = 0, b = 4 * toCell; b < sums.length; a += fromLayer, b += toLayer) {
     for (let k = 0; k < 4; k++) {
       sums[b + k] += pWeight * values[a + 4 * p + k] + qWeight * values[a + 4 * q + k]
@@ -180,7 +180,7 @@ function carryCell(from, [[p, pWeight], [q, qWeight], [r, rWeight], [s, sWeight]
  * @param {Grid} grid
  * @param {Neighbours} rows
  */
-function sliceRow(slice, { size: [depth, rows, columns], coefficients }, { low, high, t }) {
+function sliceRow(slice, { shape: [depth, rows, columns], coefficients }, { low, high, t }) {
   const rowLength = 4 * columns;
   for (let plane = 0; plane < 3 * depth; plane++) {
     const a = (plane * rows + low) * rowLength;
@@ -242,8 +242,8 @@ function cellsAt(position, count) {
 }
 
 /**
- * How many numbers a grid of this size has.
- * @param {GridSize} size
+ * How many numbers a grid of this shape has.
+ * @param {GridShape} shape
  * @returns {number}
  */
 export function coefficientCount([depth, rows, columns]) {

@@ -3,7 +3,7 @@
  * The twin of clients/reassembly/grid_fade.py.
  */
 
-import { blendGrids, carryGrid, identityGrid, sameSize } from './grid.js';
+import { blendGrids, carryGrid, identityGrid, sameShape } from './grid.js';
 
 /** Long enough to hide the switch, short enough to follow the scene: about a quarter of a second at 30 fps. */
 const FADE_FRAMES = 8;
@@ -28,16 +28,16 @@ export class GridFade {
   }
 
   /**
-   * Take a new grid. After a cut, or when its size is another, it is shown at once: the old one is of another scene.
+   * Take a new grid. After a cut, or when its shape is another, it is shown at once: the old one is of another scene.
    * @param {Grid} grid
    * @param {boolean} cut
    * @param {NormalizedFlow} [toNewer] from the frame on show to the new grid's key frame
    * @param {NormalizedFlow} [toOlder] from the same frame to the key frame of the grid shown until now
    */
   arrive(grid, cut, toNewer, toOlder) {
-    const switches = cut || !sameSize(this.#to, grid);
+    const switches = cut || !sameShape(this.#to, grid);
     this.#fade = switches ? null
-      : { from: carryGrid(this.#shown(), grid.size, toNewer, toOlder), to: carryGrid(grid, grid.size) };
+      : { from: carryGrid(this.#shown(), grid.shape, toNewer, toOlder), to: carryGrid(grid, grid.shape) };
     this.#to = grid;
     this.#faded = switches ? FADE_FRAMES : 0;
     this.#changed = true;
@@ -52,7 +52,7 @@ export class GridFade {
     this.#faded = Math.min(this.#faded + 1, FADE_FRAMES);
     this.#changed = this.#faded < FADE_FRAMES;
     const shown = this.#shown();
-    return this.#strength === 1 ? shown : blendGrids(identityGrid(shown.size), shown, this.#strength);
+    return this.#strength === 1 ? shown : blendGrids(identityGrid(shown.shape), shown, this.#strength);
   }
 
   /** @returns {Grid} at full strength */

@@ -158,7 +158,7 @@ export class Renderer {
   setGrid(grid) {
     this.#grid = grid;
     const gl = this.#gl;
-    const [depth, rows, columns] = grid.size;
+    const [depth, rows, columns] = grid.shape;
     CHANNELS.forEach((_, unit) => {
       const channel = grid.coefficients.subarray(unit * 4 * depth * rows * columns);
       gl.activeTexture(gl.TEXTURE0 + unit);

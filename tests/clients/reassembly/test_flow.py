@@ -21,10 +21,10 @@ def test_a_shift_is_found(name: str, x: int, y: int):
     flow = flow_between(view(x, y), view(0, 0), ESTIMATORS[name]())
 
     inner = np.s_[16:-16, 16:-16]
-    assert np.abs(flow.back[inner] - (x, y)).mean() < 0.25
-    assert np.abs(flow.forth[inner] + (x, y)).mean() < 0.25
-    assert flow.normalized[inner][..., 2].mean() > 0.97
-    np.testing.assert_allclose(flow.normalized[inner][..., :2].mean((0, 1)), (x / 256, y / 144), atol=1e-3)
+    assert np.abs(flow.to_key[inner] - (x, y)).mean() < 0.25
+    assert np.abs(flow.from_key[inner] + (x, y)).mean() < 0.25
+    assert flow.normalized_flow[inner][..., 2].mean() > 0.97
+    np.testing.assert_allclose(flow.normalized_flow[inner][..., :2].mean((0, 1)), (x / 256, y / 144), atol=1e-3)
 
 
 @moving
@@ -35,7 +35,7 @@ def test_far_motion_is_followed_from_frame_to_frame(name: str):
         flow = flow_between(view(x, 0), view(0, 0), estimate, near=flow)
 
     inner = np.s_[16:-16, 16:-80]
-    assert np.abs(flow.back[inner] - (64, 0)).mean() < 0.5
+    assert np.abs(flow.to_key[inner] - (64, 0)).mean() < 0.5
 
 
 @moving
@@ -45,7 +45,7 @@ def test_what_the_key_frame_does_not_show_is_not_valid(name: str):
 
     flow = flow_between(now, key, ESTIMATORS[name]())
 
-    assert flow.normalized[50:90, 70:130, 2].mean() < 0.6 < 0.9 < flow.normalized[:, 160:240, 2].mean()
+    assert flow.normalized_flow[50:90, 70:130, 2].mean() < 0.6 < 0.9 < flow.normalized_flow[:, 160:240, 2].mean()
 
 
 def test_an_estimate_depends_on_nothing_but_what_it_is_given():
@@ -55,14 +55,14 @@ def test_an_estimate_depends_on_nothing_but_what_it_is_given():
     flow_between(view(9, 8, 144, 200), view(0, 0, 144, 200), used)
 
     np.testing.assert_array_equal(
-        flow_between(view(3, 1), view(0, 0), used).back, flow_between(view(3, 1), view(0, 0), Dis()).back
+        flow_between(view(3, 1), view(0, 0), used).to_key, flow_between(view(3, 1), view(0, 0), Dis()).to_key
     )
 
 
 def test_no_flow_is_as_if_nothing_moved():
     flow = flow_between(view(9, 8), view(0, 0), ESTIMATORS["none"]())
 
-    assert not flow.back.any() and (flow.normalized[..., 2] == 1).all()
+    assert not flow.to_key.any() and (flow.normalized_flow[..., 2] == 1).all()
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000))
@@ -83,8 +83,8 @@ def test_any_two_pictures_give_finite_moves(name: str, shape: tuple[int, int], d
 
     flow = flow_between(now, key, estimate, near=flow_between(key, now, estimate))
 
-    assert np.isfinite(flow.normalized).all() and np.isfinite(flow.lookup_flow).all()
-    assert 0 <= flow.normalized[..., 2].min() and flow.normalized[..., 2].max() <= 1
+    assert np.isfinite(flow.normalized_flow).all() and np.isfinite(flow.lookup_flow).all()
+    assert 0 <= flow.normalized_flow[..., 2].min() and flow.normalized_flow[..., 2].max() <= 1
 
 
 def test_moves_for_looking_up_are_smooth_and_smaller():
@@ -92,7 +92,7 @@ def test_moves_for_looking_up_are_smooth_and_smaller():
     back[:, 128:] = 8  # half of the picture moves
     flow = Flow(back, -back)
 
-    sharp, smooth = flow.normalized[72, :, 0] * 256, flow.lookup_flow[18, :, 0] * 256
+    sharp, smooth = flow.normalized_flow[72, :, 0] * 256, flow.lookup_flow[18, :, 0] * 256
 
     assert np.abs(np.diff(sharp)).max() == pytest.approx(8)
     assert smooth.shape == (64,) and np.abs(np.diff(smooth)).max() < 3

@@ -33,7 +33,7 @@ def test_flow_is_cached_from_the_announcement_on_each_frame_beginning_where_the_
 
     for count in (1, 2, 3):
         tracker.see(4 + count, LUMA, 0.2)
-        assert tracker.flow(2).back.max() == count
+        assert tracker.flow(2).to_key.max() == count
 
 
 def test_a_late_answer_finds_its_flow_ready():
@@ -42,7 +42,7 @@ def test_a_late_answer_finds_its_flow_ready():
     for frame_id in range(3, 3 + 300):
         tracker.see(frame_id, LUMA, frame_id / 30)
 
-    assert tracker.flow(1).back.max() == 300
+    assert tracker.flow(1).to_key.max() == 300
 
 
 def test_an_answer_on_show_ends_the_older_key_frames():
@@ -61,7 +61,7 @@ def test_an_unknown_key_frame_is_counted_and_has_no_flow():
     tracker.show(99)
     tracker.see(3, LUMA, 0.1)
 
-    assert tracker.unknown_key_frames == 1 and tracker.flow(99) is None
+    assert tracker.key_frames_forgotten == 1 and tracker.flow(99) is None
 
 
 @pytest.mark.parametrize("announced", [range(6), range(12)])
@@ -73,7 +73,7 @@ def test_too_many_key_frames_push_out_those_after_the_one_on_show(announced: ran
 
     kept = [frame_id for frame_id in announced if tracker.flow(frame_id)]
     assert kept == [0, *announced[-(MAX_KEY_FRAMES - 1) :]]
-    assert tracker.dropped_key_frames == len(announced) - MAX_KEY_FRAMES
+    assert tracker.key_frames_forgotten == len(announced) - MAX_KEY_FRAMES
 
 
 class Bounds(RuleBasedStateMachine):

@@ -14,7 +14,7 @@ export const FROM_PAGE = [
   { type: 'share', on: false, by: '01234567-89ab-cdef-0123-456789abcdef' },
 ];
 
-/** @type {import('../../../clients/web/net/messages.js').ControlMessage[]} */
+/** @type {import('../../../clients/web/net/messages.js').GatewayMessage[]} */
 export const FROM_GATEWAY = [
   { type: 'alive' },
   { type: 'pace', fps: 30 },

@@ -4,8 +4,8 @@ import { pathToFileURL } from 'node:url';
 
 import { FROM_GATEWAY, FROM_PAGE, NOT_FROM_GATEWAY } from './control_examples.js';
 
-const { readControl } = await import(pathToFileURL(join(process.argv[2], 'net/messages.js')).href);
+const { readGatewayMessage } = await import(pathToFileURL(join(process.argv[2], 'net/messages.js')).href);
 
 const fromGateway = [...FROM_GATEWAY.map((message) => JSON.stringify(message)), ...NOT_FROM_GATEWAY];
-const read = fromGateway.map((text) => [text, readControl(text)]);
+const read = fromGateway.map((text) => [text, readGatewayMessage(text)]);
 process.stdout.write(JSON.stringify({ fromPage: FROM_PAGE.map((message) => JSON.stringify(message)), read }));
