@@ -1,4 +1,4 @@
-/** The live pipeline: sends the frames of a camera or file to the gateway, and draws them in the style it answers. */
+/** The live pipeline: sends the frames of a camera or file to the gateway, and draws them with the grids it answers. */
 
 import { isNewer } from './capture/frame_strip.js';
 import { Input } from './capture/input.js';
@@ -10,7 +10,7 @@ import { NOTHING, after, sentenceAt, stateAt } from './ui/live_state.js';
 import { Stats } from './ui/stats.js';
 import { Tracker } from './flow/tracker.js';
 
-/** How often the state is computed when nothing happens: it changes with time, too. */
+/** How often the state is computed even when nothing happens, because it changes with time, too. */
 const TICK_MS = 500;
 
 /** @typedef {import('./basics/canvas.js').Frame} Frame */
@@ -26,18 +26,18 @@ const TICK_MS = 500;
 /**
  * @typedef {object} LiveOptions
  * @property {import('./render/renderer.js').Mode} [mode]
- * @property {boolean} [usesFlow] false: the look stays in place when the picture moves
+ * @property {boolean} [usesFlow] if false, the look stays in place when the picture moves
  */
 
 /**
  * @typedef {object} LiveHandlers
  * @property {(state: State, sentence: string) => void} onState called whenever one of them changes
- * @property {(trouble: Trouble|null) => void} onTrouble why nothing is shown; null when it is tried again
- * @property {(sentence: string) => void} onRemark something failed, and what was on show goes on
- * @property {(cameras: Camera[]) => void} onCameras the cameras there are; called when they change, too
- * @property {() => Promise<void>} onOffer awaited before each connection: time to choose a style, and to `send` what
- *   the gateway must hear each time
- * @property {(style: string) => void} onStyle the gateway keeps to this style, whatever was chosen
+ * @property {(trouble: Trouble|null) => void} onTrouble why nothing is shown; null when opening begins again
+ * @property {(sentence: string) => void} onRemark something failed, and the present source goes on
+ * @property {(cameras: Camera[]) => void} onCameras the available cameras; called again when they change
+ * @property {() => Promise<void>} onOffer awaited before each connection, to choose a style and to `send` what the
+ *   gateway must be told each time
+ * @property {(style: string) => void} onStyle the gateway insists on this style instead of the chosen one
  * @property {(message: GatewayMessage) => void} onControl the gateway's messages
  */
 
@@ -55,7 +55,7 @@ export class LivePipeline {
   #frameId = null;
 
   #facts = NOTHING;
-  /** What the handler was told last. */
+  /** The state and sentence that the handler was told last. */
   #told = '';
   /** @type {number|undefined} an interval */
   #timer;
@@ -111,7 +111,7 @@ export class LivePipeline {
     this.#note({ type: 'style' });
   }
 
-  /** @param {import('./net/messages.js').ClientMessage} message for the gateway; lost when there is no connection */
+  /** @param {import('./net/messages.js').ClientMessage} message for the gateway; it is lost if there is no connection */
   send(message) {
     this.#link?.session.send(message);
   }
@@ -137,14 +137,14 @@ export class LivePipeline {
     this.#note({ type: 'playing' });
   }
 
-  /** @param {Trouble|null} trouble null: the user wanted it so */
+  /** @param {Trouble|null} trouble null if the user wanted it so */
   #onStopped(trouble) {
     this.#unlink();
     this.#note({ type: trouble ? 'failed' : 'stopped' });
     this.#handlers.onTrouble(trouble);
   }
 
-  /** A hidden page gives no frames, and that is no trouble. */
+  /** A hidden page gives no frames, which is no sign of a frozen source once the page is visible again. */
   #onVisible = () => {
     if (!document.hidden && this.input.playing) this.#note({ type: 'frame' });
   };
@@ -162,7 +162,8 @@ export class LivePipeline {
   }
 
   /**
-   * Without a GPU it is costly to take a video's frame: once is enough if it was sent in full size.
+   * The frame to draw. Without a GPU it is costly to read a video's frame, so a picture that was sent in full size is
+   * used again.
    * @param {HTMLVideoElement} video
    * @param {Frame} sent
    * @returns {Frame}
@@ -281,7 +282,7 @@ export class LivePipeline {
   }
 
   #tell() {
-    if (document.hidden) return; // nobody reads it, and no frames are due
+    if (document.hidden) return; // nobody could read it, and no frames are due
     const now = performance.now();
     const [state, sentence] = [stateAt(this.#facts, now), sentenceAt(this.#facts, now)];
     if (`${state} ${sentence}` === this.#told) return;

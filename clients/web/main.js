@@ -34,7 +34,8 @@ class App {
     onState: (state, sentence) => this.#onState(state, sentence),
     onTrouble: (trouble) => this.#notices.trouble(trouble),
     onRemark: (sentence) => this.#notices.remark(sentence),
-    onCameras: (cameras) => { byId('camera').hidden = this.#cameraSwitch.show(cameras); }, // there is room for one
+    // There is room for one button only: the camera switch takes the place of the camera button.
+    onCameras: (cameras) => { byId('camera').hidden = this.#cameraSwitch.show(cameras); },
     onOffer: () => this.#onOffer(),
     onStyle: (style) => this.#onStyleRefused(style),
     onControl: (message) => this.#onControl(message),
@@ -171,7 +172,7 @@ class App {
     if (state === 'idle' || state === 'failed') this.#recorder.stop();
   }
 
-  /** A new connection waits for a style that the server has, and knows nothing yet of the user's consent. */
+  /** Before a connection, make sure that the server has the chosen style, and tell it about the user's consent. */
   async #onOffer() {
     await this.#galleryLoaded;
     const lost = await this.#gallery.dropLost();

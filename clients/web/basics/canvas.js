@@ -12,7 +12,7 @@
  * @param {HTMLCanvasElement} canvas
  * @param {CanvasRenderingContext2DSettings} [settings]
  * @returns {CanvasRenderingContext2D}
- * @throws {TypeError} when the browser is out of memory for pictures
+ * @throws {TypeError} if the browser is out of memory for pictures
  */
 export function context2d(canvas, settings) {
   const context = canvas.getContext('2d', settings);

@@ -1,16 +1,17 @@
 /** Which cameras there are, and which one comes after the one in use. */
 
 /** @typedef {'user'|'environment'} Facing the front or the back camera */
-/** @typedef {{id: string, label: string, facing: Facing|null}} Camera facing: null where it is not known */
-/** @typedef {{facing: Facing}|{id: string}} CameraChoice by its side on a phone, else by its id */
+/** @typedef {{id: string, label: string, facing: Facing|null}} Camera facing is null if it is not known */
+/** @typedef {{facing: Facing}|{id: string}} CameraChoice a phone's front or back camera, or a camera with an id */
 
-/** What browsers call a phone's cameras, where they do not say in which direction they look. */
+/** Names that browsers give a phone's cameras, for browsers that do not tell in which direction a camera faces. */
 const NAMES = { environment: /\b(back|rear|environment)\b/i, user: /\b(front|user|facetime)\b/i };
 
 /**
- * The cameras among the devices.
+ * The cameras among the devices. Until the page was allowed to use one, they have no names and ids, and there may be
+ * only one.
  * @param {MediaDeviceInfo[]} devices
- * @returns {Camera[]} without name and id, and perhaps one only, until the page was allowed to use a camera
+ * @returns {Camera[]}
  */
 export function camerasOf(devices) {
   return devices.filter(({ kind }) => kind === 'videoinput').map((device, index) => ({
@@ -21,10 +22,10 @@ export function camerasOf(devices) {
 }
 
 /**
- * What one press of the switch does.
+ * Which camera one press of the switch changes to.
  * @param {Camera[]} cameras
  * @param {{id: string|null, facing: Facing|null}} current the camera in use
- * @returns {CameraChoice|'list'|null} null when there is no other camera, 'list' when the user has to say which one
+ * @returns {CameraChoice|'list'|null} null if there is no other camera, 'list' if the user has to choose among several
  */
 export function nextCamera(cameras, current) {
   const others = cameras.filter(({ id }) => id !== current.id);
@@ -36,9 +37,9 @@ export function nextCamera(cameras, current) {
 }
 
 /**
- * What to ask the browser for.
+ * The constraints by which to ask the browser for a camera.
  * @param {CameraChoice} choice
- * @param {boolean} isExact whether no other than the one chosen by its id will do
+ * @param {boolean} isExact whether only the camera with the chosen id will do
  * @returns {MediaTrackConstraints}
  */
 export function constraintsFor(choice, isExact) {
@@ -47,7 +48,7 @@ export function constraintsFor(choice, isExact) {
   return { ...size, deviceId: isExact ? { exact: choice.id } : { ideal: choice.id } };
 }
 
-/** @returns {Promise<Camera[]>} those of this device */
+/** @returns {Promise<Camera[]>} this device's cameras */
 export async function listCameras() {
   return camerasOf(await navigator.mediaDevices?.enumerateDevices().catch(() => []) ?? []);
 }

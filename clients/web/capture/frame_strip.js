@@ -1,11 +1,11 @@
 /**
- * The frame-id strip below the sent picture: it tells the gateway which of our frames it has received.
+ * The strip below a sent picture, which carries the frame's id: it tells the gateway which frame it has received.
  * The twin of pipeline/contract/frame_strip.py, which reads it.
  */
 
 /** Rows the strip adds below the picture. */
 export const STRIP_ROWS = 16;
-/** After this id they begin again with 0. */
+/** The largest frame id; the next one is 0 again. */
 export const MAX_FRAME_ID = 65535;
 
 const BLOCKS = 32;
@@ -54,7 +54,7 @@ export function drawStrip(context, frameId, width, top) {
 }
 
 /**
- * Whether frame `a` was taken after frame `b`, across the wrap of the ids.
+ * Whether frame `a` was captured after frame `b`, even if the ids began again in between.
  * @param {number} a
  * @param {number} b
  * @returns {boolean}

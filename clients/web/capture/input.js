@@ -1,4 +1,4 @@
-/** Opens cameras and video files. What is on show goes on until the new one is there, or has failed. */
+/** Opens cameras and video files. The present source goes on until the new one plays. */
 
 import { listCameras } from './cameras.js';
 import { openCamera, openFile } from './media.js';
@@ -10,27 +10,27 @@ import { Trouble, requireWebRtc } from './trouble.js';
 /** @typedef {import('./cameras.js').Facing} Facing */
 /** @typedef {import('./media.js').Media} Media */
 
-/** @type {CameraChoice} where nobody has chosen yet */
+/** @type {CameraChoice} the camera until the user has chosen one */
 const FIRST_CAMERA = { facing: 'user' };
 
 /**
  * @typedef {object} InputHandlers
- * @property {() => boolean} isBusy whether the frame given last is not done yet
+ * @property {() => boolean} isBusy whether the last frame is still being drawn
  * @property {(video: HTMLVideoElement) => void} onFrame there is a new frame; called only while not busy
  * @property {(what: 'camera'|'video') => void} onOpening
- * @property {() => void} onPlaying it is on show
- * @property {() => void} onCancelled nothing is opened after all; what was on show goes on
- * @property {(trouble: Trouble|null) => void} onStopped nothing is on show any more: null where the user wanted it so
- * @property {(sentence: string) => void} onRemark opening failed; what was on show goes on
+ * @property {() => void} onPlaying the new source is on show
+ * @property {() => void} onCancelled nothing new is opened; the present source goes on
+ * @property {(trouble: Trouble|null) => void} onStopped nothing is on show any more; null if the user wanted it so
+ * @property {(sentence: string) => void} onRemark opening failed; the present source goes on
  * @property {(cameras: Camera[]) => void} onCameras called when they change, and when their names become known
  */
 
 export class Input {
   #handlers;
   #source;
-  /** @type {AbortController|null} of what is being opened */
+  /** @type {AbortController|null} gives up opening; null while nothing is being opened */
   #opening = null;
-  /** @type {() => Promise<void>} opens again what was opened last */
+  /** @type {() => Promise<void>} opens the last source again */
   #reopen = async () => {};
   /** @type {CameraChoice} */
   #choice = FIRST_CAMERA;
@@ -67,25 +67,25 @@ export class Input {
     return media?.stream ? { id: media.cameraId, facing: media.facing } : null;
   }
 
-  /** @param {CameraChoice} [choice] left out: the camera of the last time, or any other if that is gone */
+  /** @param {CameraChoice} [choice] without it, the camera used last, or any other one if that is gone */
   async startCamera(choice) {
     this.#choice = choice ?? this.#choice;
     this.#reopen = () => this.startCamera();
     await this.#open('camera', (signal) => this.#openCamera(this.#choice, choice !== undefined, signal));
   }
 
-  /** @param {File} file played over and over */
+  /** @param {File} file it is played in a loop */
   async startFile(file) {
     this.#reopen = () => this.startFile(file);
     await this.#open('video', (signal) => openFile(file, signal));
   }
 
-  /** Try again what failed. */
+  /** Try to open again the source that failed. */
   async retry() {
     await this.#reopen();
   }
 
-  /** Open nothing after all. */
+  /** Give up what is being opened. */
   cancel() {
     if (!this.#opening) return;
     this.#opening.abort();
@@ -102,13 +102,13 @@ export class Input {
   }
 
   /**
-   * Whatever was being opened is given up.
+   * Open a source, and give up any that is still being opened.
    * @param {'camera'|'video'} what
    * @param {(signal: AbortSignal) => Promise<Media>} begin
    */
   async #open(what, begin) {
     this.#opening?.abort();
-    if (!this.playing) this.#source.stop(); // a camera that has given no picture yet
+    if (!this.playing) this.#source.stop(); // there may be a camera that has given no picture yet
     const opening = this.#opening = new AbortController();
     this.#handlers.onOpening(what);
     try {
@@ -126,11 +126,11 @@ export class Input {
    */
   async #play(media, signal) {
     if (signal.aborted) return media.close();
-    await this.#source.play(media); // as long as a camera gives no picture
+    await this.#source.play(media); // this waits for the first picture, however long it takes
     if (signal.aborted) return;
     this.#unplugged = null;
     this.#handlers.onPlaying();
-    this.#onDevices(); // a camera's name is told once one of them is in use
+    this.#onDevices(); // browsers tell the cameras' names once one of them is in use
   }
 
   /**
@@ -161,7 +161,7 @@ export class Input {
   }
 
   /**
-   * What was on show has ended by itself. While another one is being opened, there is hope yet.
+   * The source on show has ended by itself. This is reported unless another one is already being opened.
    * @param {Trouble} trouble
    */
   #onEnded(trouble) {

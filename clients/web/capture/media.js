@@ -1,4 +1,4 @@
-/** Opens a camera or a video file, and gives up as soon as it is told to. What is open has to be closed. */
+/** Opens a camera or a video file, and gives up as soon as it is told to. The caller has to close what it got. */
 
 import { constraintsFor } from './cameras.js';
 import { Trouble, cameraTrouble } from './trouble.js';
@@ -9,15 +9,15 @@ import { Trouble, cameraTrouble } from './trouble.js';
 /**
  * Something that plays in a <video>.
  * @typedef {object} Media
- * @property {MediaStream|null} stream a camera's
- * @property {string} url an object URL of a file, or ''
+ * @property {MediaStream|null} stream the stream of a camera
+ * @property {string} url the object URL of a file, or ''
  * @property {string|null} cameraId
- * @property {Facing|null} facing of a camera that says so
+ * @property {Facing|null} facing where the camera faces, if it says so
  * @property {() => void} close
  */
 
 /**
- * Open a camera; the browser asks for permission the first time, and waits for the answer as long as it takes.
+ * Open a camera. The first time, the browser asks the user for permission, which may take any time.
  * @param {CameraChoice} choice
  * @param {boolean} isExact whether no other camera will do
  * @param {AbortSignal} signal
@@ -30,14 +30,14 @@ export async function openCamera(choice, isExact, signal) {
   try {
     return cameraMedia(await unlessAborted(asked, signal));
   } catch (error) {
-    if (signal.aborted) asked.then(stopTracks, () => {}); // the user may still allow it, some time
+    if (signal.aborted) asked.then(stopTracks, () => {}); // the user may still allow it later
     signal.throwIfAborted();
     throw cameraTrouble(/** @type {DOMException} */ (error));
   }
 }
 
 /**
- * Open a video file, once its first picture is there.
+ * Open a video file. This takes until its first picture is there.
  * @param {File} file
  * @param {AbortSignal} signal
  * @returns {Promise<Media>}
@@ -71,7 +71,7 @@ function stopTracks(stream) {
 }
 
 /**
- * Play it on trial: what is on show goes on.
+ * Play a file in an element of its own until its first picture, while the present source goes on.
  * @param {string} url
  * @param {AbortSignal} signal
  * @returns {Promise<void>}
@@ -84,7 +84,7 @@ async function firstPicture(url, signal) {
     await new Promise((resolve, reject) => {
       trial.addEventListener('loadeddata', resolve);
       trial.addEventListener('error', reject);
-      trial.play().catch(() => {}); // iOS loads nothing before that; what goes wrong comes as an event
+      trial.play().catch(() => {}); // iOS loads nothing before this call; errors come as events
     });
   } catch {
     throw new Trouble('This video does not play here', 'The browser cannot read the file. Try an MP4 or WebM video.');

@@ -1,11 +1,11 @@
-/** The picture that is sent: the frame scaled down, its id in a strip below, as a stream for WebRTC. */
+/** Makes the pictures that are sent, as a stream for WebRTC: each frame is scaled down, with its id in a strip below. */
 
 import { context2d } from '../basics/canvas.js';
 import { MAX_FRAME_ID, STRIP_ROWS, drawStrip } from './frame_strip.js';
 
-/** The longer side of what is sent, in pixels. Key frames are stylized at 256, so more would only cost encoding. */
+/** The longer side of sent pictures, in pixels. Key frames are stylized at 256, so more would only cost encoding. */
 const MAX_SIDE = 640;
-/** Half a minute at 30 fps: far longer than a key frame's answer may take. */
+/** The times of this many frames are remembered: half a minute at 30 fps, far longer than an answer may take. */
 const REMEMBERED_FRAMES = 1024;
 
 export class SentPicture {
@@ -17,13 +17,13 @@ export class SentPicture {
   #sentAt = new Map();
   #nextId = 0;
 
-  /** Pixels of the picture without the strip; zero before the first frame. */
+  /** The picture's width without the strip, in pixels; 0 before the first frame. */
   width = 0;
-  /** As `width`. */
+  /** The picture's height without the strip, in pixels; 0 before the first frame. */
   height = 0;
 
   /**
-   * @param {boolean} onCpu whether to scale on the CPU: twice as fast where there is no GPU
+   * @param {boolean} onCpu whether to scale on the CPU, which is twice as fast if there is no GPU
    * @param {(width: number, height: number) => void} onSize called before the first frame of another size is sent
    */
   constructor(onCpu, onSize) {
@@ -37,7 +37,7 @@ export class SentPicture {
     return this.#stream;
   }
 
-  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last frame sent, without the strip */
+  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last sent picture, without the strip */
   get frame() {
     return { source: this.#canvas, width: this.width, height: this.height };
   }
@@ -61,7 +61,7 @@ export class SentPicture {
   /**
    * When a frame was sent.
    * @param {number} frameId
-   * @returns {number|undefined} performance.now() of that moment; undefined for a frame long past or never sent
+   * @returns {number|undefined} performance.now() at that moment; undefined for a frame long past or never sent
    */
   sentAt(frameId) {
     return this.#sentAt.get(frameId);
@@ -89,7 +89,7 @@ export class SentPicture {
    * @param {number} now
    */
   #remember(frameId, now) {
-    this.#sentAt.delete(frameId); // ids repeat: one set anew would keep its old place in the map
+    this.#sentAt.delete(frameId); // ids repeat, and an id that is set again would keep its old place in the map
     this.#sentAt.set(frameId, now);
     const [oldest] = this.#sentAt.keys();
     if (this.#sentAt.size > REMEMBERED_FRAMES) this.#sentAt.delete(oldest);
@@ -97,7 +97,7 @@ export class SentPicture {
 }
 
 /**
- * Video encoders need even sides.
+ * The nearest even length of at least 2, since video encoders need even sides.
  * @param {number} length in pixels
  * @returns {number}
  */

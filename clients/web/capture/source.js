@@ -6,12 +6,12 @@ import { Trouble } from './trouble.js';
 
 /** How often to check whether the last frame is done: four times per refresh of a display. */
 const RETRY_MS = 4;
-/** A file's picture may stand still for long, and is sent again meanwhile: a server that hears nothing hangs up. */
+/** How often a still picture of a file is sent again, because a server that hears nothing hangs up. */
 const STILL_MS = 1000;
 
 /**
  * @typedef {object} SourceHandlers
- * @property {() => boolean} isBusy whether the frame given last is not done yet
+ * @property {() => boolean} isBusy whether the last frame is still being drawn
  * @property {(video: HTMLVideoElement) => void} onFrame there is a new frame; called only while not busy
  * @property {(trouble: Trouble) => void} onEnded the camera was taken away, or the file broke
  */
@@ -21,16 +21,16 @@ export class VideoSource {
   #isBusy;
   #onFrame;
   #onEnded;
-  /** Of the callback at the next frame. */
+  /** The handle of the callback at the next frame. */
   #request = 0;
-  /** A timeout: when to look for a frame without being told of one. */
+  /** The timeout after which to look for a frame without being told of one. */
   #retry = 0;
   /** @type {WakeLockSentinel|null} */
   #wakeLock = null;
   /** @type {Media|null} */
   #media = null;
 
-  /** Whether pictures come, or came until they stood still. */
+  /** Whether a source plays: it has given its first picture, and has not been stopped. */
   playing = false;
 
   /**
@@ -45,7 +45,7 @@ export class VideoSource {
     video.addEventListener('error', this.#onError);
   }
 
-  /** @returns {Media|null} what plays, or is about to */
+  /** @returns {Media|null} the source that plays or is about to play */
   get media() {
     return this.#media;
   }
@@ -56,7 +56,7 @@ export class VideoSource {
   }
 
   /**
-   * Play this instead of what plays now, a file over and over. It is closed when it ends.
+   * Play this instead of the present source; a file is played in a loop. The media is closed when it is stopped.
    * @param {Media} media
    * @throws {DOMException} when the browser does not let it play
    */
@@ -109,7 +109,7 @@ export class VideoSource {
     this.#stayAwake();
   };
 
-  /** A phone that is used as a camera is not touched, and would switch its screen off. */
+  /** Keep the screen on: nobody touches a phone that is used as a camera, and it would switch its screen off. */
   async #stayAwake() {
     const { wakeLock } = navigator; // only secure pages have it: see ui/limits.js
     const media = this.#media;
@@ -129,7 +129,7 @@ export class VideoSource {
     this.#give();
   };
 
-  /** Wait until the last frame is done, and then give the newest one: a frame that had waited would be old. */
+  /** Give the newest frame once the last one is drawn: a frame that had waited meanwhile would be old. */
   #give = () => {
     clearTimeout(this.#retry);
     const isReady = this.#video.videoWidth > 0 && !document.hidden;

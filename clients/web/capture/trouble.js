@@ -1,11 +1,11 @@
 /** What can go wrong in a browser, and what the user can do about it. */
 
-/** A failure to be shown to the user: a title, and one or two sentences of help. */
+/** A failure to show to the user, with a title and one or two sentences of help. */
 export class Trouble extends Error {
   /**
    * @param {string} title
    * @param {string} help
-   * @param {boolean} [isBusy] whether somebody else uses the camera, perhaps this page itself
+   * @param {boolean} [isBusy] whether the camera is in use elsewhere, perhaps by this page itself
    */
   constructor(title, help, isBusy = false) {
     super(title);
@@ -16,7 +16,7 @@ export class Trouble extends Error {
 }
 
 /**
- * Why there is no camera.
+ * The reason why a camera could not be opened.
  * @param {{name: string, message: string}} error what getUserMedia threw
  * @returns {Trouble}
  */
@@ -43,7 +43,7 @@ export function cameraTrouble(error) {
 
 /**
  * Live stylization needs WebRTC, and a canvas that can be sent.
- * @throws {Trouble} when this browser has no such thing
+ * @throws {Trouble} if this browser lacks them
  */
 export function requireWebRtc() {
   if ('RTCPeerConnection' in window && 'captureStream' in HTMLCanvasElement.prototype) return;

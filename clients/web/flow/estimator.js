@@ -7,28 +7,29 @@ import { blur, halve, resize } from './planes.js';
 /** @typedef {import('./planes.js').FloatPlane} FloatPlane */
 /** @typedef {import('./planes.js').Plane} Plane */
 
-/** The longer side, in pixels, of the pictures worth remembering: a grid of colours shows no finer motion. */
+/** The longer side, in pixels, of remembered pictures: a grid of colours shows no finer motion. */
 export const FLOW_SIDE = 256;
 
-/** Longer sides of the pictures compared, in pixels. */
+/** Longer sides, in pixels, at which pictures may be compared. */
 const SIDES = [160, 192, 224, FLOW_SIDE];
+/** How long a flow may take. */
 const BUDGET_MS = 10;
-/** Flows whose median time decides on the size: enough that the slow first ones do not count. */
+/** The number of flows whose median time decides on the size: enough to outweigh the slow first ones. */
 const MEASURED = 15;
-/** The flow from a key frame only confirms the flow to it: half the detail will do for that, in a third of the time. */
+/** The finest level of the flow from a key frame, which only confirms the other: half the detail, a third of the time */
 const FINEST_FROM_KEY = 2;
 
 /**
  * A key frame, and the last flows to it and from it.
  * @typedef {object} KeyFrame
  * @property {Plane} luma 0..255, as it was remembered
- * @property {Plane[]} pyramid of the size compared last; empty before the first comparison
+ * @property {Plane[]} pyramid in the size that was compared last; empty before the first comparison
  * @property {Field|null} toKey
  * @property {Field|null} fromKey
  */
 
 /**
- * The size of a picture made small enough.
+ * The size at which a picture is no longer than `side`.
  * @param {number} width
  * @param {number} height
  * @param {number} side the longest allowed
@@ -48,7 +49,7 @@ function fit(length, scale) {
   return Math.max(16, 2 * Math.round((scale * length) / 2));
 }
 
-/** Picks the size of picture at which a flow stays within its budget. */
+/** Chooses the size of pictures at which a flow stays within BUDGET_MS. */
 export class Pace {
   #index = SIDES.length - 1;
   /** @type {number[]} in milliseconds, of the flows since the last decision */
@@ -76,7 +77,7 @@ export class Estimator {
   #pace = new Pace();
   #forGrid;
 
-  /** @param {boolean} forGrid whether grids are looked up along the flow: what varies within a cell is only jitter */
+  /** @param {boolean} forGrid whether grids are sampled along the flow: for these, variation within a cell is jitter */
   constructor(forGrid = false) {
     this.#forGrid = forGrid;
   }
@@ -96,11 +97,11 @@ export class Estimator {
   }
 
   /**
-   * The flow from a frame to a key frame.
+   * Estimate the flow from a frame to a key frame.
    * @param {Plane} luma 0..255, of the key frame's shape
    * @param {number} id of a key frame that was added
    * @returns {Omit<import('./tracker.js').Flow, 'frameId'>}
-   * @throws {RangeError} when no such key frame is remembered
+   * @throws {RangeError} if no such key frame is remembered
    */
   estimate(luma, id) {
     const startedAt = performance.now();
@@ -130,10 +131,10 @@ function shrink(luma, side) {
 }
 
 /**
- * The flow made smooth, at half its size: each place takes the mean around it, weighted by validity.
+ * A smooth flow of half the size: each place takes the mean around it, weighted by validity.
  * @param {Field} field
  * @param {Float32Array} validity 0..1 for each vector
- * @returns {Field & {validity: Float32Array}} its vectors are still in pixels of the given field
+ * @returns {Field & {validity: Float32Array}} with vectors that are still in pixels of the given field
  */
 function soften({ width, height, u, v }, validity) {
   /** @type {(pixels: Float32Array) => FloatPlane} */
@@ -150,7 +151,7 @@ function soften({ width, height, u, v }, validity) {
 /**
  * The flow as the pixels of a texture: dx and dy as fractions of the width and height, validity, and 0.
  * @param {{u: Float32Array, v: Float32Array, validity: Float32Array}} flow
- * @param {{width: number, height: number}} size of the picture in whose pixels the flow is
+ * @param {{width: number, height: number}} size of the picture in whose pixels the flow is measured
  * @returns {Float32Array<ArrayBuffer>}
  */
 function normalize({ u, v, validity }, { width, height }) {

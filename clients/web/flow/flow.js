@@ -7,15 +7,15 @@ import { PATCH, PatchSearch } from './patches.js';
 import { clamp, halve, medians, pad, sample } from './planes.js';
 
 const STRIDE = 4;
-/** The least shorter side of a level, in pixels: on a smaller one, a few patches would decide for all. */
+/** The shortest side that a level may have, in pixels: on a smaller one, a few patches would decide for all. */
 const MIN_SIDE = 12;
-/** No motion anywhere. */
+/** A field without motion. */
 const STILL = { width: 1, height: 1, u: new Float32Array(1), v: new Float32Array(1) };
 
 /** @typedef {import('./planes.js').Plane} Plane */
 
 /**
- * Where each pixel of one picture lies in another: a displacement for each, in pixels of the field's own size.
+ * Where each pixel of one picture lies in another: one displacement per pixel, in pixels of the field's own size.
  * @typedef {object} Field
  * @property {number} width
  * @property {number} height
@@ -24,8 +24,8 @@ const STILL = { width: 1, height: 1, u: new Float32Array(1), v: new Float32Array
  */
 
 /**
- * A picture, its half, the half of that, and so on, down to the smallest that can tell motion.
- * @param {Plane} luma 0..255, sides of at least 16
+ * A picture, its half, the half of that, and so on, as long as no side is shorter than MIN_SIDE.
+ * @param {Plane} luma 0..255, with sides of at least 16
  * @returns {Plane[]} the finest first
  */
 export function buildPyramid(luma) {
@@ -39,8 +39,8 @@ export function buildPyramid(luma) {
  * @param {Plane[]} from pyramid
  * @param {Plane[]} to pyramid of the same size
  * @param {Field|null} [guess] a flow that may be close, such as the previous frame's, of any size
- * @param {number} [finest] the level to stop at, or the coarsest one where there are fewer
- * @returns {Field} of that level's size
+ * @param {number} [finest] the level to stop at; the coarsest one if the pyramid has no such level
+ * @returns {Field} in that level's size
  */
 export function estimateFlow(from, to, guess = null, finest = 1) {
   /** @type {Field} */
@@ -58,7 +58,7 @@ export function estimateFlow(from, to, guess = null, finest = 1) {
  * How well the backward flow confirms the forward one, after Sundaram, Brox and Keutzer (ECCV 2010), with a soft edge.
  * @param {Field} forward
  * @param {Field} backward of any size
- * @returns {Float32Array} for each pixel 0 (hidden in the other picture) to 1
+ * @returns {Float32Array} the validity of each pixel, from 0 (it is hidden in the other picture) to 1
  */
 export function confirm({ width, height, u, v }, backward) {
   const weights = new Float32Array(width * height);
@@ -74,7 +74,7 @@ export function confirm({ width, height, u, v }, backward) {
 }
 
 /**
- * One level: each patch finds its displacement, and each pixel takes the mean of its patches' displacements.
+ * Search one level: each patch finds its displacement, and each pixel takes the mean of its patches' displacements.
  * @param {Plane} from
  * @param {Plane} to
  * @param {Field[]} guesses of any size
@@ -99,7 +99,7 @@ function searchLevel(from, to, guesses) {
 }
 
 /**
- * Where patches begin along a side: every STRIDE pixels, and once more where the last of these does not reach the end.
+ * Where patches begin along a side: every STRIDE pixels, and once more if the last of these does not reach the end.
  * @param {number} length in pixels
  * @returns {number[]}
  */

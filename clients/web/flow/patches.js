@@ -1,4 +1,4 @@
-/** Finds a small patch of one picture in another: inverse-compositional Gauss-Newton steps on the differences. */
+/** Finds small patches of one picture in another, by inverse-compositional Gauss-Newton steps on the differences. */
 
 import { clamp } from './planes.js';
 
@@ -7,20 +7,20 @@ export const PATCH = 8;
 
 const AREA = PATCH * PATCH;
 const MAX_STEPS = 8;
-/** Where the determinant of a patch's Hessian is smaller, its texture does not tell where it is. */
+/** If the determinant of a patch's Hessian is smaller than this, its texture does not tell where it lies. */
 const FLAT = 100;
 
 /**
- * A displacement and what comparing the patch there gave.
+ * A displacement, and the result of comparing the patch there.
  * @typedef {object} Match
  * @property {number} u to the right, in pixels
  * @property {number} v down, in pixels
- * @property {number} cost the squared differences, but for their mean
- * @property {number} slopeX the differences along the gradients
- * @property {number} slopeY
+ * @property {number} cost the sum of squared differences, after their mean is subtracted
+ * @property {number} slopeX the sum of differences times horizontal gradients
+ * @property {number} slopeY the sum of differences times vertical gradients
  */
 
-/** Worse than any. */
+/** A match that is worse than any other. */
 const NO_MATCH = { u: 0, v: 0, cost: Infinity, slopeX: 0, slopeY: 0 };
 
 export class PatchSearch {
@@ -33,13 +33,13 @@ export class PatchSearch {
   #gy = new Float32Array(AREA);
   #hessian = [0, 0, 0];
   #differences = new Float32Array(AREA);
-  /** Of the last comparison, as in Match. */
+  /** The slopes of the last comparison, as in Match. */
   #slopeX = 0;
   #slopeY = 0;
 
   /**
-   * @param {import('./planes.js').Plane} from the patches' picture
-   * @param {import('./planes.js').Plane} to the other one, padded by PATCH
+   * @param {import('./planes.js').Plane} from the picture that patches are taken from
+   * @param {import('./planes.js').Plane} to the picture in which they are searched for, padded by PATCH
    */
   constructor(from, to) {
     this.#from = from;
@@ -47,7 +47,7 @@ export class PatchSearch {
   }
 
   /**
-   * Take a patch. Its gradients lose their mean, so that a change of brightness is not taken for motion.
+   * Take a patch. The mean of its gradients is subtracted, so that a change of brightness is not taken for motion.
    * @param {number} left
    * @param {number} top
    */
@@ -78,7 +78,7 @@ export class PatchSearch {
   }
 
   /**
-   * Steps from the best guess, as long as they help and stay within a patch of it.
+   * Search from the best guess on, as long as steps help and stay within one patch of the guess.
    * @param {[number, number][]} guesses displacements to the right and down, in pixels
    * @returns {{u: number, v: number}} the patch's displacement
    */
@@ -101,7 +101,7 @@ export class PatchSearch {
   }
 
   /**
-   * Add the patch's displacement to the sums of its pixels, with less weight where it does not explain them.
+   * Add the patch's displacement to the sums of its pixels, with less weight for pixels that do not match.
    * @param {{u: number, v: number}} displacement
    * @param {Float32Array} us weighted sums of displacements, for each pixel of the picture
    * @param {Float32Array} vs
@@ -133,7 +133,7 @@ export class PatchSearch {
   }
 
   /**
-   * Compare the patch with the other picture. Almost all of the flow's time is spent here: no allocation.
+   * Compare the patch with the other picture. Almost all of the flow's time is spent here, so it allocates nothing.
    * @param {number} u
    * @param {number} v
    * @returns {number} the cost, as in Match

@@ -1,4 +1,4 @@
-/** Pictures of one number per pixel: halving, resizing, padding and smoothing them. */
+/** Halves, resizes, pads and smooths pictures of one number per pixel. */
 
 /**
  * @typedef {object} Plane
@@ -10,7 +10,7 @@
 /** @typedef {{width: number, height: number, pixels: Float32Array}} FloatPlane a Plane that we computed */
 
 /**
- * The mean of each 2x2 pixels; the last column and row of odd sides are lost.
+ * A picture of half the size, by the means of 2x2 pixels. An odd side loses its last column or row.
  * @param {Plane} plane
  * @returns {FloatPlane}
  */
@@ -25,7 +25,7 @@ export function halve({ width, height, pixels }) {
 }
 
 /**
- * A picture in another size: sampled between the pixels, their centres at (k + 0.5) / n and the edges clamped.
+ * A picture in another size. It is interpolated, with the pixels' centres at (k + 0.5) / n, and edges are clamped.
  * @param {Plane} plane
  * @param {number} width
  * @param {number} height
@@ -43,7 +43,7 @@ export function resize(plane, width, height) {
 }
 
 /**
- * The value at a place 0..1, between the pixels, as `resize` takes it.
+ * The value at a place 0..1, interpolated between the pixels as in `resize`.
  * @param {{width: number, height: number}} size
  * @param {ArrayLike<number>} pixels of that size
  * @param {number} x
@@ -79,7 +79,7 @@ export function pad({ width, height, pixels }, border) {
 }
 
 /**
- * A picture blurred by a Gaussian of standard deviation 2, made of four binomials.
+ * A picture blurred by a Gaussian of standard deviation 2, which is made of four binomial filters.
  * @param {FloatPlane} plane
  * @returns {FloatPlane}
  */
@@ -90,7 +90,7 @@ export function blur({ width, height, pixels }) {
 }
 
 /**
- * 1 4 6 4 1 along the rows, and the result transposed: applied twice it does both axes.
+ * Filter the rows by 1 4 6 4 1 and transpose the result, so that two calls filter both axes.
  * @param {Float32Array} pixels
  * @param {number} width
  * @param {number} height
@@ -109,7 +109,7 @@ function binomial(pixels, width, height) {
 }
 
 /**
- * The median of each pixel's 3x3 neighbours, by sorting columns of three: each column serves three pixels.
+ * The median of each pixel's 3x3 neighbourhood. Columns of three are sorted once and used for three pixels.
  * @param {Plane} plane
  * @returns {FloatPlane}
  */
@@ -138,7 +138,7 @@ export function medians({ width, height, pixels }) {
   return { width, height, pixels: result };
 }
 
-// Comparisons, as Math.min and Math.max also consider NaN and -0, and are twice as slow here.
+// These are comparisons because Math.min and Math.max also consider NaN and -0, and are twice as slow here.
 
 /** @type {(a: number, b: number, c: number) => number} */
 function least(a, b, c) {

@@ -1,13 +1,13 @@
 /**
- * Has the flow from the newest frames to the key frames: it remembers frames until the gateway has announced which of
- * them are key frames, and lets a worker compare those with every frame that follows. No call here ever waits.
+ * Gives the flow from the newest frame to the key frames. It remembers frames until the gateway has announced which of
+ * them are key frames, and lets a worker compare those with the frames that follow. No call here ever waits.
  */
 
 import { context2d } from '../basics/canvas.js';
 import { FLOW_SIDE, fitted } from './estimator.js';
 import { isNewer } from '../capture/frame_strip.js';
 
-/** A key frame is announced within a round trip; on a very bad network that takes three seconds. */
+/** Frames are remembered for this long: a key frame is announced within a round trip, even on a very bad network. */
 const REMEMBERED_MS = 3000;
 const MAX_FRAMES = 128;
 /** The key frame on show, two whose answers are on their way, and one to spare. */
@@ -35,12 +35,13 @@ const LUMA = [0.299, 0.587, 0.114];
  * @property {number|null} flowMs how long the newest flow took
  * @property {[number, number]|null} flowSize width and height of the pictures it compared
  * @property {number} flowsSkipped frames never compared, because the next one came while the worker was busy
- * @property {number} framesForgotten before their age, because there were too many
- * @property {number} keyFramesForgotten announced when no longer remembered, or dropped because there were too many
+ * @property {number} framesForgotten frames dropped early, because there were too many
+ * @property {number} keyFramesForgotten key frames announced when no longer remembered, or dropped because there were
+ *   too many
  */
 
 /**
- * One of: add a key frame; remove one; compare a frame with the key frame `keyId`.
+ * A request to the worker: to add a key frame, to remove one, or to compare a frame with the key frame `keyId`.
  * @typedef {object} ToWorker
  * @property {{id: number, luma: Plane}} [add]
  * @property {{id: number}} [remove]
@@ -53,15 +54,15 @@ const LUMA = [0.299, 0.587, 0.114];
  * A frame that may become a key frame.
  * @typedef {object} SeenFrame
  * @property {Plane} luma 0..255, small
- * @property {OffscreenCanvas|null} picture null where pictures are not kept
+ * @property {OffscreenCanvas|null} picture null if pictures are not kept
  * @property {number} seenAt performance.now()
  */
 
 /**
  * @typedef {object} KeyFrame
  * @property {OffscreenCanvas|null} picture
- * @property {Flow|null} flow the newest one to it
- * @property {number} turn when it was last compared, counted in comparisons
+ * @property {Flow|null} flow the newest flow to it
+ * @property {number} turn the number of the comparison in which it was compared last
  */
 
 export class Tracker {
@@ -77,14 +78,14 @@ export class Tracker {
   #shown = null;
   /** @type {{id: number, luma: Plane}|null} */
   #newest = null;
-  /** Comparisons begun. */
+  /** How many comparisons were begun. */
   #turns = 0;
   /** Whether the worker is comparing. */
   #busy = false;
   /** Whether there are key frames, and the newest frame has been compared with none of them. */
   #waiting = false;
 
-  /** @type {Flow|null} the last one, to whichever key frame */
+  /** @type {Flow|null} the last flow that was computed, to whichever key frame */
   #computed = null;
   #skipped = 0;
   #crowdedOut = 0;
@@ -92,9 +93,9 @@ export class Tracker {
 
   /**
    * @param {boolean} onCpu whether to scale on the CPU, as SentPicture does
-   * @param {boolean} forGrid whether grids are looked up along the flow, which must be smooth for them; where they are
-   *   not, the key frames' pictures are kept
-   * @param {(frameId: number) => void} onFlow there is a new flow from this frame
+   * @param {boolean} forGrid whether grids are sampled along the flow, which must then be smooth; if not, the key
+   *   frames' pictures are kept
+   * @param {(frameId: number) => void} onFlow called when there is a new flow from this frame
    */
   constructor(onCpu, forGrid, onFlow) {
     const canvas = document.createElement('canvas');
@@ -105,7 +106,7 @@ export class Tracker {
     this.#worker.addEventListener('message', ({ data }) => this.#onCompared(data));
   }
 
-  /** @returns {Flow|null} the newest one to the key frame on show */
+  /** @returns {Flow|null} the newest flow to the key frame on show */
   get flow() {
     return this.#shown === null ? null : this.#keys.get(this.#shown)?.flow ?? null;
   }
@@ -137,7 +138,7 @@ export class Tracker {
   }
 
   /**
-   * This frame became a key frame: its answer is on its way.
+   * Note that this frame became a key frame, whose answer is on its way.
    * @param {number} frameId
    */
   announce(frameId) {
@@ -157,7 +158,7 @@ export class Tracker {
   }
 
   /**
-   * No answer to this key frame will be shown.
+   * Forget a key frame whose answer will not be shown.
    * @param {number} frameId
    */
   drop(frameId) {
@@ -165,9 +166,9 @@ export class Tracker {
   }
 
   /**
-   * This key frame's answer is on show from now on; older key frames are no longer needed.
+   * Note that this key frame's answer is on show from now on, and forget older key frames.
    * @param {number} frameId
-   * @returns {OffscreenCanvas|null} the key frame's picture, where pictures are kept
+   * @returns {OffscreenCanvas|null} the key frame's picture, if pictures are kept
    */
   show(frameId) {
     this.#shown = frameId;
@@ -175,7 +176,7 @@ export class Tracker {
     return this.#keys.get(frameId)?.picture ?? null;
   }
 
-  /** The answers on their way will never arrive. */
+  /** Forget the key frames whose answers are on their way, because they will never arrive. */
   dropPending() {
     for (const id of this.#keys.keys()) if (id !== this.#shown) this.drop(id);
   }
@@ -226,7 +227,7 @@ export class Tracker {
     }
   }
 
-  /** Frames of different sizes cannot be compared. */
+  /** Forget all frames and key frames, because frames of different sizes cannot be compared. */
   #forgetAll() {
     this.#frames.clear();
     for (const id of this.#keys.keys()) this.drop(id);
@@ -234,7 +235,7 @@ export class Tracker {
 
   /**
    * @param {Frame} frame
-   * @returns {Plane} its luma, 0..255, made small
+   * @returns {Plane} its luma, 0..255, in a small size
    */
   #smallLuma({ source, width, height }) {
     const { canvas } = this.#small;

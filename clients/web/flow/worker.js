@@ -1,4 +1,4 @@
-/** A thread for the flow, so that drawing never waits for it. It talks with tracker.js, which says how. */
+/** The worker that computes the flow, so that drawing never waits for it. Its messages are defined in tracker.js. */
 
 import { Estimator } from './estimator.js';
 

@@ -3,7 +3,7 @@
 const CHUNK_HEADER_BYTES = 8;
 const CHUNK_BYTES = 16 * 1024;
 const MAX_CHUNKS = 64;
-/** A few grids come each second: where more than a handful are incomplete at once, chunks were lost. */
+/** A few grids come each second. If more than this many are incomplete at once, chunks were lost. */
 const MAX_PARTIAL = 8;
 
 /** @typedef {{message: number, index: number, total: number, payload: Uint8Array<ArrayBuffer>}} Chunk */
@@ -13,15 +13,15 @@ export class ChunkAssembler {
   /** @type {Map<number, PartialMessage>} by message number, oldest first */
   #partial = new Map();
 
-  /** Messages given up while chunks were missing. */
+  /** How many messages were given up while chunks were missing. */
   dropped = 0;
-  /** Chunks that do not fit the contract. */
+  /** How many chunks did not fit the contract. */
   malformed = 0;
 
   /**
    * Take one chunk.
-   * @param {unknown} chunk an ArrayBuffer: big-endian u32 message, u16 index, u16 total, then the payload
-   * @returns {Uint8Array<ArrayBuffer>|null} the joined payload when this chunk was the last one missing
+   * @param {unknown} chunk an ArrayBuffer of u32 message, u16 index, u16 total (all big-endian), then the payload
+   * @returns {Uint8Array<ArrayBuffer>|null} the joined payload if this chunk was the last one missing
    */
   push(chunk) {
     const parsed = parseChunk(chunk);
@@ -37,7 +37,7 @@ export class ChunkAssembler {
   }
 
   /**
-   * Make room for a new message, at the cost of the oldest one where there is none.
+   * Begin a new message, and give up the oldest one if there are too many.
    * @param {Chunk} chunk
    * @returns {PartialMessage}
    */
@@ -60,7 +60,7 @@ export class ChunkAssembler {
 
 /**
  * @param {unknown} chunk
- * @returns {Chunk|null} null when it does not fit the contract
+ * @returns {Chunk|null} null if it does not fit the contract
  */
 function parseChunk(chunk) {
   if (!(chunk instanceof ArrayBuffer) || chunk.byteLength <= CHUNK_HEADER_BYTES) return null;

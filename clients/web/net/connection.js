@@ -1,21 +1,22 @@
 /** One peer connection to the gateway, from the offer to its end. It is never reused. */
 
-/** How long to collect our own network addresses: local ones are there at once, a STUN server may never answer. */
+/** How long to collect our own network addresses. Local ones are known at once; a STUN server may never answer. */
 const GATHERING_MS = 2000;
+/** How long an HTTP request may take. */
 const HTTP_MS = 10000;
-/** From the gateway's answer to the first packet. */
+/** How long it may take from the gateway's answer to the first packet. */
 const CONNECT_TIMEOUT_MS = 15000;
-/** The gateway sends a message every second; the browser by itself takes longer to notice that it is gone. */
+/** How long a gateway may be silent: it sends a message every second, and the browser alone notices its end later. */
 const SILENCE_MS = 4000;
-/** A phone that changes networks is "disconnected" for a moment, and recovers by itself. */
+/** How long to wait for a phone that changes networks: it is "disconnected" for a moment, and recovers by itself. */
 const DISCONNECTED_MS = 2000;
 
 /** @typedef {import('./messages.js').ClientMessage} ClientMessage */
 
 /**
- * What the page asks of the gateway. The video is the stream's first video track.
+ * What the page tells the gateway in its offer. The video is the stream's first video track.
  * @typedef {object} OfferRequest
- * @property {string} style id; '' leaves the choice to the gateway
+ * @property {string} style the style's id; '' leaves the choice to the gateway
  * @property {number} width of the picture without the strip, in pixels
  * @property {number} height in pixels
  */
@@ -24,12 +25,12 @@ const DISCONNECTED_MS = 2000;
  * @typedef {object} ConnectionHandlers
  * @property {(text: unknown) => void} onControl a message on the "control" channel
  * @property {(chunk: unknown) => void} onChunk a message on the "frames" channel
- * @property {(intervalMs: number) => void} onOpen the gateway listens; it takes a key frame this often at the least
+ * @property {(intervalMs: number) => void} onOpen the gateway listens; it takes a key frame at least this often
  */
 
 /**
  * The gateway's JSON: `iceServers` and `key_frame_interval_s` from /config, `sdp` from /offer, `error` (a sentence)
- * where it refuses.
+ * if it refuses.
  * @typedef {{iceServers?: RTCIceServer[], key_frame_interval_s?: number, sdp?: string, error?: string}} GatewayAnswer
  */
 
@@ -37,7 +38,7 @@ const DISCONNECTED_MS = 2000;
 export class OfferRefused extends Error {
   /**
    * @param {string} message the gateway's reason, as a sentence
-   * @param {number} retryAfterMs how long the gateway asks us to wait; 0 when it does not say
+   * @param {number} retryAfterMs how long the gateway asks us to wait; 0 if it does not say
    */
   constructor(message, retryAfterMs) {
     super(message);
@@ -71,7 +72,7 @@ export class Connection {
    * Offer the stream and wait for the gateway's answer.
    * @param {MediaStream} stream
    * @param {OfferRequest} request
-   * @throws {OfferRefused} when the gateway refuses; and what fetch throws when it cannot be reached
+   * @throws {OfferRefused} if the gateway refuses; fetch's own errors if it cannot be reached
    */
   async start(stream, request) {
     const { iceServers, key_frame_interval_s: intervalS = 0.5 } = await this.#fetchJson('/config');
@@ -89,7 +90,7 @@ export class Connection {
   }
 
   /**
-   * Send a message to the gateway. Until the channel is open, the newest message of each type waits for it.
+   * Send a message to the gateway. Until the channel is open, the newest message of each type is kept for it.
    * @param {ClientMessage} message
    */
   send(message) {
@@ -127,7 +128,7 @@ export class Connection {
 
   #onState = () => {
     clearTimeout(this.#timer);
-    const state = this.#peer?.connectionState; // the gateway's first checks may begin it before its answer is here
+    const state = this.#peer?.connectionState; // "connecting" may come before the gateway's answer
     if (state === 'connecting') this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The video connection could not be made.');
     if (state === 'connected') this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The server was reached, and has said nothing.');
     if (state === 'disconnected') this.#giveUpAfter(DISCONNECTED_MS, 'The server is out of reach.');
@@ -151,7 +152,7 @@ export class Connection {
    * @param {string} path
    * @param {RequestInit} [options]
    * @returns {Promise<GatewayAnswer>}
-   * @throws {OfferRefused} and what fetch throws
+   * @throws {OfferRefused} if the gateway refuses; fetch's own errors if it cannot be reached
    */
   async #fetchJson(path, options) {
     const timer = setTimeout(() => this.#abort.abort(), HTTP_MS);
@@ -164,7 +165,7 @@ export class Connection {
 }
 
 /**
- * Send the stream's video, as VP8 where the browser can: the gateway decodes it at the least cost.
+ * Send the stream's video, as VP8 if the browser has it, because that costs the gateway least to decode.
  * @param {RTCPeerConnection} peer
  * @param {MediaStream} stream
  */

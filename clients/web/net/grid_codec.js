@@ -1,4 +1,7 @@
-/** Unpacks grids: zlib of differences along columns and luma. The twin of pipeline/contract/grid_codec.py, which says how. */
+/**
+ * Unpacks grids, which travel as zlib-compressed differences along columns and luma.
+ * The twin of pipeline/contract/grid_codec.py, which describes the format.
+ */
 
 import { coefficientCount } from '../render/grid.js';
 
@@ -6,13 +9,14 @@ import { coefficientCount } from '../render/grid.js';
 
 /** Packed numbers are multiples of 1 / STEPS. */
 const STEPS = 1024;
-/** Cells. */
+/** The most cells on any axis. */
 const MAX_SIDE = 64;
-/** Packed bytes inflated at a time. Each slice grows a thousandfold at most before its size is checked. */
+/** Packed bytes that are inflated at a time: each slice grows at most a thousandfold before its size is checked. */
 const SLICE_BYTES = 4096;
 
 /**
- * @param {unknown} shape what the header claims: [D, R, C]
+ * Unpack one grid.
+ * @param {unknown} shape [D, R, C], as the header claims
  * @param {Uint8Array<ArrayBuffer>} packed
  * @returns {Promise<import('../render/grid.js').Grid|null>} null unless `packed` is exactly one grid of that shape
  */
@@ -33,8 +37,8 @@ function isGridShape(shape) {
 
 /**
  * @param {Uint8Array<ArrayBuffer>} packed zlib
- * @param {number} length of what is packed, in bytes
- * @returns {Promise<Uint8Array|null>} null unless it is exactly that long
+ * @param {number} length the number of unpacked bytes that there must be
+ * @returns {Promise<Uint8Array|null>} null unless there are exactly as many
  */
 async function inflate(packed, length) {
   const bytes = new Uint8Array(length);
@@ -44,7 +48,7 @@ async function inflate(packed, length) {
     for (;;) {
       const { done, value } = await reader.read();
       if (done) return filled === length ? bytes : null;
-      bytes.set(value, filled); // throws when it does not fit
+      bytes.set(value, filled); // throws if there are too many
       filled += value.length;
     }
   } catch { // not zlib, cut short, too long, or followed by other bytes
@@ -68,7 +72,7 @@ function slices(bytes) {
 }
 
 /**
- * @param {Uint8Array} bytes two for each number: all low bytes, then all high bytes
+ * @param {Uint8Array} bytes two per number: first all low bytes, then all high bytes
  * @param {GridShape} shape
  * @returns {Float32Array} the grid's coefficients
  */
@@ -84,10 +88,10 @@ function restore(bytes, [depth, rows, columns]) {
 }
 
 /**
- * Undo differences along an axis: each number becomes the sum, modulo 2^16, of those before it.
+ * Undo differences along an axis: each number becomes the sum of itself and those before it, modulo 2^16.
  * @param {Int16Array} numbers changed in place
- * @param {number} step between neighbours on the axis
- * @param {number} length after which sums begin anew
+ * @param {number} step the distance between neighbours on the axis
+ * @param {number} length the distance after which sums begin anew
  */
 function addUp(numbers, step, length) {
   for (let i = 0; i < numbers.length; i++) {

@@ -9,9 +9,9 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * The answer to a key frame.
  * @typedef {object} StylizedFrame
- * @property {number} frameId which of our frames it was made from
+ * @property {number} frameId the frame it was made from
  * @property {string} styleId
- * @property {boolean} cut whether the scene changed: a cross-fade would show a ghost
+ * @property {boolean} cut whether the scene changed, so that a cross-fade would show a ghost
  * @property {import('../render/grid.js').Grid} grid
  */
 
@@ -20,10 +20,10 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * @typedef {{type: string, [field: string]: unknown}} GatewayMessage
  */
 
-/** @typedef {(value: unknown) => boolean} Check whether a field is as it should be */
+/** @typedef {(value: unknown) => boolean} Check whether a field has the right kind of value */
 
 /**
- * What the gateway may say, as in pipeline/contract/control.py: the fields of each type.
+ * The types of the gateway's control messages, and the fields of each, as in pipeline/contract/control.py.
  * @type {Map<unknown, [string, Check][]>}
  */
 const GATEWAY_MESSAGES = new Map([
@@ -39,17 +39,17 @@ const GATEWAY_MESSAGES = new Map([
 const MAX_CONTROL_LENGTH = 4096;
 
 /**
- * A control message to the gateway. style: the style from now on; size: of the frames from now on, in pixels; cut: the
- * sent frame that begins another scene; share: whether the server may learn from our pictures, and the name that they
- * are kept under.
+ * A control message to the gateway. `style` and `size` name the style, and the size in pixels, of frames from now on.
+ * `cut` names the sent frame that begins another scene. `share` says whether the server may learn from our pictures,
+ * and under which name they are kept.
  * @typedef {{type: 'style', style: string}|{type: 'size', width: number, height: number}
  *   |{type: 'cut', frame_id: number}|{type: 'share', on: boolean, by: string}} ClientMessage
  */
 
 /**
- * Read a joined message: big-endian u32 header length, JSON header, packed grid.
+ * Read a joined message: the header's length (big-endian u32), a JSON header, and a packed grid.
  * @param {Uint8Array<ArrayBuffer>} payload
- * @returns {Promise<StylizedFrame|null>} null when it does not fit the contract
+ * @returns {Promise<StylizedFrame|null>} null if it does not fit the contract
  */
 export async function readStylizedFrame(payload) {
   if (payload.length < 4) return null;
@@ -64,7 +64,7 @@ export async function readStylizedFrame(payload) {
 /**
  * Read a control message.
  * @param {unknown} text
- * @returns {GatewayMessage|null} its type and the fields of that type; null when it does not fit the contract
+ * @returns {GatewayMessage|null} its type and the fields of that type; null if it does not fit the contract
  */
 export function readGatewayMessage(text) {
   if (typeof text !== 'string' || text.length > MAX_CONTROL_LENGTH) return null;
@@ -108,15 +108,15 @@ function isNumberTo(limit) {
 
 /**
  * @param {Check} isRight
- * @returns {Check} whether a value is right, or its field is left out
+ * @returns {Check} whether a value is right, or its field is absent
  */
 function isAbsentOr(isRight) {
   return (value) => value === undefined || isRight(value);
 }
 
 /**
- * @param {() => string} read may throw: then there is no text
- * @returns {Record<string, unknown>|null} null when it is no JSON object
+ * @param {() => string} read gives the text, or throws if there is none
+ * @returns {Record<string, unknown>|null} null if there is no JSON object
  */
 function parseJson(read) {
   try {

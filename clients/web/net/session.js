@@ -1,11 +1,11 @@
-/** Keeps a connection to the gateway: whenever it is lost, it is made again, after growing delays. */
+/** Keeps a connection to the gateway. Whenever it is lost, it is made again, after growing delays. */
 
 import { ChunkAssembler } from './chunks.js';
 import { Connection, OfferRefused } from './connection.js';
 import { readGatewayMessage, readStylizedFrame } from './messages.js';
 
 const FIRST_RETRY_MS = 500;
-/** A gateway that was away for an hour has its clients back within this time. */
+/** The longest delay. Even after an hour, a gateway that returns has its clients back within this time. */
 const LAST_RETRY_MS = 4000;
 
 /** @typedef {import('./messages.js').GatewayMessage} GatewayMessage */
@@ -14,7 +14,7 @@ const LAST_RETRY_MS = 4000;
 /** @typedef {import('./connection.js').OfferRequest & {stream: MediaStream}} SessionRequest what to offer */
 
 /**
- * How long to wait before the next attempt: it doubles, and is spread so that clients do not come back all at once.
+ * How long to wait before the next attempt: twice as long each time, and spread so that clients do not return together.
  * @param {number} attempt 0 for the first one after a loss
  * @param {number} random 0..1
  * @returns {number} milliseconds
@@ -28,10 +28,9 @@ export function retryDelayMs(attempt, random) {
  * @property {(frame: StylizedFrame) => void} onStylized
  * @property {(message: GatewayMessage) => void} onControl
  * @property {() => void} onConnecting an attempt begins
- * @property {(intervalMs: number) => void} onConnected the gateway takes our frames, and a key frame this often at the
- *   least
- * @property {(reason: string) => void} onLost it failed or ended, and another one will follow
- * @property {(reason: string) => void} onFull the gateway has no place now, and will be asked again
+ * @property {(intervalMs: number) => void} onConnected the gateway takes our frames, and a key frame at least this often
+ * @property {(reason: string) => void} onLost the attempt failed or the connection ended; another attempt will follow
+ * @property {(reason: string) => void} onFull the gateway has no place at the moment, and will be asked again
  * @property {() => void} onMalformed a message arrived that does not fit the contract
  */
 
@@ -41,11 +40,11 @@ export class Session {
   /** @type {Connection|null} */
   #connection = null;
   #running = false;
-  /** Since the last connection that worked. */
+  /** The number of failed attempts since the last connection that worked. */
   #attempt = 0;
   /** @type {() => void} ends the present pause */
   #wake = () => {};
-  /** Settles when the last answer was handed on: they keep their order, however long each takes to unpack. */
+  /** Settles when the last answer was handed on, so that answers keep their order however long each takes to unpack. */
   #turn = Promise.resolve();
 
   /**
@@ -68,7 +67,7 @@ export class Session {
       if (!this.#running) return;
       if (retryAfterMs > 0) {
         this.#handlers.onFull(reason);
-        await this.#pause(retryAfterMs * (1 + Math.random() / 2)); // spread, so that not all who wait ask at once
+        await this.#pause(retryAfterMs * (1 + Math.random() / 2)); // spread, so that not all clients ask at once
       } else {
         this.#handlers.onLost(reason);
         await this.#pause(retryDelayMs(this.#attempt++, Math.random()));
@@ -76,7 +75,7 @@ export class Session {
     }
   }
 
-  /** @param {string} style id */
+  /** @param {string} style the style's id; a pause between attempts ends, too */
   setStyle(style) {
     this.#connection?.send({ type: 'style', style });
     this.#retryNow();
@@ -91,7 +90,7 @@ export class Session {
     this.#connection?.send({ type: 'size', width, height });
   }
 
-  /** @param {import('./messages.js').ClientMessage} message lost unless there is a connection, or one is being made */
+  /** @param {import('./messages.js').ClientMessage} message it is lost unless there is a connection or an attempt */
   send(message) {
     this.#connection?.send(message);
   }
@@ -105,7 +104,7 @@ export class Session {
     this.#wake();
   }
 
-  /** @returns {Promise<{reason: string, retryAfterMs: number}>} why it ended; how long we are asked to wait, or 0 */
+  /** @returns {Promise<{reason: string, retryAfterMs: number}>} why it ended, and how long we are asked to wait, or 0 */
   async #connectOnce() {
     const assembler = new ChunkAssembler();
     const connection = new Connection({
@@ -167,7 +166,7 @@ export class Session {
 
   /**
    * @param {number} delayMs
-   * @returns {Promise<void>} resolves after that time, or when there is reason to try at once
+   * @returns {Promise<void>} resolves after that time, or earlier if there is a reason to try at once
    */
   #pause(delayMs) {
     return new Promise((resolve) => {

@@ -1,13 +1,14 @@
-/** Which style's looks are shown: the last one chosen, always. Pure: the time comes from the caller. */
+/** Decides whether a look is shown: only looks of the last chosen style are. The time comes from the caller. */
 
-/** Longer than looks already on their way arrive after another style was chosen, on a busy server. */
+/** Looks of an earlier style may still arrive for this long after a choice, on a busy server. */
 const SETTLED_MS = 3000;
 /** How often a choice is repeated to a server that answers in another style. */
 const MAX_REPEATS = 2;
 
 /**
- * show: this look is shown; ignore: it belongs to an earlier choice; repeat: it should not have come any more, so tell
- * the server once more what was chosen; yield: it does not take the choice, so its own style is the choice from now on.
+ * What to do with a look. `show` it; `ignore` it, since it belongs to an earlier choice; `repeat` the choice to the
+ * server, which should not have sent this look any more; or `yield`, since the server does not take the choice, and
+ * choose the server's style instead.
  * @typedef {'show'|'ignore'|'repeat'|'yield'} Verdict
  */
 
@@ -29,7 +30,7 @@ export class StyleChoice {
   }
 
   /**
-   * The server is told anew, as part of an offer.
+   * Note that an offer tells the server the choice anew.
    * @param {number} now
    */
   offered(now) {

@@ -1,10 +1,10 @@
-/** The divider drawn over the picture: before on its left, after on its right. */
+/** The divider over the picture: the untouched picture is on its left, the stylized one on its right. */
 
 /** How far an arrow key moves the divider, as a fraction of the picture's width. */
 const STEP = 0.02;
 /** CSS pixels between the divider and the edges of the visible area, so that its handle stays within reach. */
 const MARGIN = 24;
-/** @type {Record<string, number>} key names, and how far each moves the divider; Home and End as far as it goes */
+/** @type {Record<string, number>} key names, and how far each moves the divider; Home and End move it to the edges */
 const KEY_STEPS = { ArrowLeft: -STEP, ArrowDown: -STEP, ArrowRight: STEP, ArrowUp: STEP, Home: -1, End: 1 };
 
 export class Compare {
@@ -13,14 +13,14 @@ export class Compare {
   #stage;
   #onChange;
 
-  /** Where the divider stands, as a fraction of the picture's width. */
+  /** The divider's position, as a fraction of the picture's width. */
   position = 0.5;
 
   /**
    * @param {HTMLElement} divider role="slider", a child of the picture
    * @param {HTMLElement} picture
    * @param {HTMLElement} stage the visible area, which may cut the picture's sides off
-   * @param {() => void} onChange the picture has to be drawn again
+   * @param {() => void} onChange called when the picture has to be drawn again
    */
   constructor(divider, picture, stage, onChange) {
     this.#divider = divider;

@@ -1,7 +1,6 @@
 /**
- * Bilateral grids of colour transforms: blending, carrying and applying them.
- * The twin of clients/reassembly/grid.py. A grid is looked up at (x, y, luma) with texture conventions: cell centres
- * lie at (k + 0.5) / n, and the edges are clamped.
+ * Blends, carries and applies bilateral grids of colour transforms. The twin of clients/reassembly/grid.py.
+ * A grid is sampled at (x, y, luma) like a texture: cell centres lie at (k + 0.5) / n, and edges are clamped.
  */
 
 /** @typedef {[depth: number, rows: number, columns: number]} GridShape D cells of luma, R rows, C columns */
@@ -9,21 +8,24 @@
 /**
  * @typedef {object} Grid
  * @property {GridShape} shape
- * @property {Float32Array} coefficients [3, D, R, C, 4]: for each output channel a factor for r, g, b and an offset
+ * @property {Float32Array} coefficients [3, D, R, C, 4]: per output channel, factors for r, g and b and an offset
  */
 
 /** @typedef {Pick<import('../flow/tracker.js').Flow, 'width'|'height'|'normalizedFlow'>} NormalizedFlow */
 
-/** @typedef {{low: number, high: number, t: number}} Neighbours two cells on an axis; 0..1: how far from low to high */
+/**
+ * Two cells on an axis, and how far (0..1) a place is from the lower to the higher one.
+ * @typedef {{low: number, high: number, t: number}} Neighbours
+ */
 
 /** @typedef {[cell: number, weight: number]} WeightedCell */
 
 const LUMA = [0.299, 0.587, 0.114];
-/** A carried grid has this many times the rows and columns. Odd, so that cell centres coincide: no motion is exact. */
+/** A carried grid has this many times the rows and columns. It is odd, so that cell centres coincide without motion. */
 const FINER = 3;
 /** Flows vary slowly from place to place, so each fixed-point step leaves only a small share of the error. */
 const INVERSION_STEPS = 4;
-/** The flow of a frame whose motion is unknown: none, everywhere valid. */
+/** The flow of a frame whose motion is unknown: no motion, which is valid everywhere. */
 const STILL = { width: 1, height: 1, normalizedFlow: new Float32Array([0, 0, 1, 0]) };
 
 /**
@@ -85,8 +87,8 @@ export function applyGrid(image, grid, from = 0, to = image.width) {
 }
 
 /**
- * A key frame's grid, warped into another key frame and in finer cells. Both grids can then be blended and looked up
- * along one flow. Where the flow to the older key frame is not valid, the grid is taken in place, as it was shown.
+ * A key frame's grid, warped into another key frame, with more and finer cells. Then both grids can be blended, and
+ * sampled along one flow. Where the flow to the older key frame is not valid, the grid is not moved.
  * @param {Grid} grid of the older key frame
  * @param {GridShape} shape of the grid to blend it with; the result has FINER times its rows and columns
  * @param {NormalizedFlow} [toNewer] from a frame to the newer key frame
@@ -109,7 +111,7 @@ export function carryGrid(grid, [depth, coarseRows, coarseColumns], toNewer = ST
 }
 
 /**
- * The flow's inverse, by fixed-point steps: where a place of the key frame lies in the frame.
+ * Where a place of the key frame lies in the frame: the inverse of the flow, by fixed-point steps.
  * @param {NormalizedFlow} flow from the frame to the key frame
  * @param {number} x 0..1
  * @param {number} y 0..1
@@ -142,7 +144,7 @@ function flowAt({ width, height, normalizedFlow }, x, y) {
  * @param {Pick<Grid, 'shape'>} grid
  * @param {number} x 0..1
  * @param {number} y 0..1
- * @param {number} share what their weights sum to
+ * @param {number} share the sum of their weights
  * @returns {[WeightedCell, WeightedCell, WeightedCell, WeightedCell]}
  */
 function around({ shape: [, rows, columns] }, x, y, share) {
@@ -192,9 +194,9 @@ function sliceRow(slice, { shape: [depth, rows, columns], coefficients }, { low,
 }
 
 /**
- * Transform one pixel. Unrolled and without allocation: it runs for every pixel of every frame.
+ * Transform one pixel. This is unrolled and allocates nothing, since it runs for every pixel of every frame.
  * @param {Uint8ClampedArray} data RGBA, changed in place
- * @param {number} at the pixel's red
+ * @param {number} at the index of the pixel's red
  * @param {Float32Array} slice [3, D, C, 4]
  * @param {number} depth D
  * @param {number} columns C
@@ -213,7 +215,7 @@ function applySlice(data, at, slice, depth, columns, { low, high, t }) {
       + (1 - s) * t * shade(slice, 4 * (lower + high), r, g, b)
       + s * (1 - t) * shade(slice, 4 * (upper + low), r, g, b)
       + s * t * shade(slice, 4 * (upper + high), r, g, b);
-    data[at + channel] = weighted; // a clamped array: rounds, and clips to 0..255
+    data[at + channel] = weighted; // a clamped array rounds, and clips to 0..255
   }
 }
 
@@ -223,7 +225,7 @@ function applySlice(data, at, slice, depth, columns, { low, high, t }) {
  * @param {number} r 0..255
  * @param {number} g
  * @param {number} b
- * @returns {number} one transformed channel, 0..255 but for overshoot
+ * @returns {number} one transformed channel, which may overshoot 0..255
  */
 function shade(slice, i, r, g, b) {
   return slice[i] * r + slice[i + 1] * g + slice[i + 2] * b + slice[i + 3] * 255;
@@ -242,7 +244,7 @@ function cellsAt(position, count) {
 }
 
 /**
- * How many numbers a grid of this shape has.
+ * The number of coefficients of a grid of this shape.
  * @param {GridShape} shape
  * @returns {number}
  */

@@ -1,11 +1,11 @@
 /**
- * The grid on show: it fades from one key frame's answer to the next, and is mixed with the identity by strength.
+ * Decides with which grid frames are drawn: it fades from one answer to the next, and mixes in the identity by strength.
  * The twin of clients/reassembly/grid_fade.py.
  */
 
 import { blendGrids, carryGrid, identityGrid, sameShape } from './grid.js';
 
-/** Long enough to hide the switch, short enough to follow the scene: about a quarter of a second at 30 fps. */
+/** Length of a fade: long enough to hide the switch, short enough to follow the scene; 0.27 s at 30 fps. */
 const FADE_FRAMES = 8;
 
 /** @typedef {import('./grid.js').Grid} Grid */
@@ -14,7 +14,7 @@ const FADE_FRAMES = 8;
 export class GridFade {
   /** @type {Grid} the newest answer */
   #to = identityGrid([1, 1, 1]);
-  /** @type {{from: Grid, to: Grid}|null} the grids to fade between, in finer cells; null without a fade */
+  /** @type {{from: Grid, to: Grid}|null} the grids to fade between, with finer cells; null without a fade */
   #fade = null;
   /** Frames of the fade shown so far. */
   #faded = FADE_FRAMES;
@@ -28,7 +28,7 @@ export class GridFade {
   }
 
   /**
-   * Take a new grid. After a cut, or when its shape is another, it is shown at once: the old one is of another scene.
+   * Take a new grid. There is no fade after a cut, or from a grid of another shape, which is another scene's.
    * @param {Grid} grid
    * @param {boolean} cut
    * @param {NormalizedFlow} [toNewer] from the frame on show to the new grid's key frame
@@ -45,7 +45,7 @@ export class GridFade {
 
   /**
    * Go on by one displayed frame.
-   * @returns {Grid|null} the grid to draw with; null when it has not changed
+   * @returns {Grid|null} the grid to draw with; null if it has not changed
    */
   step() {
     if (!this.#changed) return null;
@@ -55,7 +55,7 @@ export class GridFade {
     return this.#strength === 1 ? shown : blendGrids(identityGrid(shown.shape), shown, this.#strength);
   }
 
-  /** @returns {Grid} at full strength */
+  /** @returns {Grid} the grid on show, at full strength */
   #shown() {
     if (!this.#fade || this.#faded === FADE_FRAMES) return this.#to;
     return blendGrids(this.#fade.from, this.#fade.to, this.#faded / FADE_FRAMES);

@@ -1,4 +1,4 @@
-/** Where a picture lies in a frame of another shape: whole, in the middle, as large as it fits. Pure. */
+/** Fits a picture into a frame of another shape: it is shown whole, in the middle, and as large as possible. */
 
 /** @typedef {{width: number, height: number}} Size in pixels */
 

@@ -22,15 +22,15 @@ import { Stage } from './stage.js';
  */
 
 /**
- * What is known of an answered key frame.
+ * What is known about an answered key frame.
  * @typedef {object} KeyFrameContext
- * @property {OffscreenCanvas|null} [picture] the key frame itself, where pictures are kept
+ * @property {OffscreenCanvas|null} [picture] the key frame itself, if pictures are kept
  * @property {Flow|null} [toOlder] from the frame on show to the key frame shown until now
  * @property {Flow|null} [toNewer] from the same frame to this key frame
  */
 
 const JPEG_QUALITY = 0.95;
-/** @type {Span} no part of the picture is left untouched */
+/** @type {Span} the span without any untouched part */
 const UNDIVIDED = [0, 0];
 
 export class Player {
@@ -42,7 +42,7 @@ export class Player {
   #stage;
   #compare;
 
-  /** @type {((picture: HTMLCanvasElement) => void)|null} gets each frame as it is drawn, without the divider */
+  /** @type {((picture: HTMLCanvasElement) => void)|null} called with each frame as it is drawn, without the divider */
   onDrawn = null;
 
   /**
@@ -62,12 +62,12 @@ export class Player {
     this.#compare.start();
   }
 
-  /** @returns {HTMLCanvasElement} of the camera's resolution */
+  /** @returns {HTMLCanvasElement} the canvas, in the camera's resolution */
   get output() {
     return this.#output;
   }
 
-  /** @returns {boolean} whether the CPU draws: pictures are then best kept in its memory */
+  /** @returns {boolean} whether the CPU draws; pictures are then best kept in its memory */
   get onCpu() {
     return this.#renderer.onCpu;
   }
@@ -77,12 +77,12 @@ export class Player {
     return this.#renderer.busy;
   }
 
-  /** @param {boolean} mirrored whether the picture is shown as in a mirror; what is saved of it never is */
+  /** @param {boolean} mirrored whether the picture is shown as in a mirror; saved photos and videos never are */
   set mirrored(mirrored) {
     this.#picture.toggleAttribute('data-mirrored', mirrored);
   }
 
-  /** @param {number} strength of the style, 0..1 */
+  /** @param {number} strength the style's strength, 0..1 */
   set strength(strength) {
     this.#fade.strength = strength;
   }
@@ -99,7 +99,7 @@ export class Player {
   }
 
   /**
-   * Take the answer to a key frame, for the frames from now on.
+   * Take the answer to a key frame; frames are drawn with it from now on.
    * @param {Grid} grid
    * @param {boolean} cut whether the scene changed
    * @param {KeyFrameContext} [context]
@@ -111,9 +111,9 @@ export class Player {
   }
 
   /**
-   * Show a frame at once, along the flow that is known by now.
+   * Show a frame at once, with the flow that is known by now.
    * @param {Frame} frame
-   * @param {Flow|null} [flow] the newest one to the key frame on show
+   * @param {Flow|null} [flow] the newest flow to the key frame on show
    */
   show({ source, width, height }, flow = null) {
     const grid = this.#fade.step();
@@ -125,7 +125,7 @@ export class Player {
   }
 
   /**
-   * Draw the frame on show again, along its own flow, which came after it; only where drawing is cheap.
+   * Draw the frame on show again when its own flow is there, but only on a GPU, where drawing is cheap.
    * @param {Flow|null} flow
    */
   follow(flow) {
@@ -134,7 +134,7 @@ export class Player {
     this.#draw();
   }
 
-  /** @returns {Promise<Blob|null>} the stylized frame as a JPEG of the camera's size; null when there is none yet */
+  /** @returns {Promise<Blob|null>} the stylized frame as a JPEG in the camera's size; null if there is none yet */
   photo() {
     this.#renderer.draw(UNDIVIDED);
     /** @type {Promise<Blob|null>} */
@@ -170,14 +170,14 @@ export class Player {
 
   /**
    * @param {Span} before
-   * @returns {string} a PNG data URL of the frame drawn so
+   * @returns {string} a PNG data URL of the frame, with this part untouched
    */
   #drawn(before) {
     this.#renderer.draw(before);
     return this.#output.toDataURL();
   }
 
-  /** @returns {Span} the untouched part: what the user sees on the left of the divider */
+  /** @returns {Span} the untouched part, which the user sees on the left of the divider */
   #before() {
     if (!this.#compare.enabled) return UNDIVIDED;
     const { position } = this.#compare;
@@ -188,7 +188,7 @@ export class Player {
 /**
  * @param {HTMLCanvasElement} canvas
  * @param {Mode} mode
- * @returns {Renderer|Renderer2D} the second where the browser has no WebGL2
+ * @returns {Renderer|Renderer2D} the latter if the browser has no WebGL2
  */
 function createRenderer(canvas, mode) {
   try {

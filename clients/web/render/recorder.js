@@ -1,16 +1,16 @@
-/** Records the stylized picture as a video, to be downloaded: without the divider, and in one size from first to last. */
+/** Records the stylized picture as a video to download, without the divider, and in one size throughout. */
 
 import { context2d } from '../basics/canvas.js';
 import { letterbox } from './letterbox.js';
 
 const FPS = 30;
 const BITS_PER_S = 8_000_000;
-/** How often the encoder hands over what it has, so that a long recording is not held in one piece. */
+/** How often the encoder hands over what it has recorded, so that a long recording is not held in one piece. */
 const PART_MS = 1000;
 
 /**
- * The first one that this browser can write. MP4 only with H.264, which everything plays: browsers that are asked for
- * just any MP4 put VP9 in it, which many players refuse. Level 4.0 is 1080p at 30 frames a second.
+ * The types of recordings, best first. An MP4 must hold H.264, which everything plays: browsers that are asked for any
+ * MP4 put VP9 in it, which many players refuse. Level 4.0 is 1080p at 30 frames a second.
  */
 const TYPES = [
   'video/mp4;codecs=avc1.640028',
@@ -23,9 +23,9 @@ const TYPES = [
 ];
 
 /**
- * What to record.
+ * The best type of recording that a browser can write.
  * @param {(type: string) => boolean} isSupported as MediaRecorder.isTypeSupported
- * @returns {string|undefined} a MIME type with codecs; undefined when none of them can be written
+ * @returns {string|undefined} a MIME type with codecs; undefined if it can write none of them
  */
 export function recordingType(isSupported) {
   return TYPES.find((type) => isSupported(type));
@@ -33,7 +33,7 @@ export function recordingType(isSupported) {
 
 /**
  * @param {string} type a MIME type, perhaps with codecs
- * @returns {string} what the name of such a file ends with
+ * @returns {string} the file name's extension for this type
  */
 export function extensionOf(type) {
   return type.split(';')[0].split('/')[1].replace('jpeg', 'jpg');
@@ -57,7 +57,7 @@ export class Recorder {
   }
 
   /**
-   * Begin with this size, whatever size later pictures have; the video is downloaded at `stop`.
+   * Begin a recording of this size, whatever size later pictures have; `stop` downloads the video.
    * @param {import('./letterbox.js').Size} size
    */
   start({ width, height }) {

@@ -1,16 +1,16 @@
-/** Draws the camera's frames in the style of the newest answer, on the GPU, at the camera's own resolution. */
+/** Draws the camera's frames with the newest answer, on the GPU, in the camera's own resolution. */
 
 /**
  * How a frame is made from the answer to a key frame.
- * grid: each pixel is transformed as its place in the key frame was;
- * residual: the stylized key frame is warped, and the change since then, transformed, is added;
+ * grid: each pixel is transformed as its place in the key frame was.
+ * residual: the stylized key frame is warped, and the change since then is transformed and added.
  * warp: the stylized key frame is warped.
  * @typedef {'grid'|'residual'|'warp'} Mode
  */
 
-/** @typedef {Mode|'inPlace'} Drawing a mode, or the grid applied where the motion is unknown */
+/** @typedef {Mode|'inPlace'} Drawing a mode, or 'inPlace': the grid is not moved, because the motion is unknown */
 
-/** @typedef {[from: number, to: number]} Span columns, as fractions of the width */
+/** @typedef {[from: number, to: number]} Span a range of columns, as fractions of the width */
 
 /** @typedef {import('../basics/canvas.js').FrameSource} FrameSource */
 /** @typedef {import('./grid.js').Grid} Grid */
@@ -20,7 +20,7 @@ const VERTEX = `#version 300 es
 uniform float up;
 out vec2 position;
 void main() {
-  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0;  // of one triangle that covers the canvas
+  vec2 corner = vec2(gl_VertexID & 1, gl_VertexID >> 1) * 2.0;  // one triangle covers the canvas
   position = corner;
   gl_Position = vec4(corner.x * 2.0 - 1.0, up * (corner.y * 2.0 - 1.0), 0.0, 1.0);  // up: -1 on the canvas
 }`;
@@ -48,7 +48,8 @@ vec3 inPlace(vec3 source) {
   return transform(position, source, vec4(source, 1.0));
 }
 
-// What the key frame does not show is transformed in place. Almost valid counts as valid: doing both costs twice.
+// A place that the key frame does not show is transformed in place. An almost valid place counts as valid, since a mix
+// costs twice as much.
 vec3 filled(vec3 moved, vec3 source, float validity) {
   if (validity > 0.98) return moved;
   return mix(inPlace(source), moved, validity);
@@ -103,16 +104,16 @@ export class Renderer {
   #gl;
   #mode;
   /**
-   * The textures' internal format, chosen by `#build`. Half floats, except on SwiftShader, which filters floats three
-   * times faster (16 ms instead of 45 at 640x360).
+   * The textures' internal format, chosen by `#build`. It is half floats, except on the CPU: SwiftShader filters floats
+   * three times faster (16 ms instead of 45 at 640x360).
    * @type {GLenum}
    */
   #floatFormat = 0;
   /** @type {Map<Drawing, WebGLProgram>} */
   #programs = new Map();
-  /** @type {WebGLTexture[]} as SAMPLERS */
+  /** @type {WebGLTexture[]} in the order of SAMPLERS */
   #textures = [];
-  /** @type {WebGLFramebuffer|null} draws into the stylized key frame */
+  /** @type {WebGLFramebuffer|null} the one that draws into the stylized key frame */
   #frameBuffer = null;
   /** @type {Grid|null} */
   #grid = null;
@@ -129,7 +130,7 @@ export class Renderer {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {Mode} [mode]
-   * @throws {Error} when the browser has no WebGL2
+   * @throws {Error} if the browser has no WebGL2
    */
   constructor(canvas, mode = 'grid') {
     this.#canvas = canvas;
@@ -148,13 +149,13 @@ export class Renderer {
     return SOFTWARE.test(this.#gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : this.#gl.RENDERER));
   }
 
-  /** @returns {boolean} whether the last drawing is still under way: another one would only wait behind it */
+  /** @returns {boolean} whether the last drawing is not done yet, so that another one would only wait for it */
   get busy() {
     const gl = this.#gl;
     return this.#drawn !== null && gl.getSyncParameter(this.#drawn, gl.SYNC_STATUS) === gl.UNSIGNALED;
   }
 
-  /** @param {Grid} grid for the frames from now on */
+  /** @param {Grid} grid the grid for frames from now on */
   setGrid(grid) {
     this.#grid = grid;
     const gl = this.#gl;
@@ -167,7 +168,7 @@ export class Renderer {
     this.#stylizeKey();
   }
 
-  /** @param {HTMLCanvasElement|OffscreenCanvas|null} picture the key frame itself, for residual and warp */
+  /** @param {HTMLCanvasElement|OffscreenCanvas|null} picture the key frame itself, for modes residual and warp */
   setKey(picture) {
     this.#key = picture;
     if (!picture) return;
@@ -179,7 +180,7 @@ export class Renderer {
     this.#stylizeKey();
   }
 
-  /** @param {Flow|null} flow to the key frame; null when the motion is unknown */
+  /** @param {Flow|null} flow the flow to the key frame; null if the motion is unknown */
   setFlow(flow) {
     if (flow === this.#flow) return;
     this.#flow = flow;
@@ -191,7 +192,7 @@ export class Renderer {
   }
 
   /**
-   * Take the picture to draw, the source's upper left part; the canvas gets its size.
+   * Take the picture to draw, which is the upper left part of `source`. The canvas gets its size.
    * @param {FrameSource} source
    * @param {number} width in pixels
    * @param {number} height in pixels
@@ -205,8 +206,8 @@ export class Renderer {
   }
 
   /**
-   * Draw the picture, untouched where `before` says so.
-   * @param {Span} before
+   * Draw the picture.
+   * @param {Span} before the part to leave untouched
    */
   draw(before) {
     const { width, height } = this.#canvas;
@@ -223,7 +224,7 @@ export class Renderer {
   }
 
   /** @param {Event} event */
-  #onLost = (event) => event.preventDefault(); // otherwise the browser never restores it
+  #onLost = (event) => event.preventDefault(); // otherwise the browser never restores the context
 
   #onRestored = () => {
     this.#build();
@@ -234,13 +235,13 @@ export class Renderer {
     this.setFlow(flow);
   };
 
-  /** @returns {Drawing} the mode, or the best one for what has arrived so far */
+  /** @returns {Drawing} the mode, or the best one that is possible with what has arrived so far */
   #drawable() {
     if (!this.#flow) return 'inPlace';
     return this.#key ? this.#mode : 'grid';
   }
 
-  /** Make the stylized key frame: from the grid, so that it fades as the grid does. */
+  /** Make the stylized key frame by applying the grid, so that it fades as the grid does. */
   #stylizeKey() {
     if (!this.#key || !this.#grid) return;
     const gl = this.#gl;
@@ -254,7 +255,8 @@ export class Renderer {
    * Draw into the current framebuffer.
    * @param {Drawing} name
    * @param {number} imageUnit the texture unit of the untouched picture
-   * @param {{width: number, height: number, up: 1|-1, before: Span}} target up: -1 on the canvas, to begin at its top
+   * @param {{width: number, height: number, up: 1|-1, before: Span}} target with an `up` of -1 for the canvas, whose
+   *   rows begin at its top
    */
   #run(name, imageUnit, { width, height, up, before }) {
     const gl = this.#gl;
@@ -288,9 +290,9 @@ export class Renderer {
 
 /**
  * @param {WebGL2RenderingContext} gl
- * @param {string} stylize the shader's function of this name
+ * @param {string} stylize the source of the shader's function of this name
  * @returns {WebGLProgram}
- * @throws {Error} when the driver does not compile it
+ * @throws {Error} if the driver does not compile it
  */
 function linkProgram(gl, stylize) {
   const program = gl.createProgram();

@@ -1,4 +1,4 @@
-/** The renderer for browsers without WebGL2: a smaller picture, the grid applied on the CPU, no flow. */
+/** The renderer for browsers without WebGL2: it applies the grid on the CPU, to a smaller picture, without flow. */
 
 import { context2d } from '../basics/canvas.js';
 import { applyGrid } from './grid.js';
@@ -16,11 +16,11 @@ export class Renderer2D {
   /** @type {ImageData|null} */
   #image = null;
 
-  /** As Renderer.onCpu. */
+  /** The counterpart of Renderer.onCpu. */
   onCpu = true;
-  /** @type {false} as Renderer.usesFlow: a grid varies little from place to place, and there is no time for more */
+  /** @type {false} as Renderer.usesFlow; a grid varies little from place to place, and there is no time for flow */
   usesFlow = false;
-  /** As Renderer.busy: drawing is done when it returns. */
+  /** The counterpart of Renderer.busy; drawing is done when `draw` returns. */
   busy = false;
 
   /** @param {HTMLCanvasElement} canvas */
@@ -29,13 +29,13 @@ export class Renderer2D {
     this.#context = context2d(canvas, { alpha: false, willReadFrequently: true });
   }
 
-  /** @param {Grid} grid for the frames from now on */
+  /** @param {Grid} grid the grid for frames from now on */
   setGrid(grid) {
     this.#grid = grid;
   }
 
   /**
-   * Take the picture to draw; the canvas gets its aspect ratio.
+   * Take the picture to draw. The canvas gets its aspect ratio.
    * @param {import('../basics/canvas.js').FrameSource} source
    * @param {number} width in pixels
    * @param {number} height in pixels
@@ -49,8 +49,8 @@ export class Renderer2D {
   }
 
   /**
-   * Draw the picture, untouched where `before` says so; nothing before there are a picture and a grid.
-   * @param {import('./renderer.js').Span} before
+   * Draw the picture, once there are a picture and a grid.
+   * @param {import('./renderer.js').Span} before the part to leave untouched
    */
   draw(before) {
     if (!this.#image || !this.#grid) return;

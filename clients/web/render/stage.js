@@ -1,4 +1,4 @@
-/** Places the picture: it fills the page when that hides little of it, else all of it is shown above the controls. */
+/** Places the picture: it fills the page if that hides little of it; otherwise it is shown whole, above the controls. */
 
 /** The share of the picture that must stay visible when it fills the page. */
 const LEAST_VISIBLE = 0.75;

@@ -73,10 +73,10 @@ export function niceTop(value) {
 }
 
 /**
- * Where values lie in the chart; the last one is at its right end.
+ * Where values lie in the chart. The last one is at its right end.
  * @param {(number|null)[]} values oldest first
- * @param {{slots: number, top: number, bottom?: number}} scale slots: how many values the width has room for; top,
- *   bottom: the values at the upper and lower edge
+ * @param {{slots: number, top: number, bottom?: number}} scale how many values (slots) the width has room for, and the
+ *   values at the top and bottom edges
  * @returns {(Point|null)[]} null where a value is null
  */
 export function place(values, { slots, top, bottom = 0 }) {
@@ -89,9 +89,9 @@ export function place(values, { slots, top, bottom = 0 }) {
 }
 
 /**
- * Points between gaps.
+ * The runs of points between gaps.
  * @param {(Point|null)[]} points
- * @returns {Point[][]} none of them empty
+ * @returns {Point[][]} without empty runs
  */
 export function runs(points) {
   /** @type {Point[]} */
@@ -114,7 +114,7 @@ function lines(points) {
 
 /**
  * @param {(Point|null)[]} points
- * @returns {string} an SVG path around what lies between the lines and the lower edge
+ * @returns {string} an SVG path around the areas between the lines and the lower edge
  */
 function areas(points) {
   return runs(points).map((run) => {
@@ -125,7 +125,7 @@ function areas(points) {
 
 /**
  * @param {number} value
- * @returns {number} with two decimals, as a path needs no more
+ * @returns {number} with two decimals, since a path needs no more
  */
 function round(value) {
   return Math.round(value * 100) / 100;

@@ -10,12 +10,12 @@ const PATIENCE_MS = 5000;
 const HISTORY = 300;
 
 /**
- * The gateway's state, as pipeline/monitoring/status.py makes it. A number is null where it is unknown.
+ * The gateway's state, as pipeline/monitoring/status.py makes it. A number that is not known is null.
  * @typedef {object} GatewayState
  * @property {string[]} alerts sentences, the worst first
- * @property {number} old_look_s a look older than this, in seconds, is marked
+ * @property {number} old_look_s the age, in seconds, from which on a look is marked
  * @property {Figures} figures
- * @property {Record<string, number>} stages_ms mean milliseconds of a key frame's stages in the last minute
+ * @property {Record<string, number>} stages_ms the mean time of each stage of key frames in the last minute
  * @property {History} history
  * @property {{step: string, active: boolean}[]} giving_way in this order; active: whether it is given up at present
  * @property {StreamState[]} streams
@@ -51,7 +51,7 @@ const HISTORY = 300;
  * @property {string} style its name
  * @property {[number, number]} size width and height, in pixels
  * @property {number} fps
- * @property {number|null} age_s of the look on show, in seconds
+ * @property {number|null} age_s the age of the look on show, in seconds
  * @property {number} key_frames picked so far
  * @property {number} answers so far
  * @property {Record<string, number>} drops by reason, answers given up so far
@@ -69,14 +69,14 @@ const HISTORY = 300;
  */
 
 /**
- * stylize: key_frames_per_s, and busy (0..1); train: samples (pictures shared) and images (learned from); aggregate:
- * the last round, and updates waiting and refused.
+ * A role's numbers. stylize has key_frames_per_s and busy (0..1). train has samples, the number of pictures shared, and
+ * images, the number learned from. aggregate has the last round, and how many updates are waiting and were refused.
  * @typedef {Partial<Record<'key_frames_per_s'|'busy'|'samples'|'images'|'round'|'updates'|'refused', number>>}
  *   RoleDetails
  */
 
 /**
- * A round of federated averaging; losses are of held-out pictures, null where they are unknown.
+ * A round of federated averaging. Losses are those on held-out pictures, and null if they are not known.
  * @typedef {{version: number, images: number, loss_before: number|null, loss_after: number|null}} Round
  */
 
@@ -95,7 +95,7 @@ const DROPS = {
 class Status {
   /** @type {number|undefined} a timeout */
   #timer;
-  /** performance.now() at the last good answer */
+  /** performance.now() at the last good answer. */
   #answeredAt = performance.now();
   #charts = {
     queue: new Chart(byId('chart-queue', SVGSVGElement), { least: 5, slots: HISTORY }),

@@ -1,4 +1,4 @@
-/** Changes to another camera: at once where it is clear which one, else by a list of them. */
+/** The button that changes to another camera: at once if it is clear to which one, else through a list. */
 
 import { nextCamera } from '../capture/cameras.js';
 import { find } from './dom.js';
@@ -19,7 +19,7 @@ export class CameraSwitch {
   /**
    * @param {HTMLButtonElement} button
    * @param {HTMLDialogElement} dialog with a list, `ul`
-   * @param {() => CurrentCamera|null} current the camera on show, if it is one
+   * @param {() => CurrentCamera|null} current gives the camera on show, if there is one
    * @param {(choice: CameraChoice) => void} onChoose
    */
   constructor(button, dialog, current, onChoose) {
@@ -34,8 +34,8 @@ export class CameraSwitch {
   }
 
   /**
-   * Show the switch while a camera is on show, and there are others.
-   * @param {Camera[]} cameras the ones there are
+   * Show the switch if a camera is on show and there are others.
+   * @param {Camera[]} cameras all available cameras
    * @returns {boolean} whether it is shown
    */
   show(cameras) {

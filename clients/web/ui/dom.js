@@ -6,7 +6,7 @@
  * @param {string} id
  * @param {new () => T} [type] HTMLElement by default
  * @returns {T}
- * @throws {TypeError} when the document has no such element
+ * @throws {TypeError} if the document has no such element
  */
 export function byId(id, type) {
   return checked(document.getElementById(id), `#${id}`, type);
@@ -19,14 +19,14 @@ export function byId(id, type) {
  * @param {string} selector
  * @param {new () => T} [type] HTMLElement by default
  * @returns {T}
- * @throws {TypeError} when there is none, or one of another kind
+ * @throws {TypeError} if there is none, or one of another type
  */
 export function find(root, selector, type) {
   return checked(root.querySelector(selector), selector, type);
 }
 
 /**
- * A copy of what a template holds.
+ * A copy of a template's element.
  * @param {HTMLTemplateElement} template with one element in it
  * @returns {HTMLElement}
  */

@@ -9,9 +9,9 @@ import { retryDelayMs } from '../net/session.js';
  * this device may read formats that the server cannot.
  */
 const UPLOAD_SIDE = 1024;
-/** What every server reads, colours and orientation included. */
+/** Types of photos that every server reads, with their colours and orientation. */
 const SENT_AS_THEY_ARE = new Set(['image/jpeg', 'image/png', 'image/webp']);
-/** The localStorage key of the photos uploaded from here: the server lists nobody's photos. */
+/** The localStorage key of the photos uploaded from this browser; the server lists nobody's photos. */
 const OWN_STYLES = 'mvstylizer.styles';
 const MAX_OWN = 12;
 /** How long a request may take; a photo travels for a while on a slow uplink. */
@@ -24,7 +24,7 @@ export class Gallery {
   #tile;
   #onSelect;
   #running = false;
-  /** How often something was selected: what was asked for earlier does not replace it. */
+  /** How often a style was selected, so that earlier requests do not replace a later selection. */
   #selections = 0;
 
   /** @type {Style|null} */
@@ -43,7 +43,7 @@ export class Gallery {
 
   /**
    * Load the styles, trying again until the server answers.
-   * @param {string|null} preferred id or name of the style to select; without it, the first one
+   * @param {string|null} preferred the id or name of the style to select; without it the first one is selected
    */
   async start(preferred) {
     this.#running = true;
@@ -57,7 +57,7 @@ export class Gallery {
   }
 
   /**
-   * Add a photo as a style, and select it, unless another one is selected while it travels.
+   * Add a photo as a style. It is selected, unless another style is selected during the upload.
    * @param {File} file
    * @throws {Error} with the reason, as a sentence
    */
@@ -76,7 +76,7 @@ export class Gallery {
   }
 
   /**
-   * Select a style that is in the strip; nothing happens for another one.
+   * Select a style if it is in the strip.
    * @param {string} id
    */
   select(id) {
@@ -85,8 +85,8 @@ export class Gallery {
   }
 
   /**
-   * Take the selected style out of the strip if the server has it no more, and select the first one instead.
-   * @returns {Promise<string|null>} the name of the style that is gone; null where all is as it was
+   * Remove the selected style from the strip if the server no longer has it, and select the first one instead.
+   * @returns {Promise<string|null>} the name of the style that is gone; null if the server still has it
    */
   async dropLost() {
     const { selected } = this;
@@ -109,7 +109,7 @@ export class Gallery {
    */
   #show(known, preferred) {
     this.#root.dataset.state = 'ready';
-    const styles = known.filter(({ id }) => !this.#find(id)); // all but a photo uploaded meanwhile
+    const styles = known.filter(({ id }) => !this.#find(id)); // a photo uploaded meanwhile is there already
     const tiles = styles.map((style) => this.#add(style));
     const index = styles.findIndex(({ id, name }) => id === preferred || plain(name) === plain(preferred ?? ''));
     const chosen = Math.max(0, index);
@@ -152,7 +152,7 @@ export class Gallery {
   }
 }
 
-/** @returns {Promise<Style[]|null>} null when the server does not answer, or not yet */
+/** @returns {Promise<Style[]|null>} null if the server does not answer */
 async function fetchStyles() {
   const response = await ask('/styles');
   return response?.ok ? response.json().catch(() => null) : null;
@@ -161,7 +161,7 @@ async function fetchStyles() {
 /**
  * @param {string} path
  * @param {RequestCache} [cache]
- * @returns {Promise<Response|null>} null when the server does not answer in time
+ * @returns {Promise<Response|null>} null if the server does not answer in time
  */
 function ask(path, cache) {
   return fetch(path, { cache, signal: AbortSignal.timeout(HTTP_MS) }).catch(() => null);
@@ -179,20 +179,20 @@ function styleOf(tile) {
   };
 }
 
-/** @returns {Promise<Style[]>} photos uploaded from here before that the server still has */
+/** @returns {Promise<Style[]>} the photos uploaded earlier from this browser that the server still has */
 async function fetchOwnStyles() {
   const own = ownStyles();
   const answers = await Promise.all(own.map(({ thumbnail }) => ask(thumbnail)));
   return own.filter((_, index) => answers[index]?.ok);
 }
 
-/** @returns {Style[]} photos uploaded from here before, the newest first */
+/** @returns {Style[]} the photos uploaded earlier from this browser, the newest first */
 function ownStyles() {
   try {
     const own = JSON.parse(localStorage.getItem(OWN_STYLES) ?? '[]');
     return own.filter(isStyle);
   } catch {
-    return []; // this browser stores nothing, or something else
+    return []; // this browser stores nothing, or holds something else under this key
   }
 }
 
@@ -210,14 +210,15 @@ function keepOwnStyle(style) {
   try {
     localStorage.setItem(OWN_STYLES, JSON.stringify(own));
   } catch {
-    // this browser stores nothing: the style stays in the strip until the page is left
+    // This browser stores nothing: the style stays in the strip until the user leaves the page.
   }
 }
 
 /**
- * A JPEG of a photo that is large, or in a format that the server may not know; transparency lies over white, as there.
+ * Convert a photo to JPEG if it is large, or of a format that the server may not know. Transparent parts become white,
+ * as on the server.
  * @param {File} file
- * @returns {Promise<Blob>} the file itself when it is neither, or when this browser cannot read it
+ * @returns {Promise<Blob>} the file itself if it need not be converted, or if this browser cannot read it
  */
 async function shrink(file) {
   try {
@@ -238,7 +239,7 @@ async function shrink(file) {
 }
 
 /**
- * A name as it is compared: "golden-hour", "Golden hour" and "golden_hour" are the same.
+ * The form in which names are compared: "golden-hour", "Golden hour" and "golden_hour" are the same.
  * @param {string} name
  * @returns {string}
  */

@@ -1,14 +1,14 @@
-/** What this browser, or this page's address, does not allow, and why: said before somebody looks for it. */
+/** Tells in advance what does not work here, because of this browser or of the page's address. */
 
 /**
  * @typedef {object} Abilities
  * @property {boolean} isSecure whether the page came over https, or from this machine
  * @property {boolean} hasCameras whether a page may ask for a camera at all
  * @property {boolean} canStayAwake whether a page may keep the screen on
- * @property {boolean} canStore whether what the user chose is kept until the next visit
+ * @property {boolean} canStore whether the user's choices are kept until the next visit
  */
 
-/** @returns {Abilities} this browser's */
+/** @returns {Abilities} the abilities of this browser */
 export function abilities() {
   return {
     isSecure: isSecureContext,
@@ -19,9 +19,9 @@ export function abilities() {
 }
 
 /**
- * What does not work here.
+ * The sentences that tell what does not work here.
  * @param {Abilities} abilities
- * @returns {string} sentences; '' when all works
+ * @returns {string} '' if everything works
  */
 export function limitsOf({ isSecure, hasCameras, canStayAwake, canStore }) {
   const why = isSecure ? 'This browser' : 'This page came over plain http, so the browser';

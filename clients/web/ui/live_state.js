@@ -1,43 +1,50 @@
-/** Which state the live picture is in, and what the status line says of it. Pure: the time comes from the caller. */
+/** Decides which state the live picture is in, and what the status line says. The time comes from the caller. */
 
 /**
- * idle: nothing was started; opening: the camera or file is being opened; failed: it does not play, and the card says
- * why; frozen: it plays, but gives no pictures; connecting: the server is being asked; waiting: it takes our pictures,
- * and has answered none yet; live: the look on show is fresh; changing: so it is, but another one was chosen; old: no
- * look has come for too long; full: the server has no place; lost: the connection ended or was never made.
+ * - idle: nothing was started.
+ * - opening: the camera or file is being opened.
+ * - failed: the source does not play, and the card says why.
+ * - frozen: the source plays, but gives no pictures.
+ * - connecting: the first connection to the server is being made.
+ * - waiting: the server takes our pictures, but has not answered any yet.
+ * - live: the look on show is fresh.
+ * - changing: the look on show is fresh, but another style was chosen.
+ * - old: no look has come for too long.
+ * - full: the server has no place.
+ * - lost: the connection ended, or could not be made.
  * @typedef {'idle'|'opening'|'failed'|'frozen'|'connecting'|'waiting'|'live'|'changing'|'old'|'full'|'lost'} State
  */
 
 /**
- * What is known. Times are performance.now(), in milliseconds.
+ * The facts from which the state follows. Times are performance.now(), in milliseconds.
  * @typedef {object} Facts
- * @property {'none'|'playing'|'failed'} source what gives the pictures
- * @property {Opening|null} opening what is being opened, if so, beside a source that may go on meanwhile
- * @property {'none'|'connecting'|'connected'|'full'|'lost'} link to the server
- * @property {string} reason why it is full or lost, as a sentence; '' otherwise
- * @property {number} linkSince when the link became so
+ * @property {'none'|'playing'|'failed'} source the camera or file that is on show
+ * @property {Opening|null} opening what is being opened, while the present source may go on
+ * @property {'none'|'connecting'|'connected'|'full'|'lost'} link the connection to the server
+ * @property {string} reason why the link is full or lost, as a sentence; '' otherwise
+ * @property {number} linkSince when the link came into this condition
  * @property {number} frameAt when the source gave its last picture
  * @property {boolean} answered whether a look has come on this connection
- * @property {number} lookAt when the last one came; or when pictures came again, after a pause
- * @property {number|null} askedAt when the first key frame after that one was announced; null when none was
- * @property {number} intervalMs the longest time from one key frame to the next, as the server is set
+ * @property {number} lookAt when the last look came, or when pictures came again after a pause
+ * @property {number|null} askedAt when the first key frame since then was announced; null if none was
+ * @property {number} intervalMs the server's setting for the longest time from one key frame to the next
  * @property {boolean} changing whether another style was chosen since the last look
  */
 
 /** @typedef {'camera'|'video'} Opening */
 
 /**
- * What happens. lost and full come with the reason, connected with the server's interval of key frames.
+ * Something that happened. `lost` and `full` come with the reason, `connected` with the server's interval of key frames.
  * @typedef {{type: 'opening', what: Opening}|{type: 'cancelled'}|{type: 'playing'}|{type: 'failed'}|{type: 'stopped'}
  *   |{type: 'frame'}|{type: 'connecting'}|{type: 'connected', intervalMs: number}|{type: 'full', reason: string}
  *   |{type: 'lost', reason: string}|{type: 'asked'}|{type: 'look'}|{type: 'style'}} LiveEvent
  */
 
-/** A key frame is given up by the server well before this; several of them have been, then. */
+/** A key frame without an answer for this long is overdue: the server gives each one up much earlier. */
 export const LATE_MS = 4000;
-/** The slowest cameras give a picture a second, in the dark. */
+/** A source without a picture for this long is frozen: even in the dark, the slowest cameras give one every second. */
 export const FROZEN_MS = 4000;
-/** Longer than connecting takes on a bad network. */
+/** From this time on the page says that connecting takes long; even on a bad network it takes less. */
 export const PATIENCE_MS = 6000;
 
 /** @type {Readonly<Facts>} */
@@ -110,7 +117,7 @@ function isFrozen({ frameAt }, now) {
 }
 
 /**
- * Whether looks have stopped coming: the answer is overdue, or the server has not even asked for a key frame.
+ * Whether looks have stopped coming, because the answer is overdue or the server has not even picked a key frame.
  * @param {Readonly<Facts>} facts
  * @param {number} now
  * @returns {boolean}
@@ -144,14 +151,14 @@ const SENTENCES = {
 /**
  * @param {Readonly<Facts>} facts
  * @param {number} now
- * @returns {string} '' where there is nothing to say
+ * @returns {string} '' if there is nothing to say
  */
 export function sentenceAt(facts, now) {
   return SENTENCES[stateAt(facts, now)](facts, now);
 }
 
 /**
- * A time in words that change seldom, as a screen reader reads each change.
+ * A time in words that change rarely, because a screen reader reads each change out.
  * @param {number} ms
  * @returns {string}
  */

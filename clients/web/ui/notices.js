@@ -1,8 +1,8 @@
-/** What the page tells the user: the state in a quiet line, remarks in a line of their own, and a card for trouble. */
+/** The page's messages for the user: the state in a quiet line, remarks in another one, and trouble on a card. */
 
 import { find } from './dom.js';
 
-/** Long enough to read two sentences, whatever happens meanwhile. */
+/** How long a remark is shown: long enough to read two sentences, whatever happens meanwhile. */
 const REMARK_MS = 8000;
 
 /**
@@ -22,7 +22,7 @@ export class Notices {
     this.#elements = elements;
   }
 
-  /** @param {string} text shown until it is replaced; empty hides it */
+  /** @param {string} text shown until it is replaced; an empty one hides the line */
   status(text) {
     show(this.#elements.status, text);
   }
@@ -34,7 +34,7 @@ export class Notices {
     this.#timer = setTimeout(show, REMARK_MS, this.#elements.remark, '');
   }
 
-  /** @param {import('../capture/trouble.js').Trouble|null} trouble null hides the card */
+  /** @param {import('../capture/trouble.js').Trouble|null} trouble shown on the card; null hides it */
   trouble(trouble) {
     const { card } = this.#elements;
     card.hidden = !trouble;

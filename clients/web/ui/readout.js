@@ -1,4 +1,4 @@
-/** The small read-out of how it runs: frames per second, the age of the look, a key frame's round trip, the flow. */
+/** The small read-out of frames per second, the age of the look, a key frame's round trip, and the flow's time. */
 
 import { find } from './dom.js';
 
@@ -40,7 +40,7 @@ export class Readout {
 
   /**
    * @param {string} id
-   * @param {string|number|null|undefined} text a dash stands for nothing and for zero
+   * @param {string|number|null|undefined} text shown as a dash if it is missing or zero
    */
   #set(id, text) {
     find(this.#root, `#${id}`).textContent = text ? String(text) : '–';

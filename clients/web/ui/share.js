@@ -4,14 +4,14 @@ import { find } from './dom.js';
 
 /** The localStorage key. */
 const KEY = 'mvstylizer.share';
-/** What the server takes for a name. */
+/** The names that the server accepts. */
 const NAME = /^[0-9a-f-]{16,64}$/;
 
 /**
  * What the user decided.
  * @typedef {object} Consent
  * @property {boolean} on
- * @property {string} by a random name: the pictures shared under it can be taken back in a later session, too
+ * @property {string} by a random name, by which shared pictures can be taken back even in a later session
  */
 
 export class Share {
@@ -19,15 +19,15 @@ export class Share {
   #dialog;
   #switch;
   #onChange;
-  /** @type {Consent|null} null when nothing was ever shared, or the server has deleted it */
+  /** @type {Consent|null} null if nothing was ever shared, or if the server has deleted it all */
   #consent = stored();
-  /** Whether other pages, and this one later, find the decision. */
+  /** Whether the decision is stored, so that other pages, and this one later, find it. */
   #isStored = true;
 
   /**
    * @param {HTMLButtonElement} button opens the dialog
    * @param {HTMLDialogElement} dialog with a checkbox
-   * @param {() => void} onChange the message has changed
+   * @param {() => void} onChange called when the message has changed
    */
   constructor(button, dialog, onChange) {
     this.#button = button;
@@ -42,20 +42,20 @@ export class Share {
     this.#switch.addEventListener('change', this.#change);
   }
 
-  /** @returns {{type: 'share', on: boolean, by: string}|null} what to tell the server; null for nothing */
+  /** @returns {{type: 'share', on: boolean, by: string}|null} the message to the server; null if there is none */
   get message() {
     return this.#consent && { type: 'share', ...this.#consent };
   }
 
   /**
-   * The server has done what the message asked for.
+   * Note that the server has done what the message asked for.
    * @param {boolean} on as in the message
    */
   confirm(on) {
     if (!on && this.#consent?.on === false) this.#keep(null);
   }
 
-  /** The server has lost what it was told: read the decision anew, as another page may have changed it. */
+  /** Read the decision anew, because the server has lost it and another page may have changed it. */
   again() {
     if (this.#isStored) this.#consent = stored();
     this.#switch.checked = this.#consent?.on ?? false;
@@ -83,21 +83,21 @@ export class Share {
       localStorage.setItem(KEY, JSON.stringify(consent));
       this.#isStored = true;
     } catch {
-      this.#isStored = false; // this browser stores nothing: the decision holds until the page is left
+      this.#isStored = false; // this browser stores nothing: the decision holds until the user leaves the page
     }
   }
 }
 
 /**
- * 128 random bits. Browsers have crypto.randomUUID on secure pages only, and this switch is on all pages.
- * @returns {string} in hex
+ * A random name of 128 bits. Browsers have crypto.randomUUID on secure pages only, but this switch is on all pages.
+ * @returns {string} hex digits
  */
 function randomName() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** @returns {Consent|null} null also where there is something else in its place */
+/** @returns {Consent|null} the stored decision; null if there is none, or something else in its place */
 function stored() {
   try {
     const { on, by } = JSON.parse(localStorage.getItem(KEY) ?? 'null');

@@ -1,22 +1,22 @@
-/** Counts what happens, for the read-out and for tests. Times are those of performance.now(), in milliseconds. */
+/** Counts what happens, for the read-out and for tests. Times are performance.now(), in milliseconds. */
 
 const FPS_WINDOW_MS = 2000;
 
 /**
  * @typedef {object} StatsSnapshot
  * @property {number} fps frames drawn per second
- * @property {number} keyFrames whose answers were shown
- * @property {number|null} keyFrameAgeMs since the frame on which the present look is based was captured
- * @property {number|null} roundTripMs from that frame's capture to its answer
+ * @property {number} keyFrames the number of key frames whose answers were shown
+ * @property {number|null} keyFrameAgeMs the time since the capture of the key frame on which the present look is based
+ * @property {number|null} roundTripMs the time from that capture to the key frame's answer
  * @property {number} framesSent
- * @property {number} dropped see Stats, as the rest
+ * @property {number} dropped this and the following are explained at the fields of Stats
  * @property {number} stale
  * @property {number} malformed
  * @property {number} reconnects
  */
 
 export class Stats {
-  /** @type {number[]} of the frames drawn in the last FPS_WINDOW_MS */
+  /** @type {number[]} the times of the frames drawn in the last FPS_WINDOW_MS */
   #frameTimes = [];
   #keyFrames = 0;
   /** @type {number|null} */
@@ -25,7 +25,7 @@ export class Stats {
   #roundTripMs = null;
 
   framesSent = 0;
-  /** Key frames the gateway or a worker gave up. */
+  /** Key frames that the gateway or a worker gave up. */
   dropped = 0;
   /** Answers that came too late: for another style, or older than the one on show. */
   stale = 0;
@@ -34,7 +34,7 @@ export class Stats {
   reconnects = 0;
 
   /**
-   * A frame was drawn.
+   * Note that a frame was drawn.
    * @param {number} now
    */
   frame(now) {
@@ -43,8 +43,8 @@ export class Stats {
   }
 
   /**
-   * The answer to a key frame is on show.
-   * @param {number|undefined} capturedAt undefined when the frame is too old to be remembered
+   * Note that the answer to a key frame is on show.
+   * @param {number|undefined} capturedAt undefined if the frame is too old to be remembered
    * @param {number} now
    */
   keyFrame(capturedAt, now) {
