@@ -11,6 +11,7 @@ import pytest_asyncio
 import redis
 
 from pipeline.contract.errors import RedisUnavailable
+from pipeline.queues.broker import connect
 from support.missing import missing
 from support.peers import FlatEdge, Running
 from support.redis_process import RedisServer
@@ -45,6 +46,12 @@ def redis_url(_shared_redis: RedisServer) -> str:
     with redis.Redis.from_url(_shared_redis.url) as client:
         client.flushall()
     return _shared_redis.url
+
+
+@pytest.fixture
+def connection(redis_url: str) -> Iterator[redis.Redis]:
+    with connect(redis_url) as client:
+        yield client
 
 
 @pytest.fixture

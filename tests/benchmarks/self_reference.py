@@ -15,6 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import numpy as np
 import torch
+from judge import psnr
 from torch import Tensor
 from tqdm import tqdm
 
@@ -69,12 +70,6 @@ def graded_pair(photo: Tensor, rng: random.Random) -> tuple[np.ndarray, np.ndarr
 
 def to_rgb(image: Tensor) -> np.ndarray:
     return (image.permute(1, 2, 0) * 255).round().byte().contiguous().numpy()
-
-
-def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """In dB; equal pictures count as 99."""
-    error = float(((a.astype(np.float64) - b) ** 2).mean())
-    return min(99.0, 10 * np.log10(255**2 / max(error, 1e-9)))
 
 
 def arguments() -> argparse.Namespace:

@@ -20,16 +20,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 import cv2
 import torch
 from tqdm import tqdm
-from video import make_clip
+from video import make_clip, run
 
-from clients.media.clip import Clip
-from clients.reassembly.flow import ESTIMATORS
 from edge.grid_model.stylizer import Stylizer
 from workers.files.arguments import style_picture
-from workers.files.key_frame_answers import GridAnswers
-from workers.files.key_frames import fixed
 from workers.files.model_loading import load_stylizer
-from workers.files.video import MODES, stylize_video
 
 #: Size -> seconds the paper takes to stylize a frame, and to interpolate one (its Table 2).
 PAPER = {(512, 256): (0.52, 0.0006), (768, 384): (0.73, 0.002), (1024, 512): (0.99, 0.006), (1920, 1080): (1.51, 0.02)}
@@ -69,17 +64,7 @@ def measure(source: Path, out: Path, stylizer: Stylizer, size: tuple[int, int], 
     for _ in range(rounds):
         for interval, measured in tqdm(times.items(), desc=f"{size[0]}x{size[1]}", leave=False):
             started_s = time.process_time()
-            with Clip(source) as clip:
-                answers = GridAnswers(stylizer, style_picture("dusk"), size=size, strength=1.0, rate=clip.rate)
-                stylize_video(
-                    clip,
-                    out,
-                    answers,
-                    choice=fixed(interval),
-                    mode=MODES["grid"],
-                    estimate=ESTIMATORS["dis"](),
-                    size=size,
-                )
+            run(source, out, stylizer, style_picture("dusk"), size, interval)
             measured.append(time.process_time() - started_s)
     return {interval: median(measured) for interval, measured in times.items()}
 

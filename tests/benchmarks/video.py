@@ -60,21 +60,26 @@ def compare(
     for _ in range(ROUNDS):
         for interval, measured in runs.items():
             wall_s, cpu_s = time.perf_counter(), time.process_time()
-            with Clip(source) as clip:
-                answers = GridAnswers(stylizer, style, size=size, strength=1.0, rate=clip.rate)
-                frames = stylize_video(
-                    clip,
-                    out,
-                    answers,
-                    choice=fixed(interval),
-                    mode=MODES["grid"],
-                    estimate=ESTIMATORS["dis"](),
-                    size=size,
-                )
+            frames = run(source, out, stylizer, style, size, interval)
             wall_s, cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
             measured.append((frames / wall_s, cpu_s / frames * 1e3))
     medians = [[median(column) for column in zip(*measured)] for measured in runs.values()]
     return [{"fps": round(fps, 1), "cpu_ms": round(cpu_ms, 1)} for fps, cpu_ms in medians]
+
+
+def run(source: Path, out: Path, stylizer: Stylizer, style: np.ndarray, size: tuple[int, int], interval: int) -> int:
+    """As `mvstylizer video` does it. Returns how many frames there were."""
+    with Clip(source) as clip:
+        answers = GridAnswers(stylizer, style, size=size, strength=1.0, rate=clip.rate)
+        return stylize_video(
+            clip,
+            out,
+            answers,
+            choice=fixed(interval),
+            mode=MODES["grid"],
+            estimate=ESTIMATORS["dis"](),
+            size=size,
+        )
 
 
 def make_clip(path: Path, size: tuple[int, int], clip: Path | None, frames: int) -> Path:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Callable
 
 import redis
 from aiortc.rtcsctptransport import DataChunk
@@ -24,27 +25,23 @@ async def control_open(peer: Peer) -> None:
 
 async def one_byte_chunks(target: Target) -> str:
     """1,100 SCTP chunks of one byte a second, of messages that never end."""
-    async with connected(target) as peer:
-        await control_open(peer)
-        sctp = peer.control.transport
-        for number in range(1100 * 4):
-            chunk = DataChunk(flags=FIRST | UNORDERED if number % 64 == 0 else UNORDERED)
-            chunk.tsn, chunk.stream_id, chunk.protocol, chunk.user_data = sctp._local_tsn, 1, 51, b"x"
-            sctp._local_tsn = (sctp._local_tsn + 1) % 2**32
-            await sctp._send_chunk(chunk)
-            await asyncio.sleep(1 / 1100)
-    return await kept(target)
+    return await chunks(target, lambda number: FIRST | UNORDERED if number % 64 == 0 else UNORDERED)
 
 
 async def gaps_in_chunks(target: Target) -> str:
     """1,100 chunks a second of which every other never comes: each opens one more gap to tell of."""
+    return await chunks(target, lambda _: FIRST | LAST | UNORDERED, ahead=2)
+
+
+async def chunks(target: Target, flags: Callable[[int], int], ahead: int = 1) -> str:
+    """Chunks of one byte, each `ahead` of the one before. `flags` takes a chunk's number."""
     async with connected(target) as peer:
         await control_open(peer)
         sctp = peer.control.transport
-        for _ in range(1100 * 4):
-            chunk = DataChunk(flags=FIRST | LAST | UNORDERED)
+        for number in range(1100 * 4):
+            chunk = DataChunk(flags=flags(number))
             chunk.tsn, chunk.stream_id, chunk.protocol, chunk.user_data = sctp._local_tsn, 1, 51, b"x"
-            sctp._local_tsn = (sctp._local_tsn + 2) % 2**32
+            sctp._local_tsn = (sctp._local_tsn + ahead) % 2**32
             await sctp._send_chunk(chunk)
             await asyncio.sleep(1 / 1100)
     return await kept(target)

@@ -97,18 +97,18 @@ async def huge_h264(target: Target) -> str:
 
 async def sequence_jumps(target: Target) -> str:
     """450 packets a second, each half the circle of sequence numbers ahead."""
-    async with connected(target) as peer:
-        for number in range(450 * 4):
-            peer.rtp(VP8_BEGINS + bytes(20), sequence=number * 32_000 % 65536)
-            await asyncio.sleep(1 / 450)
-    return ""
+    return await jumps(target, 32_000)
 
 
 async def small_jumps(target: Target) -> str:
     """450 packets a second, each 2,000 ahead: all those between are missing."""
+    return await jumps(target, 2_000)
+
+
+async def jumps(target: Target, ahead: int) -> str:
     async with connected(target) as peer:
         for number in range(450 * 4):
-            peer.rtp(VP8_BEGINS + bytes(20), sequence=number * 2_000 % 65536)
+            peer.rtp(VP8_BEGINS + bytes(20), sequence=number * ahead % 65536)
             await asyncio.sleep(1 / 450)
     return ""
 

@@ -1,9 +1,10 @@
-"""A stand-in for VGG-19: the same layers, random weights."""
+"""Stand-ins for what a first training needs: VGG-19's layers with random weights, and photos."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -22,6 +23,15 @@ def write_vgg(path: Path, deepest: str = "3_4") -> Path:
         state |= {f"features.{PLACES[name]}.bias": torch.zeros(len(kernel)) for name, kernel in layers.items()}
         (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
     return path
+
+
+def write_photos(folder: Path, count: int, size: tuple[int, int]) -> Path:
+    """Blobs of colour, always the same ones, in a new folder of this name."""
+    folder.mkdir()
+    for i in range(count):
+        blobs = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(i)).mul(255).byte().numpy()
+        Image.fromarray(blobs).resize(size, Image.Resampling.BICUBIC).save(folder / f"{i}.png")
+    return folder
 
 
 def random_layers(deepest: str) -> dict[str, Tensor]:

@@ -43,12 +43,6 @@ def impatient(monkeypatch):
 
 
 @pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def shipped(tmp_path) -> Path:
     path = tmp_path / "shipped.safetensors"
     path.write_bytes(write(SHIPPED))

@@ -7,14 +7,13 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
-import redis
 from flask.testing import FlaskClient
 from rq.job import Job
 from werkzeug.serving import make_server
 
 from pipeline.contract.messages import KeyFrame
 from pipeline.monitoring.auth import Access
-from pipeline.queues.broker import GatewayBroker, connect, stylize_queue
+from pipeline.queues.broker import GatewayBroker, stylize_queue
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from support.chromium import chromium
 from workers import stylize
@@ -52,12 +51,6 @@ class Fails:
     def stylize(self, stream_id: str, frame_id: int) -> None:
         if frame_id == 1:
             raise RuntimeError("no memory")
-
-
-@pytest.fixture
-def connection(redis_url) -> Iterator[redis.Redis]:
-    with connect(redis_url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -53,12 +53,6 @@ def counting(monkeypatch):
 
 
 @pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def settings(redis_url, tmp_path) -> Settings:
     return replace(
         Settings(),

@@ -16,7 +16,7 @@ from edge.grid_model.weights import load
 from edge.training.step import move
 from edge.vgg.vgg import VGG
 from support import profiles
-from support.teacher import write_vgg
+from support.teacher import write_photos, write_vgg
 
 
 @pytest.fixture
@@ -28,11 +28,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setattr(cloud.pretraining.feed, "WIDTH", 48)
     monkeypatch.setattr(cloud.pretraining.pretrain, "COMPONENT_PHOTOS", 6)
     monkeypatch.setattr(cloud.pretraining.loop, "CHECKPOINT_STEPS", 2)
-    (tmp_path / "photos").mkdir()
-    for i in range(6):
-        blobs = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(i)).mul(255).byte().numpy()
-        Image.fromarray(blobs).resize((90, 60), Image.Resampling.BICUBIC).save(tmp_path / "photos" / f"{i}.png")
-    return tmp_path / "photos", write_vgg(tmp_path / "vgg.npz"), tmp_path
+    return write_photos(tmp_path / "photos", 6, (90, 60)), write_vgg(tmp_path / "vgg.npz"), tmp_path
 
 
 def test_training_writes_weights_that_load(data):

@@ -1,6 +1,5 @@
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import load_file
 
 import cloud.pretraining.feed
@@ -9,7 +8,7 @@ import cloud.pretraining.pretrain_paper
 from cloud.pretraining.pretrain_paper import pretrain_paper
 from edge.paper_model.weights import load
 from edge.vgg.vgg import VGG
-from support.teacher import write_vgg
+from support.teacher import write_photos, write_vgg
 from workers.__main__ import main
 
 
@@ -20,11 +19,7 @@ def data(tmp_path, monkeypatch):
     monkeypatch.setattr(cloud.pretraining.feed, "SQUARE", 32)
     monkeypatch.setattr(cloud.pretraining.loop, "CHECKPOINT_STEPS", 2)
     monkeypatch.setattr(cloud.pretraining.pretrain_paper, "START_PHOTOS", 4)
-    (tmp_path / "photos").mkdir()
-    for i in range(4):
-        blobs = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(i)).mul(255).byte().numpy()
-        Image.fromarray(blobs).resize((60, 40), Image.Resampling.BICUBIC).save(tmp_path / "photos" / f"{i}.png")
-    return tmp_path / "photos", write_vgg(tmp_path / "vgg.npz"), tmp_path
+    return write_photos(tmp_path / "photos", 4, (60, 40)), write_vgg(tmp_path / "vgg.npz"), tmp_path
 
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, monkeypatch):

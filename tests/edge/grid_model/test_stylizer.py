@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import cells, slice_grid
 from edge.grid_model.stylizer import Stylizer
+from support.no_pictures import NO_PICTURES
 
 SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360), (1080, 1920)]
 
@@ -126,17 +127,7 @@ def test_a_turned_phone_begins_anew(stylizer):
     assert np.array_equal(grid, stylizer.stylize(upright, style))
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((8, 8, 3), np.float32),
-        np.zeros((8, 8), np.uint8),
-        np.zeros((8, 8, 4), np.uint8),
-        np.zeros((0, 8, 3), np.uint8),
-        [[1, 2, 3]],
-        None,
-    ],
-)
+@pytest.mark.parametrize("image", NO_PICTURES)
 def test_what_is_no_picture_is_refused(stylizer, image):
     with pytest.raises(ValueError, match="a picture must"):
         stylizer.style(image)

@@ -12,6 +12,7 @@ from edge.paper_model.model import PaperModel
 from edge.paper_model.stylizer import PaperStylizer
 from edge.paper_model.weights import SHIPPED, load, save
 from edge.vgg.vgg import VGG
+from support.no_pictures import NO_PICTURES
 from support.teacher import write_vgg
 
 #: Of contents: what the default factor makes of them is still small.
@@ -158,16 +159,7 @@ def test_flat_pictures_do_no_harm(stylizer, value):
         assert stylizer.stylize(content, stylizer.style(style, long_side=64), factor=1).shape == (36, 64, 3)
 
 
-@pytest.mark.parametrize(
-    "image",
-    [
-        np.zeros((8, 8, 3), np.float32),
-        np.zeros((8, 8), np.uint8),
-        np.zeros((8, 8, 4), np.uint8),
-        np.zeros((0, 8, 3), np.uint8),
-        None,
-    ],
-)
+@pytest.mark.parametrize("image", NO_PICTURES)
 def test_what_is_no_picture_is_refused(stylizer, image):
     for call in (stylizer.style, lambda image: stylizer.stylize(image, None)):
         with pytest.raises(ValueError, match="a picture must"):

@@ -34,12 +34,6 @@ def edge(redis_url, monkeypatch):
     edge.close()
 
 
-@pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
-
-
 async def say(client: Client, on: object, **more: object) -> None:
     await until(lambda: client.connection.control.readyState == "open")
     client.connection.control.send(json.dumps({"type": "share", "on": on, **more}))

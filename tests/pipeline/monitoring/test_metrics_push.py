@@ -20,12 +20,6 @@ from pipeline.queues.counters import count
 from support.redis_process import RedisServer
 
 
-@pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
-
-
 def shown(connection) -> dict[str, float]:
     """What a gateway's /metrics says of other roles, by sample."""
     roles, registry = RoleCollector(), CollectorRegistry()

@@ -25,12 +25,6 @@ def gateway(redis_url):
     broker.close()
 
 
-@pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
-
-
 def test_a_key_frame_reaches_the_edge_once(gateway, connection):
     gateway.submit(KEY_FRAME)
 

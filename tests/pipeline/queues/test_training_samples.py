@@ -17,12 +17,6 @@ LAST_ID = "18446744073709551615-18446744073709551615"
 
 
 @pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def sharing(connection):
     return Sharing(connection, "edge")
 

@@ -11,18 +11,11 @@ import pytest
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import MAX_BYTES, WeightSnapshot
-from pipeline.queues.broker import connect
 from pipeline.queues.weight_snapshots import Snapshots
 from support.paths import ROOT
 
 KEY = "a key of this deployment: 0123456789"
 WEIGHTS = os.urandom(2 * MAX_BYTES + 5)
-
-
-@pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
 
 
 @pytest.fixture

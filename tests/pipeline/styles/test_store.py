@@ -20,12 +20,6 @@ class Clock:
 
 
 @pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
-
-
-@pytest.fixture
 def clock() -> Clock:
     return Clock()
 

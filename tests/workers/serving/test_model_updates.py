@@ -13,7 +13,6 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import WeightSnapshot
 from pipeline.contract.settings import Settings
-from pipeline.queues.broker import connect
 from pipeline.queues.counters import counts
 from pipeline.queues.weight_snapshots import Snapshots
 from workers.serving import model_updates as globals_
@@ -22,12 +21,6 @@ from workers.stylize import first_model
 
 KEY, OTHER_KEY = "a key of this deployment: 0123456789", "a key of another deployment: 01234567"
 LAST_ID = "18446744073709551615-18446744073709551615"
-
-
-@pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from rq.timeouts import TimerDeathPenalty
 
 from pipeline.contract import redis_keys
 from pipeline.contract.messages import KeyFrame, StylizedFrame
-from pipeline.queues.broker import EdgeBroker, GatewayBroker, connect, stylize_queue
+from pipeline.queues.broker import EdgeBroker, GatewayBroker, stylize_queue
 from pipeline.queues.redis_errors import Outage, kind, reason
 from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
 from support.peers import until
@@ -38,12 +38,6 @@ def served(monkeypatch) -> Served:
     served = Served()
     monkeypatch.setattr(stylize, "EDGE", served)
     return served
-
-
-@pytest.fixture
-def connection(redis_url):
-    with connect(redis_url) as client:
-        yield client
 
 
 @pytest.fixture
