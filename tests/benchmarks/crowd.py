@@ -1,0 +1,105 @@
+"""How many streams one machine carries, everything on it and the real model:
+
+    uv run python tests/benchmarks/crowd.py --clip CLIP ... [--streams 8 14 20 40] [--rate auto 2] [--seconds 30]
+    uv run python tests/benchmarks/crowd.py --clip CLIP ... --baseline ../older-checkout
+
+Each row is one `mvstylizer up` and one `mvstylizer load` on this machine, whose processor they share; clients send the
+clips in turn. `--rate auto` lets the gateway decide when a key frame is worth it; a number asks for so many looks a
+second of each client, whatever comes (open loop). `--baseline` runs an older checkout's `up` before ours in each row.
+Printed for each row: frames a second shown and sent, round trip and age of looks, looks a second of each client, what
+was lost, how alike the clients were served (Jain's index), and what each role took of a core. The last line is JSON.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).parent.parent))
+from clients.load.cli import measure  # noqa: E402
+from clients.load.recording import Recording, record  # noqa: E402
+from clients.load.virtual_clients import Plan  # noqa: E402
+from pipeline.styles.catalog import shipped  # noqa: E402
+from support.system import Up  # noqa: E402
+
+SIZE, FPS = (640, 360), 30
+#: This machine's budget is what is measured, so that nothing else refuses a client.
+SETTINGS = {"MVS_MAX_SESSIONS": "1000", "MVS_OFFERS_PER_S": "100"}
+ROLES = ("gateway", "stylize", "redis", "generator")
+
+
+def main() -> None:
+    args = arguments()
+    recordings = tuple(record(clip, SIZE, fps=FPS) for clip in args.clip or [None])
+    rows = {}
+    print_head()
+    for name, checkout, rate, streams in runs(args):
+        rows[name] = row = measured(checkout, recordings, streams, rate, args.seconds)
+        print_row(name, row)
+    print(json.dumps(rows))
+
+
+def runs(args: argparse.Namespace) -> Iterator[tuple[str, Path | None, float | None, int]]:
+    """Name, checkout (None for this one), looks a second (None where the gateway decides) and streams of each row."""
+    for rate in args.rate:
+        for streams in args.streams:
+            asked = None if rate == "auto" else float(rate)
+            if args.baseline and asked:
+                yield f"before {streams} at {rate}", args.baseline, asked, streams
+            yield f"{streams} at {rate}", None, asked, streams
+
+
+def measured(
+    checkout: Path | None, recordings: tuple[Recording, ...], streams: int, rate: float | None, seconds: float
+) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "up").mkdir()
+        command = ("uv", "run", "mvstylizer", "up") if checkout else (sys.executable, "-m", "workers", "up")
+        up = Up(Path(folder) / "up", environment={**os.environ, **SETTINGS}, command=command, cwd=checkout)
+        try:
+            up.wait_ready()
+            plan = Plan(up.url, shipped()[0].id, recordings, rate, streams, streams / 5, seconds)
+            return measure(plan, 1)[0]
+        finally:
+            up.stop()
+
+
+COLUMNS = {
+    "shown": "fps",
+    "sent": "sent_fps",
+    "trip p50": "p50",
+    "p95": "p95",
+    "age p50": "age_p50",
+    "p95 ": "age_p95",
+    "looks/s": "looks_per_s",
+    "lost": "lost",
+    "Jain": "jain",
+}
+
+
+def print_head() -> None:
+    print(f"{'streams':22}" + "".join(f"{title:>9}" for title in (*COLUMNS, *ROLES)), flush=True)
+
+
+def print_row(name: str, summary: dict) -> None:
+    values = [*(summary.get(key) for key in COLUMNS.values())]
+    cores = [summary["roles"].get(role, {}).get("core_percent", 0) / 100 for role in ROLES]
+    print(f"{name:22}" + "".join(f"{value!s:>9}" for value in values) + "".join(f"{c:9.2f}" for c in cores), flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, nargs="+", default=[], help="videos to send (a pan over a photo)")
+    parser.add_argument("--streams", type=int, nargs="+", default=[8, 14, 20, 40])
+    parser.add_argument("--rate", nargs="+", default=["auto", "2"])
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--baseline", type=Path, help="an older checkout, to compare with")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
