@@ -150,14 +150,14 @@ class GatewayBroker:
         redis_errors.REASONS).
         """
         key, last, outage = redis_keys.results(self._gateway_id), b"0", self._outage(on_trouble)
-        client = redis.asyncio.Redis.from_url(self._url, socket_timeout=READ_TIMEOUT_S, retry=None)
+        client = redis.asyncio.Redis.from_url(self._url, socket_timeout=None, retry=None)
         try:
             while True:
-                _end_if_cancelled()
                 try:
-                    found: Any = await client.xread({key: last}, block=READ_BLOCK_MS, count=redis_keys.RESULTS_MAXLEN)
-                    if not found and await beyond(client, key, last):
-                        last = b"0"
+                    async with answered_in(READ_TIMEOUT_S):
+                        found: Any = await client.xread({key: last}, redis_keys.RESULTS_MAXLEN, READ_BLOCK_MS)
+                        if not found and await beyond(client, key, last):
+                            last = b"0"
                     outage.ended()
                 except redis.RedisError as error:
                     pause_s = outage.failed(error)
@@ -180,11 +180,17 @@ class GatewayBroker:
         self._redis.close()
 
 
-def _end_if_cancelled() -> None:
-    """Raise CancelledError if the task was cancelled: redis-py hides a cancellation that comes while it connects."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+@contextlib.asynccontextmanager
+async def answered_in(timeout_s: float) -> AsyncGenerator[None, None]:
+    """Raise redis.TimeoutError if Redis does not answer within `timeout_s`.
+
+    redis-py's own time-outs lose a cancellation that comes while something is sent, as asyncio.wait_for does.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise redis.TimeoutError("Redis does not answer in time.") from None
 
 
 class Consents:
@@ -319,7 +325,8 @@ async def _drop_if_wrong(client: redis.asyncio.Redis, key: str, error: redis.Red
     """Delete the key if the error says that it is no stream; it would block ours for ever."""
     if kind(error) == "type":
         with contextlib.suppress(redis.RedisError):
-            await client.unlink(key)
+            async with answered_in(READ_TIMEOUT_S):
+                await client.unlink(key)
 
 
 def _job_id(stream_id: str, frame_id: int) -> str:

@@ -1,6 +1,7 @@
 """Key frames to the edge and answers back, over a real Redis."""
 
 import asyncio
+import socket
 from contextlib import aclosing
 
 import pytest
@@ -8,7 +9,9 @@ import redis
 
 from pipeline.contract import redis_keys
 from pipeline.contract.messages import KeyFrame, StylizedFrame
+from pipeline.queues import broker
 from pipeline.queues.broker import EdgeBroker, GatewayBroker, connect, stylize_queue
+from support.peers import until
 from support.redis_process import RedisServer
 
 KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", False, b"jpeg")
@@ -106,8 +109,27 @@ async def test_answers_go_on_after_redis_comes_back(tmp_path):
     server.stop()
 
 
-async def test_a_reader_that_is_cancelled_while_it_connects_ends(redis_url):
-    """redis-py loses a cancellation then, and whoever waited for the reader waited for ever."""
+async def test_a_redis_that_hangs_is_noticed(monkeypatch):
+    monkeypatch.setattr(broker, "READ_TIMEOUT_S", 0.05)
+    troubles: list[str] = []
+
+    async def read(url: str) -> None:
+        async for _ in GatewayBroker(url, edge_id="edge", gateway_id="gateway").answers(on_trouble=troubles.append):
+            pass
+
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        reader = asyncio.create_task(read(f"redis://127.0.0.1:{hangs.getsockname()[1]}/0"))
+        await until(lambda: troubles)
+        reader.cancel()
+        await asyncio.wait({reader})
+
+    assert set(troubles) == {"away"}
+
+
+async def test_a_reader_that_is_cancelled_while_it_connects_ends(redis_url, monkeypatch):
+    """redis-py loses a cancellation then, and whoever waited for the reader waited for ever, or for a whole read."""
+    monkeypatch.setattr(broker, "READ_BLOCK_MS", 60_000)
+    monkeypatch.setattr(broker, "READ_TIMEOUT_S", 90.0)
 
     async def read() -> None:
         async for _ in GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway").answers():
