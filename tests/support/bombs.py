@@ -57,9 +57,24 @@ def empty_jpeg(width: int, height: int, components: int = 3) -> bytes:
     )
 
 
+#: Of a WebP's bit stream, as (value, bits): alpha, version, and no transform, no colour cache and no meta codes.
+WEBP_PLAIN = ((0, 1), (0, 3), (0, 1), (0, 1), (0, 1))
+#: A code with one symbol of eight bits, which then takes no bit of any pixel.
+WEBP_ONE_SYMBOL = ((1, 1), (0, 1), (1, 1))
+
+
 def webp(side: int) -> bytes:
-    """A lossless WebP of one colour: 16383 x 16383 pixels are 1.6 KB."""
-    return encoded(Image.new("RGB", (side, side), "teal"), "WEBP", lossless=True)
+    """A lossless WebP of one colour: 16383 x 16383 pixels are 34 bytes."""
+    fields = [(side - 1, 14), (side - 1, 14), *WEBP_PLAIN]
+    for symbol in (128, 0, 128, 255, 0):  # green, red, blue, alpha, and a distance that nothing has
+        fields += [*WEBP_ONE_SYMBOL, (symbol, 8)]
+    stream, length = 0, 0
+    for value, bits in fields:
+        stream |= value << length
+        length += bits
+    body = b"\x2f" + stream.to_bytes(-(-length // 8), "little")
+    body += bytes(len(body) % 2)
+    return b"RIFF" + struct.pack("<I", len(body) + 12) + b"WEBPVP8L" + struct.pack("<I", len(body)) + body
 
 
 def animated_webp(side: int, frames: int) -> bytes:
@@ -98,7 +113,15 @@ def png(
 def text_bomb(kind: bytes, megabytes: int) -> bytes:
     """A compressed text or profile that inflates a thousandfold."""
     heads = {b"zTXt": b"k\0\0", b"iCCP": b"p\0\0", b"iTXt": b"k\0\1\0\0\0"}
-    return chunk(kind, heads[kind] + zlib.compress(bytes(megabytes * 1_000_000), 9))
+    return chunk(kind, heads[kind] + deflated_zeros(megabytes))
+
+
+def deflated_zeros(megabytes: int) -> bytes:
+    """As zlib would deflate so many of them, but at once: each million is the same block."""
+    compressor = zlib.compressobj(9, wbits=-15)
+    block = compressor.compress(bytes(1_000_000)) + compressor.flush(zlib.Z_FULL_FLUSH)
+    checksum = megabytes * 1_000_000 % 65_521 << 16 | 1  # Adler's
+    return b"\x78\xda" + megabytes * block + compressor.flush() + checksum.to_bytes(4)
 
 
 def exif_bomb() -> bytes:
