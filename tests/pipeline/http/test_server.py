@@ -21,6 +21,12 @@ from support.peers import Running, until
 from support.raw_http import JSON, Socket
 
 
+@pytest.fixture
+def quick_sweep(monkeypatch):
+    """For the gateways of fixtures after it."""
+    monkeypatch.setattr(http_server, "SWEEP_S", 0.02)
+
+
 async def asked(running: Running, line: str, *headers: str, **options) -> tuple[int, dict[str, str], dict]:
     """Status, headers and JSON of one request's answer."""
     async with Socket(running) as socket:
@@ -185,9 +191,8 @@ async def test_a_connection_that_is_at_work_is_not_closed_for_another_one(runnin
     ("BODY_GRACE_S", "slow", b"POST /offer HTTP/1.1\r\nHost: evil\r\nContent-Length: 9\r\n\r\n"),
     ("LINGER_S", "linger", b"nonsense\r\n\r\n"),
 ])  # fmt: skip
-async def test_whoever_is_slow_is_hung_up_on(running, monkeypatch, limit, reason, sent):
+async def test_whoever_is_slow_is_hung_up_on(quick_sweep, running, monkeypatch, limit, reason, sent):
     monkeypatch.setattr(connection, limit, 0.05)
-    monkeypatch.setattr(http_server, "SWEEP_S", 0.02)
     async with Socket(running) as socket:
         socket.send(sent)
         await until(lambda: running.count("mvs_http_connections_closed_total", reason=reason) == 1)

@@ -31,8 +31,18 @@ def connection(redis_url, monkeypatch):
         yield client
 
 
+class Unasked(SimpleWorker):
+    """Takes no commands: RQ needs up to a second to stop listening for them."""
+
+    def subscribe(self) -> None:
+        """To nothing."""
+
+    def unsubscribe(self) -> None:
+        """From nothing."""
+
+
 def work(connection: redis.Redis) -> None:
-    worker = SimpleWorker(["q"], connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
+    worker = Unasked(["q"], connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
     worker.work(burst=True, logging_level="CRITICAL")
 
 

@@ -220,10 +220,15 @@ async def test_a_malformed_extension_is_dropped_and_counted_without_a_line(way, 
     assert len(queued(made)) == 50
 
 
-async def test_two_hundred_sources_leave_reports_that_pack_and_a_receiver_that_stops(way, refused, monkeypatch):
+@pytest.fixture
+def reports_at_once(monkeypatch):
+    """Of the receivers of fixtures after it."""
+    monkeypatch.setattr(rtcrtpreceiver, "random", SimpleNamespace(random=lambda: -0.5))
+
+
+async def test_two_hundred_sources_leave_reports_that_pack_and_a_receiver_that_stops(reports_at_once, way, refused):
     handle, dtls, made = way
     reported = asyncio.Event()
-    monkeypatch.setattr(rtcrtpreceiver, "random", SimpleNamespace(random=lambda: -0.5))
 
     async def sent(data: bytes) -> None:
         reported.set()
@@ -351,11 +356,10 @@ async def test_a_flood_of_rtcp_is_counted_and_not_read(refused, monkeypatch):
     await made.stop()
 
 
-async def test_a_receiver_whose_reports_fail_stops(monkeypatch):
+async def test_a_receiver_whose_reports_fail_stops(reports_at_once, monkeypatch):
     """Whatever may not pack one day."""
     _, made = await receiver()
     monkeypatch.setattr(rtcrtpreceiver.RTCRtpReceiver, "_send_rtcp", lambda *_: 1 / 0)
-    monkeypatch.setattr(rtcrtpreceiver, "random", SimpleNamespace(random=lambda: -0.5))
     made._RTCRtpReceiver__remote_streams[1] = BoundedStatistics(90_000)
     made._RTCRtpReceiver__remote_streams[1].add(packet(1))
     await asyncio.sleep(0)
