@@ -1,1 +1,1 @@
-"""One module per process, and the mvstylizer command."""
+"""The processes of the system, one module for each, and the mvstylizer command that starts them."""

@@ -1,4 +1,4 @@
-"""The mvstylizer command: one subcommand a role."""
+"""The mvstylizer command, with a subcommand for each role and tool."""
 
 import argparse
 import importlib
@@ -14,13 +14,13 @@ from workers.process.supervisor import EXIT_MISUSE
 
 logger = logging.getLogger(__name__)
 
-#: Subcommand -> (module, what it does). Only the chosen one is imported: torch takes seconds.
+#: The module of each subcommand, and what it does. Only the chosen one is imported, since torch takes seconds.
 COMMANDS = {
     "up": ("workers.up", "start everything on this machine and print the page's address"),
     "image": ("workers.files.image", "stylize a photo"),
     "video": ("workers.files.cli", "stylize a video file"),
     "client": ("clients.headless.cli", "stream a video file to a gateway as a camera, and save the stylized video"),
-    "load": ("clients.load.cli", "send to a gateway as many clients, and measure how late their looks are"),
+    "load": ("clients.load.cli", "load a gateway with many clients, and measure how late the answers come"),
     "gateway": ("workers.gateway", "run only the gateway"),
     "stylize": ("workers.stylize", "run only an edge worker"),
     "train": ("workers.train", "run only an edge's trainer: learn from the key frames that clients share"),
@@ -30,9 +30,9 @@ COMMANDS = {
     "models": ("workers.models_cli", "list the global models, inspect one, or go back to one"),
     "pretrain": ("cloud.pretraining.pretrain", "train the model that is shipped"),
 }
-#: Roles that are started again when they end; what goes wrong while they run is nobody's misuse.
+#: These roles are restarted when they end. An error while they run is not the user's mistake, unless it is a Misuse.
 SUPERVISED = {"gateway", "stylize", "train", "aggregate"}
-#: Those that run until they are stopped: a ValueError there is a mistake of ours.
+#: These run until they are stopped. A ValueError in them is our mistake, not the user's.
 LASTING = {*SUPERVISED, "up", "dashboard"}
 
 
@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> None:
         args.run(args)
     except (MVStylizerError, ValueError) as error:
         if not is_misuse(args.command, error):
-            raise  # a crash: its trace is logged, and whoever started this role starts it again
+            raise  # this is a crash: its stack trace is logged, and the supervisor restarts the role
         logger.info("%s failed", args.command, exc_info=True)
         print(f"mvstylizer {args.command}: {redact(str(error), Settings.secrets())}", file=sys.stderr)
         sys.exit(EXIT_MISUSE)
@@ -57,14 +57,14 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def is_misuse(command: str, error: Exception) -> bool:
-    """Whether one sentence says all, and trying again is of no use."""
+    """Return whether the error is the user's: then its sentence is enough, and trying again is of no use."""
     if command in SUPERVISED:
         return isinstance(error, Misuse)
-    return isinstance(error, MVStylizerError) or command not in LASTING  # ValueError: edge and cloud for bad input
+    return isinstance(error, MVStylizerError) or command not in LASTING  # edge and cloud raise ValueError for bad input
 
 
 def _parser(chosen: str | None) -> argparse.ArgumentParser:
-    """All subcommands by name; arguments only for the chosen one."""
+    """Return a parser that knows the names of all subcommands, but only the arguments of the chosen one."""
     parser = argparse.ArgumentParser(prog="mvstylizer", description="Live photorealistic video style transfer.")
     _add_verbose(parser, default=False)
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
@@ -79,7 +79,7 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         if name == chosen:
             module = importlib.import_module(module_name)
             module.add_arguments(sub)
-            _add_verbose(sub, default=argparse.SUPPRESS)  # so that it keeps what was said before the command
+            _add_verbose(sub, default=argparse.SUPPRESS)  # so that a -v before the subcommand is kept
             sub.set_defaults(run=module.run)
     return parser
 
@@ -91,7 +91,7 @@ def _add_verbose(parser: argparse.ArgumentParser, *, default: object) -> None:
 def _version() -> str:
     try:
         return metadata.version("mvstylizer")
-    except metadata.PackageNotFoundError:  # run from its folder
+    except metadata.PackageNotFoundError:  # it runs from its source folder
         return "(not installed)"
 
 

@@ -1,4 +1,4 @@
-"""The cloud process: edges' weights in, the next global out; what it acknowledges is on disk."""
+"""The cloud process: averages edges' weights to the next global model. What it has acknowledged is on disk."""
 
 import argparse
 import contextlib
@@ -33,36 +33,39 @@ from workers.process.runtime import give_way, say_ready
 
 logger = logging.getLogger(__name__)
 
-#: Half of the call timeout. The timers of rounds are checked this often.
+#: A read waits this long for weights, which is half of the time-out of a call. The timers of rounds are then checked.
 BLOCK_MS = 500
 RETRY_S = 0.25
-#: A full disk is tried again this often.
+#: After an error in writing a global, for example because the disk is full, the next attempt waits this long.
 DISK_RETRY_S = 10.0
-#: And so is what nobody thought of.
+#: After an unexpected error, the next attempt waits this long.
 FAILURE_RETRY_S = 5.0
 
-#: A model as its safetensors file, to its loss on the hold-out clips.
+#: Returns the loss of a model on the hold-out pictures, given its safetensors file.
 Gate = Callable[[bytes], float]
 
 
 class Aggregator:
-    """Everything it must not lose is in the registry or unacknowledged in Redis: it may be killed at any point."""
+    """Runs rounds of federated averaging.
+
+    It may be killed at any point: all that it must not lose is in the registry, or in Redis and not acknowledged.
+    """
 
     def __init__(self, settings: Settings, registry: Registry, gate: Gate) -> None:
         self._redis = connect(settings.weights_url)
         self._snapshots = Snapshots(self._redis, settings.snapshot_key)
         self._registry, self._gate = registry, gate
-        self._name = f"{socket.gethostname()}:{settings.models_dir}"  # the same after a crash: it goes on at once
+        self._name = f"{socket.gethostname()}:{settings.models_dir}"  # after a crash, the same name still has the lease
         self._round = Round(settings.round_quorum, settings.round_deadline_s)
         self._most_loss = 1 + settings.gate_tolerance
-        self._again = True  # first of all, what an aggregator before us took and did not acknowledge
+        self._again = True  # the first read returns what an earlier aggregator took but did not acknowledge
         self._disk_retry_s: float | None = None
-        self._trouble = ""  # what went wrong last
+        self._trouble = ""  # the last unexpected error
         self._outage = Outage("the aggregator", place(self._redis))
         self.metrics = AggregatorMetrics()
 
     def prepare(self) -> None:
-        """Begin anew where the registry's newest cannot be built upon. Raises OSError on a full disk."""
+        """Repair the registry if its newest global is damaged or of another model; raises OSError on a full disk."""
         if not self._registry.of_this_package():
             logger.warning("this package has another model: its own is the new global")
             self._registry.start_anew()
@@ -72,7 +75,7 @@ class Aggregator:
         self._registry.begin()
 
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
-        """Work for ever, whatever Redis and the disk do."""
+        """Work for ever, whatever Redis and the disk do. `alive` is called often, as a sign of life."""
         self._patiently(self.prepare, alive)
         self._patiently(lambda: self.turn(time.monotonic()), alive)
         say_ready(f"The aggregator is ready: models in {self._registry.folder}, Redis at {place(self._redis)}.")
@@ -80,7 +83,7 @@ class Aggregator:
             self._patiently(lambda: self.turn(time.monotonic()), alive)
 
     def _patiently(self, work: Callable[[], None], alive: Callable[[], None]) -> None:
-        """Do it until it succeeds: whatever stops it may be over in a while."""
+        """Call `work` until it succeeds, with pauses after errors, since the cause of an error may go away."""
         while True:
             alive()
             try:
@@ -94,7 +97,7 @@ class Aggregator:
             self._again = True
 
     def _survive(self, error: Exception) -> None:
-        """The same trouble is told once."""
+        """Log and count an unexpected error; if it is the same as before, it is not logged again."""
         if repr(error) != self._trouble:
             logger.error(
                 "ALARM: the aggregator cannot go on (%s), it tries again every %.0f s",
@@ -107,12 +110,15 @@ class Aggregator:
             count(self._redis, learning_failures=1)
 
     def turn(self, now_s: float) -> None:
-        """Announce, take in, and close the round if it is due; nothing while another registry's aggregator works."""
-        if not self._snapshots.signs:  # nobody would believe us, nor we them
+        """Publish the newest global, take in edges' weights, and close the round if it is due.
+
+        Nothing happens while the aggregator of another registry works.
+        """
+        if not self._snapshots.signs:  # without a key nobody would use our snapshots, and we could use none
             time.sleep(RETRY_S)
             return
         if not self._snapshots.lead(self._name):
-            self.metrics.round.set(0)  # gateways add up what aggregators tell, and another one tells it
+            self.metrics.round.set(0)  # gateways add up the rounds of all aggregators, and only the other one counts
             time.sleep(RETRY_S)
             return
         self._announce()
@@ -124,7 +130,7 @@ class Aggregator:
         self.metrics.waiting.set(len(self._round.updates()))
 
     def _announce(self) -> None:
-        """See to it that the newest global is in Redis: after a crash, a rollback, a Redis that forgot."""
+        """Publish the newest global if Redis does not have it, as after a crash, a rollback or a restart of Redis."""
         latest = self._registry.latest()
         self.metrics.round.set(latest.version)
         known = self._snapshots.newest_global()
@@ -158,7 +164,7 @@ class Aggregator:
             self._snapshots.acknowledge(superfluous.entry_id)
 
     def _update(self, entry_id: bytes, snapshot: WeightSnapshot | None) -> Update:
-        """Raises BadMessage and ValueError, in one sentence, where it cannot count."""
+        """Return the update in a snapshot; raises BadMessage or ValueError, with a reason, if it must not count."""
         if snapshot is None:
             raise BadMessage("This is no snapshot.")
         if not self._snapshots.genuine_local(snapshot):
@@ -178,12 +184,12 @@ class Aggregator:
         self._snapshots.acknowledge(entry_id)
 
     def _close(self, now_s: float) -> None:
-        """Make the next global, durably, then acknowledge what it is made of."""
+        """Make the next global and store it on disk; then publish it and acknowledge the updates in it."""
         latest, updates = self._registry.latest(), self._round.updates()
         try:
             self._make(latest, [update for update in updates if not refusal(update, line(latest))])
         except Outdated:
-            return  # somebody rolled back meanwhile: judge again
+            return  # somebody rolled back meanwhile, so the updates are judged again in the next turn
         except OSError as error:
             self._alarm(error, now_s)
             return
@@ -219,7 +225,7 @@ class Aggregator:
             count(self._redis, rounds_refused=1)
 
     def _next(self, latest: Record, updates: list[Update]) -> tuple[Record, bytes]:
-        """The next global, its record and its file."""
+        """Return the record and the safetensors file of the next global."""
         before = self._registry.weights(latest.version)
         contributions = [
             Contribution(
@@ -245,7 +251,7 @@ class Aggregator:
         return record, file
 
     def _trained(self, version: int) -> Weights:
-        """The part of a version that edges train. Raises ValueError where it is not there any more."""
+        """Return those weights of a version that edges train; raises ValueError if the version is no longer kept."""
         weights = float32(read(self._registry.weights(version)))
         return {name: array for name, array in weights.items() if is_trained(name)}
 
@@ -266,7 +272,7 @@ def line(record: Record) -> Line:
 
 
 def float32(weights: Weights) -> Weights:
-    """The shipped file is in half precision; sums of small changes are not."""
+    """Return weights in single precision: the shipped ones have half, in which small changes would get lost."""
     return {name: array.astype("float32") for name, array in weights.items()}
 
 
@@ -286,12 +292,12 @@ def run(args: argparse.Namespace) -> None:
             raise BadSetting(f"--models makes no sense: {error}.") from error
         aggregator = Aggregator(settings, registry, LazyGate(settings.vgg))
         Reporter(connect(settings.weights_url), "aggregate", aggregator.metrics.registry).start()
-        give_way()  # not so the reporter, which tells that we live
+        give_way()  # the reporter has started before: it keeps its priority and goes on reporting
         aggregator.run(Pulse.of_environment().beat)
 
 
 class LazyGate:
-    """The gate on the shipped pictures. Nothing needs torch, and its 300 MB, before the first round."""
+    """Measures the loss on the shipped pictures. It imports torch, which takes 300 MB, only for the first round."""
 
     def __init__(self, vgg: Path | None) -> None:
         self._vgg = vgg
@@ -308,6 +314,6 @@ class LazyGate:
             torch.set_num_threads(1)
             features = features_from(self._vgg) if self._vgg else encoder_features()
             hold_out = HoldOut([decode_image(style.jpeg) for style in shipped()], features)
-            self._loss = lru_cache(maxsize=2)(hold_out.loss)  # what came after one round comes before the next
+            self._loss = lru_cache(maxsize=2)(hold_out.loss)  # the new model of a round is the old one of the next
             forget_gpu_libraries()
         return self._loss(file)

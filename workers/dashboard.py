@@ -1,7 +1,7 @@
-"""The queues as RQ sees them: rq-dashboard's data on pages of our own, read-only, behind the operators' token.
+"""Shows RQ's queues to operators: rq-dashboard's data on our own pages, read-only, and behind the operators' token.
 
-Its own pages make markup and scripts of what jobs say of themselves, which is whatever somebody wrote into Redis. Ours
-make text of it, and the security policy lets no script run but the one in dashboard_page.
+rq-dashboard's own pages turn parts of jobs into markup and scripts, although anybody who reaches Redis may have written
+them. Our pages turn them into text, and the security policy allows no script but the one in dashboard_page.
 """
 
 import argparse
@@ -37,12 +37,12 @@ from workers.gateway import check_port_free
 logger = logging.getLogger(__name__)
 
 DEFAULT_PORT = 9181
-#: A thread is held for no longer by who sends half a request.
+#: A client that sends only half a request holds a thread for no longer than this.
 REQUEST_TIMEOUT_S = 10
-#: Our script and style sheet; its templates stand in for those of the same names in rq-dashboard.
+#: The folder of our script, our style sheet, and the templates that replace those of the same names in rq-dashboard.
 PAGE = Path(__file__).parent / "dashboard_page"
-#: Whose style sheets, the application's static ones, and what only reads. Some of the others change queues, one even
-#: when it is merely requested (GET /requeue/NAME).
+#: The endpoints that may be called: static files, and views that only read. Some of rq-dashboard's other views change
+#: queues, one of them even upon a GET (/requeue/NAME).
 READING = {"static", "page"} | {
     f"rq_dashboard.{name}"
     for name in (
@@ -70,7 +70,7 @@ HEADERS = {
 
 
 class ReadJob(AllowListedJob):
-    """rq-dashboard reads some jobs without saying how they are written, and would take them for pickles."""
+    """A job that is always read as msgpack. rq-dashboard names no serializer for some jobs, which then means pickle."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options | {"serializer": MsgpackSerializer})
@@ -80,7 +80,7 @@ class ReadJob(AllowListedJob):
 
 
 class ReadQueue(Queue):
-    """A job that cannot be read hides no other."""
+    """A queue whose readable jobs are shown even if others cannot be read."""
 
     job_class = ReadJob
 
@@ -95,7 +95,7 @@ class ReadQueue(Queue):
 
 
 class ReadRegistry(registry.BaseRegistry):
-    """Before a registry of RQ: as above."""
+    """A mixin for RQ's registries, which shows their jobs even if some ids cannot be read."""
 
     def get_job_ids(self, start: int = 0, end: int = -1, desc: bool = False, cleanup: bool = True) -> list[str]:
         ids = map(as_text, cast(list[bytes], self.connection.zrange(self.key, start, end)))
@@ -103,7 +103,7 @@ class ReadRegistry(registry.BaseRegistry):
 
 
 class ReadWorker(Worker):
-    """As above, for workers and for the job that one is at."""
+    """A worker that is shown even if other workers, or its current job, cannot be read."""
 
     @classmethod
     def all(cls, *_: Any, **options: Any) -> list[BaseWorker]:
@@ -120,12 +120,12 @@ class ReadWorker(Worker):
 
 
 def as_text(name: bytes | str) -> str:
-    """RQ's own stops at what is no UTF-8."""
+    """Decode a name; unlike RQ's own function, this accepts invalid UTF-8."""
     return name if isinstance(name, str) else name.decode(errors="replace")
 
 
 def readable(find: Any, *args: Any, **options: Any) -> Any:
-    """What `find` finds; None where that is broken in one of the many ways in which RQ's parsers fail."""
+    """Call `find` and return its result, or None if RQ fails to parse a record, which raises errors of many types."""
     try:
         return find(*args, **options)
     except redis.ConnectionError:
@@ -136,7 +136,7 @@ def readable(find: Any, *args: Any, **options: Any) -> Any:
 
 
 def application(redis_url: str, access: Access, hosts: Hosts = Hosts()) -> Flask:
-    """The WSGI application."""
+    """Return the WSGI application."""
     web = rq_dashboard.web
     web.config.serializer, web.Job, web.Worker, web.Queue = MsgpackSerializer, ReadJob, ReadWorker, ReadQueue
     for name in REGISTRIES:
@@ -155,7 +155,10 @@ def application(redis_url: str, access: Access, hosts: Hosts = Hosts()) -> Flask
 
 
 def guard(access: Access, hosts: Hosts) -> BaseResponse | None:
-    """Why a request is not let in, if it is not; who brings the token is sent on without it in the address."""
+    """Return a response that refuses the request, or None to let it in.
+
+    A request with the right token in its address is redirected to the address without the token.
+    """
     try:
         hosts.check_host({"host": request.headers.get("Host", "")})
     except RequestRefused as refused:
@@ -169,6 +172,7 @@ def guard(access: Access, hosts: Hosts) -> BaseResponse | None:
 
 
 def dress(response: Response, access: Access) -> Response:
+    """Add the security headers, and a cookie if the address had the right token."""
     response.headers.update(HEADERS)
     if access.opens(request.args.get("token", "")):
         response.set_cookie(COOKIE, access.token, httponly=True, samesite="Strict", secure=request.is_secure)
@@ -176,7 +180,7 @@ def dress(response: Response, access: Access) -> Response:
 
 
 def sentence(error: Exception) -> BaseResponse:
-    """What is wrong, without a trace: what RQ's parsers stumble over is somebody else's."""
+    """Turn an error into a response of one sentence. There is no stack trace, since bad records are not our errors."""
     if isinstance(error, HTTPException):
         return error.get_response()
     if isinstance(error, redis.RedisError):
@@ -205,7 +209,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 class QuietHandler(WSGIRequestHandler):
-    """Does not write requests down: their addresses may hold the token. Waits for none for ever."""
+    """Handles requests with a time-out, and logs none, since their addresses may contain the token."""
 
     timeout = REQUEST_TIMEOUT_S
 

@@ -1,4 +1,4 @@
-"""The gateway process: HTTP and WebRTC on one event loop."""
+"""The gateway process: serves HTTP and WebRTC on one event loop."""
 
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ from workers.process.tls import SelfSigned
 
 logger = logging.getLogger(__name__)
 
-#: More new objects than this begin a collection. Python's 700 take 4 % of a busy gateway's time.
+#: Garbage is collected after this many new objects. With Python's default of 700 it takes 4 % of a busy gateway's time.
 YOUNG_OBJECTS = 10_000
 
 
@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 async def serve(settings: Settings, *, tls: bool) -> None:
+    """Serve until SIGINT or SIGTERM, with our parts in the place of aiortc's."""
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
     counters = Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused)
     marker = settings.marker_jitter_buffer
@@ -61,8 +62,8 @@ async def _serve(gateway: Gateway, settings: Settings, *, tls: bool) -> None:
         tasks = {"beat": lambda: beat(pulse)} | ({"certificate": certificate.keep} if certificate else {})
         owner = keep_running(tasks, gateway.metrics.tasks_restarted)
         say_ready(f"The gateway {settings.gateway_id} is ready: it listens on {settings.host}:{settings.port}.")
-        if told := for_operators(settings, gateway.operators.access):
-            print(told, flush=True)
+        if notice := for_operators(settings, gateway.operators.access):
+            print(notice, flush=True)
         await _stop_requested()
     finally:
         if owner:
@@ -71,21 +72,24 @@ async def _serve(gateway: Gateway, settings: Settings, *, tls: bool) -> None:
 
 
 async def beat(pulse: Pulse) -> None:
-    """Tell the supervisor that this event loop turns."""
+    """Tell the supervisor, for ever, that this event loop is running."""
     while True:
         pulse.beat()
         await asyncio.sleep(CHECK_S)
 
 
 def settle() -> None:
-    """Collect garbage ten times less often, and none of what is here for good: packets make little that goes round."""
+    """Have garbage collected less often, and exclude what exists now, which is there for good.
+
+    Handling packets makes few reference cycles, so there is little for the collector to find.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(YOUNG_OBJECTS)
 
 
 def for_operators(settings: Settings, access: Access) -> str:
-    """What they must know of a token that nobody chose; "" where they have one, or this machine needs none."""
+    """Return a line with the operators' address and random token, or "" if they chose a token or need none."""
     if settings.operator_token or access.local:
         return ""
     return f"For operators, with a token made up for this run: {access.url('/status')}"
@@ -99,7 +103,7 @@ async def _stop_requested() -> None:
 
 
 def check_port_free(host: str, port: int) -> None:
-    """Raises BadSetting with one sentence when nothing can listen there."""
+    """Raise BadSetting, with a sentence for the user, if it is impossible to listen on this address."""
     with contextlib.closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,4 +1,4 @@
-"""The global models of this machine's registry: list them, inspect one, go back to one."""
+"""The command `mvstylizer models`: lists the global models in this machine's registry, shows one, or rolls back."""
 
 import argparse
 import json
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Raises ValueError for a version that is not kept."""
+    """Do what the arguments say and print the result; raises ValueError for a version that is not kept."""
     registry = Registry(args.models or Settings.from_environment().models_dir)
     print({"list": listed, "show": shown, "rollback": rolled_back}[args.action](registry, args.version))
 

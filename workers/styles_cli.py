@@ -1,4 +1,4 @@
-"""The styles that come with the package: `mvstylizer styles`."""
+"""The command `mvstylizer styles`: lists the styles that come with the package."""
 
 import argparse
 
@@ -10,5 +10,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Each as other commands take it, one a line."""
+    """Print one name on each line, as other commands accept it."""
     print("\n".join(style.name.lower().replace(" ", "-") for style in shipped()))

@@ -1,4 +1,4 @@
-"""The edge worker process: key frames in from the queue, grids out to the gateway's stream."""
+"""The edge worker process: takes key frames from the queue, and sends their grids to the gateway's stream."""
 
 import argparse
 import contextlib
@@ -38,21 +38,21 @@ from workers.serving.stream_states import packed, unpacked
 
 logger = logging.getLogger(__name__)
 
-#: One style's statistics are about 100 KB.
+#: The statistics of one style have about 100 KB.
 STYLES_CACHED = 64
-#: A gateway makes up 16 characters.
+#: Gateways make stream ids of 16 characters.
 MAX_STREAM_ID = 64
 
 
 class Served:
-    """A model that answers, and the statistics that it made of styles."""
+    """A model in use, with the statistics of styles that it has computed."""
 
     def __init__(self, stylizer: Stylizer) -> None:
         self.stylizer = stylizer
         self.styles: LruCache[str, StyleStatistics] = LruCache(STYLES_CACHED)
 
     def style(self, style_id: str, find_jpeg: Callable[[str], bytes | None]) -> StyleStatistics:
-        """Raises MVStylizerError for a style that nobody knows."""
+        """Return a style's statistics, from the cache or its picture; raises MVStylizerError for an unknown style."""
         style = self.styles.get(style_id)
         if style is None:
             jpeg = find_jpeg(style_id)
@@ -64,7 +64,7 @@ class Served:
 
 
 class Edge:
-    """The model in use and its connections; a job is one call of `stylize`."""
+    """An edge worker's model and its connections to Redis. RQ calls `stylize` for each job."""
 
     def __init__(self, settings: Settings, stylizer: Stylizer) -> None:
         self._edge_id, self._served = settings.edge_id, Served(stylizer)
@@ -79,9 +79,9 @@ class Edge:
         return self._served.stylizer.model_version
 
     def adopt(self, stylizer: Stylizer) -> None:
-        """Answer with another model from the next job on. Called from another thread: no job waits for it.
+        """Use another model from the next job on. This is called from another thread, so that no job waits for it.
 
-        The styles in use are analysed here, so that the first key frames do not pay for it.
+        The statistics of the styles in use are computed here, so that no key frame has to wait for them.
         """
         fresh = Served(stylizer)
         for style_id in list(self._served.styles):
@@ -95,7 +95,7 @@ class Edge:
         self.metrics.model.info({"version": self.model_version})
 
     def stylize(self, stream_id: str, frame_id: int) -> None:
-        """Answer one key frame; one that is past its deadline is left alone."""
+        """Answer one key frame, unless its deadline has passed."""
         start_s = time.monotonic()
         try:
             taken = self._broker.take(*named(stream_id, frame_id))
@@ -125,7 +125,7 @@ class Edge:
             logger.info("stream %s: key frame %s is not learned from: %s", frame.stream_id, frame.frame_id, error)
 
     def _answer(self, frame: KeyFrame, waited_ms: float, served: Served) -> StylizedFrame:
-        """By one model from here to the reply, whatever is adopted meanwhile."""
+        """Answer a key frame with the model `served`, even if another one is adopted meanwhile; return the answer."""
         start_ns = time.monotonic_ns()
         reply = partial(self._reply, frame, served.stylizer.model_version, queue_ms=waited_ms)
         try:
@@ -184,9 +184,9 @@ class Edge:
 def settle(
     stylizer: Stylizer, equations: torch.Tensor, frame: KeyFrame, memory: StreamMemory | None
 ) -> tuple[np.ndarray, StreamMemory | None]:
-    """A key frame's grid, and the memory with it; None where the key frame after it has left one already.
+    """Return a key frame's grid, and its stream's new memory, or None if a later key frame has stored one already.
 
-    Raises ValueError where there is no finite grid. A memory that is of no use, whoever wrote it, is done without.
+    A memory that turns out to be unusable is ignored. Raises ValueError if there is no finite grid even then.
     """
     state = unpacked(memory, stylizer.device) if memory and memory.suits(frame) else None
     elapsed_s = memory.elapsed_s(frame) if memory and state else 0.0
@@ -200,7 +200,7 @@ def settle(
 
 
 def named(stream_id: object, frame_id: object) -> tuple[str, int]:
-    """A key frame's name as a job gave it. Raises BadMessage: the job may be anybody's."""
+    """Check a job's arguments, which anybody may have written, and return them; raises BadMessage."""
     if not isinstance(stream_id, str) or not isinstance(frame_id, int) or len(stream_id) > MAX_STREAM_ID:
         raise BadMessage("This names no key frame.")
     return stream_id, frame_id
@@ -211,7 +211,7 @@ EDGE: Edge | None = None
 
 
 def stylize_key_frame(stream_id: str, frame_id: int) -> None:
-    """The job: its dotted path is public, see pipeline.queues.rq_job.ALLOWED."""
+    """Answer a key frame. This is the job that RQ calls by its dotted path (see pipeline.queues.rq_job.ALLOWED)."""
     assert EDGE is not None, "jobs run only in a process that `run` has set up"
     EDGE.stylize(stream_id, frame_id)
 
@@ -227,7 +227,7 @@ def run(args: argparse.Namespace) -> None:
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     forget_gpu_libraries()
     killed: list[bool] = []
-    # Importing torch takes seconds: a worker that dies is followed by one that need not.
+    # Importing torch takes seconds, which the successor of a killed worker saves by being forked from here.
     alive = prefork(lambda: killed.append(True))
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
     newest = Globals(settings)
@@ -258,11 +258,11 @@ def run(args: argparse.Namespace) -> None:
 
 
 def first_model(newest: Globals) -> Stylizer:
-    """The newest global, as after a crash; the shipped model where there is none, or none that fits."""
+    """Return the newest global model, or the shipped one if there is none or it cannot be used."""
     try:
         if weights := newest.fetch():
             return stylizer_of(weights)
-    except Exception as error:  # whatever is wrong with it: the shipped model is there
+    except Exception as error:  # whatever is wrong with the global model, there is the shipped one
         logger.warning("starting with the shipped model: %s", error)
         logger.debug("the newest global could not be loaded", exc_info=True)
     stylizer = Stylizer.load()

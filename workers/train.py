@@ -1,4 +1,4 @@
-"""The edge's trainer process: learns from shared key frames while others serve, and sends the cloud what it learned."""
+"""The edge's trainer process: trains on shared key frames in idle processor time, and sends the cloud its weights."""
 
 import argparse
 import contextlib
@@ -36,27 +36,27 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: 512 key frames of 40 KB are 20 MB.
+#: The trainer keeps this many key frames: at 40 KB each they take 20 MB.
 CAPACITY = 512
-#: Fewer key frames than this say too little to learn from.
+#: Training starts with this many key frames; fewer are too little to learn from.
 LEAST_SAMPLES = 8
-#: Each sample is worth this many images, crops of it: without new samples there is nothing new to learn.
+#: Each new sample allows training on this many random crops of samples. Without new samples the training stops.
 IMAGES_PER_SAMPLE = 8
-#: The paper's batch.
+#: The batch size, which is the paper's.
 BATCH = 2
-#: Samples that the loss is measured on, before and after.
+#: The loss is measured on this many samples, before and after the training.
 EXAM = 8
 STYLES_CACHED = 16
 #: How often new samples and globals are read.
 TICK_S = 1.0
-#: How often a busy queue is checked again.
+#: While key frames wait to be stylized, the trainer pauses, and looks again this often.
 YIELD_S = 0.05
-#: A global that takes longer than a round's deadline and this does not come.
+#: A new global is waited for until the deadline of a round and this time have passed.
 GRACE_S = 10.0
 
 
 class Trainer:
-    """Holds samples in memory only. After a crash it begins again with what the stream still holds, and the global."""
+    """Trains an edge's model. It holds samples only in memory, and reads the stream and the global after a crash."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -75,14 +75,14 @@ class Trainer:
         self.metrics = TrainerMetrics()
 
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
-        """Work for ever, whatever happens. `alive` is called in between."""
+        """Work for ever, whatever happens. `alive` is called before each turn, as a sign of life."""
         while True:
             alive()
             if not self._try():
                 time.sleep(TICK_S)
 
     def _try(self) -> bool:
-        """A turn; False where it may take a while until the next one."""
+        """Take a turn and survive its errors; return False if the next turn can wait for a while."""
         try:
             is_busy = self.turn(time.monotonic())
             self._outage.ended()
@@ -94,7 +94,7 @@ class Trainer:
             self._outage.failed(error)
         except MVStylizerError as error:
             logger.info("cannot learn now (%s), trying again", error)
-        except Exception:  # no memory, a full disk: what was half learned is not worth keeping
+        except Exception:  # memory or disk may be full; half-finished training is not worth keeping
             logger.exception("learning begins again from the newest global")
             self._base = None
             with contextlib.suppress(redis.RedisError):
@@ -102,7 +102,7 @@ class Trainer:
         return False
 
     def turn(self, now_s: float) -> bool:
-        """One step, if there is something to learn and nobody waits; False where it may take a while."""
+        """Train one step, if there is something to learn and no key frame waits; return False if there was nothing."""
         if now_s >= self._tick_s + TICK_S:
             self._tick_s = now_s
             self._collect()
@@ -112,14 +112,14 @@ class Trainer:
         if self._queue.count:
             time.sleep(YIELD_S)
             return True
-        self._forget()  # right before they are used: what was taken back since the last tick is not learned from
+        self._forget()  # samples may have been withdrawn since the last tick
         if not len(self._samples):
             return False
         self._learn(now_s)
         return True
 
     def _collect(self) -> None:
-        """Samples in, and out where nobody agrees to them any more or they are a day old."""
+        """Take new samples in, and drop those that were withdrawn or are a day old."""
         while True:
             page, place = self._sharing.read(self._place)
             for found, taken_s in page:
@@ -137,18 +137,18 @@ class Trainer:
         self.metrics.samples.set(len(self._samples))
 
     def _forget(self) -> None:
-        """Drop all that Redis, as it is now, does not know an agreement to."""
+        """Drop all samples whose consent does not exist in Redis any more."""
         held = self._samples.agreements() | {sample.agreement for sample in self._exam[0]}
         standing = self._sharing.standing(held)
         if held <= standing:
             return
         self._samples.keep_standing(standing)
-        self._pictures.clear()  # the style may have been theirs, too
+        self._pictures.clear()  # the style may have come from the same person
         if any(sample.agreement not in standing for sample in self._exam[0]):
             self._exam = [], 0.0
 
     def _follow(self, now_s: float) -> None:
-        """Adopt the newest global: at the start, in between two snapshots, and where the present base is too old."""
+        """Adopt the newest global when training starts, after a snapshot was sent, or if the base is too old."""
         newest = self._globals.newest()
         if newest is None or len(self._samples) < LEAST_SAMPLES:
             return
@@ -169,7 +169,7 @@ class Trainer:
 
     def _loaded(self) -> "Learner":
         if self._learner is None:
-            from workers.serving.learner import Learner  # torch: seconds and 300 MB
+            from workers.serving.learner import Learner  # it imports torch, which takes seconds and 300 MB
 
             self._learner = Learner(self._settings)
         return self._learner
@@ -209,12 +209,12 @@ class Trainer:
         logger.info("sent what %d images taught: loss %.4f, before %.4f", learner.num_examples, after, before)
 
     def _pairs(self, samples: list[SharedKeyFrame]) -> list["Pair"]:
-        """Pictures of samples and of their styles; without those whose style is known no more."""
+        """Return the pictures of samples and of their styles, without samples whose style is not known any more."""
         found = [(self._picture(sample), self._style(sample.style_id)) for sample in samples]
         return [(picture, style) for picture, style in found if picture is not None and style is not None]
 
     def _picture(self, sample: SharedKeyFrame) -> np.ndarray | None:
-        """None for one that is broken: it is not drawn again."""
+        """Decode a sample's picture; if it is broken, drop the sample and return None."""
         try:
             return decode_image(sample.picture)
         except BadImage:
@@ -243,5 +243,5 @@ def run(args: argparse.Namespace) -> None:
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     trainer = Trainer(settings)
     Reporter(connect(settings.redis_url), "train", trainer.metrics.registry).start()
-    give_way()  # not so the reporter: a machine that is busy is not one whose trainer is gone
+    give_way()  # the reporter has started before: it keeps its priority and goes on reporting
     trainer.run(Pulse.of_environment().beat)

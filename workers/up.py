@@ -1,4 +1,4 @@
-"""Everything on one machine: Redis, the gateway, its edge workers, and those who learn, until Ctrl-C."""
+"""Runs the whole system on one machine until Ctrl-C: Redis, the gateway, edge workers, trainer and aggregator."""
 
 import argparse
 import asyncio
@@ -34,14 +34,14 @@ from workers.process.tls import local_address
 
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.1
-#: A part that is silent for so long is killed and started again; its limits on single steps are far below.
+#: A process that is silent for this long is killed and restarted; its time-outs for single steps are much shorter.
 SILENCE_S = 10.0
-#: Those who learn get only what the others leave of the processor: one step may take minutes on a busy machine.
+#: The trainer and the aggregator only get idle processor time, so that one step may take minutes on a busy machine.
 LEARNERS_SILENCE_S = 300.0
-#: A Redis that answers nothing for so long hangs: it needs a millisecond.
+#: A Redis that does not answer for this long hangs; it needs a millisecond.
 REDIS_SILENCE_S = 8.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: -P: a folder that has a `workers` of its own is none of ours, even where we are started in it.
+#: With -P, Python does not import a `workers` from the current folder.
 ROLE = (sys.executable, "-P", "-m", "workers")
 
 
@@ -64,12 +64,12 @@ def run(args: argparse.Namespace) -> None:
     if args.workers < 1:
         raise BadSetting("--workers must be at least 1.")
     check_port_free(settings.host, settings.port)
-    redis_url = args.redis or os.environ.get("MVS_REDIS_URL", "")  # where neither says one, it is ours
+    redis_url = args.redis or os.environ.get("MVS_REDIS_URL", "")  # without either, a Redis is started
     asyncio.run(serve(settings, redis_url=redis_url, workers=args.workers, tls=args.tls))
 
 
 async def serve(settings: Settings, *, redis_url: str, workers: int, tls: bool) -> None:
-    """Returns after Ctrl-C, SIGTERM or SIGHUP; from the first moment on they find everything tidied up."""
+    """Run everything until Ctrl-C, SIGTERM or SIGHUP. Whenever they come, everything is stopped and removed."""
     stop = asyncio.Event()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -78,7 +78,7 @@ async def serve(settings: Settings, *, redis_url: str, workers: int, tls: bool) 
 
 
 class LocalStack:
-    """The parts in starting order; they stop in the opposite order."""
+    """All processes of the system. They are started in the order of their needs, and Redis is stopped last."""
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class LocalStack:
         tls: bool = False,
         folder: Path | None = None,
     ) -> None:
-        """`redis_url`: "" to start one. `folder`: a private one, for its socket."""
+        """Without a `redis_url`, a Redis is started; `folder` is a private folder for its socket."""
         self._settings, self._number_of_workers, self._tls = settings, workers, tls
         self._access = Access.of(settings)
         self._made_up_key = secrets.token_hex(32)
@@ -107,14 +107,14 @@ class LocalStack:
             )
 
     def environment(self) -> dict[str, str]:
-        """What every part is told: secrets go this way, since everybody on this machine sees a command."""
+        """Return the environment variables for every process. Secrets are among them, as other users see arguments."""
         found = {"MVS_REDIS_URL": self._redis_url, "MVS_OPERATOR_TOKEN": self._access.token}
-        if not self._settings.snapshot_key and not self._settings.cloud_redis_url:  # whose cloud has a key that we lack
+        if not self._settings.snapshot_key and not self._settings.cloud_redis_url:  # another cloud has its own key
             found["MVS_SNAPSHOT_KEY"] = self._made_up_key
         return found
 
     def _servers(self) -> list[SupervisedProcess]:
-        """The edge workers, then the gateway."""
+        """Return the edge workers, then the gateway."""
         listen = ["--host", self._settings.host, "--port", str(self._settings.port), *(["--tls"] if self._tls else [])]
         workers = [self._role(f"worker {i + 1}", "stylize") for i in range(self._number_of_workers)]
         return [*workers, self._role("gateway", "gateway", *listen)]
@@ -129,18 +129,18 @@ class LocalStack:
         return SupervisedProcess(
             name,
             [*ROLE, *words],
-            quiet=True,  # that it is ready is told once, by us
+            quiet=True,  # we print ourselves that it is ready
             environment=self.environment(),
             silence_s=silence_s,
             on_restart=self.metrics.restarted,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Returns when `stop` is set; raises MVStylizerError when a part cannot be started."""
+        """Run until `stop` is set; raises MVStylizerError if a process cannot be started."""
         try:
             await self._until(stop, self._start())
             self._welcome()
-            for child in self._learners():  # last: nobody waits for them
+            for child in self._learners():  # they are started last, since nobody waits for them
                 self._launch(child, self._learn(child))
             await self._until(stop, self._watch_redis())
         except _Stopped:
@@ -168,7 +168,7 @@ class LocalStack:
         self._lives.append(asyncio.ensure_future(life or child.keep_alive()))
 
     async def _learn(self, child: SupervisedProcess) -> str:
-        """Serving goes on without those who learn."""
+        """Keep a trainer or aggregator alive; if it cannot be started, say so and let everything else go on."""
         print(f"{await child.keep_alive()} Everything else goes on.", file=sys.stderr, flush=True)
         await asyncio.Event().wait()
         return ""
@@ -185,7 +185,7 @@ class LocalStack:
         return not await self._redis_trouble()
 
     async def _redis_trouble(self) -> str:
-        """Why Redis cannot be used, or ""."""
+        """Return why Redis cannot be used, or "" if it can."""
         try:
             with contextlib.closing(connect(self._redis_url)) as connection:
                 await asyncio.to_thread(connection.ping)
@@ -194,13 +194,13 @@ class LocalStack:
         return ""
 
     async def _is_cluster(self) -> bool:
-        """One whose slots are all here answers like any other, until a command names two keys."""
+        """Return whether Redis is a cluster: one of a single node answers a ping, but not commands with two keys."""
         with contextlib.closing(connect(self._redis_url)) as connection, contextlib.suppress(redis.RedisError):
             return bool((await asyncio.to_thread(connection.info, "cluster")).get("cluster_enabled"))
         return False
 
     async def _watch_redis(self) -> None:
-        """For ever: have our own Redis started again when it hangs. Somebody else's is theirs."""
+        """Watch Redis for ever, and kill it when it hangs, if we started it; its supervisor then restarts it."""
         answered_s, clock = time.monotonic(), time.monotonic
         while True:
             asked_s = clock()
@@ -240,7 +240,7 @@ class LocalStack:
             print("Phones need --tls: browsers give the camera to secure pages only.", flush=True)
 
     async def _until(self, stop: asyncio.Event, work: Awaitable[None]) -> None:
-        """Await `work`, unless Ctrl-C or a part's death for good comes first."""
+        """Await `work`; raises _Stopped if `stop` is set first, and MVStylizerError if a process cannot be started."""
         working, stopping = asyncio.ensure_future(work), asyncio.create_task(stop.wait())
         try:
             while not working.done():
@@ -267,7 +267,7 @@ class LocalStack:
 
 
 def dashboard_command(redis_url: str, cwd: Path | None = None) -> str:
-    """To be pasted into a shell as it is. A password stays out of the command that others see."""
+    """Return the shell command that shows the queues. A password goes into the environment, which others cannot see."""
     root = Path(__file__).parent.parent
     here = root == (cwd or Path.cwd())
     run = [] if not (root / "pyproject.toml").exists() else ["uv", "run", *([] if here else ["--project", str(root)])]
@@ -278,4 +278,4 @@ def dashboard_command(redis_url: str, cwd: Path | None = None) -> str:
 
 
 class _Stopped(Exception):
-    """Ctrl-C, SIGTERM or SIGHUP."""
+    """Ctrl-C, SIGTERM or SIGHUP has come."""

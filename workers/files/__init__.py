@@ -1,1 +1,1 @@
-"""Photos and video files: `mvstylizer image` and `video`. Imports edge, clients.media and reassembly, the pipeline."""
+"""The commands for photos and video files. It imports edge, clients.media, clients.reassembly and the pipeline."""

@@ -1,4 +1,7 @@
-"""What `mvstylizer image` and `video` are told, checked before anything is loaded: BadSetting, one sentence each."""
+"""Checks the arguments of `mvstylizer image` and `video` before anything is loaded.
+
+Wrong arguments raise BadSetting with a sentence for the user.
+"""
 
 import argparse
 import os
@@ -15,7 +18,7 @@ from pipeline.contract.image_codec import decode_image
 from pipeline.pictures.own_file import Photo, read_photo, read_picture
 from pipeline.styles.catalog import find_shipped, shipped
 
-MAX_SIDE_PX = 16_000  # of an output; JPEG and WebP end near it
+MAX_SIDE_PX = 16_000  # of an output; the limit of WebP is near it
 MAX_PICTURE_BYTES = 512 << 20
 Picture = TypeVar("Picture")
 
@@ -29,7 +32,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def style_picture(path_or_name: str) -> np.ndarray:
-    """RGB uint8 of a photo on disk, else of the shipped style with that name."""
+    """Return the picture of a style, RGB uint8 H W 3: a photo on disk, or else the shipped style with that name."""
     if os.path.isfile(path_or_name):
         return _read(Path(path_or_name), read_picture)
     style = find_shipped(path_or_name)
@@ -42,7 +45,7 @@ def style_picture(path_or_name: str) -> np.ndarray:
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Width and height of "1280x720"."""
+    """Return the width and height in a text like "1280x720"."""
     width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal()):
         raise BadSetting(f"--size must be WIDTHxHEIGHT, for example 1280x720, not {text}.")
@@ -50,6 +53,7 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def image_size(size: str | None, scale: float | None, content: np.ndarray) -> tuple[int, int]:
+    """Return the output's width and height by --size or --scale, or those of `content` without either."""
     height, width = content.shape[:2]
     if size:
         return parse_size(size)
@@ -72,7 +76,7 @@ def check_strength(strength: float) -> None:
 
 
 def photo(path: Path) -> Photo:
-    """Of a file, a pipe, or `-`, which is standard input."""
+    """Read a photo from a file, a pipe, or standard input, which is `-`."""
     return _read(path, read_photo)
 
 
@@ -90,7 +94,7 @@ def _read(path: Path, reader: Callable[[bytes], Picture]) -> Picture:
 
 
 def _contents(path: Path) -> bytes:
-    """One byte more than a picture has, at most."""
+    """Return the file's contents, up to one byte more than a picture may have."""
     if path == STANDARD_STREAM:
         return sys.stdin.buffer.read(MAX_PICTURE_BYTES + 1)
     if not path.exists():

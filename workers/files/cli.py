@@ -1,4 +1,4 @@
-"""Stylize a video file: `mvstylizer video`."""
+"""The command `mvstylizer video`: stylizes a video file."""
 
 import argparse
 import time

@@ -1,4 +1,4 @@
-"""Stylize a photo: `mvstylizer image`."""
+"""The command `mvstylizer image`: stylizes a photo."""
 
 import argparse
 import time
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from edge.grid_model.stylizer import Stylizer
     from edge.paper_model.stylizer import PaperStylizer
 
-#: Suffix of a picture -> its format. PNG is lossless.
+#: The format of a picture by the suffix of its name.
 FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"}
-#: On a side, by the format.
+#: The longest side that a format allows; PNG has no such limit.
 MOST_PX = {"JPEG": 65_500, "WEBP": 16_383}
 
 
@@ -77,7 +77,10 @@ def stylize_image(
     strength: float,
     paint: Callable[..., np.ndarray],
 ) -> None:
-    """Write content in the style of the picture style (RGB uint8 H W 3), at size (width, height)."""
+    """Write `content` in the style of the picture `style` (RGB uint8 H W 3), at `size` (width, height).
+
+    `paint` is paint_grid or paint_pixels, as the model needs it.
+    """
     target, alpha = at_size(content, size)
     painted = paint(without_hidden(content), target, stylizer, style, strength)
     data = encoded(Photo(painted, alpha, content.metadata), FORMATS[out.suffix.lower()])
@@ -88,20 +91,26 @@ def stylize_image(
 def paint_grid(
     content: np.ndarray, target: np.ndarray, stylizer: "Stylizer", style: np.ndarray, strength: float
 ) -> np.ndarray:
-    """Target, which is content (RGB uint8 H W 3) at the wanted size, in the style of the picture style."""
+    """Return `target` in the style of the picture `style`; `target` is `content` at the output's size.
+
+    All pictures are RGB uint8 H W 3.
+    """
     return apply_grid(target, stylizer.stylize(content, stylizer.style(style)), strength=strength)
 
 
 def paint_pixels(
     content: np.ndarray, target: np.ndarray, stylizer: "PaperStylizer", style: np.ndarray, strength: float
 ) -> np.ndarray:
-    """The same with a model that draws the picture itself."""
+    """Do the same as paint_grid with a model that returns pixels."""
     painted = stylizer.stylize(content, stylizer.style(style), size=target.shape[1::-1])
     return cv2.addWeighted(painted, strength, target, 1 - strength, 0)
 
 
 def at_size(content: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray | None]:
-    """RGB uint8 H W 3 and alpha uint8 H W. Colours are averaged by how much of them is seen."""
+    """Return a photo's RGB (uint8 H W 3) and alpha (uint8 H W) at `size` (width, height).
+
+    Colours are weighted with their alpha, so that transparent pixels do not colour their neighbours.
+    """
     if content.alpha is None or content.rgb.shape[1::-1] == size:
         return resized(content.rgb, size), content.alpha
     seen = content.alpha[..., None].astype(np.float32)
@@ -111,7 +120,7 @@ def at_size(content: Photo, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarr
 
 
 def without_hidden(content: Photo) -> np.ndarray:
-    """RGB uint8 H W 3 for the model: what nobody sees has the mean colour, and no say."""
+    """Return the photo for the model, RGB uint8 H W 3: transparent pixels get the mean colour of the others."""
     hidden = None if content.alpha is None else content.alpha == 0
     if hidden is None or hidden.all() or not hidden.any():
         return content.rgb

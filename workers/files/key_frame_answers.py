@@ -1,4 +1,4 @@
-"""A key frame of a file, stylized: by either model, as every mode of reassembly needs it."""
+"""Stylizes the key frames of a file with either model, and returns all that the modes of reassembly need of them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    picture: np.ndarray  # RGB uint8 H W 3, of the output's size
-    stylized: np.ndarray  # the same
-    grid: np.ndarray  # float16 3 D R C 4: from one to the other, exactly or nearly
-    luma: np.ndarray  # uint8 h w, to estimate flow with
+    """A stylized key frame."""
+
+    picture: np.ndarray  # the key frame itself, RGB uint8 H W 3, at the output's size
+    stylized: np.ndarray  # RGB uint8 H W 3
+    grid: np.ndarray  # float16 3 D R C 4, which turns `picture` into `stylized`, exactly or nearly
+    luma: np.ndarray  # uint8 h w, small, for the estimation of flow
 
 
 class GridAnswers:
-    """Model grid over one file: it remembers a scene's key frames, so that they do not flicker."""
+    """Stylizes a file's key frames with model grid. It averages over the key frames of a scene to avoid flicker."""
 
     def __init__(
         self, stylizer: "Stylizer", style: np.ndarray, *, size: tuple[int, int], strength: float, rate: Fraction
@@ -49,7 +51,7 @@ class GridAnswers:
 
 
 class PaperAnswers:
-    """Model paper, which knows no grids: one is fitted to what it draws."""
+    """Stylizes a file's key frames with model paper. It returns pixels, so a grid is fitted to them."""
 
     def __init__(self, stylizer: "PaperStylizer", style: np.ndarray, *, size: tuple[int, int], strength: float) -> None:
         self._stylizer, self._style = stylizer, stylizer.style(style)

@@ -1,4 +1,4 @@
-"""Which frames of a file are key frames."""
+"""Decides which frames of a file are key frames."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,14 +10,17 @@ from av.video.frame import PictureType
 from pipeline.key_frames.picker import thumbnail_of
 from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, is_cut
 
-MAX_INTERVAL = 120  # frames between key frames wait in memory: 370 MB of them at 1920x1080
+MAX_INTERVAL = 120  # frames between key frames are held in memory: at 1920x1080 these are 370 MB
 
-#: (frame, its thumbnail, frames since the last key frame) -> whether it is one. Called for every frame but the first.
+#: Returns whether a frame is a key frame, given the frame, its thumbnail, and the number of frames since the last key
+#: frame. It is called for every frame, in order.
 Choice = Callable[[av.VideoFrame, FrameThumbnail, int], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
+    """A frame with the decision whether it is a key frame."""
+
     frame: av.VideoFrame
     index: int
     key: bool
@@ -25,18 +28,18 @@ class Marked:
 
 
 def fixed(interval: int) -> Choice:
-    """Every so many frames."""
+    """Choose every `interval`-th frame."""
     return lambda frame, thumbnail, since: since >= interval
 
 
 def by_content(interval: int) -> Choice:
-    """As the gateway picks them for a stream, with at most `interval` frames between."""
+    """Choose frames by their content, as the gateway does for a stream, and at least one in `interval`."""
     selector, now = KeyFrameSelector.for_file(interval), count()
     return lambda frame, thumbnail, since: selector.decide(now=next(now), thumbnail=thumbnail) is not None
 
 
 def by_codec(interval: int) -> Choice:
-    """The frames that the file itself holds whole, whatever the interval."""
+    """Choose the file's own intra frames; `interval` is ignored."""
     return lambda frame, thumbnail, since: frame.pict_type == PictureType.I
 
 
@@ -44,7 +47,8 @@ CHOICES: dict[str, Callable[[int], Choice]] = {"fixed": fixed, "content": by_con
 
 
 def marked(frames: Iterable[av.VideoFrame], choice: Choice) -> Iterator[Marked]:
-    """Every frame; key frames are the first of each scene, the chosen ones, and one in MAX_INTERVAL at least."""
+    """Yield every frame with its decision. Key frames are the chosen ones, the first of each scene, and one in
+    MAX_INTERVAL at least."""
     before, since = None, 0
     for index, frame in enumerate(frames):
         thumbnail = thumbnail_of(frame)

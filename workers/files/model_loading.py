@@ -1,4 +1,4 @@
-"""The models on disk, loaded for one process that stylizes files."""
+"""Loads the models for a process that stylizes files."""
 
 import os
 from pathlib import Path
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def load_stylizer(weights: Path | None = None) -> "Stylizer":
-    """Model grid, on one thread: the network is small, and decoder and encoder need the other cores."""
+    """Load model grid. It runs on one thread: the network is small, and video coding needs the other cores."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    import torch  # takes seconds: only after the arguments are known to be good
+    import torch  # this takes seconds, so it comes after the arguments have been checked
 
     from edge.grid_model.stylizer import Stylizer
 
@@ -23,10 +23,13 @@ def load_stylizer(weights: Path | None = None) -> "Stylizer":
 
 
 def load_paper(weights: Path | None, vgg: Path | None) -> "PaperStylizer":
-    """Model paper; its weights go with the VGG-19 they were trained with, and with no other."""
-    if weights is None and vgg is None:  # before 575 MB are downloaded that do not go with them
+    """Load model paper. Its weights fit only the VGG-19 with which they were trained.
+
+    Raises BadSetting if neither file is given.
+    """
+    if weights is None and vgg is None:  # otherwise 575 MB would be downloaded that do not fit the shipped weights
         raise BadSetting("The shipped weights of model paper go with the original VGG-19: name its file with --vgg.")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    from edge.paper_model.stylizer import PaperStylizer  # torch takes seconds
+    from edge.paper_model.stylizer import PaperStylizer  # it imports torch, which takes seconds
 
     return PaperStylizer.load(weights, vgg)

@@ -1,4 +1,4 @@
-"""A whole video from its stylized key frames: every other frame is reassembled from its two neighbours."""
+"""Stylizes a whole video: key frames by the model, every other frame from the key frames before and after it."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from workers.files.key_frames import Choice, Marked, marked
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """A key frame beside a frame, and the flow from that frame to it."""
+    """The key frame before or after a frame, and the flow from the frame to it."""
 
     answer: Answer
     flow: Flow
@@ -30,15 +30,17 @@ class Neighbour:
 
 @dataclass(frozen=True, slots=True)
 class Mode:
-    """paint: (picture RGB uint8 H W 3, key frame before, key frame after or None, share of the latter) -> picture."""
+    """A mode of reassembly."""
 
+    #: Returns the stylized picture (RGB uint8 H W 3), given the frame's picture, the key frames before and after it
+    #: (the latter may be None), and the weight of the latter (0 to 1).
     paint: Callable[[np.ndarray, Neighbour, Neighbour | None, float], np.ndarray]
-    #: Whether it also uses the key frame after.
+    #: Whether the mode uses the key frame after a frame too.
     both: bool = True
 
 
 def paint_grid(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
-    """The colour transforms of both neighbours, carried along the flow and blended."""
+    """Apply the colour transforms of both key frames, which are carried along the flow and blended."""
     grid = carry_grid(before.answer.grid, before.flow.lookup_flow)
     if after and after.answer.grid.shape == before.answer.grid.shape:
         grid = blend_grids(grid, carry_grid(after.answer.grid, after.flow.lookup_flow), share)
@@ -46,7 +48,7 @@ def paint_grid(picture: np.ndarray, before: Neighbour, after: Neighbour | None, 
 
 
 def paint_residual(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
-    """The pixels of both neighbours, warped, with the transformed change since, and blended."""
+    """Blend the stylized pixels of both key frames, which are warped, plus the transformed change of the picture."""
     past = _with_change(picture, before)
     return cv2.addWeighted(past, 1 - share, _with_change(picture, after), share, 0) if after else past
 
@@ -59,7 +61,7 @@ def _with_change(picture: np.ndarray, neighbour: Neighbour) -> np.ndarray:
 
 
 def paint_warp(picture: np.ndarray, before: Neighbour, after: Neighbour | None, share: float) -> np.ndarray:
-    """The paper's Eq. 1 and Algorithm 1: the pixels of the key frame before, warped."""
+    """Warp the stylized pixels of the key frame before, as in the paper's Eq. 1 and Algorithm 1."""
     return warp(before.answer.stylized, before.flow.normalized_flow)
 
 
@@ -76,7 +78,10 @@ def stylize_video(
     estimate: Estimate,
     size: tuple[int, int],
 ) -> int:
-    """Write clip, stylized, at size (width, height), which is also the answers'; returns the number of frames."""
+    """Write a stylized clip to `out`; return the number of frames.
+
+    `answer` stylizes a key frame. `size` is the (width, height) of the output and of the answers.
+    """
     count = 0
     with writing(out, clip, size) as output, tqdm(total=clip.length, unit="frame", disable=None) as progress:
         frames = marked(clip.frames(output.packet), choice)
@@ -89,9 +94,9 @@ def stylize_video(
 def reassembled(
     frames: Iterable[Marked], answer: Callable[[Marked], Answer], mode: Mode, estimate: Estimate
 ) -> Iterator[tuple[av.VideoFrame, np.ndarray]]:
-    """Every frame with its picture, RGB uint8 of the answers' size. Nothing is blended across a cut.
+    """Yield every frame with its stylized picture, RGB uint8 H W 3 at the answers' size.
 
-    Frames wait for the key frame after them.
+    Frames wait for the key frame after them. Nothing is blended across a cut.
     """
     after: Answer | None = None
     for held, following in stretches(frames):
@@ -102,7 +107,7 @@ def reassembled(
 
 
 def stretches(frames: Iterable[Marked]) -> Iterator[tuple[list[Marked], Marked | None]]:
-    """Each key frame with the frames it serves, and the key frame after them, None at a cut and at the end."""
+    """Yield each key frame with the frames that follow it, and the next key frame: None at a cut and at the end."""
     held: list[Marked] = []
     for now in frames:
         if held and now.key:
@@ -127,7 +132,8 @@ def _between(
 
 
 def _flows(lumas: Iterable[np.ndarray], key: np.ndarray, estimate: Estimate) -> Iterator[Flow]:
-    """To a key frame from the frames ever farther from it; each begins where the one before ended."""
+    """Yield the flow from each frame to the key frame. The frames' distance grows, and each search starts at the last
+    result."""
     flow = None
     for luma in lumas:
         flow = flow_between(luma, key, estimate, near=flow)

@@ -1,4 +1,4 @@
-"""What a trainer does with torch; imported when there is something to learn, since it takes seconds and 300 MB."""
+"""Trains an edge's copy of the model with torch. It is imported only when needed, since it takes seconds and 300 MB."""
 
 import logging
 import random
@@ -20,7 +20,7 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 
 class Learner:
-    """An edge's copy of the model, in terms of pictures and files."""
+    """An edge's copy of the model in training. Its interface consists of pictures and files, without torch's types."""
 
     def __init__(self, settings: Settings, seed: int = 0) -> None:
         torch.set_num_threads(settings.train_threads)
@@ -33,21 +33,22 @@ class Learner:
 
     @property
     def num_examples(self) -> int:
-        """Images learned from since the last global."""
+        """How many images were used for training since the last global was adopted."""
         return self._retraining.num_examples
 
     def adopt(self, file: bytes) -> None:
-        """Start again from a global's file. Raises ValueError for weights of another model."""
+        """Start again from a global's safetensors file. Raises ValueError for weights of another model."""
         self._retraining.adopt(read(file))
 
     def step(self, pairs: Sequence[Pair]) -> None:
+        """Train one step on random crops of these key frames."""
         contents, styles = zip(*pairs, strict=True)
         self._retraining.step(random_crops(contents, self._random), squares(styles))
 
     def loss(self, pairs: Sequence[Pair]) -> float:
-        """Eq. 5 of intra frames."""
+        """Return the mean of the paper's Eq. 5 over these key frames, without training on them."""
         return float(np.mean([self._retraining.loss(squares([c]), squares([s]))["total"] for c, s in pairs]))
 
     def file(self) -> bytes:
-        """What was trained, as a safetensors file."""
+        """Return the trained weights as a safetensors file."""
         return write(self._retraining.weights())

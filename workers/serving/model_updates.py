@@ -1,4 +1,4 @@
-"""The cloud's newest weights as they come. An edge's processes change to them, and never back to older ones."""
+"""Fetches the cloud's newest weights for an edge's processes, and never lets them go back to older ones."""
 
 import logging
 import os
@@ -23,50 +23,56 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: A new global comes every few minutes; asking costs Redis 0.1 ms.
+#: How often Redis is asked for a new global, which costs it 0.1 ms. One comes every few minutes.
 POLL_S = 1.0
-#: A global whose parts are not all there is read again this often: the aggregator sends them anew.
+#: A global with missing parts is read again after this time, since the aggregator sends the parts again.
 PARTS_RETRY_S = 10.0
 
 
 class Globals:
-    """Globals that are genuine, and none older than one this edge has had, be it before a restart.
+    """Finds genuine global models, and none published before one that this edge has had, even before a restart.
 
-    A rollback is a new publication of old weights: it comes through. An old publication sent again does not.
+    A rollback is a new publication of old weights, so it is accepted. An old publication that is sent again is not.
     """
 
     def __init__(self, settings: Settings) -> None:
         connection = connect(settings.weights_url)
         self._snapshots = Snapshots(connection, settings.snapshot_key)
-        # Of an edge's own Redis its loop tells.
+        # Outages of the edge's own Redis are logged by the worker's main loop.
         self._outage = Outage("the model", place(connection)) if settings.cloud_redis_url else None
         self._floor = Floor(settings.models_dir / f"{settings.edge_id}.adopted", Signer(settings.snapshot_key))
         self._seen: WeightSnapshot | None = None
         self._retry_s = 0.0
 
     def newest(self) -> WeightSnapshot | None:
-        """Raises redis.RedisError."""
+        """Return the newest acceptable global, or None. Raises redis.RedisError."""
         snapshot = self._snapshots.newest_global()
         return snapshot if snapshot and self._floor.admits(snapshot) else None
 
     def weights(self, snapshot: WeightSnapshot) -> bytes:
-        """Let no older global count from now on. Raises BadMessage if parts are missing, and redis.RedisError."""
+        """Return a global's safetensors file; no older global is accepted from now on.
+
+        Raises BadMessage if parts are missing, and redis.RedisError.
+        """
         weights = self._snapshots.weights(snapshot)
         self._floor.rise(snapshot.published)
         return weights
 
     def fetch(self) -> bytes | None:
-        """The newest global's safetensors file; None if it was taken before. Raises BadMessage, redis.RedisError."""
+        """Return the newest global's safetensors file, or None if it was returned before.
+
+        Raises BadMessage and redis.RedisError.
+        """
         snapshot, now_s = self.newest(), time.monotonic()
         if snapshot is None or snapshot == self._seen and now_s < self._retry_s:
             return None
         self._seen, self._retry_s = snapshot, now_s + PARTS_RETRY_S
         weights = self.weights(snapshot)
-        self._retry_s = float("inf")  # also of one that turns out to be of no use: once is enough to try it
+        self._retry_s = float("inf")  # it is tried only once, even if it turns out to be unusable
         return weights
 
     def follow(self, adopt: Callable[[bytes], None], failures: Counter) -> None:
-        """Hand each new global to `adopt`, for ever. If anything goes wrong with one, the model in use stays."""
+        """Pass each new global to `adopt`, for ever. If one fails, the model in use stays, and `failures` counts it."""
         while True:
             time.sleep(POLL_S)
             try:
@@ -81,15 +87,16 @@ class Globals:
             except (MVStylizerError, ValueError) as error:
                 logger.warning("a global was refused: %s", error)
                 failures.inc()
-            except Exception:  # a full disk, no memory: the next one may do
+            except Exception:  # memory or disk may be full; the next global may succeed
                 logger.exception("a global could not be adopted")
                 failures.inc()
 
 
 class Floor:
-    """The newest publication that an edge has had, in a small file: a restart does not make it forget.
+    """The time of the newest publication that an edge has had, kept in a small file so that it survives a restart.
 
-    Another key is another deployment, and begins anew. A file that cannot be written is not worth stopping for.
+    With another key the edge belongs to another deployment, and starts from 0. If the file cannot be written, a warning
+    is logged and the work goes on.
     """
 
     def __init__(self, path: Path, signer: Signer) -> None:
@@ -101,7 +108,7 @@ class Floor:
         return snapshot.published >= self._published
 
     def rise(self, published: int) -> None:
-        """Other processes of this edge may have been here before."""
+        """Raise the floor to this publication. Other processes of this edge may have raised it further."""
         if published <= self._published:
             return
         self._published = max(published, self._read())
@@ -124,9 +131,9 @@ class Floor:
 
 
 def stylizer_of(weights: bytes) -> "Stylizer":
-    """A warm model from the bytes of a safetensors file. Raises ValueError for weights of another model."""
+    """Load and warm up a model, given a safetensors file. Raises ValueError for weights of another model."""
     from edge.grid_model.stylizer import (
-        Stylizer,  # torch: a trainer has not loaded it before there is something to learn
+        Stylizer,  # it imports torch, which a trainer does not load before there is something to learn
     )
 
     stylizer = Stylizer.parse(weights)

@@ -1,4 +1,4 @@
-"""The RQ worker of an edge: takes jobs one by one, and goes on whatever Redis holds or answers."""
+"""The RQ worker of an edge: takes jobs one by one, and goes on whatever Redis contains or answers."""
 
 import contextlib
 import logging
@@ -22,35 +22,40 @@ from pipeline.queues.rq_job import AllowListedJob, BadJob
 
 logger = logging.getLogger(__name__)
 
-#: The worker blocks no longer than this. In between it renews its beacon, shows that it lives, and learns if it is to
-#: stop.
+#: The worker waits for a job no longer than this. In between it renews its beacon, gives a sign of life, and notices
+#: requests to stop.
 BLOCK_S = 2
-#: Longer than the worker blocks, so that a Redis that hangs is noticed while the worker is known to live.
+#: This is longer than the worker waits, but short enough to notice a hanging Redis while the worker counts as alive.
 SOCKET_TIMEOUT_S = 4
 #: RQ keeps a worker's name this long after its last heartbeat.
 WORKER_TTL_S = 17
-#: RQ asks for five heartbeats a job, 3 ms of Redis' and our time together. Beacon and RQ's own keys live far longer.
+#: Heartbeats are sent no more often. RQ asks for five with each job, which would cost 3 ms, and the keys that they
+#: renew live far longer.
 HEARTBEAT_S = 1.0
-#: How often names of jobs and workers that are gone are dropped.
+#: How often the names of jobs and workers that are gone are removed.
 CARE_S = 60.0
-#: This many workers' names are checked at a time, at random. There are a few, unless somebody writes names to do harm.
+#: How many names of workers are checked at a time, at random. There are more only if somebody wrote them to do harm.
 NAMES_A_TIME = 200
-#: An unexpected error must not become a busy loop.
+#: The pause after an unexpected error, which might otherwise become a busy loop.
 SURPRISE_PAUSE_S = 0.2
 
 
 class EdgeWorker(SimpleWorker):
-    """One queue, one process, one job at a time; each heartbeat tells gateways that this edge has a warm worker."""
+    """Runs the jobs of one queue, one at a time, in its own process.
+
+    Each heartbeat renews the beacon, by which gateways know that this edge has a worker with a loaded model.
+    """
 
     beacon = ""
     model_version: Callable[[], str]
-    #: Called at least every SOCKET_TIMEOUT_S, and around each job.
+    #: This is called at least every SOCKET_TIMEOUT_S, and before and after each job.
     alive: Callable[[], None] = staticmethod(lambda: None)
-    #: Hears of each job that was dropped unread, of each that failed, and of each kind of trouble with Redis.
+    #: This is called for each invalid job, which is dropped.
     on_bad_job: Callable[[], None] = staticmethod(lambda: None)
     on_failed_job: Callable[[], None] = staticmethod(lambda: None)
+    #: This is called with the kind of each error of Redis (see redis_errors.REASONS).
     on_trouble: Callable[[str], None] = staticmethod(lambda kind: None)
-    #: Called once, when Redis knows this worker.
+    #: This is called once, when the worker has been registered in Redis.
     on_ready: Callable[[], None] = staticmethod(lambda: None)
     #: Whether the worker ends after its job.
     is_stopping = False
@@ -97,13 +102,13 @@ class EdgeWorker(SimpleWorker):
         return worked
 
     def _turn(self, burst: bool) -> bool:
-        """Do one job, if there is one in the next BLOCK_S. Returns whether there was."""
+        """Wait for a job for at most BLOCK_S and do it; return whether there was one."""
         self._register()
         self._care(time.monotonic())
         self.heartbeat()
         queue = self.queues[0]
-        # Not by way of RQ's intermediate list: a key frame whose worker died is too old before RQ would find it there,
-        # and what kills workers would come back.
+        # RQ's intermediate list is not used: a key frame whose worker died is too old before RQ would find it there,
+        # and a job that kills workers would come back.
         found: Any = self.connection.lpop(queue.key, 1) if burst else self.connection.blpop(queue.key, BLOCK_S)
         job_id = found[-1] if found else None
         if job_id is None:
@@ -125,7 +130,7 @@ class EdgeWorker(SimpleWorker):
             return None
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Leave nothing of the job in this process, even if RQ fails half-way."""
+        """Run a job, and leave nothing of it in this process even if RQ fails half-way."""
         try:
             super().execute_job(job, queue)
         finally:
@@ -133,7 +138,7 @@ class EdgeWorker(SimpleWorker):
             self.set_state(WorkerStatus.IDLE, self.connection.pipeline())  # which is not sent: Redis may be away
 
     def handle_exception(self, job: Job, *exc_info) -> None:
-        """Leave Redis' trouble to the loop, which logs it once and not for each job."""
+        """Handle a job's error. Errors of Redis are left to the main loop, which logs an outage only once."""
         self.on_failed_job()
         if isinstance(exc_info[1], redis.RedisError):
             logger.info("job %s was lost to Redis (%s)", job.id, kind(exc_info[1]))
@@ -158,7 +163,7 @@ class EdgeWorker(SimpleWorker):
         """Redis is told nothing of a stop: it may be away."""
 
     def _register(self) -> None:
-        """At the start, and again after trouble: Redis may have forgotten us."""
+        """Register the worker at the start, and again after an error, since Redis may have been emptied."""
         if not self._registered:
             self.connection.delete(self.key)
             self.register_birth()
@@ -168,7 +173,7 @@ class EdgeWorker(SimpleWorker):
             on_ready()
 
     def _care(self, now_s: float) -> None:
-        """Drop what is over from RQ's registries, by its time alone: whatever stands there is not read."""
+        """Remove expired entries from RQ's registries by their times alone, without reading them, and dead workers."""
         if now_s < self._cared_s + CARE_S:
             return
         self._cared_s = now_s
@@ -191,7 +196,7 @@ class EdgeWorker(SimpleWorker):
             self.connection.srem(key, *gone)
 
     def _mend(self, error: redis.RedisError) -> None:
-        """After trouble begin anew; drop keys of RQ's that hold what they cannot."""
+        """Prepare for a new start after an error of Redis, and delete keys of RQ that hold a wrong type."""
         self._registered, self._cared_s = False, float("-inf")
         if kind(error) != "type":
             return
@@ -208,7 +213,7 @@ class EdgeWorker(SimpleWorker):
 
 
 def registries(queue: Queue) -> list[str]:
-    """Sorted sets whose members are over at their score, a time since 1970 in seconds."""
+    """Return the keys of sorted sets whose members expire at their scores, in seconds since 1970."""
     found = (queue.started_job_registry, queue.finished_job_registry, queue.failed_job_registry)
     return [registry.key for registry in found]
 
@@ -218,7 +223,7 @@ def worker_sets(queue: Queue) -> tuple[str, str]:
 
 
 def types(queue: Queue) -> dict[str, bytes]:
-    """What the shared keys that a worker writes must hold, if anything."""
+    """Return which type each key must have that workers share and write to, if it exists."""
     return {
         queue.key: b"list",
         Queue.redis_queues_keys: b"set",

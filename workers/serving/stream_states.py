@@ -1,4 +1,4 @@
-"""How a stream's state travels from the worker that made it to whichever takes the stream's next key frame."""
+"""Packs a stream's state for its travel from one worker to the worker that takes the stream's next key frame."""
 
 import numpy as np
 import torch
@@ -6,23 +6,24 @@ import torch
 from edge.grid_model.temporal_average import StreamState
 from pipeline.contract.messages import KeyFrame, StreamMemory
 
-#: Of the 4 by 7 numbers of a cell the left four columns are symmetric: these are not told by others.
+#: A cell has 4 by 7 numbers, of which the left 4 by 4 are symmetric. Only these, its upper triangle and the rest,
+#: travel.
 ROWS, COLUMNS = np.triu_indices(4, m=7)
-#: Of half precision. A model that is sound stays below 20.
+#: The largest number of half precision. The numbers of a sound model stay below 20.
 LARGEST = 65504.0
-#: Average and last, and the numbers of a cell that travel.
+#: The shape of a memory begins with these: average and last key frame, and the numbers of a cell that travel.
 BEGINNING = (2, len(ROWS))
 
 
 def packed(state: StreamState, frame: KeyFrame) -> StreamMemory:
-    """With `frame` as its last. In half precision, from which no pixel differs by more than 2 levels."""
+    """Pack a stream's state after the key frame `frame`, in half precision, which changes no pixel by over 2 levels."""
     both = np.concatenate([part.cpu().numpy() for part in state])  # 2 4 7 D R C
     numbers = both[:, ROWS, COLUMNS].clip(-LARGEST, LARGEST).astype(np.float16)
     return StreamMemory(frame.style_id, frame.scene, frame.picked_ms, numbers.shape, numbers.tobytes())
 
 
 def unpacked(memory: StreamMemory, device: str) -> StreamState | None:
-    """None for what `packed` did not write: whoever reaches Redis may have."""
+    """Unpack a state for a torch device; return None if it is invalid, since it may not have been written by us."""
     if len(memory.shape) != 5 or memory.shape[:2] != BEGINNING:
         return None
     try:
