@@ -44,7 +44,6 @@ class Clip:
         self.pixel_aspect = 1 / aspect if geometry.is_transposed(matrix) else aspect
         #: The colours' primaries and transfer, as FFmpeg numbers them, after the conversion to RGB.
         self.colour_tags = colour.tags(first)
-        self.has_alpha = colour.alpha(first) is not None
 
     def __enter__(self) -> Self:
         return self

@@ -93,10 +93,6 @@ class KeyFrameFlow:
         self._context.control.send(KeyFramePicked(picked.frame_id, picked.reason))
         self._context.spawn(self._submit(picked, self._style.id, now_s))
 
-    def wants_frame(self) -> bool:
-        """Whether the next frame should be looked at even where the pace would not have it."""
-        return self._has_turn or self._candidate is not None
-
     def _can_send(self) -> bool:
         """Whether a key frame would leave at once, and its answer, too."""
         if self._frames is None or self._frames.readyState != "open" or not self._context.control.is_open:

@@ -2,8 +2,8 @@
 
 decode_client starts it, and passes one end of a socket pair as the file descriptor whose number is argv[1]. Each byte
 that arrives there comes with another socket. A fork reads one file from that socket up to its end, and answers with
-STARTED, one of REPLIES and the payload of that reply. The kernel kills a fork that exceeds its limits, and such a fork
-sends no reply. The process ends when the other end of the socket pair is closed.
+STARTED, then FILES, BAD or TOO_HARD, and that reply's payload. The kernel kills a fork that exceeds its limits, and
+such a fork sends no reply. The process ends when the other end of the socket pair is closed.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from pipeline.pictures.header_limits import MAX_STYLE_BYTES
 
 STARTED = b"+"
 #: The payload of FILES is the style's length in four bytes, the style and its thumbnail; the others carry a sentence.
-REPLIES = (FILES, BAD, TOO_HARD) = (b"f", b"b", b"h")
+FILES, BAD, TOO_HARD = b"f", b"b", b"h"
 
 #: Honest pictures within the limits on headers take 0.1 to 0.6 s of a core; a refusal should not take much longer.
 CPU_S = 0.9

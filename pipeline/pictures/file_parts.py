@@ -5,7 +5,7 @@ import struct
 from collections.abc import Iterator
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-APP1, APP13, COM, SOS, EOI = 0xE1, 0xED, 0xFE, 0xDA, 0xD9
+APP1, APP13, SOS, EOI = 0xE1, 0xED, 0xDA, 0xD9
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")  # 00 and restart markers belong to the data of a scan
 _ALONE = frozenset((0x01, *range(0xD0, 0xD9)))  # these markers have no length and no body
 #: The AVIF boxes that contain other boxes, and how many bytes come before the first of those.

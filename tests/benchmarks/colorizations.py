@@ -78,7 +78,7 @@ class Compared(GridModel):
 
 def zca(x: Tensor, y: Tensor) -> Tensor:
     """The style's mean and covariance, with the least change of colours that gives them."""
-    mean_x, root_x, inverse_x = roots(x)
+    mean_x, _, inverse_x = roots(x)
     mean_y, root_y, _ = roots(y)
     return (root_y @ inverse_x @ (x.flatten(2) - mean_x) + mean_y).view_as(x)
 

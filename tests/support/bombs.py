@@ -77,11 +77,6 @@ def webp(side: int) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body) + 12) + b"WEBPVP8L" + struct.pack("<I", len(body)) + body
 
 
-def animated_webp(side: int, frames: int) -> bytes:
-    pictures = [Image.new("RGB", (side, side), (index % 256, 0, 0)) for index in range(frames)]
-    return encoded(pictures[0], "WEBP", save_all=True, append_images=pictures[1:], lossless=True)
-
-
 def flooded_webp(chunks: int) -> bytes:
     honest = encoded(Image.new("RGB", (64, 64), "teal"), "WEBP", exif=b"Exif\0\0II*\0")
     body = honest[8:] + b"junk\0\0\0\0" * chunks

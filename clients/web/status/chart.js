@@ -67,7 +67,7 @@ function addPath(svg, name) {
  * @param {number} value above 0
  * @returns {number}
  */
-export function niceTop(value) {
+function niceTop(value) {
   const power = 10 ** Math.floor(Math.log10(value));
   return power * ([1, 2, 3, 5].find((step) => step * power >= value - 1e-9) ?? 10);
 }

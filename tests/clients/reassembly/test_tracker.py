@@ -76,6 +76,15 @@ def test_too_many_key_frames_push_out_those_after_the_one_on_show(announced: ran
     assert tracker.key_frames_forgotten == len(announced) - MAX_KEY_FRAMES
 
 
+def test_frames_that_are_forgotten_before_their_age_are_counted():
+    tracker = Tracker(Counting())
+    for frame_id in range(MAX_FRAMES + 3):
+        tracker.see(frame_id, LUMA, 0.0)
+
+    assert tracker.frames_forgotten == 3
+    assert seen(2 * MAX_FRAMES).frames_forgotten == 0
+
+
 class Bounds(RuleBasedStateMachine):
     """Whatever comes, memory and work stay bounded, and what is let go early is counted."""
 

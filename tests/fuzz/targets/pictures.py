@@ -13,8 +13,6 @@ from pipeline.contract.image_codec import decode_image
 from pipeline.key_frames.picker import KEY_FRAME_SIDE_PX, KeyFramePicker
 from pipeline.pictures import decode
 
-_SIZE = struct.Struct("!HHH")
-
 
 def strip(data: bytes) -> None:
     """Width, then luma: an id or none; and what is stamped over it is read again."""

@@ -26,7 +26,7 @@ from pipeline.webrtc.transport.sctp_limits import LimitedSctpTransport
 from support.peers import Client, FlatEdge, until
 
 FIRST, TAG = 2**32 - 3, 0xCAFEBABE
-WHOLE, FIRST_PART, LAST_PART, UNORDERED = 3, 2, 1, 4
+WHOLE, FIRST_PART, UNORDERED = 3, 2, 4
 
 
 class Receiver:
