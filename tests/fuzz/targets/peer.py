@@ -12,6 +12,7 @@ from aiortc import rtcpeerconnection
 from aiortc.rtcdtlstransport import RTCCertificate, State
 from OpenSSL import SSL
 
+from pipeline.capacity.turns import KeyFrameTurns
 from pipeline.contract.settings import Settings
 from pipeline.gateway.session import Session
 from pipeline.monitoring.metrics import GatewayMetrics
@@ -88,6 +89,7 @@ def session(closed: list[Session] | None = None) -> Session:
         broker=Broker(),
         executor=Inline(),
         stats=StreamStats(METRICS, number=1, shown_s=0.0),
+        turns=KeyFrameTurns(),
         find_style=lambda wanted: wanted if wanted == "dusk" else None,
         on_closed=(closed if closed is not None else []).append,
     )

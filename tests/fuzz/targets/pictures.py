@@ -41,8 +41,9 @@ def frame(data: bytes) -> None:
         padded[:, : plane.width] = values
         plane.update(padded.tobytes())
     shown.pts, shown.time_base = 0, Fraction(1, 90_000)
-    picked = KeyFramePicker(claimed).inspect(shown, 0.0)
-    if picked and max(decode_image(picked.jpeg()).shape) > KEY_FRAME_SIDE_PX:
+    picker = KeyFramePicker(claimed)
+    candidate = picker.inspect(shown, 0.0)
+    if candidate and max(decode_image(picker.pick(candidate, 0.0).jpeg()).shape) > KEY_FRAME_SIDE_PX:
         raise Finding("a key frame that is too large")
 
 
