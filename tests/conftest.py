@@ -1,4 +1,4 @@
-"""A real Redis of the tests' own: skipped where there is no server, failed under CI."""
+"""Fixtures of all tests: a real Redis, running gateways and systems, and pages."""
 
 import os
 import sys
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def same_numbers() -> None:
-    """Random weights are the same in every run, where a test has some: torch takes seconds to import."""
+    """Seed torch for the tests that have imported it, so that their random weights are the same in every run."""
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
 
@@ -56,7 +56,7 @@ def connection(redis_url: str) -> Iterator[redis.Redis]:
 
 @pytest.fixture
 def web_root(tmp_path: Path) -> Path:
-    """A page of nothing, and the operators'."""
+    """A folder with an empty page, and the operators' page."""
     files = {"index.html": "<title>page</title>", "main.js": "export {};", "status/status.html": "<title>"}
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -66,14 +66,14 @@ def web_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def running(redis_url: str, web_root: Path) -> AsyncIterator[Running]:
-    """A gateway."""
+    """A running gateway."""
     async with Running(redis_url, web_root) as gateway:
         yield gateway
 
 
 @pytest.fixture
 def edge(redis_url: str) -> Iterator[FlatEdge]:
-    """One that answers what this Redis' gateways ask."""
+    """An edge that answers the key frames of this Redis' gateways."""
     edge = FlatEdge(redis_url)
     yield edge
     edge.close()
@@ -81,7 +81,7 @@ def edge(redis_url: str) -> Iterator[FlatEdge]:
 
 @pytest.fixture(scope="session")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One running system for all tests that only use it."""
+    """One running system, for all tests that do not change it."""
     system = Up(tmp_path_factory.mktemp("up"), environment=dict(os.environ))
     try:
         system.wait_ready()
@@ -92,7 +92,7 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def page() -> "AsyncIterator[Page]":
-    """A page of our origin that runs nothing yet."""
+    """A page of our origin that has run no script yet."""
     from support.chromium import chromium  # takes `missing` from here
     from support.page_server import PageServer
 

@@ -1,4 +1,4 @@
-"""The table of who may import whom, between folders and between the rooms in them, kept true and complete."""
+"""Holds the tables of which room may import which, and makes sure that they are true and complete."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from support.private_names import private_names, touched
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("clients", "cloud", "edge", "pipeline", "workers")
-#: Files of a room, `__init__.py` left out: more than this, and nobody finds anything.
+#: The most files of a room, without `__init__.py`; with more, nobody finds anything.
 MOST_FILES = 11
 CONTRACT, BASICS = "pipeline.contract", "pipeline.basics"
 #: The only room that touches private names of the libraries below a peer connection.
@@ -69,7 +69,7 @@ MAY_IMPORT = {
         "pipeline.webrtc.media", "workers.process", "workers.serving",
     },
 }  # fmt: skip
-#: The same for the page's rooms, the folders of `clients/web`; "page" is what lies beside them, and joins them.
+#: The same for the page's rooms, the folders of `clients/web`; "page" is the files beside them, which join them.
 #: Whatever measures, draws or sends knows nothing of `ui`.
 PAGE_MAY_IMPORT = {
     "basics": set(),
@@ -82,7 +82,7 @@ PAGE_MAY_IMPORT = {
     "page": {"basics", "capture", "flow", "net", "render", "ui"},
 }
 PAGE = ROOT / "clients" / "web"
-#: How a module, a type in a comment, or a worker's script is named.
+#: Finds the names of modules, of types in comments, and of workers' scripts.
 JS_IMPORT = r"(?:\bfrom |\bimport\(|\bimport |new URL\()'(\.[^']*\.js)'"
 TORCH = {"torch", "torchvision"}
 NO_TORCH = {"pipeline", "clients"}
@@ -98,7 +98,7 @@ def room_of(path: Path) -> str:
 
 
 def imported(path: Path) -> set[str]:
-    """Names that a file imports, at any depth: of a module, and of what is taken from it."""
+    """The names that a file imports, at any depth: modules, and names from modules."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -109,7 +109,7 @@ def imported(path: Path) -> set[str]:
 
 
 def room_named(name: str) -> str | None:
-    """Where the module of an imported name lies; None for others than ours."""
+    """The room of an imported name; None if it is not ours."""
     parts = name.split(".")
     while parts and not (ROOT.joinpath(*parts).is_dir() and parts[0] in FOLDERS):
         parts.pop()
@@ -143,7 +143,7 @@ def page_room(path: Path) -> str:
 
 
 def imported_by_page(room: str) -> set[str]:
-    """The rooms that a room's modules import, or take a type from."""
+    """The rooms that a room's modules import, or whose types they name."""
     files = (path for path in PAGE.rglob("*.js") if page_room(path) == room)
     found = {(path.parent / name).resolve() for path in files for name in re.findall(JS_IMPORT, path.read_text())}
     assert all(path.is_file() for path in found)
@@ -166,7 +166,7 @@ def test_pipeline_and_clients_never_import_torch(folder):
 
 
 def at_once(path: Path) -> Iterator[str]:
-    """Names of modules that a file imports as soon as it is imported itself."""
+    """The modules that a file imports as soon as it is itself imported."""
     todo: list[ast.stmt] = ast.parse(path.read_text()).body
     for node in todo:
         if isinstance(node, ast.Import):
@@ -180,7 +180,7 @@ def at_once(path: Path) -> Iterator[str]:
 
 
 def file_of(name: str) -> Path | None:
-    """Of a module of ours, or of the module that an imported name lies in."""
+    """The file of a module of ours, or of the module that holds an imported name."""
     parts = name.split(".")
     places = [
         root.joinpath(*parts[:length]) for length in (len(parts), len(parts) - 1) for root in (ROOT, ROOT / "tests")
@@ -189,7 +189,7 @@ def file_of(name: str) -> Path | None:
 
 
 def test_tests_of_the_pipeline_import_no_torch():
-    """It takes seconds, of each run of a single test too."""
+    """Importing torch takes seconds, even for a single test."""
     todo = [ROOT / "tests" / "conftest.py", *(ROOT / "tests" / "pipeline").rglob("*.py")]
     for path in todo:
         names = set(at_once(path))
@@ -217,7 +217,7 @@ def test_packages_say_what_they_are_and_import_nothing():
 
 @pytest.mark.parametrize("room", [room for room in ROOMS if room != FENCE])
 def test_private_names_of_others_are_touched_inside_the_fence_only(room):
-    """Nor is anything of theirs replaced elsewhere."""
+    """Elsewhere, no part of others' libraries is replaced, either."""
     found = {str(path.relative_to(ROOT)): touched(path, ROOT) for path in ROOT.joinpath(*room.split(".")).glob("*.py")}
 
     assert {path: places for path, places in found.items() if places} == {}
@@ -276,7 +276,7 @@ def touch(peer, track, sender, receiver):
 
 
 def test_the_fence_knows_all_that_it_touches():
-    """What is not in its tables is not looked for at the start."""
+    """Names that are missing in its tables would not be checked at the start."""
     known = {name for layer in seams.LAYERS for names in layer.NEEDS.values() for name in names} | set(ice.OPTIONAL)
     used = {name for path in (ROOT / "pipeline/webrtc/internals").glob("*.py") for name in private_names(path, ROOT)}
 
@@ -284,14 +284,14 @@ def test_the_fence_knows_all_that_it_touches():
 
 
 def test_no_pickle_and_no_eval():
-    """Nothing that runs code found in data."""
+    """No function may run code that it finds in data."""
     for path in sources():
         modules = {name.split(".")[0] for name in imported(path)}
         assert not modules & {"pickle", "dill", "joblib", "marshal", "shelve"}, path
 
 
 def test_no_two_public_classes_have_one_name():
-    """One word, one meaning. Each of the two models has a decoder: that is the paper's word in both."""
+    """One word has one meaning. An exception is the decoder, which both models have and the paper names so."""
     names = Counter(
         node.name
         for path in sources()

@@ -1,4 +1,4 @@
-"""What is shipped says that it is typed, and under which licence."""
+"""The shipped package declares that it is typed, and its licence."""
 
 import tomllib
 from pathlib import Path

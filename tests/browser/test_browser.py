@@ -42,7 +42,7 @@ async def live(page: Page, key_frames: int = 3) -> None:
 
 
 def distance(picture: np.ndarray, style: np.ndarray) -> float:
-    """Of mean colours, 0..255."""
+    """The distance between mean colours, in levels of 0..255."""
     return float(np.abs(picture.mean((0, 1)) - style.mean((0, 1))).mean())
 
 
@@ -73,7 +73,7 @@ async def test_a_real_clip_is_stylized(up, tmp_path):
     assert distance(output, decode_image(style.jpeg)) < 0.6 * distance(source, decode_image(style.jpeg))
 
 
-@pytest.mark.parametrize("mode", ["grid", "residual"])  # warp shows what the key frame showed, its number too
+@pytest.mark.parametrize("mode", ["grid", "residual"])  # mode warp shows the key frame's pixels, and so its number, too
 async def test_each_frame_is_shown_at_once_while_its_flow_is_computed(up, tmp_path, mode):
     async with chromium(write_numbered_clip(tmp_path / "numbered.y4m")) as browser:
         page = await browser.new_page(viewport={"width": 640, "height": 480})

@@ -39,7 +39,7 @@ async def is_stylized(tab: Tab) -> None:
     assert np.abs(means[1] - means[2]).mean() < 0.8 * np.abs(means[0] - means[2]).mean()
 
 
-#: In the page: what would be saved as a file, as its type, length and name.
+#: Runs in the page: keeps what would be saved as a file, as its type, length and name.
 SAVED = """() => {
   window.saved = [];
   URL.createObjectURL = ({ type, size }) => { saved.push([type, size]); return '#'; };
@@ -48,7 +48,7 @@ SAVED = """() => {
 
 
 async def recording(tab: Tab, frames: int = 20) -> list:
-    """Record some frames: the file's type, length and name."""
+    """Record some frames; returns the file's type, length and name."""
     await tab.evaluate(SAVED)
     await tab.click("#record")
     await until(tab, f"mvstylizer.stats.framesSent > {await tab.evaluate('mvstylizer.stats.framesSent') + frames}")
@@ -69,7 +69,7 @@ async def test_the_camera_is_live_stylized_and_recorded(browser, up):
 
 
 async def test_a_video_file_is_live_and_stylized(browser, up, clip):
-    """Without a camera's permission the browser hides its addresses behind names that only it can resolve."""
+    """Without permission for a camera, the browser hides its addresses behind names that only it can resolve."""
     tab = await browser.open(f"{up.url}/?style={STYLE.id}")
 
     await tab.choose("#video-file", clip)

@@ -1,4 +1,4 @@
-"""The page as a user meets it, with a server that knows the styles but stylizes nothing."""
+"""The page as a user sees it, with a server that has styles but stylizes nothing."""
 
 from collections.abc import AsyncIterator
 from itertools import islice
@@ -28,7 +28,7 @@ from support.page_server import PageServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-expect.set_options(timeout=30_000)  # a busy machine is slow, not wrong
+expect.set_options(timeout=30_000)  # a busy machine may be slow
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -38,7 +38,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 async def start_camera(page: Page, server: PageServer) -> None:
-    """Until the camera is on show and the first offer was refused."""
+    """Start the camera, and wait until it is on show and the first offer was refused."""
     await page.goto(f"{server.url}/?source=camera&autostart=1")
     await until(page, "mvstylizer.state === 'lost' && mvstylizer.stats.framesSent > 3")
 
@@ -106,7 +106,7 @@ async def test_photos_that_only_the_browser_reads_travel_as_jpeg_whatever_their_
 
 @pytest.mark.parametrize("side", [200, 2000])
 async def test_colours_and_transparency_of_a_photo_are_as_the_server_sees_them(page, server, tmp_path, side):
-    """A small one travels as it is, a large one is drawn by the browser: the look is the same."""
+    """A small photo is sent as it is, and a large one is drawn by the browser: both give the same look."""
     picture = Image.new("RGBA", (side, side), (200, 60, 60, 255))
     picture.paste((0, 0, 0, 0), (0, 0, side // 2, side))
     picture.save(tmp_path / "cut.png", icc_profile=profiles.rgb_profile(profiles.DISPLAY_P3, 2.2))
@@ -287,7 +287,7 @@ async def test_sharing_is_off_until_the_switch_beside_its_sentence_is_set_and_st
 
 
 async def trouble(page: Page, url: str) -> str:
-    """What the page says when the camera is started."""
+    """Start the camera; returns what the page says then."""
     await page.goto(url)
     await page.get_by_role("button", name="Start camera").click()
     await expect(page.get_by_role("alert")).to_be_visible()

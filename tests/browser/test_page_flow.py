@@ -1,4 +1,4 @@
-"""The page's optical flow, held against known motion and OpenCV's, and what it is used for."""
+"""The page's optical flow, compared with known motion and with OpenCV's, and its uses."""
 
 import base64
 from pathlib import Path
@@ -28,7 +28,7 @@ def noise(width: int, height: int) -> np.ndarray:
 
 
 async def on_plane(page: Page, function: str, plane: np.ndarray, *args: int) -> np.ndarray:
-    """What a function of planes.js makes of a plane."""
+    """The result of a function of planes.js for a plane."""
     result = await run(
         page,
         """
@@ -63,7 +63,7 @@ async def test_planes_are_halved_resized_padded_and_smoothed_as_opencv_does(page
     np.testing.assert_array_equal(await on_plane(page, "pad", plane, 8), padded)
     np.testing.assert_array_equal(await on_plane(page, "medians", plane), cv2.medianBlur(plane, 3))
     blurred = cv2.GaussianBlur(plane, (17, 17), 2, borderType=cv2.BORDER_REPLICATE)
-    inner = slice(8, -8), slice(8, -8)  # at the edges, four small blurs repeat another row than a large one
+    inner = slice(8, -8), slice(8, -8)  # at the edges, four small blurs differ from a large one
     np.testing.assert_allclose((await on_plane(page, "blur", plane))[inner], blurred[inner], atol=1)
 
 
@@ -71,7 +71,7 @@ async def test_planes_are_halved_resized_padded_and_smoothed_as_opencv_does(page
 
 
 def view(left: float, top: float, zoom: float = 1, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """A camera's picture of a photo, its centre at (left, top): luma uint8 [height, width]."""
+    """A camera's picture of a photo, with its centre at (left, top): luma, uint8 [height, width]."""
     photo = cv2.GaussianBlur(cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2GRAY), (0, 0), 0.7)
     inverse = np.float32([[zoom, 0, left - zoom * (width - 1) / 2], [0, zoom, top - zoom * (height - 1) / 2]])
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
@@ -79,7 +79,7 @@ def view(left: float, top: float, zoom: float = 1, width: int = WIDTH, height: i
 
 
 def known_flow(a: tuple, b: tuple) -> np.ndarray:
-    """From view(*a) to view(*b), in pixels [HEIGHT, WIDTH, 2]."""
+    """The true flow from view(*a) to view(*b), in pixels [HEIGHT, WIDTH, 2]."""
     (ax, ay, az), (bx, by, bz) = a, b
     y, x = np.mgrid[:HEIGHT, :WIDTH] - np.reshape([(HEIGHT - 1) / 2, (WIDTH - 1) / 2], (2, 1, 1))
     return np.dstack([(ax - bx + az * x) / bz - x, (ay - by + az * y) / bz - y])
@@ -109,7 +109,7 @@ async def flow(page: Page, a: np.ndarray, b: np.ndarray, *, for_grid: bool = Fal
 
 
 def off(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """End-point error of two flows at each pixel."""
+    """The end-point error between two flows at each pixel."""
     return np.hypot(*(a - b).transpose(2, 0, 1))
 
 
@@ -162,7 +162,7 @@ async def test_another_exposure_moves_nothing(page):
 
 
 async def test_what_the_other_picture_hides_is_not_valid(page):
-    """A patch of another photo moves over a still one: what it uncovers, it hid in the key frame."""
+    """A patch of another photo moves over a still one, and uncovers places that it hid in the key frame."""
     rng = np.random.default_rng(0)
     thing = cv2.GaussianBlur(rng.integers(0, 255, (64, 64)).astype(np.uint8), (0, 0), 1.5)
     key, now = view(256, 200), view(256, 200)
@@ -189,7 +189,7 @@ async def test_a_grids_flow_is_smooth(page):
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the real clips are not beside the project")
 @pytest.mark.parametrize("gap", [1, 5])
 async def test_on_real_clips_it_is_as_good_as_opencvs_fast_flow(page, gap):
-    """Closer to OpenCV's medium preset at the median pixel, and the warped picture fits better."""
+    """It is closer to OpenCV's medium preset at the median pixel, and the warped picture fits better."""
     medians, residuals = [], []
     for clip in sorted(CLIPS.glob("*.mp4")):
         now, key = lumas(clip, 12, 12 - gap)
@@ -354,7 +354,7 @@ async def test_frames_are_remembered_for_three_seconds_and_a_bounded_number(page
 
 
 async def test_what_is_kept_for_key_frames_is_bounded(page):
-    """Answers that never come must not fill the memory: the one on show stays, the oldest of the others goes."""
+    """Key frames without an answer must not fill the memory: the one on show stays, and the oldest other one goes."""
     kept, let_go = await track(
         page,
         """
@@ -417,7 +417,7 @@ CARRY = """
 
 
 async def carry(page: Page, grid: np.ndarray, script: str) -> list[np.ndarray]:
-    """Grids carried by a script with `carried` and `flow`: float32 [3, D, R, C, 4] each."""
+    """The grids that a script with `carried` and `flow` carries: float32 [3, D, R, C, 4] each."""
     found = await run(page, CARRY + script, size=grid.shape[1:4], grid=floats(grid))
     return [numbers(g["data"]).reshape(3, grid.shape[1], g["rows"], g["columns"], 4) for g in found]
 
@@ -434,7 +434,7 @@ async def test_a_grid_in_finer_cells_is_the_same_grid(page):
 
 
 async def test_a_look_is_carried_over_to_the_next_key_frame(page):
-    """By a whole cell to the right; what comes in from outside is the edge's; what is not sure stays in place."""
+    """It moves one cell to the right. Cells from outside take the edge's, and uncertain ones stay in place."""
     grid = make_grid((2, 3, 5))
 
     still, moved, unsure = await carry(

@@ -1,4 +1,4 @@
-"""How the page opens cameras and files: each way in has a way out, and what is on show goes on meanwhile."""
+"""How the page opens cameras and files: opening can be cancelled, and the present source goes on meanwhile."""
 
 import wave
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from support.page_server import PageServer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=30_000)
-#: In the page: cameras by id, each a canvas; `asked` are the constraints, and `plug(ids)` says which ones there are.
+#: Runs in the page: cameras by id, each a canvas. `asked` has the constraints, and `plug(ids)` sets which are there.
 CAMERAS = """
 window.asked = [];
 let present = [];
@@ -46,7 +46,7 @@ mediaDevices.getUserMedia = async ({ video }) => {
   return stream;
 };
 """
-#: In the page: the prompt for the camera is answered by `allow`, or never.
+#: Runs in the page: the prompt for the camera is answered by a call of `allow`, or never.
 PROMPT = """
 const { mediaDevices } = navigator;
 const { getUserMedia } = mediaDevices;
@@ -67,7 +67,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 @pytest.fixture
 def sound(tmp_path) -> Path:
-    """A file that holds sound only."""
+    """A file that has only sound."""
     with wave.open(str(tmp_path / "sound.wav"), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
@@ -83,7 +83,7 @@ def broken(tmp_path) -> Path:
 
 
 async def open_page(page: Page, server: PageServer, *cameras: str) -> None:
-    """With these cameras, the first of them on show."""
+    """Open the page with these cameras, and show the first of them."""
     await page.add_init_script(CAMERAS)
     await page.goto(server.url)
     await page.evaluate("(ids) => plug(ids)", cameras)
@@ -136,7 +136,7 @@ async def test_a_good_file_takes_the_cameras_place(page, server, portrait):
 
 
 async def test_a_file_whose_picture_stands_still_is_sent_on(page, server, tmp_path):
-    """A recorded screen may not change for a minute; a server that hears nothing so long hangs up."""
+    """A recorded screen may not change for a minute, and a server that hears nothing for so long hangs up."""
     with av.open(str(tmp_path / "still.webm"), "w") as container:
         stream = container.add_stream("libvpx", rate=30)
         stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
@@ -270,7 +270,7 @@ async def test_the_switch_stands_in_for_the_camera_while_there_is_another_one(pa
 
     await page.evaluate("plug(['desk', 'microscope'])")
     await expect(switch).to_be_visible()
-    await expect(camera).to_be_hidden()  # the shutter stays in the middle
+    await expect(camera).to_be_hidden()  # so that the shutter stays in the middle
     await choose(page, portrait)
     await expect(camera).to_be_visible()
     await expect(switch).to_be_hidden()
@@ -291,7 +291,7 @@ async def test_an_unplugged_camera_is_told_and_used_again_when_it_is_back(page, 
       streams.microscope.getVideoTracks()[0].stop();
       streams.microscope.getVideoTracks()[0].dispatchEvent(new Event('ended'))""")
     await expect(page.get_by_role("alert")).to_contain_text("The camera went away")
-    assert await page.evaluate("streams.desk.active") is False  # no camera goes on by itself that was not chosen
+    assert await page.evaluate("streams.desk.active") is False  # no camera that was not chosen is turned on
 
     await page.evaluate("plug(['desk', 'microscope'])")
     await shows(page, "microscope")
@@ -313,7 +313,7 @@ async def test_instead_of_an_unplugged_camera_another_one_can_be_tried(page, ser
 
 
 async def test_over_plain_http_it_says_what_is_missing_and_all_the_rest_works(server, portrait, tmp_path):
-    """Browsers keep some of what they can do for secure pages: nothing may fail silently for that."""
+    """Browsers have some functions on secure pages only; the page must say so instead of failing silently."""
     (tmp_path / "mine.jpg").write_bytes(encode_jpeg(photo(64, 64)))
     async with chromium(flags=["--host-resolver-rules=MAP phone.test 127.0.0.1"]) as browser, phone(browser) as page:
         await page.goto(f"http://phone.test:{server.port}/")

@@ -1,4 +1,4 @@
-"""What the page says and shows while a server answers, falls behind, forgets or goes away."""
+"""What the page says and shows while its server answers, falls behind, forgets or goes away."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from support.page_server import PageServer
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=30_000)
-#: In the page: a clock that can be put forward by `ahead` milliseconds.
+#: Runs in the page: a clock that can be put forward by `ahead` milliseconds.
 CLOCK = "window.ahead = 0; const now = performance.now.bind(performance); performance.now = () => now() + ahead;"
 GRID = make_grid()
 
@@ -39,13 +39,13 @@ async def peer(page: Page, server: PageServer) -> FakePeer:
 
 
 async def start_camera(page: Page, server: PageServer, style: str = "dusk") -> None:
-    """Until the server is reached, and no look has come."""
+    """Start the camera, and wait until the server is reached and no look has come."""
     await page.goto(f"{server.url}/?source=camera&autostart=1&style={style}")
     await until(page, "mvstylizer.state === 'waiting'")
 
 
 async def later(page: Page, seconds: int) -> None:
-    """Let time pass, with pictures all the while."""
+    """Put the clock forward, while pictures go on."""
     for _ in range(seconds):
         sent = await page.evaluate("ahead += 1000, mvstylizer.stats.framesSent")
         await until(page, f"mvstylizer.stats.framesSent > {sent}")
@@ -114,7 +114,7 @@ async def test_a_remark_outlives_looks_and_states(page, server, peer):
 
 
 async def share(page: Page) -> dict:
-    """Set the switch; what the page stored."""
+    """Set the switch; returns what the page stored."""
     await page.locator("#pictures").click()
     await page.locator("#share").check()
     await page.get_by_role("button", name="Done").click()
@@ -143,7 +143,7 @@ async def test_another_page_may_have_changed_the_decision_meanwhile(page, server
     await peer.say(type="share", on=False)
     await expect(page.locator("#remark")).to_have_text("The pictures you shared are deleted.")
     await peer.say(type="share_again")
-    assert len(await peer.heard("share")) == 2  # where nothing is shared, nothing is said
+    assert len(await peer.heard("share")) == 2  # nothing is said about sharing if nothing is shared
 
 
 async def test_without_storage_the_decision_holds_until_the_page_is_left(page, server, peer):
@@ -244,7 +244,7 @@ async def test_a_photo_that_the_server_lost_is_said_and_replaced(page, server, p
 
 
 async def last_frame(page: Page) -> tuple[np.ndarray, str, str]:
-    """Stop recording: RGB uint8 [H, W, 3], the codec, and the file's name."""
+    """Stop recording; returns the last frame (RGB uint8 [H, W, 3]), the codec, and the file's name."""
     async with page.expect_download() as download:
         await page.locator("#record").click()
     file = await download.value
@@ -285,5 +285,7 @@ async def test_another_source_is_recorded_whole_and_in_its_own_shape(page, serve
     recorded, *_ = await last_frame(page)
 
     assert recorded.shape == (360, 640, 3)
-    assert recorded[:, :170].mean() < 8 and recorded[:, -170:].mean() < 8  # 270 columns in the middle are the picture
+    assert (
+        recorded[:, :170].mean() < 8 and recorded[:, -170:].mean() < 8
+    )  # the picture is in the 270 columns in the middle
     assert recorded[:, 190:450].std() > 25

@@ -1,4 +1,4 @@
-"""The page's ways to make a frame from a key frame's answer, held against their Python twins."""
+"""The page's modes, which make frames from a key frame's answer, compared with their Python twins."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 320, 180
 
 
 def make_flow(width: int = 80, height: int = 45, seed: int = 0) -> np.ndarray:
-    """Float32 [height, width, 4]: gentle moves up to a tenth of the picture, a third of it not valid, and 0."""
+    """Float32 [height, width, 4]: smooth motion of up to a tenth of the picture, validity (0 for a third), and 0."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width] / [[[height]], [[width]]]
     moves = [0.1 * np.sin(6 * (x + y) + rng.uniform(0, 6)) * np.cos(5 * y + rng.uniform(0, 6)) for _ in "xy"]
@@ -26,7 +26,7 @@ def make_flow(width: int = 80, height: int = 45, seed: int = 0) -> np.ndarray:
 
 
 def reassembled(mode: str, image: np.ndarray, grid: np.ndarray, flow: np.ndarray, key: np.ndarray) -> np.ndarray:
-    """What Python makes of it: RGB uint8 H W 3."""
+    """The frame as Python makes it: RGB uint8 H W 3."""
     moves = np.ascontiguousarray(flow[..., :3])
     if mode == "grid":
         return apply_grid(image, carry_grid(grid, moves))
@@ -39,7 +39,7 @@ def reassembled(mode: str, image: np.ndarray, grid: np.ndarray, flow: np.ndarray
 async def drawn(
     page: Page, mode: str, image: np.ndarray, grid: np.ndarray, flow: np.ndarray | None, key: np.ndarray | None
 ) -> np.ndarray:
-    """What the page's renderer draws."""
+    """The frame as the page's renderer draws it."""
 
     def rgba(rgb: np.ndarray | None) -> str | None:
         return None if rgb is None else text(np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)]).tobytes())
@@ -105,7 +105,7 @@ async def test_without_flow_or_key_frame_the_grid_is_used_where_it_is(page, mode
 
 @pytest.mark.parametrize("mode", ["grid", "residual"])
 async def test_what_is_not_valid_is_stylized_where_it_is(page, mode):
-    """Never a pixel of the old picture."""
+    """Such a place never shows a pixel of the old picture."""
     image, grid, flow = photo(WIDTH, HEIGHT), make_grid(), make_flow()
     flow[..., 2] = 0
 

@@ -1,4 +1,4 @@
-"""The page's JavaScript modules, run in a real browser and held against their Python twins."""
+"""The page's JavaScript modules, run in a real browser and compared with their Python twins."""
 
 import base64
 import json
@@ -205,7 +205,7 @@ async def test_a_message_that_does_not_fit_the_contract_is_no_frame(page):
 
 @pytest.mark.parametrize("size", [(8, 9, 16), (1, 1, 1), (1, 7, 2), (MAX_SIDE, 2, 3)])
 async def test_a_packed_grid_is_read_as_python_reads_it(page, size):
-    """Python's float16 holds what is below 2 exactly."""
+    """Python's float16 holds these numbers, which are below 2, exactly."""
     for spread in (0.3, 100):
         packed = pack_grid(np.random.default_rng(1).uniform(-spread, spread, (3, *size, 4)).astype(np.float32))
 
@@ -322,7 +322,7 @@ DRAW = """
 
 
 async def draw(page: Page, kind: str, rgb: np.ndarray, grid: np.ndarray, *, strength=1.0, before=(0, 0)) -> np.ndarray:
-    """What a renderer of the page makes of a picture."""
+    """The picture as a renderer of the page draws it."""
     rgba = np.dstack([rgb, np.full(rgb.shape[:2], 255, np.uint8)])
     drawn = await run(
         page, DRAW, kind=kind, rgba=text(rgba.tobytes()), width=rgb.shape[1], size=grid.shape[1:4],
@@ -376,7 +376,7 @@ async def test_without_webgl2_a_picture_is_drawn_small(page):
     drawn = await draw(page, "Renderer2D", content, grid)
 
     assert drawn.shape == (180, 320, 3)
-    assert psnr(drawn, apply_grid(photo(320, 180), grid)) > 25  # two scalers differ
+    assert psnr(drawn, apply_grid(photo(320, 180), grid)) > 25  # the two sides scale pictures in different ways
 
 
 async def test_a_look_fades_as_its_python_twin_does(page):
@@ -515,7 +515,7 @@ async def test_where_drawing_costs_nothing_a_frame_is_drawn_again_along_its_own_
 
 
 async def test_a_connection_that_was_made_is_kept_until_it_is_out_of_reach(page):
-    """The server's first checks reach us before its answer does, so `connecting` may come early."""
+    """The server's first checks may reach us before its answer does, so that `connecting` comes early."""
     tab = await page.context.browser.new_page()
     await tab.goto(page.url)
 
@@ -557,12 +557,12 @@ async def test_a_connection_that_was_made_is_kept_until_it_is_out_of_reach(page)
     )
     await tab.close()
 
-    assert waiting == ["The server was reached, and has said nothing."]  # until its first word
+    assert waiting == ["The server was reached, and has said nothing."]  # until its first message
     assert reason == "The server is out of reach."
 
 
 async def test_answers_are_handed_on_in_their_order_and_none_once_the_session_is_over(page):
-    """The first is large: it takes longer to unpack than those behind it."""
+    """The first answer is large, and takes longer to unpack than the next ones."""
     tab = await page.context.browser.new_page()
     await tab.goto(page.url)
     answers = [stylized_frame(make_grid(size), n) for n, size in enumerate([(16, 32, 32), (1, 1, 1), (1, 1, 1)])]

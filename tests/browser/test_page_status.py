@@ -1,4 +1,4 @@
-"""The operators' page in a real browser, with a gateway that says what a test wants."""
+"""The operators' page in a real browser, with a gateway whose state a test sets."""
 
 import copy
 from collections.abc import AsyncIterator

@@ -15,10 +15,10 @@ from support.chromium import chromium
 from support.page_server import PageServer
 
 HEIGHT, FRAMES = 360, 60
-#: Without a camera's permission the browser would hide its addresses behind names only it can resolve.
+#: Without permission for a camera, the browser would hide its addresses behind names that only it can resolve.
 FLAGS = ["--disable-features=WebRtcHideLocalIpsWithMdns"]
 
-#: Sends pictures that show their own id once more, as 4 x 4 large squares below small moving ones.
+#: Runs in the page: sends pictures that also show their own id, as 4 x 4 large squares below small moving ones.
 SEND = """async ({ bitrate, scale }) => {
   const { SentPicture } = await import('/capture/sender.js');
   const video = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
@@ -66,7 +66,7 @@ async def receiver() -> AsyncIterator[RTCPeerConnection]:
 
 
 async def received(page: Page, peer: RTCPeerConnection, bitrate: int, scale: float) -> AsyncIterator[av.VideoFrame]:
-    """What arrives of the page's pictures, encoded at a bitrate (bits a second) and scaled down."""
+    """The page's pictures as they arrive, encoded at a bit rate (bits per second) and scaled down."""
     tracks: asyncio.Queue = asyncio.Queue()
     peer.on("track", tracks.put_nowait)
     offer = await page.evaluate(SEND, {"bitrate": bitrate, "scale": scale})
@@ -79,7 +79,7 @@ async def received(page: Page, peer: RTCPeerConnection, bitrate: int, scale: flo
 
 
 def shown_id(luma: np.ndarray) -> int:
-    """The id that the picture itself shows; the median looks through the dots."""
+    """The id that the picture itself shows; the median removes the moving squares."""
     rows, columns = (np.linspace(0, side, 5).astype(int) for side in luma.shape)
     squares = [luma[rows[b // 4] : rows[b // 4 + 1], columns[b % 4] : columns[b % 4 + 1]] for b in range(16)]
     return sum((np.median(square) > 127) << b for b, square in enumerate(squares))

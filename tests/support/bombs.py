@@ -1,4 +1,4 @@
-"""Pictures that cost far more to read than to send: small files whose makers mean harm."""
+"""Small hostile files: pictures that cost far more to read than to send."""
 
 import struct
 import zlib
@@ -6,7 +6,7 @@ from io import BytesIO
 
 from PIL import Image
 
-#: JPEG's code tables with one symbol each, a single bit long: DC differences of 0, and an end-of-block run of 2^14.
+#: JPEG's code tables with one symbol of a single bit each: DC differences of 0, and an end-of-block run of 2^14.
 ONE_DC_CODE = bytes([0x00, 1, *[0] * 15, 0x00])
 LONG_RUN_CODE = bytes([0x10, 1, *[0] * 15, 0xE0])
 PLAIN_AC_CODE = bytes([0x10, 1, *[0] * 15, 0x00])
@@ -28,10 +28,10 @@ def scan_header(components: int = 1, first: int = 0, last: int = 63) -> bytes:
 
 
 def progressive_jpeg(width: int, height: int, scans: int) -> bytes:
-    """Every scan says of all blocks that there is nothing new, a few bytes for a walk through the intra frame."""
+    """In a few bytes, every scan says that no block changes, and makes a decoder walk through the whole picture."""
     blocks = -(-width // 8) * -(-height // 8)
     runs = -(-blocks // 32767)
-    bits = "0" + "1" * 14  # the code, and how much longer than 2^14 the run is
+    bits = "0" + "1" * 14  # the code, and by how much the run is longer than 2^14
     text = bits * runs
     entropy = int(text.ljust(-(-len(text) // 8) * 8, "1"), 2).to_bytes(-(-len(text) // 8), "big")
     entropy = entropy.replace(b"\xff", b"\xff\x00")
@@ -42,13 +42,13 @@ def progressive_jpeg(width: int, height: int, scans: int) -> bytes:
 
 
 def flooded_jpeg(marker: int, body: bytes, count: int) -> bytes:
-    """An honest picture behind many segments of one kind."""
+    """A normal picture after many segments of one kind."""
     honest = encoded(Image.new("RGB", (64, 64), "teal"), "JPEG")
     return honest[:2] + segment(marker, body) * count + honest[2:]
 
 
 def empty_jpeg(width: int, height: int, components: int = 3) -> bytes:
-    """Baseline: pixels are claimed, and none of them is there."""
+    """A baseline JPEG that claims pixels, but has none."""
     tables = segment(0xC4, ONE_DC_CODE) + segment(0xC4, PLAIN_AC_CODE)
     return (
         jpeg_head(width, height, progressive=False, components=components)
@@ -57,16 +57,16 @@ def empty_jpeg(width: int, height: int, components: int = 3) -> bytes:
     )
 
 
-#: Of a WebP's bit stream, as (value, bits): alpha, version, and no transform, no colour cache and no meta codes.
+#: Parts of a WebP's bit stream, as (value, bits): alpha, version, no transform, no colour cache and no meta codes.
 WEBP_PLAIN = ((0, 1), (0, 3), (0, 1), (0, 1), (0, 1))
-#: A code with one symbol of eight bits, which then takes no bit of any pixel.
+#: A code with a single symbol of eight bits, which takes no bits per pixel.
 WEBP_ONE_SYMBOL = ((1, 1), (0, 1), (1, 1))
 
 
 def webp(side: int) -> bytes:
     """A lossless WebP of one colour: 16383 x 16383 pixels are 34 bytes."""
     fields = [(side - 1, 14), (side - 1, 14), *WEBP_PLAIN]
-    for symbol in (128, 0, 128, 255, 0):  # green, red, blue, alpha, and a distance that nothing has
+    for symbol in (128, 0, 128, 255, 0):  # green, red, blue, alpha, and a distance that is never used
         fields += [*WEBP_ONE_SYMBOL, (symbol, 8)]
     stream, length = 0, 0
     for value, bits in fields:
@@ -97,7 +97,7 @@ def png(
     extra: bytes = b"",
     pixels: bytes | None = None,
 ) -> bytes:
-    """A black PNG; `extra` chunks stand before its pixels, `pixels` may be inflated bytes of any other length."""
+    """A black PNG. `extra` chunks precede its pixels; `pixels` may be inflated bytes of another length."""
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[colour]
     if pixels is None:
         pixels = bytes(height * (1 + width * channels * depth // 8))
@@ -112,15 +112,15 @@ def text_bomb(kind: bytes, megabytes: int) -> bytes:
 
 
 def deflated_zeros(megabytes: int) -> bytes:
-    """As zlib would deflate so many of them, but at once: each million is the same block."""
+    """Deflated zeros as zlib would give them, but made at once, since each million is the same block."""
     compressor = zlib.compressobj(9, wbits=-15)
     block = compressor.compress(bytes(1_000_000)) + compressor.flush(zlib.Z_FULL_FLUSH)
-    checksum = megabytes * 1_000_000 % 65_521 << 16 | 1  # Adler's
+    checksum = megabytes * 1_000_000 % 65_521 << 16 | 1  # Adler-32's modulus
     return b"\x78\xda" + megabytes * block + compressor.flush() + checksum.to_bytes(4)
 
 
 def exif_bomb() -> bytes:
-    """64 KB of EXIF whose 5,000 entries all name the same 60 KB."""
+    """64 KB of EXIF with 5,000 entries, which all refer to the same 60 KB."""
     count = 5000
     entries = b"".join(struct.pack("<HHLL", 0x9000 + index, 7, 60_000, 8) for index in range(count))
     return b"Exif\0\0II*\0" + struct.pack("<LH", 8, count) + entries + bytes(4)

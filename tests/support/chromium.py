@@ -19,7 +19,7 @@ from clients.media.geometry import resized
 from pipeline.contract.image_codec import decode_image
 from support.missing import missing
 
-#: WebGL2 on the CPU, nothing that talks to the world, and a camera that needs no permission.
+#: Options for WebGL2 on the CPU, no connections to the outside, and a camera that needs no permission.
 FLAGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
@@ -29,14 +29,14 @@ FLAGS = [
     "--disable-sync",
     "--disable-quic",
     "--no-first-run",
-    *(["--no-sandbox"] if os.geteuid() == 0 else []),  # its sandbox refuses root
+    *(["--no-sandbox"] if os.geteuid() == 0 else []),  # its sandbox refuses to run as root
 ]
 
 PHONE = {"width": 390, "height": 844}
 
 
 def find_chromium() -> str:
-    """Its path, or no test: skipped on a laptop, failed under CI."""
+    """The browser's path. Without one the test is skipped on a laptop, and fails under CI."""
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if path := shutil.which(name):
             return path
@@ -45,7 +45,7 @@ def find_chromium() -> str:
 
 @asynccontextmanager
 async def chromium(camera: Path | None = None, flags: Sequence[str] = ()) -> AsyncIterator[Browser]:
-    """A browser whose camera plays the .y4m file `camera` in a loop; without one, it has no camera."""
+    """A browser whose camera plays the .y4m file `camera` in a loop, or a browser without a camera."""
     path = find_chromium()
     fake = ["--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}"] if camera else []
     async with async_playwright() as playwright:
@@ -58,7 +58,7 @@ async def chromium(camera: Path | None = None, flags: Sequence[str] = ()) -> Asy
 
 @asynccontextmanager
 async def phone(browser: Browser) -> AsyncIterator[Page]:
-    """A page of a phone's size. A script error, or something that the security policy forbids, fails the test."""
+    """A page in a phone's size. A script error, or a violation of the security policy, fails the test."""
     errors = []
     page = await browser.new_page(viewport=PHONE)
     page.on("pageerror", lambda error: errors.append(error))
@@ -84,14 +84,14 @@ def write_panned_photo(path: Path, width: int = 640, height: int = 360, frames: 
 
 
 def write_real_clip(path: Path, source: Path, width: int = 640, height: int = 360, frames: int = 60) -> Path:
-    """The beginning of a video file, scaled, as `write_panned_photo` writes its own."""
+    """Write the beginning of a video file, scaled, in the format of `write_panned_photo`."""
     with Clip(source) as clip:
         start = islice(clip.frames(), frames)
         return write_y4m(path, (resized(upright(frame), (width, height)) for frame in start), fps=30)
 
 
 def write_numbered_clip(path: Path, width: int = 640, height: int = 360, frames: int = 60) -> Path:
-    """A panned photo whose top 32 rows tell the frame's number: eight blocks, white, black, and six bits."""
+    """Write a panned photo whose top 32 rows show the frame's number in eight blocks: white, black, and six bits."""
     wide = photo(width + 2 * frames, height)
     block = np.arange(width) * 8 // width
     pictures = []
@@ -111,7 +111,7 @@ def write_video(path: Path, width: int, height: int, frames: int = 10) -> Path:
     return path
 
 
-#: In the page: the next `count` times that it shows a frame, the number its video shows, and the one its canvas shows.
+#: Runs in the page: for the next `count` frames, the numbers that its video and its canvas show.
 NUMBERS = """async (count) => {
   const { Player: { prototype } } = await import('/render/player.js');
   const small = new OffscreenCanvas(8, 1).getContext('2d', { willReadFrequently: true });
@@ -142,7 +142,7 @@ async def frames_behind(page: Page, frames: int = 60) -> list[int]:
 
 
 def write_y4m(path: Path, pictures: Iterable[np.ndarray], fps: int) -> Path:
-    """RGB uint8 [H, W, 3] each, even sides."""
+    """Write frames, RGB uint8 [H, W, 3] each, with even sides."""
     with path.open("wb") as file:
         for number, picture in enumerate(pictures):
             if number == 0:
@@ -154,12 +154,12 @@ def write_y4m(path: Path, pictures: Iterable[np.ndarray], fps: int) -> Path:
 
 
 async def snapshot(page: Page) -> tuple[np.ndarray, np.ndarray]:
-    """The frame on show, untouched and stylized: RGB uint8 [H, W, 3] each."""
+    """The frame on show, untouched and stylized, each RGB uint8 [H, W, 3]."""
     urls = await page.evaluate("mvstylizer.snapshot()")
     return tuple(decode_image(base64.b64decode(urls[kind].split(",")[1])) for kind in ("source", "output"))
 
 
 async def until(page: Page, condition: str, timeout_s: float = 30) -> None:
-    """Wait for a JavaScript expression; the page's security policy forbids what page.wait_for_function does."""
+    """Wait for a JavaScript expression. The page's security policy forbids Playwright's own page.wait_for_function."""
     script = f"async () => {{ while (!({condition})) await new Promise(requestAnimationFrame); }}"
     await asyncio.wait_for(page.evaluate(script), timeout_s)

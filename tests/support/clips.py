@@ -1,4 +1,4 @@
-"""Small video files, written for a test and read back."""
+"""Writes small video files for a test, and reads them back."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -18,7 +18,7 @@ STYLE = np.zeros((8, 8, 3), np.uint8)
 
 
 class Brightener:
-    """A stylizer that adds a constant, more at each key frame if asked, and counts its key frames."""
+    """A stylizer that adds a constant, which may grow with each key frame, and counts its key frames."""
 
     def __init__(self, first: float = 0.1, step: float = 0.0) -> None:
         self.key_frames, self._offset, self._step = 0, first, step
@@ -36,14 +36,14 @@ class Brightener:
     def follow(
         self, content: np.ndarray, style: float, state: int | None, *, elapsed_s: float
     ) -> tuple[np.ndarray, int]:
-        """The state counts a scene's key frames."""
+        """Stylize a key frame; the state counts those of the scene."""
         self.elapsed_s, state = elapsed_s, (state or 0) + 1
         self.states.append(state)
         return self.stylize(content, style), state
 
 
 def picture(index: int, size: tuple[int, int], scene: int = 0) -> np.ndarray:
-    """A smooth gradient that drifts, darker in scene 1; its top left corner is red."""
+    """A smooth gradient that drifts, and is darker in scene 1. Its top left corner is red."""
     width, height = size
     y, x = np.mgrid[:height, :width]
     ramp = (60 + 60 * x / width + 30 * y / height + index) * (0.4 if scene else 1)
@@ -92,7 +92,7 @@ def add_tone(container: av.container.OutputContainer, voice: av.AudioStream, sec
 
 
 def convert(source: Path, out: Path, stylizer: object = None, **options: object) -> int:
-    """Options: size, interval, strength, choice, mode, estimate."""
+    """Convert a clip, with the options size, interval, strength, choice, mode and estimate."""
     with Clip(source) as clip:
         size = options.get("size", usual_size(out, clip))
         answers = GridAnswers(

@@ -1,4 +1,4 @@
-"""A system for load: Redis, a gateway and stub workers, each a process of its own, ended with the one that began it."""
+"""A system for load tests: Redis, a gateway and stub workers, as processes that end with the one that started them."""
 
 import contextlib
 import os
@@ -18,13 +18,13 @@ from workers.process.runtime import die_with_parent
 from workers.process.supervisor import ENVIRONMENT
 
 READY_S = 60
-#: A load test finds out what a gateway can do, not what it may.
+#: A load test finds out what a gateway can do, so the limits on what it may do are lifted.
 UNLIMITED = {"MVS_MAX_SESSIONS": "1000", "MVS_CPU_BUDGET": "64", "MVS_OFFERS_PER_S": "100", "MVS_OPERATOR_OPEN": "on"}
 STUB = Path(__file__).parent / "stub.py"
 
 
 class Crew:
-    """To be used with `with`. Parts can be killed and started again by name: redis, gateway, worker 0, ..."""
+    """A context manager whose parts can be killed and started again by name: redis, gateway, worker 0, …"""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Crew:
         cores: Mapping[str, set[int]] = {},
         **settings: str,
     ) -> None:
-        """`stub_ms`: None for the shipped model. `cores`: which ones a part may use. `settings` are MVS_* variables."""
+        """`stub_ms` is None for the shipped model. `cores` are those a part may use; `settings` are MVS_* variables."""
         redis_port, self.port = free_port(), free_port()
         settings = {**UNLIMITED, **settings}
         self.redis_url, self.url = f"redis://127.0.0.1:{redis_port}/0", f"http://127.0.0.1:{self.port}"
@@ -64,7 +64,7 @@ class Crew:
 
     def __exit__(self, *error: object) -> None:
         others = [part for name, part in self._parts.items() if name != "redis"]
-        for parts in (others, [self._parts["redis"]]):  # nobody is left without it
+        for parts in (others, [self._parts["redis"]]):  # then nobody is left to do so
             for part in parts:
                 part.terminate()
             for part in parts:
@@ -85,13 +85,13 @@ class Crew:
         )
 
     def _prepare(self, cores: set[int] | None) -> None:
-        """In the new process, before it becomes the part."""
+        """Prepare the new process, before it becomes the part."""
         die_with_parent()
         if cores:
             os.sched_setaffinity(0, cores)
 
     def kill(self, name: str) -> None:
-        """As a crash would: SIGKILL. A worker is followed by another, all else is gone."""
+        """Kill a part by SIGKILL, like a crash. A worker is replaced by another one; any other part stays away."""
         process = self.process(name)
         process.kill()
         process.wait()
@@ -100,7 +100,7 @@ class Crew:
         return self._parts[name].poll() is None
 
     def process(self, name: str) -> psutil.Process:
-        """The one that does the work: a worker's is forked by the one that was started."""
+        """The process that does a part's work; a worker's is forked by the process that was started."""
         started = psutil.Process(self._parts[name].pid)
         return started.children()[0] if name.startswith("worker") else started
 
@@ -112,7 +112,7 @@ class Crew:
         raise AssertionError(f"not ready within {READY_S} s")
 
     def _wait_workers(self) -> None:
-        """All of them: one is enough for a gateway to be ready."""
+        """Wait until all workers are ready; for a gateway, one is enough."""
         workers = sum(name.startswith("worker") for name in self._commands)
         with redis.Redis.from_url(self.redis_url) as connection:
             for _ in range(READY_S * 10):

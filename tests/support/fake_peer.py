@@ -1,4 +1,4 @@
-"""A server for the page that does what a test says: a peer connection without a network, inside the page."""
+"""A server for the page, controlled by a test: a peer connection inside the page, without a network."""
 
 import json
 
@@ -11,7 +11,7 @@ from pipeline.contract.messages import StylizedFrame
 from support.in_page import text
 from support.page_server import PageServer
 
-#: In the page, before its scripts: the newest connection is `peer`, and says `alive` as long as `peer.alive`.
+#: Runs before the page's scripts: the newest connection is `peer`, which sends `alive` as long as `peer.alive` is set.
 FAKE = """
 class Channel extends EventTarget {
   constructor(label) { super(); Object.assign(this, { label, readyState: 'connecting' }); }
@@ -41,26 +41,26 @@ window.RTCPeerConnection = class extends EventTarget {
 
 
 class FakePeer:
-    """What the page is connected to. The page's server has to accept offers, or nobody connects."""
+    """The peer that the page is connected to. The page's server has to accept offers."""
 
     def __init__(self, page: Page, server: PageServer) -> None:
         self._page, self._messages = page, 0
         server.answer = "v=0"
 
     async def install(self) -> None:
-        """Before the page is loaded."""
+        """Put the peer into the page; to be called before the page is loaded."""
         await self._page.add_init_script(FAKE)
 
     async def say(self, **message: object) -> None:
-        """On the control channel."""
+        """Send a message on the control channel."""
         await self._page.evaluate("(text) => peer.hear(JSON.parse(text))", json.dumps(message))
 
     async def heard(self, kind: str) -> list[dict]:
-        """What the page has said of this type."""
+        """The page's messages of this type."""
         return await self._page.evaluate("(kind) => peer.said.filter(({ type }) => type === kind)", kind)
 
     async def look(self, style: str, grid: np.ndarray) -> None:
-        """Answer the newest frame: announce it, and send the grid [3, D, R, C, 4]."""
+        """Answer the newest frame: announce it as a key frame, and send the grid [3, D, R, C, 4]."""
         frame_id = await self._page.evaluate("mvstylizer.stats.framesSent - 1")
         await self.say(type="key_frame", frame_id=frame_id, reason="asked")
         answer = StylizedFrame("s", frame_id, style, "edge", "model", True, grid.shape[1:4], pack_grid(grid), 1, 2, "")

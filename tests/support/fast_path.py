@@ -1,4 +1,4 @@
-"""The fast path of received video without a network, and its patches for as long as a test runs."""
+"""Runs the fast path of received video without a network, with its patches installed during a test."""
 
 import queue
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ PARAMETERS = RTCRtpReceiveParameters(
 
 
 class Dtls(packet_intake.Transport):
-    """Nothing is encrypted, and what is sent is kept."""
+    """A DTLS transport that encrypts nothing, and keeps what is sent."""
 
     def __init__(self):
         super().__init__(SimpleNamespace(_connection=SimpleNamespace(data_received=None)), [None])
@@ -48,7 +48,7 @@ class Dtls(packet_intake.Transport):
 
     async def _send_rtp(self, data):
         (packet,) = RtcpPacket.parse(data)
-        self.sent += [] if getattr(packet, "fmt", None) == RTCP_PSFB_APP else [data]  # rates go by the clock
+        self.sent += [] if getattr(packet, "fmt", None) == RTCP_PSFB_APP else [data]  # rates depend on the clock
 
 
 async def receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
@@ -56,7 +56,7 @@ async def receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
     receiver = packet_intake.Receiver("video", dtls)
     receiver._track = SimpleNamespace(_queue=None)
     receiver._set_rtcp_ssrc(3)
-    receiver._RTCRtpReceiver__decoder_queue = queue.SimpleQueue()  # nobody takes anything from it
+    receiver._RTCRtpReceiver__decoder_queue = queue.SimpleQueue()  # nobody takes frames from it
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rtcrtpreceiver.threading, "Thread", Mock())
         await receiver.receive(PARAMETERS)
@@ -64,7 +64,7 @@ async def receiver() -> tuple[Dtls, rtcrtpreceiver.RTCRtpReceiver]:
 
 
 def queued(made: rtcrtpreceiver.RTCRtpReceiver) -> list[tuple]:
-    """Data and time of the frames that wait for the decoder, which none is taken from here."""
+    """The data and times of the frames that wait for the decoder; they stay in its queue."""
     waiting = made._RTCRtpReceiver__decoder_queue
     tasks = [waiting.get() for _ in range(waiting.qsize())]
     return [(part.data, task[1].timestamp) for task in tasks for part in getattr(task[1], "frames", [task[1]])]

@@ -1,6 +1,6 @@
 """Headless Firefox for tests of the page, over WebDriver BiDi. Skipped where there is none, failed under CI.
 
-Playwright drives only Firefoxes that it has patched itself; this is the one that users have.
+Playwright drives only patched Firefoxes of its own; this is the one that users have.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ import aiohttp
 from support.missing import missing
 from workers.process.runtime import die_with_parent
 
-#: A camera that needs no permission and no device, video that plays by itself, and nothing that talks to the world.
+#: Preferences: a camera without permission or device, video that plays by itself, no connections to the outside.
 PREFERENCES = {
     "media.navigator.streams.fake": True,
     "media.navigator.permission.disabled": True,
@@ -42,11 +42,11 @@ START_S, COMMAND_S = 60, 120
 
 
 class ScriptError(Exception):
-    """What a script in the page threw, or what the browser refused to do."""
+    """An error that a script in the page threw, or a command that the browser refused."""
 
 
 def find_firefox() -> str:
-    """Its path, or no test: skipped on a laptop, failed under CI."""
+    """The browser's path. Without one the test is skipped on a laptop, and fails under CI."""
     for name in ("firefox-esr", "firefox"):
         if path := shutil.which(name):
             return path
@@ -85,7 +85,7 @@ async def firefox(profile: Path) -> AsyncIterator["Firefox"]:
 
 
 async def _address(stderr: asyncio.StreamReader) -> str:
-    """Where the browser listens: it says so when it is ready."""
+    """The address at which the browser listens, which it prints when it is ready."""
     while line := await stderr.readline():
         if found := re.search(rb"WebDriver BiDi listening on (ws://\S+)", line):
             return found[1].decode()
@@ -97,7 +97,7 @@ def _js(value: object) -> str:
 
 
 class Firefox:
-    """A session."""
+    """A session with the browser."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket, self._ids = socket, itertools.count(1)
@@ -105,7 +105,7 @@ class Firefox:
         self._tabs: dict[str, Tab] = {}
 
     async def read(self) -> None:
-        """Hand out answers and keep errors, until it is cancelled."""
+        """Hand out the browser's answers and keep its errors, until this is cancelled."""
         async for message in self._socket:
             heard = message.json()
             if heard["type"] == "event":
@@ -129,7 +129,7 @@ class Firefox:
         return heard["result"]
 
     async def open(self, url: str, width: int = 360, height: int = 740) -> "Tab":
-        """A page in a tab of this size, once it is loaded."""
+        """Open a page in a tab of this size, and wait until it is loaded."""
         context = (await self.command("browsingContext.create", type="tab"))["context"]
         tab = self._tabs[context] = Tab(self, context)
         await self.command("browsingContext.setViewport", context=context, viewport={"width": width, "height": height})
@@ -138,9 +138,9 @@ class Firefox:
 
 
 class Tab:
-    """With as much of Playwright's Page as the tests' helpers use.
+    """A tab, with those methods of Playwright's Page that the tests' helpers use.
 
-    `errors` are the console's: what scripts threw, what failed to load, what a policy forbids.
+    `errors` are those in the console: exceptions of scripts, failed loads, and violations of a policy.
     """
 
     def __init__(self, browser: Firefox, context: str) -> None:
@@ -148,7 +148,7 @@ class Tab:
         self.errors: list[str] = []
 
     async def evaluate(self, script: str) -> object:
-        """An expression's value, or what a function without arguments returns, awaited; it has to be JSON."""
+        """The awaited value of an expression, or of a function without arguments; it has to be JSON."""
         code = f"(async (it) => JSON.stringify(typeof it === 'function' ? await it() : await it))({script})"
         answer = await self._script(code)
         if answer["type"] == "exception":
@@ -165,13 +165,13 @@ class Tab:
         await self.evaluate(f"void document.querySelector({_js(selector)}).click()")
 
     async def choose(self, selector: str, file: Path) -> None:
-        """Choose a file in an input."""
+        """Choose a file in an <input>."""
         found = await self._script(f"document.querySelector({_js(selector)})")
         element = {"sharedId": found["result"]["sharedId"]}
         await self._browser.command("input.setFiles", context=self._context, element=element, files=[str(file)])
 
     async def screenshot(self) -> bytes:
-        """A PNG."""
+        """A screenshot of the tab, as a PNG."""
         shot = await self._browser.command("browsingContext.captureScreenshot", context=self._context)
         return base64.b64decode(shot["data"])
 

@@ -1,6 +1,6 @@
-"""A bad network between real peers, in user space: a gateway's address whose datagrams come late, or never.
+"""A bad network between real peers, in user space: an address of a gateway whose datagrams come late, or never.
 
-The client talks to `Impaired.url` as to the gateway. Offers and answers pass through it, their ICE candidates replaced
+The client uses `Impaired.url` as the gateway's. Offers and answers pass through it, with their ICE candidates replaced
 by its own sockets, so that every STUN, DTLS, RTP and SCTP datagram takes the emulated path, in both directions.
 """
 
@@ -17,7 +17,7 @@ _CANDIDATE = re.compile(r"^a=candidate:(\S+ \d+ \S+ \d+) (\d+\.\d+\.\d+\.\d+) (\
 
 
 class Impaired:
-    """`delay_s` and `loss` (0..1) hold each way and can change at any time, as can `outage`, which loses everything."""
+    """`delay_s` and `loss` (0..1) apply to each direction. They may change at any time; `outage` loses everything."""
 
     def __init__(self, gateway_url: str, *, delay_s: float = 0.0, loss: float = 0.0, seed: int = 0) -> None:
         self.delay_s, self.loss, self.outage = delay_s, loss, False
@@ -50,7 +50,7 @@ class Impaired:
             return web.Response(body=await response.read(), status=response.status, content_type=response.content_type)
 
     async def _offer(self, request: web.Request) -> web.Response:
-        """Each peer gets to know only the socket that faces it."""
+        """Pass on an offer and its answer, so that each peer knows only the socket on its own side."""
         offer = await request.json()
         client = first_candidate(offer["sdp"])
         to_client, to_gateway = _Way(self, client), _Way(self, None)
@@ -70,7 +70,7 @@ class Impaired:
         return socket
 
     def carry(self, send: Callable[[], None]) -> None:
-        """Call `send` after the delay, or never."""
+        """Call `send` after the delay, or never if the datagram is lost."""
         if self.outage or self._random.random() < self.loss:
             self.lost += 1
             return
@@ -79,7 +79,7 @@ class Impaired:
 
 
 class _Way(asyncio.DatagramProtocol):
-    """What arrives at one socket leaves through `out` for `target`."""
+    """One direction: datagrams that arrive at one socket leave through `out` for `target`."""
 
     def __init__(self, path: Impaired, target: Address | None) -> None:
         self._path, self.target = path, target
@@ -91,13 +91,13 @@ class _Way(asyncio.DatagramProtocol):
 
 
 def first_candidate(sdp: str) -> Address:
-    """The first IPv4 candidate's address."""
+    """The address of the first IPv4 candidate."""
     found = _CANDIDATE.search(sdp)
     return found[2], int(found[3])
 
 
 def redirected(sdp: str, address: Address) -> str:
-    """The SDP with `address` for its only candidate, in each section that had any."""
+    """The SDP with `address` as the only candidate in each section that had any."""
     sections = re.split(r"(?m)^(?=m=)", sdp)
     return "".join(_one_candidate(section, address) for section in sections)
 

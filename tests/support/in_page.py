@@ -1,4 +1,4 @@
-"""Runs scripts in the page, and turns pictures and bytes into what travels there and back."""
+"""Runs scripts in the page, and passes pictures and bytes there and back."""
 
 import base64
 
@@ -7,7 +7,7 @@ from playwright.async_api import Page
 
 from pipeline.contract.image_codec import decode_image
 
-#: In the page: bytes from and to base64, as evaluate passes JSON only, and a grid from its `floats`.
+#: Functions for scripts in the page: bytes from and to base64, since evaluate passes only JSON, and grids from floats.
 HELPERS = """
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const gridOf = (shape, text) => ({ shape, coefficients: new Float32Array(bytes(text).buffer) });
@@ -16,7 +16,7 @@ HELPERS = """
 
 
 async def run(page: Page, script: str, **values: object) -> object:
-    """Run a script whose `values` are passed by name; it returns JSON."""
+    """Run a script, with `values` passed by name; it returns JSON."""
     return await page.evaluate(f"async ({{{', '.join(values)}}}) => {{ {HELPERS} {script} }}", values)
 
 

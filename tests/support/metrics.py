@@ -1,9 +1,9 @@
-"""How alike two pictures are, and how steady a video. Pictures are float32 RGB H W 3 in 0..1."""
+"""Measures of how similar two pictures are, and how steady a video is. Pictures are float32 RGB H W 3 in 0..1."""
 
 import cv2
 import numpy as np
 
-#: Of the five scales, full size first (Wang, Simoncelli and Bovik 2003).
+#: The weights of the five scales, full size first (Wang, Simoncelli and Bovik 2003).
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW_PX, WINDOW_SIGMA = 11, 1.5
 C1, C2 = 0.01**2, 0.03**2
@@ -11,7 +11,7 @@ LUMA = np.float32([0.299, 0.587, 0.114])
 
 
 def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Of the lumas; the short side must have 176 pixels."""
+    """Multi-scale SSIM of two pictures' luma; their short side must have at least 176 pixels."""
     a, b, product = a @ LUMA, b @ LUMA, 1.0
     for scale, weight in enumerate(SCALES):
         luminance, structure = _similarity(a, b)
@@ -23,7 +23,7 @@ def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _similarity(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Maps of how alike brightness, and contrast and structure, are; without the border."""
+    """Two maps without borders: the similarity of brightness, and that of contrast and structure."""
     mean_a, mean_b = _window_means(a), _window_means(b)
     variance_a, variance_b = _window_means(a * a) - mean_a**2, _window_means(b * b) - mean_b**2
     covariance = _window_means(a * b) - mean_a * mean_b
@@ -38,14 +38,14 @@ def _window_means(image: np.ndarray) -> np.ndarray:
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """In dB; equal pictures count as 100."""
+    """Peak signal-to-noise ratio, in dB; equal pictures count as 100."""
     return float(-10 * np.log10(((a - b) ** 2).mean() + 1e-10))
 
 
 class WarpingError:
-    """Lai et al. 2018: what changes from frame to frame, seen along the camera video's motion, where that is sure.
+    """The change from frame to frame along the camera video's motion, where that is certain (Lai et al. 2018).
 
-    For any number of videos made of the same camera video.
+    It measures any number of videos that were made of the same camera video.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class WarpingError:
         self._before: tuple[np.ndarray, dict[str, np.ndarray]] | None = None
 
     def next(self, camera: np.ndarray, videos: dict[str, np.ndarray]) -> dict[str, float]:
-        """Mean squared change x 1e3 of each video's next frame; {} for the first, and where no motion is sure."""
+        """Each video's mean squared change x 1e3 at its next frame; {} at the first, or if no motion is certain."""
         grey = cv2.cvtColor((camera * 255).clip(0, 255).astype(np.uint8), cv2.COLOR_RGB2GRAY)
         before, self._before = self._before, (grey, videos)
         if before is None:

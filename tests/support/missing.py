@@ -1,4 +1,4 @@
-"""What a test needs and this machine lacks."""
+"""Skips or fails a test that needs something which this machine lacks."""
 
 import os
 
@@ -6,7 +6,7 @@ import pytest
 
 
 def missing(what: str) -> None:
-    """A laptop may lack it; CI may not."""
+    """Skip the test on a laptop; fail it under CI, which must have everything."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing, and CI is set")
     pytest.skip(f"{what} is missing")

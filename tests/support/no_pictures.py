@@ -1,4 +1,4 @@
-"""What a stylizer must refuse: it takes RGB uint8 H W 3."""
+"""Values that a stylizer must refuse, because they are not RGB uint8 H W 3."""
 
 import numpy as np
 

@@ -7,6 +7,6 @@ import playwright
 
 
 def node() -> str:
-    """The one that comes with Playwright: it is on every machine that runs the tests."""
+    """The Node.js of Playwright, which is on every machine that runs the tests."""
     bundled = Path(playwright.__file__).parent / "driver" / "node"
     return str(bundled if bundled.exists() else shutil.which("node"))

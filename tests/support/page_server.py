@@ -1,4 +1,4 @@
-"""Serves the page's files as the gateway does, with just enough of a gateway that the page can show itself."""
+"""Serves the page's files as the gateway does, and only as much of a gateway as the page needs to appear."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,15 +15,15 @@ STYLES = [{"id": name.lower(), "name": name, "thumbnail": "/photo.jpg"} for name
 
 
 class PageServer:
-    """Three styles, no stylization: it refuses every offer and every photo with `refusal`, unless told otherwise."""
+    """Has three styles, and refuses every offer and every photo with `refusal`, unless a test sets something else."""
 
     def __init__(self) -> None:
         self.refusal = "All places are taken."
-        self.answer: str | None = None  # the SDP that an offer is answered with; None: offers are refused
-        self.retry_after_s: float | None = None  # None: it is not said when to come back
-        self.styles_answer: list | None = STYLES  # None: the server is in trouble
+        self.answer: str | None = None  # the SDP of the answer to an offer; None refuses offers
+        self.retry_after_s: float | None = None  # None names no time to come back
+        self.styles_answer: list | None = STYLES  # None answers with a server error
         self.accepts_photos = True
-        self.status_answer: dict | None = {}  # None: who asks is no operator
+        self.status_answer: dict | None = {}  # None answers that the visitor is no operator
         self.offers: list[dict] = []
         self.photos: list[tuple[str, bytes]] = []
         app = web.Application(client_max_size=20 << 20)

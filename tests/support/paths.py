@@ -1,10 +1,10 @@
-"""Where things are."""
+"""The paths of files that tests use."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "clients" / "web"
-#: Real clips: tests that need them skip where they are absent.
+#: Real clips. Tests that need them are skipped if they are absent.
 CLIPS = ROOT.parent / "shared" / "data" / "clips"
-#: SDP as real browsers send it.
+#: Offers' SDP as real browsers send it.
 OFFERS = Path(__file__).parent / "offers"

@@ -1,4 +1,4 @@
-"""A gateway and both its ends, for tests: a camera of one colour, and an edge that answers without a network."""
+"""A gateway with both its ends, for tests: a camera of one colour, and an edge without a neural network."""
 
 import asyncio
 import fractions
@@ -31,7 +31,7 @@ NOTHING = np.zeros((3, 1, 1, 1, 4), np.float16)
 
 
 class ColourCamera(MediaStreamTrack):
-    """Stamped frames of one colour, while `running` is set."""
+    """Gives stamped frames of one colour while `running` is set."""
 
     kind = "video"
 
@@ -56,7 +56,7 @@ class FlatEdge:
     """Answers each key frame with a grid that paints everything in the key frame's own mean colour."""
 
     def __init__(self, redis_url: str, edge_id: str = "edge", under: np.ndarray = NOTHING) -> None:
-        """`under` is a grid to which the colour is added, for who needs larger answers than right ones."""
+        """`under` is a grid to which the colour is added, for tests that need large answers rather than right ones."""
         self._under = under
         self.seen: list[KeyFrame] = []
         self._connection = connect(redis_url)
@@ -103,7 +103,7 @@ def flat_answer(frame: KeyFrame, under: np.ndarray = NOTHING) -> StylizedFrame:
 
 
 class Running:
-    """A gateway on `port`; 0 for any free one."""
+    """A gateway on `port`; 0 takes any free one."""
 
     def __init__(self, redis_url: str, web_root, *, port: int = 0, **settings: object) -> None:
         # The clients of a test run in its process, too, and most tests are operators.
@@ -125,7 +125,7 @@ class Running:
         return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0
 
     def key_frames(self) -> float:
-        """How many were picked, for whatever reason."""
+        """The number of key frames that were picked, for any reason."""
         reasons = typing.get_args(Reason)
         return sum(self.count("mvs_key_frames_total", reason=reason) for reason in reasons)
 
@@ -134,7 +134,7 @@ M = typing.TypeVar("M", bound=GatewayMessage)
 
 
 class Client:
-    """A peer that keeps what it is sent."""
+    """A client that keeps all that the gateway sends."""
 
     def __init__(self, url: str, colour=(200, 40, 90), size=(320, 240)) -> None:
         self.camera = ColourCamera(colour, size)
@@ -147,7 +147,7 @@ class Client:
         return await self.connection.open(self.camera, size=self.camera.size, style=style or shipped()[0].id)
 
     def of(self, kind: type[M]) -> list[M]:
-        """What the gateway said of this kind."""
+        """The gateway's messages of this kind."""
         return [message for message in self.heard if isinstance(message, kind)]
 
     def _on_grid(self, header: dict, grid: np.ndarray) -> None:
@@ -155,7 +155,7 @@ class Client:
         self.grids.append(grid)
 
     def colours(self) -> np.ndarray:
-        """0..255 [answers, 3]: what the flat edge saw."""
+        """The colours that the flat edge saw, 0..255, [answers, 3]."""
         return np.array([grid[:, 0, 0, 0, 3] for grid in self.grids], np.float32) * 255
 
     async def close(self) -> None:
@@ -164,7 +164,7 @@ class Client:
 
 
 async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Wait for something another task or process does; TimeoutError if it does not."""
+    """Wait for something that another task or process does. Raises TimeoutError if it does not happen."""
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Finds where code touches what other people's libraries keep to themselves: private names, and names it replaces."""
+"""Finds where code uses private names of other people's libraries, and where it replaces parts of them."""
 
 import ast
 import dis
@@ -12,13 +12,13 @@ from functools import cache
 from pathlib import Path
 from types import CodeType, FunctionType
 
-#: Everything but ours. A class of ours that builds on one of theirs has their private names on itself.
+#: All packages but ours. A class of ours that inherits from one of theirs has their private names, too.
 LIBRARIES = frozenset({*sys.stdlib_module_names, *importlib.metadata.packages_distributions()}) - {
     "clients", "cloud", "edge", "pipeline", "workers",
 }  # fmt: skip
-#: Whose parts nobody may replace, on an object either.
+#: Libraries whose parts nobody may replace, not even on one object.
 GUARDED = ("aioice", "aiortc")
-#: Public names that begin with an underscore, as their documentation says.
+#: Names that begin with an underscore, but are public according to their documentation.
 PUBLIC = {"_asdict", "_exit", "_fields", "_make", "_replace"}
 _PRIVATE = re.compile(r"_(?!_)\w*[a-zA-Z0-9]\w*")
 _MANGLED = re.compile(r"_[A-Z]\w*__\w+")
@@ -27,7 +27,7 @@ _OWN = {"self", "cls", "mcs"}
 
 
 def touched(path: Path, root: Path) -> list[str]:
-    """Each place in a file as "line: what"; `root` is the folder its modules are imported from."""
+    """Each such place in a file, as "line: what". `root` is the folder from which its modules are imported."""
     tree = ast.parse(path.read_text())
     module = ".".join(path.relative_to(root).with_suffix("").parts)
     found = [*_on_others(tree), *_by_string(tree), *_imported(tree), *_replaced(tree), *_inherited(tree, module)]
@@ -35,7 +35,7 @@ def touched(path: Path, root: Path) -> list[str]:
 
 
 def private_names(path: Path, root: Path) -> set[str]:
-    """Those that a file touches, as `touched`."""
+    """The private names that a file uses, as in `touched`."""
     return {names[-1] for place in touched(path, root) if (names := re.findall(r"\b_[A-Za-z]\w*", place))}
 
 
@@ -44,7 +44,7 @@ def is_private(name: str) -> bool:
 
 
 def _on_others(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """`other._name`; and a mangled name on anything."""
+    """Uses of `other._name`, and of mangled names on any object."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and is_private(node.attr):
             if _MANGLED.fullmatch(node.attr) or not _is_own(node.value):
@@ -57,7 +57,7 @@ def _is_own(owner: ast.expr) -> bool:
 
 
 def _by_string(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """getattr and its like with a private name, mangled names in strings, and whole dictionaries of attributes."""
+    """Uses of getattr and the like with a private name, mangled names in strings, and dictionaries of attributes."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node) in _BY_STRING:
             for argument in node.args:
@@ -78,7 +78,7 @@ def _is_dictionary(node: ast.AST) -> bool:
 
 
 def _imported(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Private names taken from others' modules."""
+    """Private names imported from others' modules."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and _is_theirs(node.module or ""):
             for part in [*(node.module or "").split("."), *(alias.name for alias in node.names)]:
@@ -95,7 +95,7 @@ def _is_theirs(module: str) -> bool:
 
 
 def _replaced(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Attributes of imported modules and classes that are set or deleted, and methods of peers' parts that are."""
+    """Attributes of imported modules and classes, and methods of a peer's parts, that are set or deleted."""
     foreign = _foreign_names(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
@@ -109,7 +109,7 @@ def _replaced(tree: ast.AST) -> Iterator[tuple[int, str]]:
 
 
 def _foreign_names(tree: ast.AST) -> set[str]:
-    """What a file's foreign imports of the libraries below a peer connection are called in it."""
+    """The names in a file for what it imports from the libraries below a peer connection."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in GUARDED:
@@ -131,7 +131,7 @@ def _root(node: ast.expr) -> str:
 
 @cache
 def _guarded_methods() -> frozenset[str]:
-    """Names of methods of aiortc's and aioice's classes, but for those that are common attributes as well."""
+    """Names of methods of aiortc's and aioice's classes, without those that are also common attributes."""
     names: set[str] = set()
     for name in (
         "aioice.ice",
@@ -147,7 +147,7 @@ def _guarded_methods() -> frozenset[str]:
 
 
 def _inherited(tree: ast.AST, module: str) -> Iterator[tuple[int, str]]:
-    """Private names of a foreign base class that a class of ours uses on itself, or overrides."""
+    """Private names of a foreign base class that a class of ours uses or overrides."""
     for node in ast.walk(tree):
         if not isinstance(node, ast.ClassDef) or not node.bases:
             continue
@@ -178,7 +178,7 @@ def _private_names_of_bases(module: str, name: str) -> set[str]:
 
 @cache
 def attributes(owner: type) -> frozenset[str]:
-    """What a class has, and what its methods store in its objects."""
+    """A class's own attributes, and those that its methods set on its objects."""
     names = set(vars(owner))
     for member in vars(owner).values():
         function = inspect.unwrap(getattr(member, "__func__", getattr(member, "fget", member)))

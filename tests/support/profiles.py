@@ -1,4 +1,4 @@
-"""ICC profiles by hand, of version 2 as old cameras and presses have them; what is right of them is computed beside."""
+"""Makes ICC profiles of version 2, like those of old cameras and presses, and computes the colours that are right."""
 
 import struct
 
@@ -12,7 +12,7 @@ D50 = (0.9642, 1.0, 0.8249)
 
 
 def rgb_profile(colorants: tuple, gamma: float) -> bytes:
-    """Of a display: red's, green's and blue's XYZ under D50, and one power for all."""
+    """A display's profile: the XYZ of red, green and blue under D50, and one power for all."""
     tags = {name: _xyz(xyz) for name, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), colorants)}
     return profile(b"mntr", b"RGB ", b"XYZ ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), _curve(gamma)))
 
@@ -22,7 +22,7 @@ def grey_profile(gamma: float) -> bytes:
 
 
 def table_profile(space: bytes, channels: int, steps: int = 3) -> bytes:
-    """Of a press, where every ink darkens L alone: no formula of RGB gives the same."""
+    """A press's profile, in which every ink darkens only L; no formula of RGB gives the same."""
     nodes = np.stack(np.meshgrid(*[np.linspace(0, 1, steps)] * channels, indexing="ij"), -1).reshape(-1, channels)
     light = (1 - nodes).mean(-1) if space == b"CMYK" else nodes.mean(-1)
     lab = np.stack([light * 255, 128 + 60 * (nodes[:, 0] - nodes[:, 1]), 128 + 40 * nodes[:, 2]], -1)
@@ -34,7 +34,7 @@ def table_profile(space: bytes, channels: int, steps: int = 3) -> bytes:
 
 
 def program_bomb(steps: int) -> bytes:
-    """A pipeline of matrices and curves, all of which are the same two of the file: 8 bytes each."""
+    """A pipeline of matrices and curves, of 8 bytes each, which all refer to the same two in the file."""
     matrix = b"matf" + struct.pack(">4xHH12f", 3, 3, 1, 0.01, 0, 0, 1, 0.01, 0.01, 0, 1, 0.01, 0, 0)
     formula = b"parf" + struct.pack(">4xHH4f", 0, 0, 1.1, 1, 0, 0)
     curve = b"curf" + struct.pack(">4xHHf", 2, 0, 0.5) + formula * 2
@@ -64,7 +64,7 @@ def shown(rgb: np.ndarray, colorants: tuple, gamma: float) -> np.ndarray:
 
 
 def encoded(linear: np.ndarray) -> np.ndarray:
-    """sRGB levels of linear light, 1 as white."""
+    """The sRGB levels of linear light, where 1 is white."""
     linear = np.clip(linear, 0, 1)
     return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
 

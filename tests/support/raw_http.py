@@ -1,4 +1,4 @@
-"""HTTP by hand: requests as no library would send them."""
+"""Sends HTTP requests that no library would send."""
 
 import asyncio
 
@@ -25,21 +25,21 @@ class Socket:
         self._writer.write(data)
 
     def ask(self, line: str, *headers: str, body: bytes = b"", host: str | None = None) -> None:
-        """`host`: another Host line, or "" for none."""
+        """Send a request. `host` is another Host line, or "" for none."""
         lines = [f"{line} HTTP/1.1", *([self.host] if host is None else [host] if host else []), *headers]
         if body:
             lines.append(f"Content-Length: {len(body)}")
         self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
 
     async def answer(self) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of the next answer."""
+        """The status, headers and body of the next answer."""
         async with asyncio.timeout(10):
             status, *lines = (await self._reader.readuntil(b"\r\n\r\n")).decode().strip().split("\r\n")
             headers = dict(line.split(": ", 1) for line in lines)
             return int(status.split()[1]), headers, await self._reader.readexactly(int(headers["Content-Length"]))
 
     async def is_closed(self) -> bool:
-        """Waits for it."""
+        """Wait until the other side closes the connection; returns whether it does."""
         try:
             async with asyncio.timeout(10):
                 while await self._reader.read(1 << 16):

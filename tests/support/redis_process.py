@@ -1,4 +1,4 @@
-"""A redis-server of a test's own."""
+"""Starts a redis-server for one test."""
 
 import subprocess
 import time
@@ -11,7 +11,7 @@ from workers.process.runtime import die_with_parent
 
 
 class RedisServer:
-    """A redis-server of our own that a test may stop and start again."""
+    """A redis-server that a test may stop and start again."""
 
     def __init__(self, folder: Path, **options: str) -> None:
         """`options` are redis-server's own, such as appendonly="yes"."""

@@ -1,8 +1,8 @@
-"""An edge worker whose model takes a fixed time and no processor.
+"""An edge worker whose model takes a fixed time and no processor time.
 
     uv run python tests/support/stub.py --redis URL [--ms 30]
 
-All the rest of it, queue, Redis, decoding and packing, is the real worker's. For benchmarks and tests of everything
+Everything else (queue, Redis, decoding and packing) is the real worker's. It is for benchmarks and tests of everything
 but the model.
 """
 
@@ -18,11 +18,11 @@ import workers.stylize
 from edge.grid_model.temporal_average import StreamState
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from support.grids import lifelike_grid  # noqa: E402 (it lies beside this script, which runs by itself)
+from support.grids import lifelike_grid  # noqa: E402 (it lies beside this script, which is run directly)
 
 
 class FixedTime:
-    """A Stylizer that sleeps, then answers with one and the same grid, as large on its way as the shipped model's."""
+    """A stylizer that sleeps, then answers with always the same grid, as large when packed as the shipped model's."""
 
     device, model_version = "cpu", "stub"
 

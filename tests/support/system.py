@@ -1,4 +1,4 @@
-"""The whole system as a user starts it: `mvstylizer up` in a process of its own."""
+"""Runs the whole system as a user starts it: `mvstylizer up`, in a process of its own."""
 
 import json
 import signal
@@ -18,7 +18,7 @@ READY_S = 90
 
 
 class Up:
-    """`mvstylizer up`, started on a free port; its temporary files are in `folder`."""
+    """`mvstylizer up`, started on a free port. Its temporary files are in `folder`."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Up:
             )
 
     def wait_ready(self) -> None:
-        """Until its address is printed: everything is ready then."""
+        """Wait until it prints its address, when everything is ready."""
         for _ in range(READY_S * 10):
             if "Open http" in self.log.read_text():
                 return
@@ -67,11 +67,11 @@ class Up:
         return next(p for p in self.parts() if role in p.cmdline())
 
     def worker(self) -> psutil.Process:
-        """The one that stylizes now; its parent forks the next."""
+        """The process that stylizes now; its parent forks the next one."""
         return self.part("stylize").children()[0]
 
     def get(self, path: str) -> tuple[int, dict]:
-        """Status and JSON body; status 0 when nobody answers."""
+        """The status and JSON body of an answer; status 0 if nobody answers."""
         try:
             with urllib.request.urlopen(self.url + path, timeout=5) as response:
                 return response.status, json.load(response)
@@ -82,7 +82,7 @@ class Up:
             return 0, {}
 
     def stop(self, number: int = signal.SIGINT) -> int:
-        """Exit code after Ctrl-C."""
+        """Stop it by Ctrl-C; returns its exit code."""
         if self.process.poll() is None:
             self.process.send_signal(number)
         return self.process.wait(30)

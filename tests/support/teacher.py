@@ -1,4 +1,4 @@
-"""Stand-ins for what a first training needs: VGG-19's layers with random weights, and photos."""
+"""Stand-ins for what the first training needs: VGG-19's layers with random weights, and photos."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from edge.vgg.vgg_files import PLACES, WIDTHS, keras
 
 
 def write_vgg(path: Path, deepest: str = "3_4") -> Path:
-    """As .npz in Keras layout, or as .safetensors or .pth in torchvision's."""
+    """Write random weights as .npz in Keras's layout, or as .safetensors or .pth in torchvision's."""
     layers = random_layers(deepest)
     if path.suffix == ".npz":
         kernels = {f"{keras(name)}/kernel": kernel.permute(2, 3, 1, 0).numpy() for name, kernel in layers.items()}
@@ -26,7 +26,7 @@ def write_vgg(path: Path, deepest: str = "3_4") -> Path:
 
 
 def write_photos(folder: Path, count: int, size: tuple[int, int]) -> Path:
-    """Blobs of colour, always the same ones, in a new folder of this name."""
+    """Write photos of coloured blobs, always the same ones, to a new folder of this name."""
     folder.mkdir()
     for i in range(count):
         blobs = torch.rand(5, 7, 3, generator=torch.Generator().manual_seed(i)).mul(255).byte().numpy()
@@ -35,7 +35,7 @@ def write_photos(folder: Path, count: int, size: tuple[int, int]) -> Path:
 
 
 def random_layers(deepest: str) -> dict[str, Tensor]:
-    """Kernels, out in 3 3, always the same ones."""
+    """Random kernels (out in 3 3) and biases, always the same ones."""
     generator, layers, inputs = torch.Generator().manual_seed(0), {}, 3
     for name, width in WIDTHS.items():
         if name <= deepest:

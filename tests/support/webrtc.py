@@ -1,4 +1,4 @@
-"""Our parts in the place of aiortc's, or aiortc as it comes, for as long as a test runs."""
+"""Puts our parts in the place of aiortc's during a test, or leaves plain aiortc."""
 
 import contextlib
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ def counters(metrics: GatewayMetrics) -> Counters:
 
 @pytest.fixture
 def patched() -> Iterator[GatewayMetrics]:
-    """Where what is refused and dropped is counted."""
+    """Our parts are installed; the value counts what they refuse and drop."""
     metrics = GatewayMetrics()
     with patches.installed(counters(metrics), metrics.refused):
         yield metrics
@@ -25,7 +25,7 @@ def patched() -> Iterator[GatewayMetrics]:
 
 @contextlib.contextmanager
 def another_aiortc() -> Iterator[None]:
-    """As if the installed one were a version that nothing of ours was tested with."""
+    """Pretend that the installed aiortc is a version that was never tested with our parts."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(seams, "TESTED", {"aiortc": "0.9."})
         seams.fits.cache_clear()
@@ -37,7 +37,7 @@ def another_aiortc() -> Iterator[None]:
 
 @pytest.fixture(params=["patched", "plain"])
 def either(request: pytest.FixtureRequest) -> Iterator[GatewayMetrics]:
-    """For promises that hold with an aiortc that our parts do not fit, too: once so, and once with all of them."""
+    """Runs a test twice, with all our parts and with plain aiortc, for promises that hold with both."""
     metrics = GatewayMetrics()
     with contextlib.ExitStack() as stack:
         if request.param == "plain":
