@@ -24,11 +24,11 @@ class EdgeWindow:
     size: float = 2.0
 
     def answered(self, *, queued_s: float, worked_s: float, was_full: bool) -> None:
-        """Learn from one answer: its key frame waited in Redis, and was then worked on.
+        """Learn from one answer: its key frame waited in Redis, and was then worked on for more than no time.
 
         `was_full`: whether all places were taken when it was sent. If not, a short wait says nothing.
         """
-        step = 1 - queued_s / max(worked_s, 1e-3)
+        step = 1 - queued_s / worked_s
         if step < 0 or was_full:
             self.size = min(MOST_PLACES, max(1.0, self.size + max(-2.0, step) / self.size))
 
@@ -83,9 +83,10 @@ class KeyFrameTurns:
             waiting.take(now_s)
 
     def answered(self, stream_id: str, *, queued_s: float, worked_s: float) -> None:
-        """The stream's oldest key frame was answered: its place is free."""
+        """The stream's oldest key frame was answered: its place is free. An error took no work, and teaches nothing."""
         was_full = self.give_back(stream_id)
-        self.window.answered(queued_s=queued_s, worked_s=worked_s, was_full=was_full)
+        if worked_s > 0:
+            self.window.answered(queued_s=queued_s, worked_s=worked_s, was_full=was_full)
 
     def give_back(self, stream_id: str) -> bool:
         """The stream's oldest key frame gives its place back. Returns whether all were taken when it was sent."""
