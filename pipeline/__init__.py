@@ -1,1 +1,1 @@
-"""The contract between clients, gateway and edges, and the gateway itself."""
+"""The gateway, and the contract between clients, gateways and edges: messages, names and settings."""

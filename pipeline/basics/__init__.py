@@ -1,2 +1,2 @@
-"""Small tools that know nothing of video or style: budgets, caches, statistics. Imports nothing of ours; everybody may
-import it."""
+"""Small tools that have nothing to do with video or styles: budgets, caches and statistics. It imports nothing of ours;
+everybody may import it."""

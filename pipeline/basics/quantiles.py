@@ -1,11 +1,11 @@
-"""Quantiles of a histogram, as Prometheus computes them."""
+"""Computes quantiles of a histogram as Prometheus does."""
 
 import math
 from collections.abc import Mapping
 
 
 def quantile(buckets: Mapping[float, float], share: float) -> float | None:
-    """The value below which this share (0..1) of observations lies, or None if there are none.
+    """Return the value below which this share (0..1) of the observations lies, or None if there are no observations.
 
     `buckets` maps each upper bound to the number of observations up to it; the last bound is infinity. The result is
     interpolated linearly within a bucket. It is the last finite bound if it lies beyond that.

@@ -1,8 +1,8 @@
-"""How much of something one peer may have: so many at once, and so many a second after that."""
+"""A token bucket, which limits how much of something one peer may have in a burst and in a second."""
 
 
 class TokenBucket:
-    """Holds `burst` tokens at most and gains `per_s` a second. The caller brings the clock, in seconds."""
+    """Holds at most `burst` tokens and gains `per_s` a second. The caller passes the time, in seconds."""
 
     __slots__ = ("_at_s", "_burst", "_left", "_per_s")
 
@@ -11,7 +11,7 @@ class TokenBucket:
         self._left, self._at_s = float(burst), now_s
 
     def take(self, now_s: float, tokens: float = 1.0) -> bool:
-        """Whether there were `tokens`, which are gone then; else none is."""
+        """Take this many tokens and return True; if there are not enough, take none and return False."""
         self._left = min(self._burst, self._left + (now_s - self._at_s) * self._per_s)
         self._at_s = now_s
         if self._left < tokens:
@@ -20,5 +20,5 @@ class TokenBucket:
         return True
 
     def wait_s(self, now_s: float) -> float:
-        """Seconds until there is one token."""
+        """Return how many seconds it takes until there is one token."""
         return max(0.0, (1.0 - self._left) / self._per_s - (now_s - self._at_s))

@@ -1,2 +1,2 @@
-"""Who gets how much of a busy service: admission, turns at the edge, the order of giving way; without clock and I/O.
-Imports the contract and pipeline.http; only the gateway imports it."""
+"""Shares out a busy service: the admission of sessions, turns at the edge, and the order in which service is reduced.
+It has no clock and does no I/O. It imports the contract and pipeline.http; only the gateway imports it."""

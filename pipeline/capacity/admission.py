@@ -1,7 +1,7 @@
-"""Whether one more session may begin, by what the gateway does already. No clock and no I/O.
+"""Decides whether one more session may begin, given the present sessions and their load. No clock and no I/O.
 
-A client that makes an offer but sends no video loses its place as soon as somebody else wants it. The fewer places are
-free, the fewer one address gets. So neither a flood of offers nor one greedy address can take all places.
+A client that makes an offer but sends no video loses its place as soon as another client needs it. The fewer places are
+free, the fewer of them one address gets. So neither a flood of offers nor one greedy address can take all places.
 """
 
 from collections import Counter, deque
@@ -12,21 +12,22 @@ from pipeline.capacity.giving_way import RATES, Concessions, relative_cost, sess
 from pipeline.contract.errors import Busy
 from pipeline.http.client_address import is_local
 
-#: What a session is taken to send before it has settled: it begins with all frames, and soon hears of another pace.
+#: The rate that a session is assumed to have before it has settled. It begins with all frames, but on a busy gateway it
+#: is soon asked for fewer.
 YOUNG_FPS = RATES[1]
-#: How often a look is renewed at least: an edge that would be slower with one stream more takes none.
+#: No session is admitted if the edge would then renew each look less often than this.
 LONGEST_LOOK_INTERVAL_S = 4.0
-#: The measurement does not cover a session yet that is younger than this.
+#: A session younger than this is not covered by the measurement yet.
 SETTLING_S = 5.0
 MEASURED_S = 3.0
 
-#: The most sessions without video, of all addresses and of one. Each holds sockets and 170 KB.
+#: How many sessions without video there may be, of all addresses and of one. Each holds sockets and 170 KB.
 MAX_PENDING = 64
 MAX_PENDING_EACH = 32
 #: Video comes a second after the answer. A session keeps its place for this long in any case.
 PENDING_S = 2.0
-#: For each place that stays free an address may have this many: of 32 places the first gets 24, and the next one 6 of
-#: the 8 that are left.
+#: An address may have this many places for each place that stays free: of 32 places the first address gets 24, and the
+#: next one gets 6 of the remaining 8.
 GREED = 3
 
 
@@ -41,15 +42,17 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
+    """The limits of a gateway, and the decision by them."""
+
     max_sessions: int
     cpu_budget: float  # cores
 
     def admit(
         self, holders: Sequence[Holder], client: str, cores: float, concessions: Concessions = Concessions()
     ) -> int | None:
-        """Let one more session of `client` in. Returns the index of the holder that must go for it, or None for nobody.
+        """Admit one more session of `client`; return the index of the holder that must leave for it, or None.
 
-        `cores` is what all sessions take now, with these concessions. Raises Busy where there is no place.
+        `cores` is how many cores all sessions take now, with these concessions. Raises Busy if there is no place.
         """
         pending = [holder for holder in holders if not holder.is_live]
         same = [holder for holder in pending if holder.client == client]
@@ -64,7 +67,7 @@ class Admission:
         return None
 
     def _place_of(self, holders: Sequence[Holder], pending: Sequence[Holder], why: str) -> int:
-        """The index of the holder that must go: the oldest without video, of the address that has most of them."""
+        """Return the index of the holder that must leave: the oldest without video, of the address that has most."""
         late = [holder for holder in pending if holder.age_s >= PENDING_S]
         if not late:
             raise Busy(why)
@@ -72,10 +75,10 @@ class Admission:
         return holders.index(max(late, key=lambda holder: (counts[holder.client], holder.age_s)))
 
     def refusal(self, ages_s: Sequence[float], cores: float, concessions: Concessions = Concessions()) -> str | None:
-        """Why there is no place, in one sentence, or None. `cores` is what the sessions with these ages take now.
+        """Return a sentence that says why there is no place, or None. The sessions have these ages and take `cores`.
 
-        What can still be given way counts as free. The first session always gets in. Otherwise a machine that is busy
-        with other things would never let anybody in.
+        Processor time that further concessions would free counts as free. The first session is always admitted:
+        otherwise a machine that is busy with other things would admit nobody.
         """
         if len(ages_s) >= self.max_sessions:
             return f"All {self.max_sessions} places are taken; try again in a moment."
@@ -87,10 +90,10 @@ class Admission:
 
 
 def expected_cores(ages_s: Sequence[float], cores: float, fps: float = RATES[0]) -> float:
-    """Cores that will be taken once one more session has come, if clients are asked for as few frames as possible.
+    """Return the cores that will be taken with one more session, if clients are asked for the fewest possible frames.
 
-    `cores` is what sessions of these ages take while clients are asked for `fps` frames a second. Each new one is taken
-    to cost what the settled ones do.
+    `cores` is what sessions of these ages take while clients are asked for `fps` frames a second. A young session is
+    assumed to take as much as the settled ones do on average.
     """
     settled = sum(age_s >= SETTLING_S for age_s in ages_s)
     cores *= relative_cost(RATES[-1], fps)

@@ -1,36 +1,37 @@
-"""The order in which a busy service gives way: the one place that says so. No clock and no I/O.
+"""Decides how a busy service gives way. The order, which is defined only here, is as follows. No clock and no I/O.
 
-1. Training: trainers rest by themselves while key frames wait in the queue (workers/train.py).
-2. Key frames: all intervals become longer, together, for as long as streams wait for their turns.
-3. Frames: clients are asked for fewer, which costs them nothing that can be seen.
-4. Admission: nobody new is let in (see `admission`).
+1. Training: trainers pause by themselves while key frames wait in the queue (workers/train.py).
+2. Key frames: the intervals of all streams become longer for as long as streams wait for their turns.
+3. Frames: clients are asked for fewer frames, which makes no visible difference.
+4. Admission: no new session is admitted (see `admission`).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Streams that wait this long for a turn ask too often; below the second number they may ask more often again.
+#: If streams wait for a turn longer than the first time, intervals grow; below the second, they shrink again.
 LONG_WAIT_S, SHORT_WAIT_S = 0.25, 0.1
-#: Intervals grow and shrink by these factors each second, up to the last one.
+#: The factors by which intervals grow and shrink each second, and how many times longer they may become.
 STRETCH_STEP, RELAX_STEP, MOST_STRETCH = 1.25, 1.1, 8.0
-#: Frames a second that clients are asked for. A camera's 30 are where fast looks come from: each frame may become one.
+#: The frames a second that clients are asked for. At a camera's 30 a key frame is taken with the least delay.
 RATES = (30.0, 10.0, 5.0, 2.5)
-#: A gateway that takes this share of its budget asks for fewer frames, and one that takes all of it for the fewest. It
-#: asks for more again once they would take less than the second share.
+#: A gateway that takes more than the first share of its budget asks for fewer frames, and one that takes more than all
+#: of it asks for the fewest. It asks for more again once these would take less than the second share.
 BUSY_SHARE, CALM_SHARE = 0.7, 0.6
-#: Intervals are this much longer before frames give way as well, for an edge on the same machine.
+#: From this stretch of the intervals on, clients are asked for fewer frames too: the edge may be on the same machine.
 PRESSED_STRETCH = 2.0
-#: Seconds at one rate before the next change: the measured load follows with a delay.
+#: How many seconds a rate is kept before a change to fewer or more frames, since the measured load follows with a
+#: delay.
 FEWER_AFTER, MORE_AFTER = 2, 5
-#: What a session of 640x360 takes of a core whatever its frames, and for each of its frames a second.
+#: The share of a core that a session of 640x360 takes in any case, and for each frame a second.
 SESSION_CORES, FRAME_CORES = 0.006, 0.0013
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One second of a gateway and its edge."""
+    """The load of a gateway and its edge in one second."""
 
-    cores: float  # what the sessions take of the gateway's processor
+    cores: float  # how many cores of the gateway the sessions take
     turn_wait_s: float  # how long streams wait for a turn
     turns_per_s: float
     streams: int
@@ -38,7 +39,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Concessions:
-    """What every session has to live with at present."""
+    """The reductions that hold for every session at present."""
 
     stretch: float = 1.0  # how many times longer the intervals between key frames are
     fps: float = RATES[0]  # frames a second that a client is asked for
@@ -48,7 +49,7 @@ class Concessions:
 
 @dataclass(slots=True)
 class GivingWay:
-    """Updated once a second."""
+    """Holds the present reductions of a gateway's service. `update` is called once a second."""
 
     cpu_budget: float  # cores
     _stretch: float = 1.0
@@ -56,6 +57,7 @@ class GivingWay:
     _seconds: int = 0  # at this rate
 
     def update(self, load: Load) -> Concessions:
+        """Take the load of the last second into account; return the concessions that hold from now on."""
         self._stretch = self._next_stretch(load.turn_wait_s)
         self._seconds += 1
         self._change_rate(load)
@@ -82,17 +84,17 @@ class GivingWay:
 
 
 def relative_cost(fps: float, now_fps: float) -> float:
-    """How many times more a session takes of the processor at `fps` than at `now_fps`."""
+    """Return how many times more processor time a session takes at `fps` than at `now_fps`."""
     return session_cores(fps) / session_cores(now_fps)
 
 
 def session_cores(fps: float) -> float:
-    """What a session of 640x360 takes of a core."""
+    """Return the share of a core that a session of 640x360 takes at this frame rate."""
     return SESSION_CORES + FRAME_CORES * fps
 
 
 def steps(concessions: Concessions, *, training_waits: bool, refuses: bool) -> Sequence[tuple[str, bool]]:
-    """The order of giving way for operators: what gives way, in a few words, and whether it does at present."""
+    """Return the steps of giving way, in order: a few words for operators, and whether the step is in effect."""
     return (
         ("training waits for key frames", training_waits),
         (f"key frames {concessions.stretch:.1f} times as far apart", concessions.stretch > 1),

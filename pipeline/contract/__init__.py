@@ -1,2 +1,2 @@
-"""What travels between processes and under which names: messages, settings, keys, codecs. Imports nothing of ours;
-everybody may import it."""
+"""Defines what travels between processes: messages, their codecs, names in Redis, settings and errors. It imports
+nothing of ours; everybody may import it."""

@@ -15,14 +15,14 @@ from pipeline.contract.strict_json import read_object
 CHUNK_BYTES = 16 * 1024
 MAX_CHUNKS = 64
 MAX_PARTIAL = 8
-#: Our headers have about 150 bytes.
+#: Our own headers have about 150 bytes.
 MAX_HEADER_BYTES = 4096
 _CHUNK = struct.Struct(">IHH")
 _LENGTH = struct.Struct(">I")
 
 
 def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
-    """The chunks of a stylized frame. `message` is its number among the messages of its channel."""
+    """Return the chunks of a stylized frame. `message` is its number among the messages of its channel."""
     header = {
         "frame_id": frame.frame_id,
         "style_id": frame.style_id,
@@ -41,14 +41,14 @@ def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
 
 
 class ChunkAssembler:
-    """Joins chunks that arrive in any order. Of more than MAX_PARTIAL unfinished messages the oldest is dropped."""
+    """Joins chunks that arrive in any order. Of more than MAX_PARTIAL incomplete messages, the oldest is dropped."""
 
     def __init__(self) -> None:
         self.dropped = 0
         self._partial: dict[int, list[bytes | None]] = {}
 
     def push(self, chunk: bytes) -> tuple[dict, bytes] | None:
-        """Take a chunk. Returns the (header, body) that it completes, or None. Raises BadMessage for anything else."""
+        """Take a chunk; return the (header, body) that it completes, or None. Raises BadMessage if it is invalid."""
         if not _CHUNK.size < len(chunk) <= _CHUNK.size + CHUNK_BYTES:
             raise BadMessage(f"A chunk of {len(chunk)} bytes.")
         message, index, total = _CHUNK.unpack_from(chunk)

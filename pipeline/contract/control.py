@@ -1,4 +1,4 @@
-"""The control protocol: what client and gateway say to each other on the "control" data channel, one JSON object each.
+"""The control protocol: the messages of client and gateway on the data channel "control". Each is a JSON object.
 
 Both sides read and write these types and nothing else. The page's twin is clients/web/net/messages.js; the examples in
 tests/pipeline/contract/control_examples.js hold both to the same protocol.
@@ -17,30 +17,30 @@ from pipeline.contract.strict_json import read_object
 Fields = Mapping[str, object]
 M = TypeVar("M")
 
-#: A style's name or id, a size, a frame's id, on or off: a hundred bytes.
+#: No honest message has more than a hundred bytes.
 MAX_BYTES = 4096
 MAX_SIDE_PX = 4096
-#: Of what a gateway may ask for, and of how long a look may stay.
+#: The limits on the fields of Pace.
 MAX_FPS, MAX_LOOK_INTERVAL_S = 1000, 3600
-#: A name that somebody takes pictures back by. It is a secret, so it is long.
+#: The name with which a client withdraws what it shared. It is a secret, so it is long.
 SHARER = re.compile("[0-9a-f-]{16,64}")
 
 
 @dataclass(frozen=True, slots=True)
 class ControlMessage:
-    """Its fields travel beside its type; a field that is None is left out."""
+    """A message is a JSON object with its type and its fields; a field that is None is left out."""
 
     TYPE: ClassVar[str]
 
     def to_text(self) -> str:
-        """The message as it travels."""
+        """Return the message as JSON."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return json.dumps({"type": self.TYPE} | {name: value for name, value in values.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
 class StyleChoice(ControlMessage):
-    """From the client: this style from now on."""
+    """From the client: use this style from now on."""
 
     TYPE = "style"
     style: str  # its id or name
@@ -48,7 +48,7 @@ class StyleChoice(ControlMessage):
 
 @dataclass(frozen=True, slots=True)
 class SizeChange(ControlMessage):
-    """From the client: the size of the frames from now on, in pixels, without the strip."""
+    """From the client: the frames have this size from now on, in pixels, without the strip."""
 
     TYPE = "size"
     width: int
@@ -57,7 +57,7 @@ class SizeChange(ControlMessage):
 
 @dataclass(frozen=True, slots=True)
 class KeyFrameRequest(ControlMessage):
-    """From the client: make this frame a key frame, or the first after it that may be one; None for the next frame."""
+    """From the client: make this frame a key frame, or the first possible one after it. None means the next frame."""
 
     TYPE = "key_frame"
     frame_id: int | None = None
@@ -65,7 +65,7 @@ class KeyFrameRequest(ControlMessage):
 
 @dataclass(frozen=True, slots=True)
 class SceneCut(ControlMessage):
-    """From the client: this frame, which it sends, begins another scene. Where it sends few, nobody else could tell."""
+    """From the client: this frame begins another scene. If the client sends few frames, nobody else can tell."""
 
     TYPE = "cut"
     frame_id: int
@@ -77,19 +77,19 @@ class SharingChoice(ControlMessage):
 
     TYPE = "share"
     on: bool
-    by: str | None = None  # a secret name under which any later session can take them back; None: only this one can
+    by: str | None = None  # a secret name with which later sessions can withdraw them; without it only this session can
 
 
 @dataclass(frozen=True, slots=True)
 class Alive(ControlMessage):
-    """From the gateway, once a second: it is there."""
+    """From the gateway, once a second, as a sign of life."""
 
     TYPE = "alive"
 
 
 @dataclass(frozen=True, slots=True)
 class Pace(ControlMessage):
-    """From the gateway: send this many frames a second from now on. A client that does not know it sends all."""
+    """From the gateway: send this many frames a second from now on. A client that ignores this sends all frames."""
 
     TYPE = "pace"
     fps: float
@@ -98,7 +98,7 @@ class Pace(ControlMessage):
 
 @dataclass(frozen=True, slots=True)
 class FrameRequest(ControlMessage):
-    """From the gateway: send the next frame that the camera gives, whatever the pace."""
+    """From the gateway: send the camera's next frame, whatever the pace is."""
 
     TYPE = "frame"
 
@@ -114,7 +114,7 @@ class KeyFramePicked(ControlMessage):
 
 @dataclass(frozen=True, slots=True)
 class KeyFrameDropped(ControlMessage):
-    """From the gateway: this key frame will have no answer."""
+    """From the gateway: this key frame will not be answered."""
 
     TYPE = "dropped"
     frame_id: int
@@ -123,7 +123,7 @@ class KeyFrameDropped(ControlMessage):
 
 @dataclass(frozen=True, slots=True)
 class SharingChanged(ControlMessage):
-    """From the gateway: the edge has done what the client last chose."""
+    """From the gateway: the client's last choice on sharing has taken effect at the edge."""
 
     TYPE = "share"
     on: bool
@@ -131,14 +131,14 @@ class SharingChanged(ControlMessage):
 
 @dataclass(frozen=True, slots=True)
 class SharingForgotten(ControlMessage):
-    """From the gateway: nobody knows any more that the client agreed, so it has to say so again."""
+    """From the gateway: the client's consent was lost with Redis' data, so the client has to give it again."""
 
     TYPE = "share_again"
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMessage(ControlMessage):
-    """From the gateway: what went wrong, in one sentence."""
+    """From the gateway: one sentence that says what went wrong."""
 
     TYPE = "error"
     error: str
@@ -151,17 +151,17 @@ GatewayMessage = (
 
 
 def read_client_message(text: object) -> ClientMessage:
-    """What a client sent. Raises BadMessage for anything that is no message of a client."""
+    """Parse a client's message; raises BadMessage for anything else."""
     return _read(text, _FROM_CLIENT)
 
 
 def read_gateway_message(text: object) -> GatewayMessage:
-    """What a gateway sent. Raises BadMessage for anything that is no message of a gateway."""
+    """Parse a gateway's message; raises BadMessage for anything else."""
     return _read(text, _FROM_GATEWAY)
 
 
 def picture_size(fields: Fields) -> tuple[int, int]:
-    """(width, height) of the picture without its strip, in pixels. Raises BadMessage unless both make sense."""
+    """Return (width, height) of the picture without its strip, in pixels. Raises BadMessage if one is invalid."""
     return _side(fields, "width"), _side(fields, "height")
 
 

@@ -1,8 +1,8 @@
-"""Errors that the outside world causes: one base class, and a sentence in each error."""
+"""Errors that the outside world causes. They have one base class, and each carries a sentence for people."""
 
 
 class MVStylizerError(Exception):
-    """Something outside the program is wrong. The message is one sentence that says what to do."""
+    """Something outside the program is wrong. The message is a sentence that says what, or what to do about it."""
 
 
 class BadMessage(MVStylizerError):
@@ -14,11 +14,11 @@ class BadImage(MVStylizerError):
 
 
 class PictureTooHard(BadImage):
-    """A picture that would take more time or memory to read than its sender may have."""
+    """A picture that would take more time or memory to read than one may take."""
 
 
 class TooLarge(MVStylizerError):
-    """A request's body has more bytes than any honest one."""
+    """A request's body has more bytes than the limit."""
 
 
 class TooSlow(MVStylizerError):
@@ -30,7 +30,7 @@ class BadOffer(MVStylizerError):
 
 
 class Misuse(MVStylizerError):
-    """What was asked for at the start can never work: to start it again in the same way is of no use."""
+    """A process was started in a way that cannot work, so starting it again in the same way is of no use."""
 
 
 class BadSetting(Misuse):

@@ -1,8 +1,9 @@
-"""Packs grids for the way to the client, into less than half the size of their float16.
+"""Packs grids for the way to the client, in less than half the size that they have as float16.
 
-Each coefficient is rounded to a whole number of 1/STEPS. What travels is its difference from the coefficient one column
-before, less the same difference one luma layer below, modulo 2^16 and with the sign in the lowest bit. First come all
-low bytes, then all high bytes, compressed with zlib. The page's twin is clients/web/net/grid_codec.js.
+Each coefficient is rounded to a multiple of 1/STEPS. It is replaced by its difference from the coefficient one column
+before, and this again by its difference from the same value one luma layer below, modulo 2^16. The sign is moved to the
+lowest bit. All low bytes come first, then all high bytes, compressed with zlib. The page's twin is
+clients/web/net/grid_codec.js.
 """
 
 import zlib
@@ -11,17 +12,17 @@ import numpy as np
 
 from pipeline.contract.errors import BadMessage
 
-#: As fine as float16 between 1 and 2, where the largest coefficients are. No colour changes by a level.
+#: This is as fine as float16 between 1 and 2, where the largest coefficients are. No colour changes by a level.
 STEPS = 1024
 MAX_SIDE = 64
-#: Axes of a grid 3 D R C 4. Differences along rows, too, would be no smaller: the difference of noise is noise.
+#: Axes of a grid 3 D R C 4. Taking differences along the rows as well would not make the values smaller: it is noise.
 _LUMA, _COLUMNS = 1, 3
 
 
 def pack_grid(grid: np.ndarray) -> bytes:
     """Pack a grid, float16 or float32 [3, D, R, C, 4], clipped to ±32. Raises ValueError if it is not finite.
 
-    zlib looks for runs only. On grids that is faster than its full search, and the result is smaller.
+    zlib is set to look only for runs. For grids this is faster than its full search, and the result is smaller.
     """
     if not np.isfinite(grid).all():
         raise ValueError("a grid with a coefficient that is not finite")
@@ -34,7 +35,7 @@ def pack_grid(grid: np.ndarray) -> bytes:
 
 
 def unpack_grid(data: bytes, shape: object) -> np.ndarray:
-    """A grid, float16 [3, D, R, C, 4]. Raises BadMessage unless `data` is one packed grid of `shape` (D, R, C)."""
+    """Return a grid, float16 [3, D, R, C, 4]. Raises BadMessage unless `data` is a packed grid of `shape` (D, R, C)."""
     depth, rows, columns = check_shape(shape)
     body = _inflate(data, 2 * 3 * depth * rows * columns * 4)
     low, high = np.frombuffer(body, np.uint8).reshape(2, 3, depth, rows, columns, 4).astype(np.uint16)
@@ -46,7 +47,7 @@ def unpack_grid(data: bytes, shape: object) -> np.ndarray:
 
 
 def check_shape(shape: object) -> tuple[int, int, int]:
-    """The sides (D, R, C), each 1 to MAX_SIDE. Raises BadMessage for anything else that JSON or msgpack may give."""
+    """Return the sides (D, R, C) of a grid. Raises BadMessage unless they are three integers from 1 to MAX_SIDE."""
     if not isinstance(shape, list | tuple) or len(shape) != 3:
         raise BadMessage("A grid's shape is depth, rows and columns.")
     if not all(type(side) is int and 0 < side <= MAX_SIDE for side in shape):
@@ -55,7 +56,7 @@ def check_shape(shape: object) -> tuple[int, int, int]:
 
 
 def _inflate(data: bytes, size: int) -> bytes:
-    """Exactly `size` bytes. A stream that would give more is refused after one more byte."""
+    """Decompress exactly `size` bytes. Data that gives more is refused after one more byte."""
     inflater = zlib.decompressobj()
     try:
         body = inflater.decompress(data, size + 1)

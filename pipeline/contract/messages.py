@@ -1,6 +1,7 @@
-"""What travels through Redis: frozen dataclasses that pack and unpack themselves.
+"""The messages that travel through Redis: frozen dataclasses that pack and unpack themselves.
 
-A message is the msgpack of [VERSION, name, fields]. Unpacking trusts nothing: any bytes give a message or BadMessage.
+A message is the msgpack of [VERSION, name, fields]. Unpacking trusts nothing: for any bytes it returns a valid message
+or raises BadMessage.
 """
 
 import json
@@ -15,16 +16,16 @@ from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import check_shape
 
 VERSION = 6
-#: A key frame is a JPEG of at most 512 px (about 60 KB); an answer is a packed grid of about 12 KB.
+#: A key frame is a JPEG of at most 512 px with about 60 KB; an answer is a packed grid of about 12 KB.
 MAX_BYTES = 1 << 20
 MAX_TEXT = 256
 #: The strip holds 16 bits.
 MAX_FRAME_ID = 65_535
 #: Integers are counts, ids and sizes: never negative, and exact in JSON and JavaScript.
 MAX_INT = (1 << 53) - 1
-#: Floats are losses and milliseconds: never negative, and none of ours comes near this.
+#: Floats are losses and milliseconds: never negative, and far below this.
 MAX_FLOAT = 1e9
-#: No stage of a key frame takes longer than a minute: jobs are ended long before.
+#: No stage of a key frame takes longer than a minute, since jobs are ended long before.
 MAX_STAGE_MS = 60_000.0
 #: A role reports about thirty gauges.
 MAX_GAUGES, MAX_GAUGES_BYTES, MAX_GAUGE_NAME, MAX_GAUGE = 256, 32 << 10, 128, 1e15
@@ -32,9 +33,9 @@ MAX_GAUGES, MAX_GAUGES_BYTES, MAX_GAUGE_NAME, MAX_GAUGE = 256, 32 << 10, 128, 1e
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Fields are str, int, float, bool, bytes or tuple[int, ...]; anything else on the wire is refused.
+    """The base of all messages. Fields are str, int, float, bool, bytes or tuple[int, ...]; other types are refused.
 
-    So are negative and infinite numbers, NaN, and text that does not print: see `_within`.
+    Negative and infinite numbers, NaN and unprintable text are refused too (see `_within`).
     """
 
     def pack(self) -> bytes:
@@ -42,12 +43,12 @@ class Message:
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """Raises BadMessage unless `data` is exactly one message of this class and version."""
+        """Parse a message; raises BadMessage unless `data` is exactly one message of this class and version."""
         if len(data) > 2 * MAX_BYTES:
             raise BadMessage(f"{cls.__name__}: {len(data)} bytes are more than a message may have.")
         try:
             version, name, values = msgpack.unpackb(data, use_list=False)
-        except Exception as error:  # msgpack raises a dozen kinds, and unpacking the triple two more
+        except Exception as error:  # msgpack raises a dozen types of errors, and unpacking the triple two more
             raise BadMessage(f"{cls.__name__}: not a message ({type(error).__name__}).") from None
         if version != VERSION or name != cls.__name__:
             raise BadMessage(f"{cls.__name__}: this is {name!r:.40} of version {version!r:.20}.")
@@ -64,7 +65,7 @@ class Message:
 
 
 def printable(text: str) -> str:
-    """The text as a message can carry it: one line, cut to the length that messages allow."""
+    """Return the text as a message can carry it: in one line, and cut to the length that messages allow."""
     return "".join(c if c.isprintable() else " " for c in text[:MAX_TEXT])
 
 
@@ -80,7 +81,7 @@ def _check(name: str, kind: object, value: object) -> None:
 
 
 def _within(value: object) -> bool:
-    """Whether some message of ours could carry this value, which has the right type."""
+    """Return whether a message may carry this value, whose type is right."""
     match value:
         case bytes():
             return len(value) <= MAX_BYTES
@@ -91,24 +92,24 @@ def _within(value: object) -> bool:
         case int():
             return 0 <= value <= MAX_INT
         case float():
-            return 0 <= value <= MAX_FLOAT  # false for what is not a number
+            return 0 <= value <= MAX_FLOAT  # this is false for NaN
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFrame(Message):
-    """A frame that the gateway picked, on its way to an edge."""
+    """A frame that the gateway picked as a key frame, on its way to an edge."""
 
     gateway_id: str
     stream_id: str
-    frame_id: int  # the strip's, 0..65535
+    frame_id: int  # the id in the frame's strip, 0..65535
     style_id: str
-    cut: bool  # first of a new scene: nothing of the scene before applies
+    cut: bool  # whether it is the first of a new scene, so that nothing of the scene before applies
     picture: bytes  # JPEG, without the strip
-    shared_by: str = ""  # who agreed that it may be learned from, and may take that back; "" if nobody did
-    consent: str = ""  # the token of that agreement, see pipeline.queues.training_samples
-    scene: int = 0  # of its stream, counted from 0 on
-    picked_ms: int = 0  # by its gateway's clock, which says nothing to others: only for differences within a stream
+    shared_by: str = ""  # the client that agreed to its use for training, and may withdraw it; "" if it did not
+    consent: str = ""  # the token of that consent, see pipeline.queues.training_samples
+    scene: int = 0  # the number of the scene in the stream, counted from 0
+    picked_ms: int = 0  # by the gateway's own clock, so that only differences within a stream have a meaning
 
     def validate(self) -> None:
         if self.frame_id > MAX_FRAME_ID:
@@ -117,25 +118,25 @@ class KeyFrame(Message):
 
 @dataclass(frozen=True, slots=True)
 class StreamMemory(Message):
-    """What the next key frame of a stream is stylized with, by whichever worker: statistics, and whose they are."""
+    """A stream's memory, with which any worker stylizes the stream's next key frame, and the frame it comes from."""
 
     style_id: str
     scene: int  # see KeyFrame
-    picked_ms: int  # see KeyFrame; of the last key frame that is in it
+    picked_ms: int  # when the last key frame in it was picked, see KeyFrame
     shape: tuple[int, ...]  # see workers.serving.stream_states
     equations: bytes
 
     def suits(self, frame: KeyFrame) -> bool:
-        """Whether a key frame of this scene and style may be stylized with it."""
+        """Return whether this key frame, by its scene, style and time, may be stylized with this memory."""
         is_same = (self.style_id, self.scene) == (frame.style_id, frame.scene)
         return is_same and (self.picked_ms <= frame.picked_ms or self.overtakes(frame))
 
     def overtakes(self, frame: KeyFrame) -> bool:
-        """Whether it is of a key frame that was picked later: two may be in flight at once."""
+        """Return whether this memory comes from a key frame picked later, since two may be in flight at once."""
         return 0 < self.picked_ms - frame.picked_ms < redis_keys.KEY_FRAME_DEADLINE_MS
 
     def elapsed_s(self, frame: KeyFrame) -> float:
-        """From its last key frame to this one; nothing where this one came first."""
+        """Return the time from the memory's last key frame to this one, or 0 if this one was picked earlier."""
         return max(0.0, (frame.picked_ms - self.picked_ms) / 1000)
 
 
@@ -150,11 +151,11 @@ class StylizedFrame(Message):
     model_version: str
     cut: bool
     grid_shape: tuple[int, ...]  # depth, rows, columns; () with an error
-    grid: bytes  # packed, see pipeline.contract.grid_codec; whoever uses it learns whether it fits its shape
+    grid: bytes  # packed, see pipeline.contract.grid_codec; only unpacking it shows whether it fits the shape
     decode_ms: float
     stylize_ms: float
-    error: str  # one sentence, "" when all is well
-    queue_ms: float = 0.0  # what its key frame waited in Redis, by Redis' own clock
+    error: str  # one sentence, or "" if there is no error
+    queue_ms: float = 0.0  # for how long the key frame waited in Redis, by Redis' own clock
 
     def validate(self) -> None:
         if not self.error:
@@ -167,7 +168,7 @@ class StylizedFrame(Message):
 
 @dataclass(frozen=True, slots=True)
 class TrainingSample(Message):
-    """A key frame whose sender agreed that it may be learned from."""
+    """A key frame whose sender agreed to its use for training."""
 
     shared_by: str
     style_id: str
@@ -180,10 +181,10 @@ class RoleReport(Message):
     """A sign of life from a process of a role, with its gauges."""
 
     role: str
-    gauges: bytes  # JSON: sample -> number
+    gauges: bytes  # a JSON object of numbers by the names of samples
 
     def values(self) -> dict[str, float]:
-        """The gauges by name. Raises ValueError or RecursionError if they are no JSON."""
+        """Return the gauges by name. Raises ValueError or RecursionError if they are not JSON."""
         return json.loads(self.gauges)
 
     def validate(self) -> None:
@@ -200,7 +201,7 @@ class RoleReport(Message):
 
 
 def is_gauge(name: str, value: object) -> bool:
-    """Whether a sample may be added to others and shown. NaN, infinity and integers without bounds may not."""
+    """Return whether a sample may be added to others and shown, which NaN, infinity and huge numbers may not."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= MAX_GAUGE:
         return False
     return len(name) <= MAX_GAUGE_NAME and name.isprintable()
@@ -208,18 +209,18 @@ def is_gauge(name: str, value: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class WeightSnapshot(Message):
-    """What is known about weights on their way. The weights travel beside it, as one safetensors file in parts."""
+    """Describes weights on their way. The weights themselves travel separately, as a safetensors file in parts."""
 
     MAX_SIZE_BYTES: ClassVar[int] = 64 << 20
 
-    edge_id: str  # who made them; CLOUD for a global
-    base_version: int  # the global they were trained from; of a global, its own version
-    num_examples: int  # images since then
-    loss_before: float  # Eq. 5 of the maker's own pictures, with the base
-    loss_after: float  # and with these
+    edge_id: str  # the edge that made them, or CLOUD for a global model
+    base_version: int  # the version of the global that an edge started from, or of the global itself
+    num_examples: int  # how many images were used for training since then
+    loss_before: float  # Eq. 5 on the maker's own pictures, with the base's weights
+    loss_after: float  # Eq. 5 on the same pictures, with these weights
     size_bytes: int
     sha256: str
-    published: int = 0  # of a global, its place in the order of all that were ever published; of a local, its base's
+    published: int = 0  # a global's number in the order of all publications; an edge repeats its base's number
     signature: bytes = b""  # see pipeline.queues.signing
 
     @classmethod

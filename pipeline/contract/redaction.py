@@ -1,4 +1,4 @@
-"""Removes what is never shown: passwords within addresses, and the values of secret settings."""
+"""Removes secrets from texts: passwords in addresses, and the values of secret settings."""
 
 import json
 import re
@@ -8,14 +8,14 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 HIDDEN = "***"
 #: A shorter secret protects nothing, and would be found in any text by chance.
 LEAST_CHARACTERS = 4
-#: Everything up to the last @: people forget to encode an @ in their password.
+#: This matches everything up to the last @, since people forget to encode an @ in their password.
 USERINFO = re.compile(r"(?<=://)[^\s'\"<>]*@")
 NAMED = re.compile(r"(?i)((?:password|passwd|credential|secret|token)[\"']?\s*[=:]\s*[\"']?)[^\s&'\",;}]+")
 QUERY = frozenset({"password", "token", "secret"})
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """The text without `secrets`, and without anything that looks like a password in an address or a setting."""
+    """Return the text without `secrets`, and without anything that looks like a password in an address or a setting."""
     for secret in sorted(secrets, key=len, reverse=True):
         if len(secret) >= LEAST_CHARACTERS:
             text = text.replace(secret, HIDDEN)
@@ -23,12 +23,12 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def whole(text: str) -> list[str]:
-    """The secrets in a setting that is a secret as a whole."""
+    """Return the secrets in a setting that is a secret as a whole."""
     return [text]
 
 
 def in_url(url: str) -> list[str]:
-    """The password in an address, as it is written and as it is meant. Of a text that is no address, all of it."""
+    """Return the passwords in an address, both encoded and decoded. A text that is no address is secret as a whole."""
     try:
         parts = urlsplit(url)
         named = [value for name, value in parse_qsl(parts.query) if name in QUERY]
@@ -40,7 +40,7 @@ def in_url(url: str) -> list[str]:
 
 
 def in_ice_servers(text: str) -> list[str]:
-    """The credentials in a JSON list of ICE servers. Of a text that is none, all of it."""
+    """Return the credentials in a JSON list of ICE servers. A text that is no such list is secret as a whole."""
     try:
         return [str(server["credential"]) for server in json.loads(text) if "credential" in server]
     except (ValueError, TypeError, RecursionError):
@@ -48,5 +48,5 @@ def in_ice_servers(text: str) -> list[str]:
 
 
 def in_environment(environ: Mapping[str, str], kinds: Mapping[str, Callable[[str], list[str]]]) -> set[str]:
-    """All secrets in environment variables. `kinds` has, for each variable's name, the function that finds them."""
+    """Return all secrets in environment variables. `kinds` has the function that finds them by the variable's name."""
     return {secret for name, find in kinds.items() for secret in find(environ.get(name, "")) if secret}

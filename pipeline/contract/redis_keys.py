@@ -1,71 +1,72 @@
-"""Every name in Redis with its lifetime and length: one short table, so that nothing grows without a limit.
+"""Every name in Redis, with its lifetime and its longest length, so that nothing grows without a limit.
 
 | name                      | kind      | limit                      | carries                                   |
-|---------------------------|-----------|----------------------------|-------------------------------------------|
-| stylize.{edge}            | RQ queue  | two jobs a session         | ids only: stream, frame                   |
-| mvs:blob:{stream}:{frame} | string    | KEY_FRAME_DEADLINE_MS      | KeyFrame                                  |
-| mvs:memory:{stream}       | string    | STREAM_MEMORY_TTL_S        | StreamMemory, of 100 to 180 KB            |
-| mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          |
-| mvs:worker:{edge}         | string    | WORKER_BEACON_S            | "a warm worker was here": its model version |
-| mvs:gateway:{gateway}     | string    | GATEWAY_PROBE_S            | nothing: that this gateway can write      |
-| mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
-| mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       |
-| mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use |
-| mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | those that streams show, by end of lease  |
-| mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample                         |
-| mvs:consent:{edge}:{by}   | string    | CONSENT_TTL_S, SAMPLES_TTL_S | token of who agrees to being learned from |
-| mvs:shared:{edge}:{by}    | list      | SAMPLES_MAXLEN, SAMPLES_TTL_S | ids of what they shared                |
-| mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              |
-| mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              |
-| mvs:aggregator            | string    | AGGREGATOR_LEASE_S         | whose globals these are: one registry's   |
-| mvs:part:{maker}:{sha256}:{i} | string | as its snapshot           | at most MAX_BYTES of a snapshot's weights |
-| mvs:counts                | hash      | a field a sample           | what processes without /metrics counted   |
-| mvs:roles                 | set       | ROLES_TTL_S                | names of those processes                  |
-| mvs:role:{name}           | string    | ROLE_TTL_S                 | RoleReport: it lives, and its gauges      |
+|---------------------------|-----------|----------------------------|-------------------------------------------| |
+stylize.{edge}            | RQ queue  | two jobs a session         | ids only: stream, frame                   | |
+mvs:blob:{stream}:{frame} | string    | KEY_FRAME_DEADLINE_MS      | KeyFrame                                  | |
+mvs:memory:{stream}       | string    | STREAM_MEMORY_TTL_S        | StreamMemory, of 100 to 180 KB            | |
+mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          | |
+mvs:worker:{edge}         | string    | WORKER_BEACON_S            | the model version of a worker that is there | |
+mvs:gateway:{gateway}     | string    | GATEWAY_PROBE_S            | nothing; writing it proves that Redis can be
+written | | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG
+| | mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       | |
+mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use | |
+mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | ids of styles in use, by end of lease     | |
+mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample                         | |
+mvs:consent:{edge}:{by}   | string    | CONSENT_TTL_S, SAMPLES_TTL_S | token of a client's consent to training | |
+mvs:shared:{edge}:{by}    | list      | SAMPLES_MAXLEN, SAMPLES_TTL_S | ids of the samples that it shared      | |
+mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              | |
+mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              | |
+mvs:aggregator            | string    | AGGREGATOR_LEASE_S         | the registry that may publish globals     | |
+mvs:part:{maker}:{sha256}:{i} | string | as its snapshot           | at most MAX_BYTES of a snapshot's weights | |
+mvs:counts                | hash      | a field for each sample    | counters of processes without /metrics    | |
+mvs:roles                 | set       | ROLES_TTL_S                | names of those processes                  | |
+mvs:role:{name}           | string    | ROLE_TTL_S                 | RoleReport: a sign of life, with gauges   |
 
 Samples and weights may live in two different Redis servers: see `cloud_redis_url` in settings.
 """
 
-#: A later answer to a key frame is of no use any more: the next one is already on its way.
+#: A later answer to a key frame is useless, since the next one is already on its way.
 KEY_FRAME_DEADLINE_MS = 2_000
-#: A memory of so long ago weighs a twelfth, see edge.grid_model.temporal_average.
+#: A memory that is older than this has a weight of only a twelfth, see edge.grid_model.temporal_average.
 STREAM_MEMORY_TTL_S = 30
-#: 64 answers are 2 MB of grids, more than a second of 20 streams at two key frames a second.
+#: 64 answers are 2 MB of grids: more than 20 streams with two key frames a second get in a second.
 RESULTS_MAXLEN = 64
-#: A gateway that died leaves its stream behind for this long.
+#: The stream of a gateway that died stays for this long.
 RESULTS_TTL_S = 60
-#: Workers renew it every second or two, and between jobs.
+#: Workers renew the beacon every second or two, and between jobs.
 WORKER_BEACON_S = 6
-#: Gateways write it each second, to learn whether they could queue a key frame.
+#: Gateways write this key each second, to learn whether they could queue a key frame.
 GATEWAY_PROBE_S = 10
 #: Uploaded styles are forgotten after a day without use.
 STYLE_TTL_S = 24 * 3600
 #: 256 styles of at most 300 KB are 75 MB, and their thumbnails 8 MB.
 STYLES_MAX = 256
-#: Gateways renew it for the styles of their sessions; one that died holds no place for longer.
+#: Gateways renew the leases for the styles of their sessions; those of a gateway that died end after this time.
 STYLE_LEASE_S = 90
-#: A key frame takes 30 ms. A job that runs this long hangs, and its worker is wanted for others.
+#: A key frame takes 30 ms. A job that runs for this long hangs, and its worker is needed for others.
 JOB_TIMEOUT_S = 5
 #: RQ keeps a finished or failed job's hash this long, for dashboards; its default for failures is a year.
 JOB_TTL_S = 60
 
 #: 512 key frames of 40 KB are 20 MB: four minutes of one stream.
 SAMPLES_MAXLEN = 512
-#: Nobody's picture is kept for longer than a day.
+#: No picture is kept for longer than a day.
 SAMPLES_TTL_S = 24 * 3600
-#: Somebody who agrees shares a key frame within a minute. Each one that is kept prolongs the agreement for as long.
+#: A consent lasts this long without a key frame; a client shares one within a minute. Each sample that is kept prolongs
+#: the consent for as long as the sample lives.
 CONSENT_TTL_S = 600
-#: Weights are about a megabyte; an edge sends them every few minutes. After an hour the others are far ahead.
+#: An edge sends its weights, about a megabyte, every few minutes. After an hour they are too old to count.
 LOCAL_MAXLEN, LOCAL_TTL_S = 32, 3600
 #: The aggregator publishes the newest global again when it is gone.
 GLOBAL_MAXLEN, GLOBAL_TTL_S = 8, 24 * 3600
-#: An aggregator renews its lease with every turn. A turn with a round's hold-out pictures takes less than this.
+#: An aggregator renews its lease in every turn. A turn with a round's hold-out pictures takes less than this.
 AGGREGATOR_LEASE_S = 15
-#: A process reports every second that it lives. One that learns on a busy machine may be late.
+#: Processes report every second that they are alive, but a trainer on a busy machine may be late.
 ROLE_TTL_S = 10
-#: Longer than any role's silence. Readers of the names drop those that are gone.
+#: This is longer than any role is silent. Readers remove the names of processes that are gone.
 ROLES_TTL_S = 60
-#: The maker of a global.
+#: The edge id in the snapshot of a global model.
 CLOUD = "cloud"
 
 

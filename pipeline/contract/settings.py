@@ -1,4 +1,4 @@
-"""Settings from MVS_* environment variables, parsed once at the start of a process. Errors name the variable."""
+"""The settings in MVS_* environment variables, parsed once when a process starts. Errors name the variable."""
 
 import ipaddress
 import json
@@ -21,7 +21,7 @@ def networks(text: str) -> tuple[Network, ...]:
 
 
 def host_names(text: str) -> tuple[str, ...]:
-    """Parse names with commas between them; *. before a name stands for its subdomains. Raises ValueError."""
+    """Parse names with commas between them; "*." before a name stands for its subdomains. Raises ValueError."""
     found = tuple(word.strip().lower() for word in text.split(",") if word.strip())
     for name in found:
         if not all(part and all(c.isalnum() or c in "-_" for c in part) for part in name.removeprefix("*.").split(".")):
@@ -30,7 +30,7 @@ def host_names(text: str) -> tuple[str, ...]:
 
 
 def _ice_servers(text: str) -> tuple[dict, ...]:
-    """A JSON list of RTCIceServer objects: [{"urls": "turn:host:3478", "username": "u", "credential": "p"}]."""
+    """Parse a JSON list of RTCIceServer objects: [{"urls": "turn:host:3478", "username": "u", "credential": "p"}]."""
     servers = json.loads(text)
     if not isinstance(servers, list) or not all(isinstance(s, dict) and "urls" in s for s in servers):
         raise ValueError("a JSON list of objects with urls is needed")
@@ -76,7 +76,7 @@ def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
 
 
 def _secret(default: Any, parse: Callable[[str], Any], doc: str, *, find: Callable[[str], list[str]] = whole) -> Any:
-    """A setting whose value is never shown. `find` returns the parts of it that no log may hold."""
+    """Make a setting whose value is never shown. `find` returns the parts of the value that must not be logged."""
     return field(default=default, repr=False, metadata={"parse": parse, "doc": doc, "secrets": find})
 
 
@@ -86,7 +86,7 @@ def _models_dir() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """One process's configuration. Each field is MVS_<NAME> in the environment; command-line options override it."""
+    """The configuration of one process. Each field is MVS_<NAME> in the environment; command-line options win."""
 
     redis_url: str = _secret("redis://127.0.0.1:6379/0", str, "where Redis is", find=in_url)
     cloud_redis_url: str = _secret("", str, "where the Redis of edges' weights is, if it is another one", find=in_url)
@@ -100,32 +100,34 @@ class Settings:
     cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
-    allowed_hosts: tuple[str, ...] = _setting((), host_names, "names the page is asked by, beside the machine's own")
+    allowed_hosts: tuple[str, ...] = _setting((), host_names, "host names of the page, besides the machine's own")
     trusted_proxies: tuple[Network, ...] = _setting((), networks, "addresses whose X-Forwarded-For is believed")
-    offers_per_s: float = _setting(1.0, _positive(float), "offers a second of an address; of this machine ten times it")
-    operator_token: str = _secret("", _token, "what operators show; made up where there is none")
+    offers_per_s: float = _setting(
+        1.0, _positive(float), "offers a second of one address; this machine has ten times as many"
+    )
+    operator_token: str = _secret("", _token, "the operators' token; without it, a random one")
     operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")
     snapshot_key: str = _secret("", _key, "signs the models that edges and cloud exchange: the same for all of them")
     train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
     train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")
     train_threads: int = _setting(1, _positive(int), "processor cores that training may use")
-    round_quorum: int = _setting(2, _positive(int), "edges whose weights make a round")
+    round_quorum: int = _setting(2, _positive(int), "edges whose weights close a round")
     round_deadline_s: float = _setting(300.0, _positive(float), "a round waits this long for its quorum")
     gate_tolerance: float = _setting(0.05, _positive(float), "share by which a global's hold-out loss may rise")
     models_dir: Path = field(default_factory=_models_dir, metadata={"parse": Path, "doc": "where globals are kept"})
-    vgg: Path | None = _setting(None, Path, "VGG-19 weights to train with; without: the shipped encoder")
+    vgg: Path | None = _setting(None, Path, "VGG-19 weights for the training loss; without them, the shipped encoder")
     ice_servers: tuple[dict, ...] = _secret(
         (), _ice_servers, "STUN and TURN servers as JSON; none by default", find=in_ice_servers
     )
 
     @property
     def weights_url(self) -> str:
-        """The Redis that edges and cloud share."""
+        """The address of the Redis that edges and cloud share."""
         return self.cloud_redis_url or self.redis_url
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """Raises BadSetting that names the variable."""
+        """Read the settings; raises BadSetting, which names the variable, for an invalid value."""
         values = {}
         for f in fields(cls):
             name = f"MVS_{f.name.upper()}"
@@ -141,6 +143,6 @@ class Settings:
 
     @classmethod
     def secrets(cls, environ: Mapping[str, str] = os.environ) -> set[str]:
-        """Everything that no log and no message may hold, whether the settings make sense or not."""
+        """Return all secrets in the environment, which must not be logged or shown; settings may be invalid."""
         kinds = {f"MVS_{f.name.upper()}": f.metadata["secrets"] for f in fields(cls) if "secrets" in f.metadata}
         return in_environment(environ, kinds)

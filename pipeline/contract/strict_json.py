@@ -1,4 +1,4 @@
-"""JSON as browsers write and read it. Python's own reader takes more, and two readers must agree on what they read."""
+"""Reads JSON as strictly as browsers do. Python's own reader accepts more, and both sides must read the same."""
 
 import json
 from typing import Any
@@ -7,9 +7,10 @@ from pipeline.contract.errors import BadMessage
 
 
 def read_object(text: str, *, allow_repeats: bool = True) -> dict[str, Any]:
-    """One JSON object. Raises BadMessage for anything else: NaN and the infinities are Python's, not JSON's.
+    """Parse one JSON object; raises BadMessage for anything else, including NaN and infinity, which are not JSON.
 
-    Where a key is there twice the last one counts, unless that is not allowed: other readers may take the first.
+    If a key occurs twice, the last value counts, but other readers may take the first one. Without `allow_repeats` such
+    an object raises BadMessage.
     """
     try:
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=None if allow_repeats else _once)

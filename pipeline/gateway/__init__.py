@@ -1,2 +1,2 @@
-"""One gateway: its HTTP application, whom it lets in, and its sessions. Imports every other room of the pipeline; only
-workers import it."""
+"""One gateway: its HTTP application, the admission of clients, and their sessions. It imports every other room of the
+pipeline; only workers import it."""

@@ -1,4 +1,4 @@
-"""A gateway as one application: its routes, and the tasks that live as long as it does."""
+"""Puts a gateway together: its routes, and the tasks that live as long as it does."""
 
 import asyncio
 import contextlib
@@ -35,13 +35,14 @@ from pipeline.styles.store import StyleStore
 
 logger = logging.getLogger(__name__)
 
-#: Pictures, Redis and uploads use these threads, never the event loop or its default executor, where codecs work.
+#: Encoding pictures and calls of Redis use these threads, never the event loop or its default executor, which codecs
+#: use.
 THREADS = 4
 LOAD_SAMPLE_S = 1.0
 
 
 class Gateway:
-    """`web_root` is the page's folder; each file in it is served under its path in the folder."""
+    """A gateway. `web_root` is the page's folder; each file in it is served under its path in the folder."""
 
     def __init__(self, settings: Settings, web_root: Path) -> None:
         self._settings = settings
@@ -65,10 +66,11 @@ class Gateway:
         )
 
     def server(self) -> HttpServer:
-        """The server that this gateway's application is meant for."""
+        """Return the HTTP server of this gateway's application, not started yet."""
         settings, addresses = self._settings, ClientAddresses(self._settings.trusted_proxies)
         hosts = Hosts(own_names(settings.host), settings.allowed_hosts)
-        # A photo that is too large gets a sentence of its own, so it must pass here.
+        # The limit for photos is ten times higher here, so that an upload which is too large gets a more helpful
+        # answer.
         bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES}
         check = RequestCheck(hosts, addresses, bodies, offers_per_s=settings.offers_per_s)
         self._server = HttpServer(self.application(), check, addresses, self.metrics)
@@ -99,7 +101,7 @@ class Gateway:
         self._redis.close()
 
     async def _hand_out_answers(self) -> None:
-        """Runs for as long as the gateway. If an answer surprises its session, only that answer is lost."""
+        """Pass answers to their sessions for as long as the gateway runs. An unexpected error loses only one answer."""
         dropped, troubles = self.metrics.answers_dropped, self.metrics.redis_errors
         answers = self._broker.answers(dropped.labels("unreadable").inc, lambda kind: troubles.labels(kind).inc())
         async with contextlib.aclosing(answers):
@@ -116,13 +118,13 @@ class Gateway:
 
     async def _measure_load(self) -> None:
         while True:
-            # HTTP's share is left out: a flood of requests is no reason to take fewer sessions.
+            # HTTP's part is left out: a flood of requests is no reason to admit fewer sessions.
             http_s, now_s = self._server.cpu_s if self._server else 0.0, time.monotonic()
             self._sessions.cpu.record(now_s, time.process_time() - http_s)
             self._sessions.give_way(now_s)
             await asyncio.sleep(LOAD_SAMPLE_S)
 
-    # health
+    # Health
 
     async def _config(self, request: web.Request) -> web.Response:
         config = {
@@ -149,7 +151,7 @@ class Gateway:
 
 
 def own_names(host: str) -> frozenset[str]:
-    """The names of a gateway that listens on `host`, without any setting. Beyond loopback the machine's name is one."""
+    """Return the names of a gateway that listens on `host`; beyond loopback, the machine's name is among them."""
     names = {"localhost", host.lower()}
     if not is_loopback(host):
         machine = socket.gethostname().lower()

@@ -1,4 +1,4 @@
-"""Which style a session's key frames get: the last one that its client chose and that is known here."""
+"""Keeps the style of a session's key frames: the last one that its client chose and that is known here."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,21 @@ UNKNOWN = "This style is not known here any more; upload it again."
 
 
 class ChosenStyle:
-    """One session's. Styles are looked up one at a time, so that a late look-up never undoes a later choice."""
+    """The style of one session. Styles are looked up one at a time, so that a slow look-up undoes no later choice."""
 
     def __init__(
         self, style_id: str, context: SessionContext, find: Callable[[str], str | None], on_change: Callable[[], None]
     ) -> None:
-        """`find` turns a style's id or name into its id, and may block. `on_change` is called after each look-up that
-        found a style."""
+        """`find` turns a style's id or name into its id, and may block.
+
+        `on_change` is called after each look-up that found a style.
+        """
         self.id = self._wanted = style_id
         self._context, self._find, self._on_change = context, find, on_change
         self._is_looking_up = False
 
     def choose(self, wanted: str) -> None:
-        """Change to a style, by its id or name, as soon as it is found. The client is told if it is not."""
+        """Change to a style, by its id or name, as soon as it is found. If it is not found, the client is told."""
         self._wanted = wanted
         if not self._is_looking_up:
             self._is_looking_up = True

@@ -1,4 +1,4 @@
-"""Whether the edge may learn from one client: what the client chose last, and that the edge acts on it."""
+"""Keeps a client's last choice whether the edge may learn from its key frames, and has the edge act on it."""
 
 import asyncio
 import logging
@@ -16,33 +16,33 @@ RETRY_S = 1.0
 
 
 class Consent:
-    """One session's. Nothing is shared before the client has agreed, nor after it has taken that back."""
+    """The consent of one session. Nothing is shared before the client has agreed, nor after it has withdrawn that."""
 
     def __init__(self, context: SessionContext) -> None:
         self._context = context
         self._is_shared = self._is_telling = False
-        self._by = secrets.token_hex(16)  # a client without a name of its own can take back within this session only
+        self._by = secrets.token_hex(16)  # a client that sends no name of its own can withdraw only in this session
 
     @property
     def shared_by(self) -> str:
-        """The secret name of the client if its key frames are shared now, else ""."""
+        """The secret name of the client if its key frames are shared now, otherwise ""."""
         return self._by if self._is_shared else ""
 
     def choose(self, choice: SharingChoice) -> None:
-        """Act on the client's choice. The client is told once the edge has done so."""
+        """Act on the client's choice. The client is told once the choice has taken effect at the edge."""
         self._is_shared, self._by = choice.on, choice.by or self._by
         if not self._is_telling:
             self._is_telling = True
             self._context.spawn(self._tell_edge())
 
     def check(self) -> None:
-        """Ask the client again if Redis has forgotten that it agreed: only the client knows whether it still does."""
+        """Ask the client for its consent again if Redis has lost it; only the client knows whether it still agrees."""
         if self._is_shared and not self._is_telling and not self._context.broker.agrees(self._by):
             self._is_shared = False
             self._context.control.send(SharingForgotten())
 
     async def _tell_edge(self) -> None:
-        """Have the edge learn from this client, or drop all it has of it; the last choice counts."""
+        """Allow the edge to learn from this client, or withdraw all that was shared, until the last choice is done."""
         done = None
         while done is not self._is_shared:
             on = self._is_shared

@@ -1,4 +1,4 @@
-"""A session's control channel: what its client says, within a budget, and what the gateway says, within a buffer."""
+"""A session's control channel: receives the client's messages within a budget, and sends the gateway's messages."""
 
 import asyncio
 import time
@@ -19,21 +19,22 @@ from pipeline.contract.control import (
 from pipeline.contract.errors import BadMessage
 from pipeline.monitoring.metrics import GatewayMetrics
 
-#: Messages at once, and a second. The page sends four when it connects; the load test asks for a few key frames each
-#: second.
+#: How many messages a client may send in one burst, and in a second. The page sends four when it connects; the load
+#: test asks for a few key frames each second.
 BURST, PER_S = 30, 10
-#: These say how things shall be from now on; the others ask for something now.
+#: These messages say how things shall be from now on; the others ask for something once.
 LASTING = (StyleChoice, SizeChange, SharingChoice)
-#: Two answers waiting on a slow path are enough; the next one is newer anyway.
+#: On a slow path no more than two answers may wait, since the next one is newer anyway.
 MAX_BUFFERED_BYTES = 64 * 1024
 #: A client has this long to hear why its session ends.
 LAST_WORD_S = 1.0
 
 
 class ControlInbox:
-    """One client's messages. A message too many is dropped, but the last of each lasting kind counts in the end.
+    """Limits the rate of one client's messages.
 
-    No I/O and no clock: `now_s` comes from the caller.
+    A message beyond the budget is dropped, but of each LASTING type the last one is held until there is budget for it.
+    This has no clock and does no I/O: `now_s` comes from the caller.
     """
 
     def __init__(self, now_s: float) -> None:
@@ -41,7 +42,7 @@ class ControlInbox:
         self._held: dict[type[ClientMessage], ClientMessage] = {}
 
     def take(self, text: object, now_s: float) -> ClientMessage | None:
-        """The message to act on, or None for one too many. Raises BadMessage for what is no message of a client."""
+        """Parse a message and return it, or None if it is beyond the budget. Raises BadMessage if it is invalid."""
         has_time = self._budget.take(now_s)
         try:
             message = read_client_message(text)
@@ -57,12 +58,12 @@ class ControlInbox:
         return None
 
     def due(self, now_s: float) -> list[ClientMessage]:
-        """The last messages that were too many when they came, as far as there is time for them now."""
+        """Return the messages that were held, as far as there is budget for them now."""
         return [self._held.pop(kind) for kind in list(self._held) if self._budget.take(now_s)]
 
 
 class ControlChannel:
-    """One session's. Nothing can be said before the client has opened the channel."""
+    """The control channel of one session. Nothing is sent before the client has opened it."""
 
     def __init__(self, obey: Callable[[ClientMessage], None], metrics: GatewayMetrics) -> None:
         self._obey, self._dropped = obey, metrics.control_dropped
@@ -70,7 +71,7 @@ class ControlChannel:
         self._channel: RTCDataChannel | None = None
 
     def attach(self, channel: RTCDataChannel) -> bool:
-        """Take the client's channel. False if there is one already."""
+        """Use the client's channel; return False if there is one already."""
         if self._channel is not None:
             return False
         self._channel = channel
@@ -82,7 +83,7 @@ class ControlChannel:
         return self._channel is not None and self._channel.readyState == "open"
 
     def send(self, message: GatewayMessage) -> None:
-        """Say something, unless the channel is not open or the client acknowledges nothing of what was said before."""
+        """Send a message, unless the channel is not open, or the client has not acknowledged earlier ones."""
         if self._channel is None or self._channel.readyState != "open":
             return
         if self._channel.bufferedAmount > MAX_BUFFERED_BYTES:
@@ -91,9 +92,9 @@ class ControlChannel:
         self._channel.send(message.to_text())
 
     async def send_last(self, message: GatewayMessage) -> None:
-        """Say why the session ends, and wait until that has left, but no longer than LAST_WORD_S.
+        """Send the session's last message, and wait until it has been sent, but no longer than LAST_WORD_S.
 
-        The first frame may come before the channel is open.
+        The channel may not be open yet, since the video may come first.
         """
         try:
             async with asyncio.timeout(LAST_WORD_S):
@@ -106,7 +107,7 @@ class ControlChannel:
             return
 
     def obey_held(self) -> None:
-        """Act on messages that were too many when they came, as far as there is time for them now."""
+        """Act on the messages that were held, as far as there is budget for them now."""
         for message in self._inbox.due(time.monotonic()):
             self._obey(message)
 

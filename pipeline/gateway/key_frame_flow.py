@@ -1,4 +1,4 @@
-"""The way of one stream's key frames: from a received frame to the edge, and from the edge's answer to the client."""
+"""Moves one stream's key frames: from the received frame to the edge, and from the edge's answer to the client."""
 
 import contextlib
 import logging
@@ -21,14 +21,14 @@ from pipeline.monitoring.stream_stats import StreamStats
 
 logger = logging.getLogger(__name__)
 
-#: While Redis hangs, no more pictures than this wait for a thread that would give them to it.
+#: While Redis hangs, no more pictures than this wait for a thread that sends them to it.
 MAX_SUBMITTING = 2
-#: A frame that came this long ago shows what the camera sees now. For a newer one the client is asked.
+#: A frame that is no older than this is new enough to be a key frame. Otherwise the client is asked for a newer one.
 FRESH_S = 0.1
 
 
 class KeyFrameFlow:
-    """One session's. The newest key frame wins at each step."""
+    """The key frames of one session. At each step the newest one wins."""
 
     def __init__(
         self,
@@ -40,25 +40,25 @@ class KeyFrameFlow:
         consent: Consent,
         gateway_id: str,
     ) -> None:
-        """`gateway_id` is where the edge sends its answers."""
+        """`gateway_id` names the gateway to which the edge sends its answers."""
         self._context, self._picker, self._stats = context, picker, stats
         self._style, self._consent, self._gateway_id = style, consent, gateway_id
         self._frames: RTCDataChannel | None = None
         self._messages_sent = self._submitting = 0
         self._candidate: Candidate | None = None  # the newest frame, while the stream waits for its turn
-        self._has_turn = False  # and the frame that was asked for has not come yet
+        self._has_turn = False  # whether it is the stream's turn, but the frame that was asked for has not come yet
 
     def attach(self, channel: RTCDataChannel) -> bool:
-        """Take the client's channel for answers. False if there is one already."""
+        """Use the client's channel for answers; return False if there is one already."""
         if self._frames is not None:
             return False
         self._frames = channel
         return True
 
-    # from the camera to the edge
+    # From the camera to the edge
 
     def inspect(self, frame: av.VideoFrame, now_s: float) -> None:
-        """Have this frame wait for the stream's turn if a key frame is due; give up those whose answer is overdue."""
+        """Have this frame wait for the stream's turn if a key frame is due, and give up overdue key frames."""
         for frame_id in self._picker.expired(now_s):
             self._drop(frame_id, "deadline")
             self._context.turns.give_back(self._context.stream_id)
@@ -76,7 +76,7 @@ class KeyFrameFlow:
         self._context.turns.advance(now_s)
 
     def _take_turn(self, now_s: float) -> None:
-        """Send the newest frame to the edge, or the one that the client is asked for."""
+        """Use the stream's turn: pick the newest candidate, or ask the client for a frame if that is too old."""
         candidate = self._candidate
         if candidate is None or not self._can_send():
             self._context.turns.give_back(self._context.stream_id)
@@ -94,7 +94,7 @@ class KeyFrameFlow:
         self._context.spawn(self._submit(picked, self._style.id, now_s))
 
     def _can_send(self) -> bool:
-        """Whether a key frame would leave at once, and its answer, too."""
+        """Return whether a key frame would be sent at once, and its answer too."""
         if self._frames is None or self._frames.readyState != "open" or not self._context.control.is_open:
             return False
         return self._frames.bufferedAmount == 0 and self._submitting < MAX_SUBMITTING
@@ -107,7 +107,7 @@ class KeyFrameFlow:
             self._consent.check()
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s not queued: %s", self._context.stream_id, picked.frame_id, error)
-            traceback.clear_frames(error.__traceback__)  # redis-py's errors hold themselves: the picture would stay
+            traceback.clear_frames(error.__traceback__)  # redis-py's errors are reference cycles that hold the picture
             self._picker.forget(picked.frame_id)
             self._context.turns.give_back(self._context.stream_id)
             self._drop(picked.frame_id, "redis")
@@ -136,10 +136,10 @@ class KeyFrameFlow:
         self._stats.dropped(reason)
         self._context.control.send(KeyFrameDropped(frame_id, reason))
 
-    # from the edge to the client
+    # From the edge to the client
 
     def deliver(self, answer: StylizedFrame) -> None:
-        """Send an edge's answer to the client, if it is still wanted. Its place at the edge is the next stream's."""
+        """Send an edge's answer to the client, if it is still wanted, and free its place at the edge."""
         now_s = time.monotonic()
         self._context.turns.answered(
             self._context.stream_id,
@@ -159,7 +159,7 @@ class KeyFrameFlow:
         self._context.turns.advance(now_s)
 
     def _send(self, answer: StylizedFrame) -> bool:
-        """Whether the way to the client was free."""
+        """Send an answer in chunks; return False if the channel is closed or full."""
         if self._frames is None or self._frames.readyState != "open":
             self._stats.lost("channel")
             return False

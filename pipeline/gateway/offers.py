@@ -1,4 +1,4 @@
-"""POST /offer: an offer is checked before anything is made of it, gets a session, and is answered."""
+"""The route POST /offer: checks a client's offer, opens a session for it, and returns the answer."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Offer:
 
     @classmethod
     def parse(cls, body: bytes) -> "Offer":
-        """Raises BadOffer."""
+        """Parse and check the body of a request; raises BadOffer."""
         try:
             fields = read_object(body.decode(), allow_repeats=False)
             offer = cls(fields["sdp"], fields["style"], picture_size(fields))
@@ -46,11 +46,11 @@ class Offer:
 
 
 def without_local_names(sdp: str) -> str:
-    """An offer without candidates that only a local network can find (mDNS, `.local`); aioice waits a second for each.
+    """Remove the candidates whose names only the local network can resolve (mDNS, `.local`).
 
-    Nobody needs them: such a client finds us, and its address is learned from that. Browsers name no others to a page
-    that may not use the camera, and Firefox adds that these are all. That line goes as well where they are not, or
-    aioice, with nobody to ask, would give up at once.
+    aioice waits a second for each of them. They are not needed: the client finds us, and we learn its address from
+    that. Browsers name only such candidates to a page without access to the camera. Firefox adds that these are all
+    (`a=end-of-candidates`), so that aioice would give up at once; this line is therefore removed as well.
     """
     lines = sdp.splitlines()
     kept = [line for line in lines if not _is_local_name(line)]
@@ -65,7 +65,7 @@ def _is_local_name(line: str) -> bool:
 
 
 class OfferRoute:
-    """Answers offers with sessions."""
+    """Answers offers by opening sessions."""
 
     def __init__(
         self,
@@ -104,9 +104,9 @@ class OfferRoute:
 
 
 async def _read_body(request: web.Request) -> bytes:
-    """The body of an offer. The server has seen to its length."""
+    """Return the body of an offer, whose length the server has checked already."""
     charset = (request.charset or "utf-8").lower()
     if request.content_type != "application/json" or charset not in ("utf-8", "utf8"):
-        # Also keeps other sites' pages out: this type needs a CORS preflight.
+        # This check also keeps pages of other sites out, since this content type needs a CORS preflight.
         raise web.HTTPUnsupportedMediaType(text="An offer is application/json in UTF-8.")
     return await request.read()

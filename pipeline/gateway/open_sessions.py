@@ -1,4 +1,4 @@
-"""A gateway's sessions, and who gets a place among them."""
+"""Holds a gateway's sessions, opens new ones within the limits, and closes those that must make room."""
 
 import asyncio
 import itertools
@@ -19,7 +19,7 @@ from pipeline.queues.broker import GatewayBroker
 
 
 class OpenSessions(Mapping[str, Session]):
-    """Sessions by stream id. A session leaves when it has closed."""
+    """The open sessions by stream id. A session is removed when it has closed."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class OpenSessions(Mapping[str, Session]):
         self.turns, self._giving_way = KeyFrameTurns(), GivingWay(settings.cpu_budget)
         self.concessions = Concessions()
         self._sessions: dict[str, Session] = {}
-        self._clients: dict[str, str] = {}  # by stream: whose places they are
+        self._clients: dict[str, str] = {}  # the client of each session, by stream id
         self._closing: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
 
@@ -49,7 +49,7 @@ class OpenSessions(Mapping[str, Session]):
         return len(self._sessions)
 
     def open(self, *, client: str, style_id: str, picture_size: tuple[int, int]) -> Session:
-        """A session that has no peer yet. Raises Busy where there is no place for one."""
+        """Open a session whose peer is not connected yet. Raises Busy if there is no place for it."""
         self._make_place(client)
         session = Session(
             stream_id=secrets.token_hex(8),
@@ -69,7 +69,7 @@ class OpenSessions(Mapping[str, Session]):
         return session
 
     def _make_place(self, client: str) -> None:
-        """Raise Busy before anything is made for a session that there is no place for."""
+        """Close a session without video if need be; raises Busy if there is no place for a session of this client."""
         now_s, sessions = time.monotonic(), list(self._sessions.values())
         holders = [Holder(self._clients[s.stream_id], now_s - s.began_s, s.stats.frames > 0) for s in sessions]
         gone = self._admission.admit(holders, client, self.cpu.cores, self.concessions)
@@ -81,7 +81,7 @@ class OpenSessions(Mapping[str, Session]):
             task.add_done_callback(self._closing.discard)
 
     def give_way(self, now_s: float) -> None:
-        """Once a second: decide what all sessions have to live with, and tell them."""
+        """Decide which reductions hold for all sessions, and apply them. This is called once a second."""
         load = Load(self.cpu.cores, self.turns.wait_s(now_s), self.turns.per_s(now_s), len(self._sessions))
         self.concessions = self._giving_way.update(load)
         self._metrics.key_frame_stretch.set(self.concessions.stretch)
@@ -92,7 +92,7 @@ class OpenSessions(Mapping[str, Session]):
         self.turns.advance(now_s)
 
     def given(self, queue: int) -> Given:
-        """What the service gives up at present, with so many key frames in the edge's queue."""
+        """Return for operators which reductions are in effect, given the length of the edge's queue."""
         now_s = time.monotonic()
         ages_s = [now_s - session.began_s for session in self._sessions.values()]
         refuses = self._admission.refusal(ages_s, self.cpu.cores, self.concessions) is not None
@@ -100,7 +100,7 @@ class OpenSessions(Mapping[str, Session]):
         return Given(order, self.concessions.look_interval_s)
 
     def styles(self) -> set[str]:
-        """The ids of the styles on show."""
+        """Return the ids of the styles that sessions use now."""
         return {session.style_id for session in self._sessions.values()}
 
     async def close(self) -> None:

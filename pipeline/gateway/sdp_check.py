@@ -1,4 +1,4 @@
-"""Whether aiortc may parse an offer's SDP. Its parser takes time quadratic in the codecs and blocks the event loop."""
+"""Checks an offer's SDP before aiortc parses it: aiortc's parser takes quadratic time and blocks the event loop."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,8 +9,8 @@ from pipeline.contract.errors import BadOffer
 MAX_LINES = 400
 MAX_LINE_LENGTH = 512
 MAX_SESSION_LINES = 24
-#: The most lines of a section, by attribute. Chromium has 23 rtpmap and 50 rtcp-fb, and 24 ssrc with simulcast; each
-#: limit leaves some to spare.
+#: How often each attribute may occur in a section. Chromium has 23 rtpmap and 50 rtcp-fb, and 24 ssrc with simulcast;
+#: each limit leaves room for more.
 MAX_ATTRIBUTES = {
     "rtpmap": 48,
     "fmtp": 48,
@@ -37,7 +37,7 @@ MAX_CANDIDATES_OF_HOST = 8
 
 
 def check(sdp: str) -> None:
-    """Raise BadOffer for an SDP that must not be parsed. Takes time linear in the text."""
+    """Raise BadOffer for an SDP that must not be parsed. This takes time linear in the length of the text."""
     sections = sections_of(sdp)
     session, media = sections[0], sections[1:]
     if sorted(section[0].split(" ")[0] for section in media) != ["m=application", "m=video"]:
@@ -52,7 +52,7 @@ def check(sdp: str) -> None:
 
 
 def sections_of(sdp: str) -> list[list[str]]:
-    """The lines as aiortc's parser splits them: first those of the session, then those of each m= section."""
+    """Split an SDP into lines as aiortc's parser does: first the session's lines, then those of each m= section."""
     if not sdp.isascii() or any(ord(c) < 32 and c not in "\r\n" or ord(c) == 127 for c in set(sdp)):
         raise BadOffer("An offer's SDP is ASCII text without control characters.")
     lines = sdp.splitlines()
@@ -74,7 +74,7 @@ def check_counts(section: Sequence[str]) -> None:
 
 
 def check_codecs(section: Sequence[str]) -> None:
-    """Each payload type is described once, and has no more feedback and parameters than any codec."""
+    """Check that each payload type is described once, and does not have too much feedback or too many parameters."""
     described = [value.split(" ")[0] for value in values(section, "rtpmap")]
     formats = values(section, "fmtp")
     feedback = Counter(value.split(" ")[0] for value in values(section, "rtcp-fb"))
@@ -94,7 +94,7 @@ def check_candidates(candidates: Sequence[str]) -> None:
 
 
 def check_bundle(session: Sequence[str], media: Sequence[Sequence[str]]) -> None:
-    """All sections are in one BUNDLE group: aiortc cannot close a section that is outside."""
+    """Check that all sections are in one BUNDLE group, since aiortc cannot close a section outside of it."""
     mids = [values(section, "mid") for section in media]
     groups = [value.split() for value in values(session, "group")]
     bundled = [group[1:] for group in groups if group[:1] == ["BUNDLE"]]
@@ -105,11 +105,11 @@ def check_bundle(session: Sequence[str], media: Sequence[Sequence[str]]) -> None
 
 
 def name_of(line: str) -> str:
-    """The attribute of an a= line, or the type of another line."""
+    """Return the attribute's name in an a= line, or the type of another line."""
     return line[2:].split(":", 1)[0] if line.startswith("a=") else line[:2]
 
 
 def values(section: Sequence[str], name: str) -> list[str]:
-    """The values of all a=name: lines."""
+    """Return the values of all a=name: lines."""
     begin = f"a={name}:"
     return [line.removeprefix(begin) for line in section if line.startswith(begin)]

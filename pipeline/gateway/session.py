@@ -1,4 +1,4 @@
-"""One client: its peer connection and its life, from the answer to its offer until everything is given back."""
+"""The session of one client: its peer connection, from the answer to its offer until all resources are given back."""
 
 import asyncio
 import logging
@@ -47,18 +47,18 @@ from pipeline.webrtc.transport.sctp_limits import LimitedSctpTransport
 
 logger = logging.getLogger(__name__)
 
-#: A client that sends nothing for this long never connected, or is gone: ICE alone would notice after half a minute.
+#: A client that sends nothing for this long never connected, or is gone. ICE alone would notice after half a minute.
 SILENCE_TIMEOUT_S = 8.0
-#: How often silence is checked for, and the client is told that we are here: ICE would tell it of our end as late.
+#: How often the gateway checks for silence, and sends a sign of life; the client's ICE would notice our end as late.
 WATCH_S = 1.0
-#: An offer is answered in milliseconds, or once all STUN and TURN servers have answered, or not: aioice's own 5 s.
+#: An offer is answered in milliseconds, or else when STUN and TURN servers have answered, for which aioice waits 5 s.
 ANSWER_TIMEOUT_S = 6.0
-#: A task that waits for a thread leaves the thread to itself when it is cancelled, so it ends at once.
+#: Tasks end at once when they are cancelled, since a task that waits for a thread does not wait for the thread's end.
 TASKS_TIMEOUT_S = 0.5
 
 
 class Session:
-    """Owns every task and channel of its client; `close` may be called any number of times."""
+    """The session of one client, which owns its tasks and channels. `close` may be called any number of times."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Session:
         self._peer.on("connectionstatechange", self._on_connection_state)
 
     async def answer(self, sdp: str) -> str:
-        """The SDP answer to an offer. Raises BadOffer; whoever opened the session closes it then."""
+        """Return the SDP answer to an offer. Raises BadOffer; then the caller must close the session."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
@@ -119,7 +119,7 @@ class Session:
         return self._peer.localDescription.sdp
 
     def _check_sections(self) -> None:
-        """One connection with one video is what the fast receive path and all limits are for; raises BadOffer."""
+        """Raise BadOffer unless there is one connection with one video, as the fast path and all limits assume."""
         transceivers, sctp = self._peer.getTransceivers(), self._peer.sctp
         if [transceiver.kind for transceiver in transceivers] != ["video"] or sctp is None:
             raise BadOffer("An offer has one video section and one for data channels.")
@@ -132,37 +132,37 @@ class Session:
 
     @property
     def style_id(self) -> str:
-        """The style that key frames get now."""
+        """The id of the style that key frames get now."""
         return self._style.id
 
     @property
     def in_flight(self) -> int:
-        """Key frames that wait for their answer."""
+        """How many key frames wait for their answers."""
         return self._picker.in_flight
 
     def concede(self, concessions: Concessions) -> None:
-        """Live with what the gateway can give at present, and tell the client."""
+        """Apply the gateway's present reductions to this session, and tell the client."""
         self._picker.selector.stretch = concessions.stretch
         interval_s = concessions.look_interval_s
         self._pace = Pace(concessions.fps, None if interval_s is None else max(0.5, round(2 * interval_s) / 2))
         self._tell_pace()
 
     def _tell_pace(self) -> None:
-        """Say how many frames are wanted whenever that changes. A client that has heard nothing sends all."""
+        """Tell the client how many frames are wanted whenever that changes; before it is told, it sends all."""
         if self._pace != self._told_pace and self._control.is_open:
             self._told_pace = self._pace
             self._control.send(self._pace)
 
     async def count_bytes(self) -> None:
-        """Count in the stats what went over the wire since the last time."""
+        """Count in the stats the bytes that were sent and received since the last call."""
         if self._peer.connectionState != "connected":
-            return  # a hostile offer's parts may have no transport
+            return  # parts of a hostile offer may have no transport
         for report in (await self._peer.getStats()).values():
             if report.type == "transport":
                 self.stats.network(report.bytesReceived, report.bytesSent)
 
     async def close(self) -> None:
-        """Return once the place, sockets and tasks are given back, whatever has happened."""
+        """Close the session; its place, sockets and tasks are given back when this returns, whatever happens."""
         await asyncio.shield(self._end())
 
     async def _close(self) -> None:
@@ -173,7 +173,7 @@ class Session:
         finally:
             self._on_closed(self)
 
-    # video
+    # Video
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
@@ -187,7 +187,7 @@ class Session:
                 self._spawn(reading)
 
     def _on_frame(self, frame: av.VideoFrame | None) -> None:
-        """Called for every frame as it comes, so that none queues up; key frames are worked on elsewhere."""
+        """Inspect a decoded frame as soon as it comes, so that no frames pile up. None means the end of the video."""
         if frame is None:
             logger.info("stream %s: no more video", self.stream_id)
             self._end()
@@ -196,12 +196,12 @@ class Session:
             self._heard_s = time.monotonic()
             try:
                 self._key_frames.inspect(frame, self._heard_s)
-            except Exception:  # each frame would raise it again, into the event loop's own log
+            except Exception:  # each further frame would raise the same error, into the event loop's own log
                 logger.exception("stream %s: a frame could not be inspected", self.stream_id)
                 self._end()
 
     def _refuse(self, sentence: str) -> None:
-        """The decoder takes no more of this video: nothing is left to do but to say so."""
+        """End the session because the decoder refused the video; the client is told why first."""
         logger.info("stream %s: %s", self.stream_id, sentence)
         self._spawn(self._end_with(sentence))
 
@@ -209,7 +209,7 @@ class Session:
         await self._control.send_last(ErrorMessage(sentence))
         self._end()
 
-    # channels
+    # Data channels
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
         takers = {"control": self._control.attach, "frames": self._key_frames.attach}
@@ -218,7 +218,7 @@ class Session:
         self._tell_pace()
 
     def _on_excess(self, reason: str) -> None:
-        """The peer sends more than any client needs, or nonsense: this session ends, and no other."""
+        """End the session because the peer sent more than any client needs, or invalid packets."""
         logger.info("stream %s: ended (%s)", self.stream_id, reason)
         self.stats.metrics.sessions_cut.labels(reason).inc()
         self._end()
@@ -237,7 +237,7 @@ class Session:
             case SharingChoice():
                 self._consent.choose(message)
 
-    # life
+    # Life and end
 
     def _on_connection_state(self) -> None:
         logger.info("stream %s: %s", self.stream_id, self._peer.connectionState)
@@ -247,7 +247,10 @@ class Session:
             self._end()
 
     async def _watch(self) -> None:
-        """Close once nothing has come for too long; one timer a second costs less than one a frame."""
+        """Send signs of life, and end the session once no frame has come for too long.
+
+        A timer each second costs less than one that is set with each frame.
+        """
         while time.monotonic() - self._heard_s < SILENCE_TIMEOUT_S:
             self._control.send(Alive())
             self._control.obey_held()
@@ -256,7 +259,7 @@ class Session:
         self._end()
 
     def _end(self) -> asyncio.Task[None]:
-        """Begin to close, once. The task is the session's own: whoever waits for it may leave."""
+        """Begin to close, once; return the closing task, which goes on even if nobody waits for it."""
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close())
         return self._closing
@@ -270,7 +273,7 @@ class Session:
         task.add_done_callback(self._finished)
 
     def _finished(self, task: asyncio.Task[None]) -> None:
-        """A session that lost one of its tasks is no session any more; its client comes back."""
+        """End the session if one of its tasks failed; the client will connect again."""
         self._tasks.discard(task)
         if not task.cancelled() and task.exception():
             logger.error("stream %s: a task failed", self.stream_id, exc_info=task.exception())

@@ -1,4 +1,4 @@
-"""What all parts of one session work with."""
+"""The objects that all parts of one session share."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -16,9 +16,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class SessionContext:
+    """The objects that all parts of one session share."""
+
     stream_id: str
     broker: GatewayBroker
-    executor: Executor  # for whatever blocks
+    executor: Executor  # for calls that block
     control: ControlChannel
     turns: KeyFrameTurns  # shared by all sessions
     #: Runs a coroutine as a task of the session: it ends with the session, and the session ends if it fails.

@@ -1,4 +1,4 @@
-"""Which client a request comes from, as budgets see it: an IPv4 address or the /64 network of an IPv6 one. No I/O."""
+"""Finds out which client a request comes from: an IPv4 address, or the /64 network of an IPv6 address. No I/O."""
 
 import ipaddress
 from collections.abc import Sequence
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-#: A customer of an Internet provider has as many IPv6 addresses as they like, all in one /64.
+#: Each customer of an Internet provider has a whole /64 of IPv6 addresses.
 IPV6_PREFIX = 64
-#: No chain of proxies is longer than this; the rest of a longer header was made up.
+#: No chain of proxies is longer than this, so a longer header was made up.
 MAX_HOPS = 16
 UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class ClientAddresses:
-    """Finds the clients behind those proxies that are trusted to name them."""
+    """Finds the clients behind those proxies that are trusted to name their clients."""
 
     trusted: Sequence[Network] = ()
 
     def of(self, peer: str, forwarded_for: str = "") -> str:
-        """The client's key in budgets. `forwarded_for` is the value of X-Forwarded-For.
+        """Return the client's key in budgets. `forwarded_for` is the value of X-Forwarded-For.
 
-        The last hop that is not a trusted proxy is the client: the hops before it are only what that client said.
+        The last hop that is not a trusted proxy is the client; the hops before it are only claims of that client.
         """
         address = parsed(peer)
         if address is None:
@@ -41,7 +41,7 @@ class ClientAddresses:
 
 
 def parsed(text: str) -> Address | None:
-    """The address in `text`, or None. An IPv4 address mapped into IPv6 becomes IPv4, and a zone is left out."""
+    """Return the address in `text`, or None. An IPv4 address mapped into IPv6 becomes IPv4; a zone is left out."""
     try:
         address = ipaddress.ip_address(text.partition("%")[0].removeprefix("[").removesuffix("]"))
     except ValueError:
@@ -50,12 +50,13 @@ def parsed(text: str) -> Address | None:
 
 
 def key(address: Address) -> str:
+    """Return the key by which budgets know the client with this address."""
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False)) if not address.is_loopback else str(address)
 
 
 def is_local(client: str) -> bool:
-    """Whether a client's key is this machine's loopback address."""
+    """Return whether a client's key is this machine's loopback address."""
     address = parsed(client)
     return address is not None and address.is_loopback

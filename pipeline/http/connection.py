@@ -1,4 +1,4 @@
-"""One HTTP connection, between the network and aiohttp. Whole requests pass, one at a time and in good time."""
+"""One HTTP connection between the network and aiohttp. It passes on one request at a time, within time limits."""
 
 import asyncio
 import enum
@@ -11,62 +11,62 @@ from pipeline.http.head import MAX_HEAD_BYTES, Head, RequestRefused
 from pipeline.http.responses import refusal_bytes
 
 END = b"\r\n\r\n"
-#: From a request's first byte, or the connection's beginning, to the end of its head.
+#: A request's head must be complete this long after its first byte. TLS handshakes have the same limit.
 HEAD_S = 5.0
-#: A connection that asks for nothing is closed after this.
+#: A connection without a request is closed after this time.
 IDLE_S = 15.0
-#: A body may take this long, and after that as long as it keeps to this rate. Uploads have limits of their own, too.
+#: A body may take this long in any case, and then as long as its rate is high enough. Uploads have further limits.
 BODY_GRACE_S = 10.0
 BODY_BYTES_PER_S = 32 * 1024
-#: An answer takes a second, or somewhat longer where it waits for Redis and STUN servers.
+#: An answer takes a second, or somewhat longer if it waits for Redis or STUN servers.
 ANSWER_S = 30.0
-#: After a refusal, bytes that are still on their way are read and dropped; otherwise the client's system would drop
-#: the refusal.
+#: After a refusal, bytes that are still on their way are read and dropped for this long. Otherwise the client's system
+#: would drop the refusal.
 LINGER_S = 2.0
-#: A refused body up to this is skipped, and the connection goes on.
+#: A refused body up to this size is skipped, so that the connection can go on.
 MAX_SKIPPED_BYTES = 64 * 1024
 
 
 class State(enum.Enum):
-    IDLE = enum.auto()  # nothing of a request is here
+    IDLE = enum.auto()  # no part of a request has come
     HEAD = enum.auto()
     BODY = enum.auto()
-    SKIP = enum.auto()  # the body of a request that was refused
-    ANSWER = enum.auto()  # the request is whole, its answer is not
+    SKIP = enum.auto()  # in the body of a request that was refused
+    ANSWER = enum.auto()  # the request is complete, but its answer is not
     CLOSING = enum.auto()
 
 
 class Owner(Protocol):
-    """What a connection asks of its server."""
+    """The server of a connection."""
 
     def admit(self, head: Head, connection: "HttpConnection") -> None:
-        """Let a request in and set the connection's client. Raises RequestRefused."""
+        """Admit a request and set the connection's client. Raises RequestRefused."""
 
     def refused(self, refused: RequestRefused) -> None:
-        """A request was refused."""
+        """Note that a request was refused."""
 
     def left(self, connection: "HttpConnection", reason: str) -> None:
-        """The connection is over. `reason` is "" where the client or aiohttp closed it."""
+        """Note that a connection has ended. `reason` is "" if the client or aiohttp closed it."""
 
     def answered(self, connection: "HttpConnection") -> None:
-        """The connection's request was answered."""
+        """Note that the connection's request was answered."""
 
     def spent(self, cpu_s: float) -> None:
-        """HTTP took this much of the thread's processor time."""
+        """Note that HTTP took this much of the thread's processor time."""
 
 
 class HttpConnection(asyncio.Protocol):
-    """aiohttp's protocol sees only admitted requests, and each of them only after it has answered the one before."""
+    """Passes admitted requests to aiohttp's protocol, each one only after the answer to the one before."""
 
     def __init__(self, owner: Owner, peer: str, inner: Callable[["HttpConnection"], asyncio.Protocol]) -> None:
-        """`inner` makes aiohttp's protocol; it is called with the first request."""
+        """`inner` makes aiohttp's protocol; it is called when the first request has been admitted."""
         self.peer, self.client, self.state = peer, UNKNOWN, State.IDLE
         self._owner, self._make_inner = owner, inner
         self.inner: asyncio.Protocol | None = None
-        self.opening: asyncio.Task | None = None  # while its handshake lasts
+        self.opening: asyncio.Task | None = None  # the task of the TLS handshake, while it lasts
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._left = self._received = 0  # bytes of the body: still to come, and here
+        self._left = self._received = 0  # how many bytes of the body are still to come, and how many have come
         self._is_answered = False
         self._since_s = time.monotonic()
         self.why = ""
@@ -77,7 +77,7 @@ class HttpConnection(asyncio.Protocol):
         return self.state in (State.IDLE, State.HEAD, State.SKIP, State.CLOSING)
 
     def overdue(self, now_s: float) -> str | None:
-        """Why the connection should be closed now, or None."""
+        """Return why the connection should be closed now, or None."""
         elapsed_s = now_s - self._since_s
         if self.state is State.BODY:
             return "slow" if self._received < BODY_BYTES_PER_S * (elapsed_s - BODY_GRACE_S) else None
@@ -91,14 +91,14 @@ class HttpConnection(asyncio.Protocol):
         return reason if elapsed_s > limit_s else None
 
     def abort(self, reason: str) -> None:
-        """Close at once, without another word. The connection is counted under `reason`."""
+        """Close at once, without an answer. The connection is counted under `reason`."""
         self.why = self.why or reason
         if self._transport:
             self._transport.abort()
         elif self.opening:
             self.opening.cancel()
 
-    # asyncio.Protocol
+    # Methods of asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -114,7 +114,7 @@ class HttpConnection(asyncio.Protocol):
             self._owner.spent(time.thread_time() - began_s)
 
     def eof_received(self) -> None:
-        """The transport closes itself."""
+        """Return None, upon which the transport closes itself."""
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.inner:
@@ -130,10 +130,10 @@ class HttpConnection(asyncio.Protocol):
         if self.inner:
             self.inner.resume_writing()
 
-    # requests
+    # Requests
 
     def answered(self) -> None:
-        """aiohttp has sent its answer. A part of the body that it did not want may still come."""
+        """Go on after aiohttp has sent its answer. A rest of the body, which aiohttp did not read, may still come."""
         self._is_answered = True
         if self.state is State.ANSWER:
             self._next()
@@ -148,11 +148,11 @@ class HttpConnection(asyncio.Protocol):
             self._enter(State.HEAD)
         if self.state is State.HEAD:
             self._take_head()
-        elif len(self._buffer) > MAX_HEAD_BYTES:  # sent behind a request that is still being answered
+        elif len(self._buffer) > MAX_HEAD_BYTES:  # these requests came while the one before is being answered
             self.abort("pipelined")
 
     def _take_body(self, data: bytes) -> bytes:
-        """Take what belongs to the body, and return the bytes behind it."""
+        """Take the bytes that belong to the body, and return those after it."""
         body, rest = data[: self._left], data[self._left :]
         self._left -= len(body)
         self._received += len(body)
@@ -187,14 +187,14 @@ class HttpConnection(asyncio.Protocol):
         self._left, self._received, self._is_answered = request.length - len(body), len(body), False
         self._enter(State.BODY if self._left else State.ANSWER)
         if self.inner is None:
-            assert self._transport is not None  # a request came, so there is a connection
+            assert self._transport is not None, "a request came, so there is a connection"
             self.inner = self._make_inner(self)
             self.inner.connection_made(self._transport)
         self.inner.data_received(head + body)
 
     def _refuse(self, refused: RequestRefused, request: Head | None, rest: bytes) -> None:
-        """Answer with a refusal. The connection goes on only if the body's length is certain and short."""
-        assert self._transport is not None  # a request came, so there is a connection
+        """Answer with a refusal. The connection goes on only if the length of the body is known and short."""
+        assert self._transport is not None, "a request came, so there is a connection"
         self._owner.refused(refused)
         if request is None or request.method == "HEAD" or not len(rest) <= request.length <= MAX_SKIPPED_BYTES:
             self._transport.write(refusal_bytes(refused, keep_alive=False))

@@ -1,7 +1,7 @@
-"""The head of an HTTP request, read strictly and before any server sees it. No I/O.
+"""Parses the head of an HTTP request strictly, before any server sees it. No I/O.
 
-If two readers disagree about where a request ends, a second request can be smuggled behind the first. Therefore
-Content-Length is the only way to say it here, and a head that could be understood in two ways is refused.
+If two parsers disagree about where a request ends, a second request can be smuggled behind the first. Therefore only
+Content-Length is accepted here, and a head that could be understood in two ways is refused.
 """
 
 import re
@@ -13,23 +13,23 @@ from typing import Self
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEADERS = 64
 MAX_TARGET_LENGTH = 2048
-#: Nobody sends a body whose length has more digits.
+#: No body's length has more digits.
 MAX_LENGTH_DIGITS = 12
 METHODS = ("GET", "HEAD", "POST")
-#: These headers may stand in a head only once: of two, either could be meant.
+#: These headers may occur only once in a head, since it would be unclear which of two counts.
 ONCE = frozenset((
     "host", "content-length", "content-type", "origin", "authorization", "sec-fetch-site", "expect", "cookie",
 ))  # fmt: skip
 
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-#: A path without escapes and without a fragment. aiohttp undoes the one and drops the other, so /%63onfig and /config#x
-#: would pass checks that are meant for /config.
+#: A path without escapes and without a fragment. aiohttp decodes escapes and drops fragments, so that /%63onfig and
+#: /config#x would circumvent the checks of /config.
 _TARGET = re.compile(rb"/[0-9A-Za-z._~/-]*(\?[!-\"$-~]*)?")
 
 
 class RequestRefused(Exception):
-    """A request that gets `status` and one sentence; `reason` is what it is counted under."""
+    """A request is refused, with an HTTP status and a sentence; `reason` is the label under which it is counted."""
 
     def __init__(self, status: int, sentence: str, reason: str, retry_after_s: float = 0.0) -> None:
         super().__init__(sentence)
@@ -38,7 +38,7 @@ class RequestRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """`headers` has names in lower case. The values of a repeated header are joined with commas."""
+    """The head of a request. `headers` has names in lower case; values of a repeated header are joined by commas."""
 
     method: str
     path: str  # without the query
@@ -47,7 +47,7 @@ class Head:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Read everything before the empty line. Raises RequestRefused."""
+        """Parse a head, which is everything before the empty line. Raises RequestRefused."""
         first, *lines = data.split(b"\r\n")
         method, path = _request_line(first)
         if len(lines) > MAX_HEADERS:
@@ -82,7 +82,7 @@ def _header(line: bytes) -> tuple[str, str]:
 
 
 def _length(headers: Mapping[str, str]) -> int:
-    """The body's length in bytes. Encoded bodies are refused: they would be inflated on the event loop."""
+    """Return the body's length in bytes. Encoded bodies are refused: they would be decompressed on the event loop."""
     if "host" not in headers:
         raise RequestRefused(400, "A request names its host.", "head")
     if "transfer-encoding" in headers:

@@ -1,4 +1,4 @@
-"""The names that this gateway answers to, and the sites whose pages may send it requests. No I/O."""
+"""Checks that a request uses a name of this gateway, and comes from the page of an allowed site. No I/O."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -14,23 +14,24 @@ WRONG_ORIGIN = "Only this gateway's own page may do that; MVS_ALLOWED_HOSTS is w
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """`own` names are the machine's; `allowed` names come from the setting, such as a proxy's.
+    """The names by which this gateway may be reached.
 
-    Names are listed because of DNS rebinding: a page whose name was pointed at our address still sends its own name as
-    host. IP addresses need no list, since nobody who uses one was led here by a name.
+    `own` are the machine's names; `allowed` come from the settings, for example a proxy's name. The list is needed
+    because of DNS rebinding: a page whose name was pointed at our address still sends its own name as host. IP
+    addresses are always allowed, since a request with an address was not led here by a name.
     """
 
     own: frozenset[str] = frozenset(("localhost",))
     allowed: Sequence[str] = ()
 
     def check_host(self, headers: Mapping[str, str]) -> None:
-        """Raises RequestRefused for a host that is no name of ours."""
+        """Raise RequestRefused for a host that is not one of our names."""
         name, _ = host_of(headers["host"])
         if not (is_address(name) or name in self.own or name.endswith(".localhost") or self.is_allowed(name)):
             raise RequestRefused(421, WRONG_HOST, "host")
 
     def check_origin(self, headers: Mapping[str, str]) -> None:
-        """Raises RequestRefused for a request from another site's page. Clients other than browsers name no site."""
+        """Raise RequestRefused for a request from another site's page. Clients other than browsers send no origin."""
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise RequestRefused(403, WRONG_ORIGIN, "origin")
         if (origin := headers.get("origin")) is None:
@@ -46,7 +47,7 @@ class Hosts:
 
 
 def host_of(authority: str, default_port: int | None = None) -> tuple[str, int | None]:
-    """(name in lower case, port) of a host header; the name is "" if the header cannot be read."""
+    """Return (name in lower case, port) of a host header; the name is "" if the header is invalid."""
     try:
         parts = urlsplit(f"//{authority}")
         port = parts.port

@@ -1,4 +1,4 @@
-"""The page's own files, each under its path in the page's folder. aiohttp sends them, with their ETag."""
+"""Serves the page's own files, each under its path in the page's folder. aiohttp sends them, with their ETag."""
 
 from pathlib import Path
 
@@ -6,18 +6,18 @@ from aiohttp import web
 
 
 class PageFiles:
-    """Every file that is in `root` now; whatever else is asked for is not found."""
+    """Serves the files that are in `root` when this is made, and nothing else."""
 
     def __init__(self, root: Path) -> None:
         self._files = {file.relative_to(root).as_posix(): file for file in root.rglob("*") if file.is_file()}
 
     def withdraw(self, name: str) -> bytes:
-        """Serve this file no longer, and return its bytes; b"" if there is none."""
+        """Stop serving this file and return its bytes, or b"" if there is no such file."""
         file = self._files.pop(name, None)
         return file.read_bytes() if file else b""
 
     def attach(self, app: web.Application) -> None:
-        """To be called last: these routes match whatever is left."""
+        """Add the routes to an application. Call this last, since they match all remaining paths."""
         app.router.add_get("/", self._file)
         app.router.add_get("/{name:.+}", self._file)
 

@@ -1,14 +1,14 @@
-"""How many requests of a kind a client may make: one token bucket for each address. No clock and no I/O."""
+"""Limits how many requests of a kind a client may make, with a token bucket for each address. No clock and no I/O."""
 
 import math
 from dataclasses import dataclass, field
 
 from pipeline.basics.lru import LruCache
 
-#: The number of addresses that are remembered, in about 1 MB. The one that was silent for longest is forgotten first.
+#: How many addresses are remembered, in about 1 MB. The address that has been silent for longest is forgotten first.
 MAX_ADDRESSES = 4096
-#: Whether an address has asked for much lately is measured with a second bucket. It is a tenth as large as the first
-#: and fills this many times slower.
+#: A second bucket for each address shows whether it has asked for much lately. It is a tenth as large as the first, and
+#: fills this many times slower.
 LATELY = 20
 
 
@@ -23,7 +23,7 @@ class Rate:
 
 @dataclass(slots=True)
 class Bucket:
-    """Full at first; refills with `rate.per_s`."""
+    """A token bucket, which is full at first and refills with `rate.per_s`."""
 
     rate: Rate
     level: float = field(init=False)
@@ -33,13 +33,13 @@ class Bucket:
         self.level = self.rate.burst
 
     def refill(self, now_s: float) -> float:
-        """The tokens in the bucket now."""
+        """Bring the bucket up to date; return how many tokens it holds."""
         self.level = min(self.rate.burst, self.level + max(0.0, now_s - self.at_s) * self.rate.per_s)
         self.at_s = max(now_s, self.at_s)
         return self.level
 
     def wait_s(self) -> float:
-        """Seconds until there is a token."""
+        """Return how many seconds it takes until there is a token."""
         return max(0.0, 1.0 - self.level) / self.rate.per_s
 
 
@@ -50,7 +50,7 @@ class Buckets:
         self._buckets: LruCache[str, Bucket] = LruCache(limit)
 
     def of(self, address: str, rate: Rate, now_s: float) -> Bucket:
-        """The address's bucket, refilled. A new address has a full one."""
+        """Return the address's bucket, refilled. A new address gets a full one."""
         bucket = self._buckets.get(address)
         if bucket is None:
             bucket = Bucket(rate, now_s)
@@ -63,9 +63,9 @@ class Buckets:
 
 
 class RateLimit:
-    """What each address may do, and what all of them may do together.
+    """Limits what each address may do, and what all of them may do together.
 
-    Once the common budget is half used up, the rest is for addresses that have asked for little lately, so that many
+    Once half of the common budget is used up, the rest is for addresses that have asked for little lately, so that many
     busy clients do not lock out a new one.
     """
 
@@ -74,7 +74,7 @@ class RateLimit:
         self._buckets, self._lately = Buckets(), Buckets()
 
     def wait_s(self, address: str, now_s: float, *, factor: float = 1.0) -> float:
-        """0 for a request that may be made, which is then counted; else the seconds after which to ask again.
+        """Count a request and return 0 if it may be made; otherwise return the seconds after which to ask again.
 
         `factor` multiplies the address's own budget.
         """

@@ -1,4 +1,4 @@
-"""Which requests get in: those for a name of ours, from our own page, short enough and not too frequent."""
+"""Decides which requests are admitted: by host, origin, method, length of the body, and rate."""
 
 from collections.abc import Mapping
 
@@ -7,25 +7,26 @@ from pipeline.http.head import Head, RequestRefused
 from pipeline.http.hosts import Hosts
 from pipeline.http.rate_limits import Rate, RateLimit
 
-#: By path, the most bytes that the body of a POST may have. Other paths take no POST.
+#: The most bytes that the body of a POST may have, by path. Other paths accept no POST.
 BodyLimits = Mapping[str, int]
-#: A page is 40 files, and an operator's asks once a second.
+#: Each pair is the rate of one address, and that of all together. The page consists of 40 files, and the operators'
+#: page makes a request each second.
 READS = Rate(50, 200), Rate(1000, 2000)
-#: Thumbnails of photos come from Redis.
+#: These are lower because the thumbnails of uploaded photos come from Redis.
 PICTURES = Rate(20, 100), Rate(200, 400)
-#: Reading a photo takes up to a second of another process.
+#: Decoding a photo takes another process up to a second.
 UPLOADS = Rate(0.5, 12), Rate(4, 64)
-#: An offer takes 10 ms. One address may make as many at once as the setting allows in this time: a whole class may
-#: open the page together.
+#: An offer takes 10 ms. One address may make as many in one burst as the setting allows in this time, since a whole
+#: class may open the page together.
 OFFERS_BURST_S = 30.0
-OFFERS_TOGETHER = Rate(20, 40)  # of all addresses; times the setting where that is more than 1
-#: Load tests come from this machine.
+OFFERS_TOGETHER = Rate(20, 40)  # for all addresses; it is multiplied by the setting if that is more than 1
+#: This machine may ask for more, since load tests come from it.
 LOCAL_FACTOR = 10.0
 TOO_MANY = "Too many requests from your address; try again in a moment."
 
 
 class RequestCheck:
-    """Holds the budgets; no clock and no I/O."""
+    """Checks requests and holds the budgets of all addresses. It has no clock and does no I/O."""
 
     def __init__(self, hosts: Hosts, addresses: ClientAddresses, bodies: BodyLimits, *, offers_per_s: float) -> None:
         """One address may make `offers_per_s` offers a second."""
@@ -35,7 +36,7 @@ class RequestCheck:
         self._uploads, self._pictures, self._reads = RateLimit(*UPLOADS), RateLimit(*PICTURES), RateLimit(*READS)
 
     def admit(self, head: Head, peer: str, now_s: float) -> str:
-        """The client that a request comes from. Raises RequestRefused.
+        """Admit a request and return the client that it comes from. Raises RequestRefused.
 
         A request that is refused for another reason than its rate takes nothing from its client's budget.
         """
@@ -54,7 +55,7 @@ class RequestCheck:
         return client
 
     def client(self, head: Head, peer: str) -> str:
-        """The key that budgets know a request's client by, whether the request gets in or not."""
+        """Return the key by which budgets know a request's client, whether the request is admitted or not."""
         return self._addresses.of(peer, head.headers.get("x-forwarded-for", ""))
 
     def _limit(self, head: Head) -> RateLimit:

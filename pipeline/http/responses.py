@@ -1,4 +1,4 @@
-"""How this gateway answers: refusals are one sentence, and every answer has the same security headers."""
+"""Makes the gateway's responses: refusals of one sentence, and the security headers of every response."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-#: Where a request holds its client, as budgets know it: an IPv4 address or an IPv6 network.
+#: The key under which a request holds its client, as budgets know it: an IPv4 address or an IPv6 network.
 CLIENT = web.RequestKey("client", str)
 RETRY_AFTER_S = 5
 SECURITY_HEADERS = {
@@ -32,14 +32,14 @@ SECURITY_HEADERS = {
 
 @web.middleware
 async def errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every refusal is {"error": one sentence}; no trace leaves the house."""
+    """Turn errors into responses with {"error": one sentence}. Stack traces are only logged."""
     try:
         return await handler(request)
     except web.HTTPRedirection:
         raise
     except web.HTTPException as error:
         sentence = error.text or ""
-        is_ours = sentence.endswith(".")  # aiohttp's own texts are such as "404: Not Found"
+        is_ours = sentence.endswith(".")  # aiohttp's own texts are like "404: Not Found"
         return refusal(error.status, sentence if is_ours else f"{error.reason}.")
     except (BadOffer, BadImage) as error:
         return refusal(400, str(error))
@@ -63,12 +63,12 @@ def extra_headers(status: int, retry_after_s: float) -> dict[str, str]:
 
 
 async def add_security_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """For `on_response_prepare`, which aiohttp's own answers pass, too. A handler's own Cache-Control stays."""
+    """Add security headers to a response, also to those of aiohttp itself. A handler's own Cache-Control stays."""
     response.headers.update(SECURITY_HEADERS | {k: v for k, v in response.headers.items() if k == "Cache-Control"})
 
 
 def refusal_bytes(refused: RequestRefused, *, keep_alive: bool) -> bytes:
-    """The whole answer to a request that aiohttp never sees."""
+    """Return the complete response to a request that is refused before aiohttp sees it."""
     body = json.dumps({"error": refused.sentence}).encode()
     headers = {
         "Content-Type": "application/json; charset=utf-8",

@@ -1,4 +1,4 @@
-"""The HTTP server: how many connections there are at once and whose, which requests get in, and what HTTP costs."""
+"""The HTTP server in front of aiohttp: limits connections by address, admits requests, and measures what HTTP costs."""
 
 import asyncio
 import logging
@@ -19,23 +19,25 @@ from pipeline.monitoring.metrics import GatewayMetrics
 
 logger = logging.getLogger(__name__)
 
-#: A hundred pages load at once with this many; each takes a file descriptor, of which there are often 1,024.
+#: This is enough for a hundred pages that load at once. Each connection takes a file descriptor, of which a process
+#: often has 1,024.
 MAX_CONNECTIONS = 512
-#: A browser opens 6; a whole office may come from one address. Its idle ones make room for its new ones.
+#: A browser opens 6 connections, and a whole office may have one address, whose idle connections make room for new
+#: ones.
 MAX_OF_ADDRESS = 64
 MAX_OF_THIS_MACHINE = 256
 BACKLOG = 1024
 SWEEP_S = 0.5
-#: When there is no file descriptor left.
+#: The pause after a failed attempt to accept a connection, for example for lack of a file descriptor.
 ACCEPT_RETRY_S = 0.1
 #: aiohttp buffers this much of a body that its handler has not read yet.
 READ_BUFFER_BYTES = 16 << 10
-#: aiohttp's own log would hold peers' addresses, and a traceback for each bad request.
+#: aiohttp's own log would contain addresses of peers, and a stack trace for each bad request.
 SILENT = logging.Logger("aiohttp", logging.CRITICAL + 1)
 
 
 class HttpServer:
-    """Stands before an aiohttp application. `start`, then `stop`."""
+    """Serves an aiohttp application, from `start` to `stop`."""
 
     def __init__(
         self, app: web.Application, check: RequestCheck, addresses: ClientAddresses, metrics: GatewayMetrics
@@ -55,11 +57,11 @@ class HttpServer:
         self.cpu_s = 0.0  # processor time that HTTP took in this thread
         self._tasks: set[asyncio.Task] = set()
         self._listeners: list[socket.socket] = []
-        self._of: dict[str, dict[HttpConnection, None]] = {}  # by address; in each the one that was busy last is last
+        self._of: dict[str, dict[HttpConnection, None]] = {}  # by address, each in the order of their last requests
         self._inner: dict[asyncio.Protocol, HttpConnection] = {}
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> int:
-        """Returns the port. Raises OSError where nothing can listen."""
+        """Start to listen and return the port. Raises OSError if that is impossible."""
         await self._runner.setup()
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
@@ -81,7 +83,7 @@ class HttpServer:
         for connection in self._all():
             connection.abort("stop")
 
-    # connections
+    # Connections
 
     async def _accept(self, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
         loop = asyncio.get_running_loop()
@@ -98,7 +100,7 @@ class HttpServer:
             else:
                 self._closed("full")
                 accepted.close()
-            await asyncio.sleep(0)  # else a burst is accepted in one turn of the loop, and counted when it is over
+            await asyncio.sleep(0)  # lets _open register the connection before the next one is accepted
 
     async def _open(self, accepted: socket.socket, address: str, tls: ssl.SSLContext | None) -> None:
         connection = HttpConnection(self, address, self._make_inner)
@@ -117,9 +119,9 @@ class HttpServer:
             connection.opening = None
 
     def _make_room(self, address: str) -> bool:
-        """Whether there is room for one more connection of an address.
+        """Make room for one more connection of an address; return whether there is room.
 
-        Waiting connections make room: the oldest first, of this address or else of the address that has the most.
+        If need be a waiting connection is closed: the oldest of this address, or of the address that has the most.
         """
         ours = self._of.get(address, {})
         is_proxy = self._addresses.is_proxy(parsed(address))
@@ -169,7 +171,7 @@ class HttpServer:
         if not task.cancelled() and task.exception():
             logger.error("HTTP: a task failed", exc_info=task.exception())
 
-    # what connections ask of their owner
+    # Methods of Owner, which connections call
 
     def admit(self, head: Head, connection: HttpConnection) -> None:
         connection.client = self._check.admit(head, connection.peer, time.monotonic())
@@ -179,7 +181,7 @@ class HttpServer:
 
     def answered(self, connection: HttpConnection) -> None:
         if (connections := self._of.get(connection.peer)) and connection in connections:
-            connections[connection] = connections.pop(connection)  # the last one now
+            connections[connection] = connections.pop(connection)  # this moves it to the end
 
     def left(self, connection: HttpConnection, reason: str) -> None:
         self._forget(connection)
@@ -191,18 +193,18 @@ class HttpServer:
     def spent(self, cpu_s: float) -> None:
         self.cpu_s += cpu_s
 
-    # aiohttp
+    # Requests in aiohttp
 
     def _make_inner(self, connection: HttpConnection) -> asyncio.Protocol:
         make = self._runner.server
-        assert make is not None  # the runner was set up in `start`
+        assert make is not None, "the runner was set up in `start`"
         inner = make()
         self._inner[inner] = connection
         return inner
 
     @web.middleware
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Send the whole answer, so that the connection knows when to go on. Handlers find the client under CLIENT."""
+        """Send the whole answer here, so that the connection knows when to go on. Sets the request's CLIENT."""
         connection = self._inner.get(request.protocol)
         try:
             request[CLIENT] = connection.client if connection else UNKNOWN
@@ -221,7 +223,7 @@ class HttpServer:
 
 
 class Metered:
-    """A coroutine that reports each step's processor time to `spent`. While it waits for others, it costs nothing."""
+    """Wraps a coroutine and reports the processor time of each of its steps to `spent`. Waiting costs nothing."""
 
     def __init__(self, coroutine: Awaitable[Any], spent: Callable[[float], None]) -> None:
         self._steps, self._spent = coroutine.__await__(), spent
@@ -238,5 +240,5 @@ class Metered:
                 self._spent(time.thread_time() - began_s)
             try:
                 step, value = self._steps.send, (yield waits_for)
-            except BaseException as error:  # also a cancellation: the coroutine's business
+            except BaseException as error:  # this includes a cancellation, which the coroutine must see
                 step, value = self._steps.throw, error

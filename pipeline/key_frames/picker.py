@@ -88,13 +88,13 @@ class KeyFramePicker:
     #: How many frames had a strip that could not be read, or an id out of order.
     unreadable: int = 0
     _ids: frame_strip.MonotonicIdFilter = field(default_factory=frame_strip.MonotonicIdFilter)
-    #: Frames that were asked for and have not come yet: control messages overtake the video.
+    #: The ids of frames that were asked for but have not come yet, since control messages may overtake the video.
     _asked_ids: deque[int] = field(default_factory=lambda: deque(maxlen=ASKED_AHEAD))
-    #: The frame of a cut that the client has told of, until it has come.
+    #: The id of a frame that begins a new scene, as the client said, until this frame has come.
     _cut_id: int | None = None
     _picked_at_s: dict[int, float] = field(default_factory=dict)
     _scene: int = 0
-    #: Why the newest frame is a candidate; it stays one until a frame is picked.
+    #: The reason why the newest frame is a candidate. It holds until a frame is picked.
     _due: Reason | None = None
     _punctuality: Punctuality = field(default_factory=Punctuality)
 
@@ -107,14 +107,14 @@ class KeyFramePicker:
             self._asked_ids.append(frame_id)
 
     def cut_at(self, frame_id: int) -> None:
-        """The client says that this frame, which may come before or after the message, begins another scene."""
+        """Note that this frame begins another scene, as the client says. The frame may have come already."""
         self._cut_id = frame_id
 
     def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Candidate | None:
-        """The candidate that `frame` is, or None where no key frame is due.
+        """Return `frame` as a candidate for a key frame, or None if no key frame is due.
 
-        A frame whose strip cannot be read is no candidate, and neither is a late frame which newer ones follow at once.
-        No frame is one while `can_send` is false, which says that an earlier answer still waits to be sent.
+        A frame whose strip cannot be read is never a candidate, and neither is a late frame which newer ones follow at
+        once. There is no candidate while `can_send` is false, which says that an earlier answer still waits to be sent.
         """
         can_send &= not self._punctuality.is_late(frame, now_s)
         luma, u, v = planes(frame)
@@ -136,7 +136,7 @@ class KeyFramePicker:
         return Candidate(frame_id, self._due, frame, rows, thumbnail, now_s)
 
     def _note_asked(self, frame_id: int) -> None:
-        """Pass on what was asked for ahead of time, once this frame has been reached."""
+        """Pass requests for frames up to this one, and a cut, on to the selector."""
         if self._cut_id is not None and frame_strip.is_reached(self._cut_id, frame_id):
             self.selector.ask("cut")
             self._cut_id = None
@@ -146,7 +146,7 @@ class KeyFramePicker:
             self._asked_ids.extend(ahead)
 
     def pick(self, candidate: Candidate, now_s: float) -> Picked:
-        """Make the newest candidate a key frame."""
+        """Make a key frame of the newest candidate."""
         self.selector.take(now_s, candidate.thumbnail)
         self._due = None
         self._picked_at_s[candidate.frame_id] = now_s

@@ -129,10 +129,10 @@ class KeyFrameSelector:
     min_interval: float = 0.125
     #: The shortest time from a key frame to that of a cut: less than two frames at 30 frames a second.
     cut_interval: float = 0.05
-    #: Two frames that are further apart may differ like two scenes, so that only their sender can tell a cut.
+    #: Frames that are further apart in time may differ as much as two scenes, so that only their sender can tell a cut.
     cut_gap: float = 0.15
     max_in_flight: int = 2
-    #: How many times longer all intervals are while the service gives way, from 1 on.
+    #: The factor by which all intervals are longer while the service is busy; it is at least 1.
     stretch: float = 1.0
     _last_key: float | None = None
     _key: FrameThumbnail | None = None
@@ -151,7 +151,7 @@ class KeyFrameSelector:
         self._pending = reason if reason == "cut" else self._pending or reason
 
     def decide(self, *, now: float, thumbnail: FrameThumbnail, in_flight: int = 0) -> Reason | None:
-        """Return why this frame is a key frame, or None; for those who take each frame that is due at once."""
+        """Return why this frame is a key frame, or None. This is `due` followed by `take`, if a key frame is due."""
         reason = self.due(now=now, thumbnail=thumbnail, in_flight=in_flight)
         if reason is not None:
             self.take(now, thumbnail)
@@ -171,7 +171,7 @@ class KeyFrameSelector:
         return self._due(now, thumbnail, in_flight, self.max_interval * self.stretch * (1 + is_asked_ahead))
 
     def take(self, now: float, thumbnail: FrameThumbnail) -> None:
-        """The frame with this thumbnail, which was due, is a key frame now."""
+        """Note that the frame with this thumbnail, which was due, has become a key frame."""
         self._last_key, self._key, self._pending = now, thumbnail, None
 
     def _due(self, now: float, thumbnail: FrameThumbnail, in_flight: int, interval: float) -> Reason | None:

@@ -1,1 +1,1 @@
-"""What is measured, and what operators see of it. Imports contract, queues and styles, never the gateway."""
+"""Measures what roles do, and shows it to operators. It imports contract, queues and styles, but never the gateway."""

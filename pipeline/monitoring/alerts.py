@@ -1,4 +1,4 @@
-"""What operators should know, each in a sentence that says what to do. No I/O and no clock."""
+"""Finds what operators should know. Each alert is a sentence that also says what to do. No I/O and no clock."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,15 +10,15 @@ from pipeline.monitoring.sample import Sample
 from pipeline.queues.redis_errors import REASONS, STEPS
 
 T = TypeVar("T")
-#: More key frames than this in the queue are half a second of one worker.
+#: This many key frames in the queue are half a second of work for one worker.
 LONG_QUEUE = 12
 SLOW_LOOP_S = 0.05
-#: A look that is renewed more rarely than this can be seen to lag behind.
+#: If looks are renewed less often than this, people see that they lag behind.
 SLOW_INTERVAL_S = 1.0
 
 
 def labelled(name: str, **labels: str) -> str:
-    """A counter's sample, as pipeline.monitoring.metrics_push names it."""
+    """Return the name of a counter's sample, as in pipeline.monitoring.metrics_push."""
     return name + json.dumps(labels, sort_keys=True)
 
 
@@ -26,7 +26,7 @@ def reasons(name: str, sentences: Mapping[str, T], label: str = "reason") -> dic
     return {labelled(name, **{label: value}): sentence for value, sentence in sentences.items()}
 
 
-#: Counter -> what happened, and what to do about it; the worst first.
+#: By counter, what happened and what to do about it; the worst comes first.
 TROUBLES: dict[str, tuple[str, str]] = {
     "mvs_alarms_total": ("Global models not written to disk", "free some space where the aggregator keeps its models"),
     **{
@@ -138,7 +138,11 @@ TROUBLES: dict[str, tuple[str, str]] = {
 
 
 def alerts(now: Sample, minute: Sequence[Sample], *, lag_s: float | None, old_look_s: float) -> list[str]:
-    """One sentence each, the worst first; none where all is well. `minute` are the last minute's samples, `now` too."""
+    """Return the alerts, one sentence each, the worst first.
+
+    `minute` are the samples of the last minute, including `now`. `lag_s` is how late the event loop's timers are. A
+    healthy stream shows no look for longer than `old_look_s`.
+    """
     interval_s = now.given.look_interval_s or 0.0
     redis_state, waiting = now.redis_state, [stream for stream in now.streams if stream.age_s > old_look_s]
     found = {
@@ -179,7 +183,7 @@ def troubles(growth: Mapping[str, float]) -> list[str]:
 
 
 def grown(samples: Sequence[Sample]) -> dict[str, float]:
-    """How much each counter grew from sample to sample. A Redis that is away, or began anew, is no growth."""
+    """Return how much each counter grew over the samples. Samples without Redis, and restarts of it, do not count."""
     known = [sample.redis_state.pushed.counts for sample in samples if not sample.redis_state.trouble]
     return steps(sample.counts for sample in samples) | steps(known)
 

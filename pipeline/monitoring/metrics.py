@@ -1,7 +1,7 @@
-"""What each role measures, in Prometheus terms: names carry unit and kind, labels are few and bounded.
+"""Defines the Prometheus metrics of each role. Names contain unit and kind; labels have few values.
 
-A gateway is scraped itself. The others tell Redis (see pipeline.monitoring.metrics_push), and every gateway shows what
-they told: a worker needs no port, may sit behind any router, and what it counted is not lost with it.
+Prometheus scrapes only gateways. The other roles push their metrics to Redis (see pipeline.monitoring.metrics_push),
+and every gateway shows them. So a worker needs no port, it may be behind any router, and its counts outlive it.
 """
 
 import os
@@ -27,19 +27,19 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from pipeline.key_frames.selector import Reason
 from pipeline.queues.redis_errors import REASONS
 
-disable_created_metrics()  # they double the text, and tell only when a process began
+disable_created_metrics()  # they double the text, and only say when a process started
 
-#: Why frames cannot be key frames, key frames are never answered, answers reach nobody, and offers are refused.
+#: The reasons why frames cannot be key frames, key frames are never answered, and answers reach nobody.
 FRAME_DROPS = ("strip", "behind", "broken", "empty", "budget", "size")
 KEY_FRAME_DROPS = ("deadline", "error", "redis")
 ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable", "surprise")
-#: Why video is refused in the midst of a session, which ends with it.
+#: Why a session is ended because of its video.
 STREAM_REFUSALS = ("size", "memory", "changes")
 OFFER_REFUSALS = ("BadOffer", "Busy")
-#: Why what peers and strangers send is dropped unread: no STUN that ICE needs, not signed, more than a peer may send,
-#: not from a peer, a candidate or a check too many, DTLS not keeping up, no SCTP that makes sense; and of media: more
-#: than a camera sends, a source too many, an extension or packet that cannot be read, more RTCP than reports take, and
-#: what nothing here can handle.
+#: Why packets, candidates and chunks are dropped. The first eight: STUN that ICE does not need, without a signature, or
+#: too much of it; data that does not come from the peer; too many candidates or checks; too much data for DTLS; invalid
+#: SCTP. The rest concerns media: too many packets, too many sources, invalid extensions and packets, too much RTCP, and
+#: errors in our own code.
 REFUSALS = (
     "stun",
     "unsigned",
@@ -56,23 +56,23 @@ REFUSALS = (
     "rtcp",
     "failed",
 )
-#: Tasks of a gateway that last as long as it does.
+#: The tasks of a gateway that live as long as it does.
 TASKS = ("answers", "load", "watch", "lag", "beat", "certificate")
-#: Why control messages count for nothing, those to clients included, and sessions are ended by us.
+#: Why control messages in either direction are dropped, and why the gateway ends sessions.
 CONTROL_DROPS = ("rate", "nonsense", "unread")
 CUTS = ("flood", "broken", "pending")
-#: What became of an upload: kept; refused by its content type, bytes, pace, or as no picture; stopped by a limit; or
-#: its sender left, there was no room, or something failed here.
+#: The outcome of an upload: it was kept; it was refused because of its content type, size or slowness, or as an invalid
+#: picture; a limit stopped it; its sender left; there was no room; or it failed because of an error of ours.
 UPLOAD_OUTCOMES = ("kept", "type", "size", "slow", "picture", "limit", "left", "busy", "failed")
-#: Why requests are refused before they are read, and connections closed before their client does it.
+#: Why requests are refused before they are read, and why the gateway closes connections.
 REQUEST_REFUSALS = ("head", "method", "encoding", "length", "host", "origin", "rate", "busy")
 CONNECTION_CLOSES = ("idle", "head", "slow", "answer", "linger", "pipelined", "evicted", "full", "handshake", "stop")
-#: What `up` starts, and why it starts it again: it ended, a signal killed it, or it gave no sign of life.
+#: The processes that `up` starts, and why it restarts one: it ended, a signal killed it, or it gave no sign of life.
 PARTS = ("redis", "gateway", "worker", "trainer", "aggregator")
 RESTART_REASONS = ("ended", "killed", "silent")
-#: What becomes of jobs: "unreadable" ones are no jobs of ours.
+#: The outcomes of jobs. Those which are not jobs of ours are "unreadable".
 EDGE_OUTCOMES = ("answered", "late", "refused", "failed", "unreadable")
-#: What a key frame goes through, in this order; together they are mvs_key_frame_answer_seconds.
+#: The stages of a key frame, in this order; together they take mvs_key_frame_answer_seconds.
 STAGES = ("encode", "queue", "decode", "stylize", "return")
 STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
 ANSWER_BUCKETS = (0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5, 1, 2)
@@ -81,7 +81,7 @@ AGE_BUCKETS = (0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 1, 1.5, 2, 3, 5, 10)
 
 
 class GatewayMetrics:
-    """One per gateway, so that two gateways in one test do not share counters."""
+    """The metrics of a gateway. Each gateway has its own, so that two gateways in one test do not share counters."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -95,7 +95,7 @@ class GatewayMetrics:
             "mvs_oldest_look_seconds", "Age of the oldest key frame that a stream shows", registry=self.registry
         )
         self.old_look = Gauge(
-            "mvs_old_look_seconds", "Age that no look of a stream that is well reaches", registry=self.registry
+            "mvs_old_look_seconds", "Age that no healthy stream's look reaches", registry=self.registry
         )
         self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", registry=self.registry)
         self.worker_ready = Gauge(
@@ -158,7 +158,7 @@ class GatewayMetrics:
 def counted_by(
     name: str, documentation: str, values: Iterable[str], label: str = "reason", *, registry: CollectorRegistry
 ) -> Counter:
-    """A counter that is there for each value from the start: Prometheus' rate() does not see a first one appear."""
+    """Make a counter that exists for each value from the start, since Prometheus' rate() misses a first increment."""
     counter = Counter(name, documentation, [label], registry=registry)
     for value in values:
         counter.labels(value)
@@ -166,7 +166,7 @@ def counted_by(
 
 
 class WorkerMetrics:
-    """An edge worker's."""
+    """The metrics of an edge worker."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -201,7 +201,7 @@ class WorkerMetrics:
 
 
 class TrainerMetrics:
-    """An edge trainer's."""
+    """The metrics of an edge's trainer."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -215,7 +215,7 @@ class TrainerMetrics:
 
 
 class AggregatorMetrics:
-    """The cloud's."""
+    """The metrics of the cloud's aggregator."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -241,7 +241,7 @@ class SupervisorMetrics:
         self._restarts = {(part, why): restarts.labels(part, why) for part in PARTS for why in RESTART_REASONS}
 
     def restarted(self, name: str, reason: str) -> None:
-        """Count the restart of a part. `name` is the part's, with or without its number."""
+        """Count the restart of a process. `name` is its name in PARTS, which a number may follow."""
         self._restarts[name.split()[0], reason].inc()
 
 
@@ -265,7 +265,7 @@ LEARNING = {
 
 
 class LearningMetrics:
-    """What several roles count, straight into Redis."""
+    """The counters that several roles count directly in Redis."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -274,7 +274,7 @@ class LearningMetrics:
 
 
 class ProcessMetrics:
-    """The metrics of one process of a role. Summed up, they say how many processes there are and what they take."""
+    """The metrics of one process of a role. Their sums say how many processes there are and what they consume."""
 
     def __init__(self, role: str, registry: CollectorRegistry) -> None:
         self._role = role
@@ -290,7 +290,7 @@ class ProcessMetrics:
 
 
 def resident_bytes() -> int:
-    """The resident memory of this process in bytes; 0 if there is no /proc."""
+    """Return the resident memory of this process in bytes, or 0 on systems other than Linux."""
     if sys.platform != "linux":
         return 0
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -1,4 +1,4 @@
-"""How a role without a port publishes its metrics: counters in one shared hash, gauges for as long as it lives."""
+"""Publishes the metrics of roles without a port through Redis: counters in a shared hash, gauges in expiring keys."""
 
 import json
 import logging
@@ -35,18 +35,18 @@ logger = logging.getLogger(__name__)
 
 TELL_S = 1.0
 LABEL = re.compile("[a-z_]{1,32}")
-#: The one sample whose label is not known beforehand.
+#: The only sample with a label whose values are not known beforehand.
 MODEL = re.compile(r'mvs_model_info\{"version": "[0-9a-zA-Z]{1,12}"\}')
-#: While a global spreads there are two; an edge that is far behind has a third.
+#: Two models are in use while a global spreads, and a third by an edge that is far behind.
 MOST_MODELS = 8
-#: A hundred and fifty processes' names, and what a report may have.
+#: How large the set of processes' names may be, which is enough for 150 of them, and one report.
 MAX_ROLES_BYTES, MAX_REPORT_BYTES = 32 << 10, 40 << 10
-#: Families whose samples only grow: every process adds what it counted since it last pushed.
+#: The types of families whose samples only grow. Each process adds what it counted since its last push.
 GROWING = ("counter", "histogram", "summary")
 
 
 class Reporter:
-    """One process of a role. `start` has a thread tell all there is to tell, every second, until the process ends."""
+    """Pushes the metrics of one process of a role. `start` begins a thread that does so each second."""
 
     def __init__(self, connection: redis.Redis, role: str, registry: CollectorRegistry) -> None:
         self._redis, self._role, self._registry = connection, role, registry
@@ -62,15 +62,15 @@ class Reporter:
                 self.push()
             except redis.RedisError as error:
                 logger.info("Redis does not answer (%s), telling later", error)
-            except Exception:  # operators lack a second; a thread that ends would look like a role that is gone
+            except Exception:  # the thread must go on, for without reports the role would look dead
                 logger.exception("a report could not be made")
             time.sleep(TELL_S)
 
     def push(self) -> None:
-        """Raises redis.RedisError; what was not told then is told the next time, and what was is not told again."""
+        """Push all metrics now. Raises redis.RedisError; counts that were not pushed then are pushed the next time."""
         counted, gauges = values(self._registry)
         counters.increase(self._redis, {name: value - self._pushed.get(name, 0.0) for name, value in counted.items()})
-        self._pushed |= counted  # one that was no number meanwhile is not counted again
+        self._pushed |= counted  # a counter that was not finite is missing in `counted`, and keeps its last value
         report = RoleReport(self._role, json.dumps(gauges, allow_nan=False).encode())
         with self._redis.pipeline() as pipe:
             pipe.set(redis_keys.role(self._name), report.pack(), ex=redis_keys.ROLE_TTL_S)
@@ -78,19 +78,19 @@ class Reporter:
             pipe.expire(redis_keys.ROLES, redis_keys.ROLES_TTL_S)
             _, listed, _ = pipe.execute(raise_on_error=False)
         if isinstance(listed, redis.ResponseError):
-            self._redis.delete(redis_keys.ROLES)  # no set any more: everybody is in it again within a second
+            self._redis.delete(redis_keys.ROLES)  # it was not a set; all processes add themselves again within a second
 
 
 @dataclass(frozen=True, slots=True)
 class PushedMetrics:
-    """What all roles together pushed, by sample: counters since Redis began, gauges summed over live processes."""
+    """The metrics that all roles pushed, by sample: counters since Redis started, gauges summed over live processes."""
 
     counts: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
 
 
 def read(connection: redis.Redis) -> PushedMetrics:
-    """Raises redis.RedisError. What is none of ours is left out, and costs no more than what is."""
+    """Read what all roles pushed. Anything else in Redis is left out, at limited cost. Raises redis.RedisError."""
     found = [(name, _report(text)) for name, text in _reports(connection) if text]
     if refused := [name for name, report in found if report is None]:
         logger.warning("%d reports of roles could not be read", len(refused))
@@ -105,10 +105,10 @@ def read(connection: redis.Redis) -> PushedMetrics:
 
 
 def _reports(connection: redis.Redis) -> list[tuple[bytes, bytes]]:
-    """Names and reports of live roles, at most so many and so long; names that are gone leave the set."""
+    """Return the names and reports of live processes, within limits; names of processes that are gone are removed."""
     try:
         if (connection.memory_usage(redis_keys.ROLES, samples=0) or 0) > MAX_ROLES_BYTES:
-            connection.delete(redis_keys.ROLES)  # everybody is in it again within a second
+            connection.delete(redis_keys.ROLES)  # all processes add themselves again within a second
         names = sorted(cast(set[bytes], connection.smembers(redis_keys.ROLES)))
     except redis.ResponseError:
         connection.delete(redis_keys.ROLES)
@@ -130,7 +130,7 @@ def _report(text: bytes) -> dict[str, float] | None:
         return None
 
 
-#: Endings of a family's samples, by its type; gauges have none.
+#: The endings of the names of a family's samples, by its type; gauges have no ending.
 ENDINGS = {
     "counter": ("_total",),
     "histogram": ("_bucket", "_count", "_sum"),
@@ -140,7 +140,7 @@ ENDINGS = {
 
 
 def together(parts: Iterable[PushedMetrics]) -> PushedMetrics:
-    """What the Redis of an edge and that of the cloud hold, as one."""
+    """Return the sum of what several Redis servers hold, such as the edge's and the cloud's."""
     counted: dict[str, float] = defaultdict(float)
     gauges: dict[str, float] = defaultdict(float)
     for part in parts:
@@ -152,7 +152,7 @@ def together(parts: Iterable[PushedMetrics]) -> PushedMetrics:
 
 @cache
 def known_families() -> dict[str, Metric]:
-    """All that roles may tell, each sample at zero, by the family's name."""
+    """Return all families that roles may push, by name, with each sample at zero."""
     families: dict[str, Metric] = {}
     for role in (WorkerMetrics, TrainerMetrics, AggregatorMetrics, SupervisorMetrics, LearningMetrics):
         for family in role().registry.collect():
@@ -163,21 +163,21 @@ def known_families() -> dict[str, Metric]:
 
 @cache
 def known_samples() -> frozenset[str]:
-    """Whatever labels roles have is here from the start, but for the versions of models."""
+    """Return the names of all samples that roles may push, except those with versions of models."""
     return frozenset(key(sample) for family in known_families().values() for sample in family.samples)
 
 
 def is_known(name: str, beside: Collection[str]) -> bool:
-    """Whether a gauge is one of ours; of models there may be a few at a time."""
+    """Return whether a gauge is one of ours. Beside those in `beside`, only MOST_MODELS versions of models count."""
     if not MODEL.fullmatch(name):
         return name in known_samples()
     return name in beside or sum(map(bool, map(MODEL.fullmatch, beside))) < MOST_MODELS
 
 
 class RoleCollector:
-    """The collector by which a gateway's /metrics shows what other roles told; what nobody told is zero.
+    """Shows in a gateway's /metrics what other roles pushed; samples that nobody pushed are zero.
 
-    Families and their types are those of pipeline.monitoring.metrics: whatever else is found in Redis is not shown.
+    Only the families of pipeline.monitoring.metrics are shown, whatever else Redis contains.
     """
 
     def __init__(self) -> None:
@@ -197,7 +197,7 @@ class RoleCollector:
 
 
 def values(registry: CollectorRegistry) -> tuple[dict[str, float], dict[str, float]]:
-    """All counters, and all gauges, of a registry by sample."""
+    """Return all counters and all gauges of a registry, by sample."""
     counted: dict[str, float] = {}
     gauges: dict[str, float] = {}
     for family in registry.collect():
@@ -207,12 +207,12 @@ def values(registry: CollectorRegistry) -> tuple[dict[str, float], dict[str, flo
 
 
 def key(sample: Sample) -> str:
-    """`name`, or `name{"label": "value"}`."""
+    """Return the name of a sample: `name`, or `name{"label": "value"}`."""
     return sample.name + (json.dumps(sample.labels, sort_keys=True) if sample.labels else "")
 
 
 def parsed(text: str, value: float) -> Sample | None:
-    """The inverse; None for what `key` did not write."""
+    """Parse a name that `key` returned; return None for any other text."""
     name, brace, labels = text.partition("{")
     try:
         found = json.loads(brace + labels) if brace else {}

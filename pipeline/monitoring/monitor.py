@@ -1,4 +1,4 @@
-"""A gateway watches itself and its surroundings, and once a second brings its metrics and the board up to date."""
+"""Samples a gateway, its sessions and Redis once a second, and updates the metrics and the operators' board."""
 
 import asyncio
 import contextlib
@@ -28,33 +28,33 @@ from pipeline.styles.catalog import shipped
 
 logger = logging.getLogger(__name__)
 
-#: A loop that is late with this timer is late with frames and answers, too.
+#: The interval of a timer that measures how late the event loop is; frames and answers are late by as much.
 LAG_PROBE_S = 0.1
 
 
 class WatchedSession(Protocol):
-    """What is asked of a session here: the gateway's sessions are such."""
+    """The part of a gateway's session that is used here."""
 
     stats: StreamStats
 
     @property
     def style_id(self) -> str:
-        """The style that key frames get now."""
+        """The id of the style that key frames get now."""
 
     @property
     def in_flight(self) -> int:
-        """Key frames that wait for their answer."""
+        """How many key frames wait for their answers."""
 
     @property
     def picture_size(self) -> tuple[int, int]:
-        """(width, height) that the client last said it sends."""
+        """The (width, height) that the client last declared."""
 
     async def count_bytes(self) -> None:
-        """Add what went over the wire since the last time to the stats."""
+        """Add to the stats the bytes that were sent and received since the last call."""
 
 
 class Watch:
-    """Reads Redis in a thread, whether somebody looks or not. `live` is for aiohttp's cleanup contexts."""
+    """Takes the samples; Redis is read in a thread. `live` is for aiohttp's cleanup contexts."""
 
     def __init__(
         self,
@@ -65,10 +65,10 @@ class Watch:
         executor: Executor,
         given: Callable[[int], Given] = lambda queue: Given(),
     ) -> None:
-        """`sessions` may change at any time. `given` says what the service gives up with so many key frames queued."""
+        """`sessions` may change at any time. `given` returns the present reductions, given the length of the queue."""
         self._given = given
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
-        # An answer that comes in time is no older when the next one comes.
+        # If every answer comes in time, none is older than this when the next one replaces it.
         old_look_s = settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000
         self.board = Board(old_look_s)
         metrics.old_look.set(old_look_s)
@@ -99,7 +99,7 @@ class Watch:
         while True:
             try:
                 await self.sample()
-            except Exception:  # a page that stands still is worse than one that lacks a second
+            except Exception:  # a page without one sample is better than a page that stands still
                 logger.exception("operators lack a second")
             await asyncio.sleep(SAMPLE_S)
 
@@ -107,11 +107,11 @@ class Watch:
         redis_state = RedisState()
         try:
             redis_state = await asyncio.get_running_loop().run_in_executor(self._executor, self._read)
-            self._roles.pushed = redis_state.pushed  # else the last stays: counters never fall
+            self._roles.pushed = redis_state.pushed  # on an error the last values stay, since counters must never fall
         except redis.RedisError as error:
             self._outage.failed(error)
             redis_state = RedisState(trouble=kind(error))
-        except Exception:  # what Redis holds is of no use: all that the gateway knows itself is still shown
+        except Exception:  # data in Redis is invalid; what the gateway itself knows is shown nevertheless
             logger.exception("what Redis holds cannot be shown")
         await asyncio.gather(*(session.count_bytes() for session in self._sessions.values()))
         sample = self._now(redis_state, time.monotonic())
@@ -122,13 +122,16 @@ class Watch:
         self._metrics.queue_depth.set(math.nan if redis_state.queue is None else redis_state.queue)
 
     def _read(self) -> RedisState:
-        """Blocks for a few round trips. Raises redis.RedisError; a cloud that is away is as it was last."""
+        """Read the state of Redis, in a few round trips. Raises redis.RedisError.
+
+        If the cloud's Redis does not answer, its last state is used.
+        """
         pushed = metrics_push.read(self._edge)
         with contextlib.suppress(redis.RedisError):
             rounds = [
                 GlobalModel(s.base_version, s.num_examples, s.loss_before, s.loss_after)
                 for s in recent_globals(self._cloud)
-                if s.num_examples  # the shipped one is of no round
+                if s.num_examples  # the shipped model does not come from a round
             ]
             self._of_cloud = metrics_push.read(self._cloud) if self._has_two else metrics_push.PushedMetrics(), rounds
         of_cloud, rounds = self._of_cloud
@@ -137,7 +140,7 @@ class Watch:
         return RedisState(trouble, ready, self._queue(), pushed, rounds)
 
     def _ready(self) -> tuple[bool, str]:
-        """Whether a worker is there, and what ails a Redis that can be read: its kind."""
+        """Return whether a worker is there, and the kind of error if Redis can be read but not written to."""
         try:
             ready = self._broker.worker_ready()
         except redis.RedisError as error:
@@ -147,7 +150,7 @@ class Watch:
         return ready, ""
 
     def _queue(self) -> int | None:
-        """The length of the queue, or None if Redis holds something else in its place."""
+        """Return the length of the queue, or None if its key holds something else."""
         with contextlib.suppress(redis.ResponseError):
             return self._broker.queue_depth()
         return None
@@ -171,7 +174,7 @@ class Watch:
         )
 
     def _counts(self) -> dict[str, float]:
-        """The counters that show whether something is wrong."""
+        """Return the counters that show whether something is wrong, by sample."""
         m = self._metrics
         counters = (
             m.offers_refused,
@@ -207,7 +210,7 @@ def counted(counter: Counter) -> float:
 
 
 def total(histogram: Histogram) -> tuple[float, float]:
-    """Its sum, and how many values are in it."""
+    """Return the sum of a histogram's values, and their number."""
     values = {sample.name.rpartition("_")[2]: sample.value for f in histogram.collect() for sample in f.samples}
     return values["sum"], values["count"]
 

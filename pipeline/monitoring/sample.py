@@ -1,4 +1,4 @@
-"""What a gateway and its surroundings are like at one moment."""
+"""Dataclasses for the state of a gateway, its streams and Redis at one moment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Buckets = Mapping[float, float]
 
 @dataclass(frozen=True, slots=True)
 class StreamSample:
-    """One stream at one moment; counters are since its beginning."""
+    """One stream at one moment; its counters started with it."""
 
     number: int
     style: str
@@ -21,12 +21,12 @@ class StreamSample:
     answers: int
     in_flight: int
     drops: dict[str, int]
-    age_s: float  # of the key frame on show; before the first, of the stream
+    age_s: float  # the age of the key frame whose look is shown; before the first one, of the stream
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalModel:
-    """A global model: its version, what it was made of, and its loss."""
+    """A global model: its version, the number of images behind it, and the loss before and after its round."""
 
     version: int
     images: int
@@ -36,9 +36,9 @@ class GlobalModel:
 
 @dataclass(frozen=True, slots=True)
 class RedisState:
-    """What Redis knows; nothing where it does not answer."""
+    """What is known from Redis; the defaults hold if it does not answer."""
 
-    #: Of pipeline.queues.redis_errors.REASONS, "" where it takes key frames.
+    #: A key of pipeline.queues.redis_errors.REASONS, or "" if Redis accepts key frames.
     trouble: str = "away"
     ready: bool = False
     queue: int | None = None
@@ -48,30 +48,30 @@ class RedisState:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What a busy service gives up."""
+    """The reductions of a busy service, for operators (see pipeline.capacity.giving_way)."""
 
-    #: The order of giving way, each step in a few words, and whether it is taken at present.
+    #: The steps of giving way, in order: a few words for each, and whether it is in effect.
     steps: Sequence[tuple[str, bool]] = ()
-    #: How often looks are renewed while the edge is busy; None when it is not.
+    #: The time between two renewals of a look while the edge is busy; None while it is not.
     look_interval_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Everything at one moment; `frames`, `answers`, `stages`, `trips`, `lags`, `counts` and `cpu_s` only grow."""
+    """Everything at one moment. `frames`, `answers`, `stages`, `trips`, `lags`, `counts` and `cpu_s` only grow."""
 
     at_s: float
     redis_state: RedisState
     streams: Sequence[StreamSample]
     frames: float
     answers: float
-    stages: Mapping[str, tuple[float, float]]  # seconds, and key frames
+    stages: Mapping[str, tuple[float, float]]  # for each stage, the sum of seconds and the number of key frames
     trips: Buckets
     lags: Buckets
     cpu_s: float
     memory_bytes: int
     given: Given = field(default_factory=Given)
-    #: The gateway's counters of what goes wrong, by sample; what other roles counted is in `redis_state`.
+    #: The gateway's counters of errors, by sample. Those of other roles are in `redis_state`.
     counts: Mapping[str, float] = field(default_factory=dict)
 
     @property

@@ -1,4 +1,4 @@
-"""What operators see of a gateway: its last minutes, its streams, and what is wrong. No I/O and no clock."""
+"""Computes what the operators' page shows of a gateway: its last minutes, streams and alerts. No I/O and no clock."""
 
 import math
 from collections import deque
@@ -10,20 +10,20 @@ from pipeline.monitoring.metrics import STAGES
 from pipeline.monitoring.metrics_push import PushedMetrics
 from pipeline.monitoring.sample import Buckets, GlobalModel, Sample, StreamSample
 
-#: A sample a second, five minutes of them: 40 KB with twenty streams.
+#: A sample is taken each second and kept for five minutes; with twenty streams they take 40 KB.
 SAMPLE_S = 1.0
 SAMPLES = 300
-#: Rates are of the last seconds; stages and percentiles of the last minute, which holds a hundred key frames a stream.
+#: Rates cover the last seconds. Stages and percentiles cover the last minute, with a hundred key frames of each stream.
 RATE_SAMPLES = 5
 MINUTE_SAMPLES = 60
 ROLES = ("gateway", "stylize", "train", "aggregate")
 
 
 class Board:
-    """The samples of the last minutes."""
+    """Holds the samples of the last minutes, and computes what the page shows."""
 
     def __init__(self, old_look_s: float) -> None:
-        """`old_look_s`: no healthy stream shows a look for longer than this."""
+        """A healthy stream shows no look for longer than `old_look_s`."""
         self._old_look_s = old_look_s
         self._samples: deque[Sample] = deque(maxlen=SAMPLES + 1)
 
@@ -31,7 +31,7 @@ class Board:
         self._samples.append(sample)
 
     def state(self) -> dict:
-        """What the page shows, ready for JSON; {} before the first sample."""
+        """Return what the page shows, ready for JSON; {} before the first sample."""
         if not self._samples:
             return {}
         now, then, minute = self._samples[-1], self._before(RATE_SAMPLES), self._before(MINUTE_SAMPLES)
@@ -80,7 +80,7 @@ class Board:
         }
 
     def _stream(self, stream: StreamSample) -> dict:
-        """Its frames a second since the oldest of the last samples that knew it."""
+        """Return what is shown of a stream. Its rate covers the last samples that have this stream."""
         now = self._samples[-1]
         fps = 0.0
         for then in list(self._samples)[-1 - RATE_SAMPLES : -1]:
@@ -101,7 +101,7 @@ class Board:
 
 
 def finite(value: Any) -> Any:
-    """The same, and null for each number that JSON does not know."""
+    """Return the value with None in place of each NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: finite(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -110,7 +110,7 @@ def finite(value: Any) -> Any:
 
 
 def stages_ms(now: Sample, then: Sample) -> dict[str, float]:
-    """Mean milliseconds of a key frame's stages in between; {} where there was none."""
+    """Return the mean milliseconds of each stage between two samples; {} if there was no key frame."""
     means = {}
     for stage in STAGES:
         seconds, count = (a - b for a, b in zip(now.stages[stage], then.stages[stage], strict=True))
@@ -120,7 +120,7 @@ def stages_ms(now: Sample, then: Sample) -> dict[str, float]:
 
 
 def role(name: str, now: Sample, then: Sample) -> dict:
-    """How many processes of a role live, what they take, and what they do."""
+    """Return how many processes a role has, what they consume, and what they do."""
     if name == "gateway":
         return {
             "role": name,
@@ -157,7 +157,7 @@ def details(name: str, now: Sample, then: Sample) -> dict[str, float]:
 
 
 def models(pushed: PushedMetrics) -> dict[str, int]:
-    """Versions in use, and how many workers have each."""
+    """Return the model versions in use, and how many workers use each."""
     begin, end = 'mvs_model_info{"version": "', '"}'
     found = {name: value for name, value in pushed.gauges.items() if name.startswith(begin)}
     return {name.removeprefix(begin).removesuffix(end): int(value) for name, value in found.items()}
@@ -177,7 +177,7 @@ def grown(now: Buckets, then: Buckets) -> Buckets:
 
 
 def grown_rate(counter: str, now: Sample, then: Sample) -> float:
-    """A counter's growth a second; a Redis that began anew in between says nothing."""
+    """Return a counter's growth in a second, or 0 if Redis was restarted in between."""
     grown_by = now.redis_state.pushed.counts.get(counter, 0) - then.redis_state.pushed.counts.get(counter, 0)
     return rate(max(0.0, grown_by), now, then)
 

@@ -1,4 +1,4 @@
-"""What operators ask a gateway: /metrics, /status and /status.json, for those who may."""
+"""The routes for operators: /metrics, /status and /status.json. They need the token."""
 
 import asyncio
 import json
@@ -19,12 +19,12 @@ PAGE = "/status"
 
 
 class Operators:
-    """Three routes that hold no state of their own."""
+    """Serves the routes for operators."""
 
     def __init__(
         self, access: Access, registry: CollectorRegistry, board: Board, *, page: bytes, executor: Executor
     ) -> None:
-        """`page` is the operators' HTML; the text of /metrics is made in `executor`."""
+        """`page` is the HTML of /status; the text of /metrics is made in `executor`."""
         self.access = access
         self._registry, self._board, self._html, self._executor = registry, board, page, executor
 
@@ -59,6 +59,9 @@ class Operators:
 
 
 def _without_token(request: web.Request) -> web.Response:
-    """To the same page, which a cookie opens from now on: no token stays in the address and in the history."""
+    """Redirect to the same page without the token, so that it does not stay in the address and in the history.
+
+    From now on the cookie opens the page.
+    """
     page = request.rel_url.without_query_params("token")
-    return web.Response(status=303, headers={"Location": str(page).removeprefix("/")})  # behind whatever proxy's path
+    return web.Response(status=303, headers={"Location": str(page).removeprefix("/")})  # relative, for proxies' paths

@@ -1,4 +1,4 @@
-"""Counts what one stream does, for the operators' page and in its gateway's metrics."""
+"""Counts what one stream does, for the operators' page and for its gateway's metrics."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -7,18 +7,18 @@ from pipeline.basics.lru import LruCache
 from pipeline.contract.messages import StylizedFrame
 from pipeline.monitoring.metrics import GatewayMetrics
 
-#: Key frames whose encoding time is remembered until their answer comes; no more than two are ever in flight.
+#: For this many key frames the encoding time is kept until the answer comes; at most two are in flight.
 ENCODINGS = 4
 
 
 @dataclass(slots=True)
 class StreamStats:
-    """One stream's counts. Times are seconds of one monotonic clock. `frame` is called once a frame, so it is quick."""
+    """One stream's counts. Times are in seconds of one monotonic clock. `frame` runs for each frame, so it is fast."""
 
     metrics: GatewayMetrics
     #: The stream's name on the operators' page. Its real id would let them interfere with the session.
     number: int
-    #: When the key frame was picked whose look is on show, or when the stream began if there is none yet.
+    #: When the key frame was picked whose look is shown now; before the first one, when the stream began.
     shown_s: float
     frames: int = 0
     key_frames: int = 0
@@ -36,21 +36,21 @@ class StreamStats:
         self.metrics.key_frames.labels(reason).inc()
 
     def encoded(self, frame_id: int, seconds: float) -> None:
-        """Picking, encoding and queueing a key frame took this long."""
+        """Note how long it took to pick, encode and queue a key frame."""
         self._encodings_s.put(frame_id, seconds)
 
     def dropped(self, reason: str) -> None:
-        """A key frame will have no answer."""
+        """Count a key frame that will not be answered."""
         self.drops[reason] += 1
         self.metrics.key_frames_dropped.labels(reason).inc()
 
     def lost(self, reason: str) -> None:
-        """An answer came and was of no use."""
+        """Count an answer that came but is not sent to the client."""
         self.drops[reason] += 1
         self.metrics.answers_dropped.labels(reason).inc()
 
     def answered(self, answer: StylizedFrame, seconds: float, now_s: float) -> None:
-        """The answer to a key frame that was picked `seconds` ago goes to the client."""
+        """Count an answer that is sent to the client; its key frame was picked `seconds` ago."""
         if self.answers:
             self.metrics.look_age_seconds.observe(now_s - self.shown_s)
         self.answers += 1
@@ -60,7 +60,7 @@ class StreamStats:
         self._observe_stages(answer, seconds)
 
     def _observe_stages(self, answer: StylizedFrame, seconds: float) -> None:
-        """Each stage was timed by the process that did it. The rest is the way back."""
+        """Record the time of each stage, measured by the process that did it. The rest is the way back."""
         stages = {
             "encode": self._encodings_s.get(answer.frame_id) or 0.0,
             "queue": answer.queue_ms / 1000,
@@ -72,7 +72,7 @@ class StreamStats:
             self.metrics.stage_seconds[stage].observe(value)
 
     def network(self, received: int, sent: int) -> None:
-        """Bytes on the wire since the session began."""
+        """Count network traffic, given the bytes received and sent since the session began."""
         for direction, now, before in zip(("in", "out"), (received, sent), self._bytes, strict=True):
             self.metrics.network_bytes.labels(direction).inc(max(0, now - before))
         self._bytes = received, sent

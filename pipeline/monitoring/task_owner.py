@@ -1,4 +1,4 @@
-"""An owner for tasks and threads that last as long as the process: what ends one is logged, and it begins anew."""
+"""Runs tasks and threads that live as long as the process. If one ends, the reason is logged and it is restarted."""
 
 import asyncio
 import logging
@@ -10,12 +10,12 @@ from prometheus_client import Counter
 
 logger = logging.getLogger(__name__)
 
-#: A task that fails at once must not fill a core or the log.
+#: The pause before a restart, so that a task that fails at once does not fill a core or the log.
 RESTART_S = 1.0
 
 
 def keep_running(tasks: Mapping[str, Callable[[], Awaitable[None]]], restarted: Counter) -> asyncio.Task[None]:
-    """One task that runs all of them, by name, until it is cancelled; `restarted` counts by name."""
+    """Return a task that runs all of these until it is cancelled; `restarted` counts the restarts of each by name."""
     return asyncio.create_task(_keep_all_running(tasks, restarted))
 
 
@@ -41,13 +41,14 @@ async def _keep_one_running(name: str, work: Callable[[], Awaitable[None]], rest
 
 
 def is_cancelled() -> bool:
-    """Whether somebody cancelled the present task: a cancellation that comes out of what it awaits is an error."""
+    """Return whether the present task itself was cancelled, and not only what it awaits, which would be an error."""
     task = asyncio.current_task()
     return task is None or task.cancelling() > 0
 
 
 def keep_thread_running(name: str, work: Callable[[], None], restarted: Callable[[], None] = lambda: None) -> None:
-    """A thread that does `work` again and again until the process ends; `restarted` hears of each end."""
+    """Start a thread that runs `work` until the process ends. If `work` returns or fails, `restarted` is called and it
+    is run again."""
 
     def run() -> None:
         while True:

@@ -1,1 +1,1 @@
-"""The photos whose look is taken: shipped ones and uploads. Imports the contract; everybody above may import it."""
+"""The style pictures: shipped ones and uploads. It imports the contract; gateway, workers and training import it."""

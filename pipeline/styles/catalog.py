@@ -1,4 +1,4 @@
-"""The styles that come with the package, and what identifies a style."""
+"""Finds the styles that come with the package, and computes the id of a style."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +10,7 @@ from pipeline.pictures.decode import thumbnail
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """A style picture under the id that every message names it by."""
+    """A style picture, with the id by which messages name it."""
 
     id: str
     name: str
@@ -18,26 +18,26 @@ class Style:
 
 
 def style_id(jpeg: bytes) -> str:
-    """Content hash, 16 hex digits: the same picture has the same id on every machine."""
+    """Return a hash of the content, 16 hex digits: the same picture has the same id on every machine."""
     return sha256(jpeg).hexdigest()[:16]
 
 
 @cache
 def shipped() -> tuple[Style, ...]:
-    """The package's own styles, by name."""
+    """Return the package's own styles, ordered by name."""
     pictures = [path for path in files("pipeline.styles").joinpath("pictures").iterdir() if path.name.endswith(".jpg")]
     return tuple(_style(path.name, path.read_bytes()) for path in sorted(pictures, key=lambda path: path.name))
 
 
 def find_shipped(id_or_name: str) -> Style | None:
-    """The shipped style with this id or name; "golden_hour", "Golden Hour" and "golden-hour" are one name."""
+    """Return the shipped style with this id or name, or None; "golden_hour" and "golden-hour" mean "Golden hour"."""
     wanted = _plain(id_or_name)
     return next((style for style in shipped() if wanted in (style.id, _plain(style.name))), None)
 
 
 @cache
 def shipped_thumbnails() -> dict[str, bytes]:
-    """The thumbnails of the shipped styles by id. They are made once in each process, in 5 ms each."""
+    """Return the thumbnails of the shipped styles by id. They are made once in each process, in 5 ms each."""
     return {style.id: thumbnail(style.jpeg) for style in shipped()}
 
 

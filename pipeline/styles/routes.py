@@ -1,4 +1,4 @@
-"""The HTTP side of styles: the gallery, its thumbnails, and photos that people bring."""
+"""The HTTP routes of styles: the gallery, its thumbnails, and uploads of photos."""
 
 import asyncio
 import contextlib
@@ -29,31 +29,31 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_NAME_LETTERS = 80
-#: A picture may take most of a core and 400 MB for a second; on a small machine streams need the other one.
+#: Decoding a picture may take most of a core and 400 MB for a second. On a small machine, streams need the other core.
 READ_AT_ONCE = 2 if (os.cpu_count() or 1) >= 4 else 1
-#: Whoever waits behind so many waits for a quarter of a minute at worst.
+#: How many pictures may wait to be decoded, in all and of one address, and for how long.
 WAITING, WAITING_EACH, WAIT_S = 16, 6, 15.0
-#: How often the styles that sessions show are compared with those that are kept for them, and how often all of them are
-#: kept anew.
+#: How often the styles in use are compared with those whose leases were renewed, and how often all leases are renewed.
 COMPARE_S, KEEP_S = 1.0, 30.0
-#: 15 KB each. Redis is asked again after a minute: the page finds out by them which photos are still there.
+#: How many thumbnails of 15 KB are cached. Redis is asked again after a minute, since the page learns from thumbnails
+#: which photos still exist.
 THUMBNAILS_CACHED, THUMBNAIL_CACHE_S = 256, 60.0
-#: Questions for thumbnails that Redis has not answered yet.
+#: How many requests for thumbnails may wait for Redis at a time.
 MAX_LOOKUPS = 32
-#: A style's id is the hash of its content.
+#: A style's id is the hash of its content, so its thumbnail never changes.
 CACHED_FOR_GOOD = "public, max-age=31536000, immutable"
-#: The page asks again, to see whether it is still there.
+#: The browser must ask each time, since an uploaded style may be gone.
 CACHED_IF_THERE = "private, no-cache"
 
 
 class StyleRoutes:
     """`GET /styles`, `POST /styles` and `GET /styles/{id}.jpg`; `live` is for aiohttp's cleanup contexts.
 
-    Nothing here runs on the threads that key frames go through.
+    Blocking calls have their own thread here, so that key frames never wait for them.
     """
 
     def __init__(self, store: StyleStore, metrics: GatewayMetrics, on_show: Callable[[], Collection[str]]) -> None:
-        """`on_show` are the ids of the styles that live sessions have chosen."""
+        """`on_show` returns the ids of the styles that live sessions use."""
         self._store, self._outcomes, self._on_show = store, metrics.uploads, on_show
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="styles")
         self._bodies, self._reader = Bodies(), PictureReader()
@@ -78,13 +78,13 @@ class StyleRoutes:
         self._thread.shutdown(cancel_futures=True)
 
     async def _keep_shown(self) -> None:
-        """Let no upload, of whatever gateway, take the place of a style that a session here shows."""
+        """Renew, for ever, the leases of the styles that sessions use, so that no gateway's uploads replace them."""
         kept: set[str] = set()
         until_s = 0.0
         while True:
             shown = set(self._on_show())
             if shown and (shown != kept or time.monotonic() >= until_s):
-                with contextlib.suppress(redis.RedisError):  # tried again in a second
+                with contextlib.suppress(redis.RedisError):  # it is tried again in a second
                     await self._blocking(self._store.keep, shown)
                     kept, until_s = shown, time.monotonic() + KEEP_S
             await asyncio.sleep(COMPARE_S)
@@ -92,7 +92,7 @@ class StyleRoutes:
     async def _list(self, request: web.Request) -> web.Response:
         return web.Response(text=self._gallery, content_type="application/json")
 
-    # uploads
+    # Uploads
 
     async def _upload(self, request: web.Request) -> web.Response:
         outcome = "failed"
@@ -130,7 +130,7 @@ class StyleRoutes:
             files = await self._reader.read(data)
         return await self._blocking(self._store.save, files)
 
-    # thumbnails
+    # Thumbnails
 
     async def _thumbnail(self, request: web.Request) -> web.Response:
         style_id = request.match_info["id"]
@@ -164,7 +164,7 @@ class StyleRoutes:
 
 
 def _picture(request: web.Request, style_id: str, jpeg: bytes, cached: str) -> web.Response:
-    """304 without a body where the browser has it: an id never means another picture."""
+    """Return a response with a picture, or 304 if the browser has it: an id always means the same picture."""
     headers = {"Cache-Control": cached, "ETag": f'"{style_id}"'}
     if any(tag.value in (style_id, "*") for tag in request.if_none_match or ()):
         return web.Response(status=304, headers=headers)

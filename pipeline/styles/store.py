@@ -1,4 +1,4 @@
-"""All styles a session may choose: the shipped ones, and uploaded ones kept in Redis for a day."""
+"""Stores the styles that a session may choose: the shipped ones, and uploads, which Redis keeps for a day."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -13,14 +13,17 @@ from pipeline.styles.catalog import find_shipped, style_id
 
 
 class StyleStore:
-    """Uploaded styles are known to those who have their id, and listed nowhere. Methods may raise redis.RedisError."""
+    """The shipped and uploaded styles. Uploads are listed nowhere: only their ids lead to them.
+
+    All methods may raise redis.RedisError.
+    """
 
     def __init__(self, connection: redis.Redis, clock: Callable[[], float] = time.time) -> None:
-        """All gateways must share the time that `clock` tells."""
+        """`clock` returns seconds since 1970; the clocks of all gateways must agree."""
         self._redis, self._clock = connection, clock
 
     def find(self, id_or_name: str) -> str | None:
-        """The id of a known style, or None. To use a style keeps it for another day."""
+        """Return the id of a known style, or None. This keeps an uploaded style for another day."""
         if style := find_shipped(id_or_name):
             return style.id
         if not _is_id(id_or_name) or not self._redis.expire(redis_keys.style(id_or_name), redis_keys.STYLE_TTL_S):
@@ -31,19 +34,20 @@ class StyleStore:
         return id_or_name
 
     def jpeg(self, wanted_id: str) -> bytes | None:
+        """Return the picture of a style, or None if the style is unknown."""
         if style := find_shipped(wanted_id):
             return style.jpeg
         return self._bytes(redis_keys.style(wanted_id)) if _is_id(wanted_id) else None
 
     def thumbnail(self, wanted_id: str) -> bytes | None:
-        """The thumbnail of an uploaded style. Those of the shipped styles are in `catalog`."""
+        """Return the thumbnail of an uploaded style, or None. Those of the shipped styles are in `catalog`."""
         return self._bytes(redis_keys.thumbnail(wanted_id)) if _is_id(wanted_id) else None
 
     def _bytes(self, key: str) -> bytes | None:
         return cast("bytes | None", self._redis.get(key))  # our connections decode nothing
 
     def keep(self, style_ids: Collection[str]) -> None:
-        """Protect styles that are on show: no upload takes their place for STYLE_LEASE_S from now."""
+        """Protect styles that are in use: no upload replaces them for STYLE_LEASE_S from now."""
         now_s = self._clock()
         with self._redis.pipeline() as pipe:
             for kept in style_ids:
@@ -53,7 +57,10 @@ class StyleStore:
             pipe.execute()
 
     def save(self, files: StyleFiles) -> str:
-        """Save a picture and return its id. The styles unused for longest make room. Raises Busy if all are in use."""
+        """Save a picture and return its id. If need be, styles that were unused for longest are removed.
+
+        Raises Busy if all styles are in use.
+        """
         new_id = style_id(files.style)
 
         def write(pipe: redis.client.Pipeline) -> None:
@@ -71,13 +78,13 @@ class StyleStore:
             pipe.zremrangebyscore(redis_keys.STYLE_LEASES, "-inf", now_s)
             pipe.zremrangebyscore(redis_keys.STYLES, "-inf", now_s - redis_keys.STYLE_TTL_S)
 
-        # Once more if another gateway came between.
+        # `transaction` calls `write` again if another gateway changed these keys meanwhile.
         self._redis.transaction(write, redis_keys.STYLES, redis_keys.STYLE_LEASES)
         return new_id
 
 
 def crowded_out(by_last_use: Sequence[str], leased: Collection[str], new_id: str) -> list[str]:
-    """The styles that must go for a new one, the longest unused first. Raises Busy if too few are free."""
+    """Return the styles to remove for a new one, the longest unused first. Raises Busy if too few are free."""
     others = [other for other in by_last_use if other != new_id]
     free = [other for other in others if other not in leased]
     surplus = max(0, len(others) + 1 - redis_keys.STYLES_MAX)
@@ -87,7 +94,7 @@ def crowded_out(by_last_use: Sequence[str], leased: Collection[str], new_id: str
 
 
 def _texts(members: object) -> list[str]:
-    """Of an answer of Redis to a command that has ids for an answer."""
+    """Decode an answer of Redis that consists of ids."""
     return [member.decode() for member in cast("list[bytes]", members)]
 
 

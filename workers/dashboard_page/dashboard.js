@@ -1,15 +1,15 @@
-/** The tables of the queue dashboard. Whatever jobs, queues and workers say of themselves is shown as text. */
+/** Shows the tables of the queue dashboard. Everything that comes from jobs, queues and workers is shown as text. */
 
 const ASK_MS = 2500;
-/** An answer that takes longer than this does not come. */
+/** A request that takes longer than this is given up. */
 const PATIENCE_MS = 5000;
-/** Nobody reads more of a text than this, and some are megabytes. */
+/** Longer texts are cut: some have megabytes, which nobody reads. */
 const MOST_CHARACTERS = 10_000;
 
 const main = document.querySelector('main');
 const { view, source, jobs: jobsUrl } = main.dataset;
 
-/** @param {...(Node|string|number|null|undefined)} children what is no node becomes text */
+/** @param {...(Node|string|number|null|undefined)} children those that are not nodes become text */
 function node(tag, properties, ...children) {
   const made = Object.assign(document.createElement(tag), properties);
   made.append(...children.map((child) => (child instanceof Node ? child : text(child))));
@@ -27,7 +27,7 @@ function row(role, ...cells) {
   return made;
 }
 
-/** A link within this dashboard; addresses that lead elsewhere are not made into links. */
+/** Returns a link within this dashboard; for an address that leads elsewhere, it returns only the text. */
 function link(url, label) {
   return String(url).startsWith('/') && !String(url).startsWith('//') ? node('a', { href: url }, label) : text(label);
 }

@@ -32,12 +32,12 @@ class Primaries:
 
 
 D65 = (0.3127, 0.3290)
-#: Those of BT.709, too.
+#: BT.709 has the same primaries.
 SRGB = Primaries(D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))
 
 
 def to_srgb(primaries: Primaries) -> Matrix:
-    """Return the matrix from linear RGB with these primaries to sRGB's, white to white."""
+    """Return the matrix from linear RGB with these primaries to linear sRGB, which maps white to white."""
     adapted = product(adaptation(xyz(primaries.white), xyz(D65)), primaries.matrix())
     return product(inverse(SRGB.matrix()), adapted)
 
@@ -50,6 +50,7 @@ def adaptation(white: Sequence[float], target: Sequence[float]) -> Matrix:
 
 
 def xyz(xy: tuple[float, float]) -> tuple[float, float, float]:
+    """Return the XYZ of a chromaticity, with Y = 1."""
     x, y = xy
     return x / y, 1.0, (1 - x - y) / y
 

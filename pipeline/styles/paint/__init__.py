@@ -1,1 +1,1 @@
-"""The styles every installation has: JPEGs, and the code that renders them."""
+"""Renders the shipped styles. The JPEGs that it wrote are in the folder pictures."""

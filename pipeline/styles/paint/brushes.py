@@ -1,4 +1,4 @@
-"""What the scenes are painted with: noise, skies, clouds, water, lights and film. Colours are linear light, H W 3."""
+"""Paints the elements of scenes: noise, skies, clouds, water, lights and film. Colours are linear light, H W 3."""
 
 import cv2
 import numpy as np
@@ -8,7 +8,7 @@ NOISE_SIDE = 1024
 
 
 def fractal(seed: int, *, roughness: float = 1.7, side: int = NOISE_SIDE) -> np.ndarray:
-    """Tileable noise, side x side, mean 0 and deviation 1, whose spectrum falls with frequency ** roughness."""
+    """Return tileable noise, side x side, of mean 0 and deviation 1. Its spectrum falls as frequency ** -roughness."""
     waves = np.fft.rfft2(np.random.default_rng(seed).standard_normal((side, side)))
     frequency = np.hypot(np.fft.fftfreq(side)[:, None], np.fft.rfftfreq(side)[None])
     frequency[0, 0] = np.inf
@@ -34,7 +34,7 @@ def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
 
 
 def mix(a: np.ndarray | Colour, b: np.ndarray | Colour, share: np.ndarray) -> np.ndarray:
-    """a where share is 0, b where it is 1; share is H W."""
+    """Blend two pictures: `a` where `share` (H W) is 0, `b` where it is 1."""
     share = share[..., None]
     return np.asarray(a, np.float32) * (1 - share) + np.asarray(b, np.float32) * share
 
@@ -44,13 +44,13 @@ def blur(picture: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def rows_and_columns(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of every pixel, in units of the height, so that a scene looks alike at every size."""
+    """Return row and column of every pixel in units of the height, so that a scene looks the same at every size."""
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     return y / shape[0], x / shape[0]
 
 
 def gradient(shape: tuple[int, int], stops: list[tuple[float, Colour]]) -> np.ndarray:
-    """Colours down the picture; a stop is (row as a share of the height, colour)."""
+    """Return a vertical gradient of colours; a stop is (row as a fraction of the height, colour)."""
     at = np.linspace(0, 1, shape[0])
     places, colours = [place for place, _ in stops], np.array([colour for _, colour in stops])
     column = np.stack([np.interp(at, places, colours[:, c]) for c in range(3)], -1)
@@ -58,14 +58,14 @@ def gradient(shape: tuple[int, int], stops: list[tuple[float, Colour]]) -> np.nd
 
 
 def glow(shape: tuple[int, int], centre: tuple[float, float], colour: Colour, reach: float) -> np.ndarray:
-    """Light scattered around a source at (row, column): falls off exponentially with distance."""
+    """Return light scattered around a source at (row, column), which falls off exponentially with distance."""
     y, x = rows_and_columns(shape)
     distance = np.hypot(y - centre[0], x - centre[1])
     return np.exp(-distance / reach)[..., None] * np.asarray(colour, np.float32)
 
 
 def disc(shape: tuple[int, int], centre: tuple[float, float], radius: float, softness: float) -> np.ndarray:
-    """1 inside a circle at (row, column), 0 outside, H W."""
+    """Return a mask H W that is 1 inside a circle at (row, column) and 0 outside."""
     y, x = rows_and_columns(shape)
     return 1 - smoothstep(radius - softness, radius + softness, np.hypot(y - centre[0], x - centre[1]))
 
@@ -82,7 +82,7 @@ def clouds(
     scale: float = 90,
     layers: int = 20,
 ) -> np.ndarray:
-    """The sky under a sheet of cumulus: thin slices of one noise volume, front to back, lit from the sun's side."""
+    """Cover a sky with cumulus clouds: thin slices of one noise volume, from front to back, lit from the sun's side."""
     y, x = rows_and_columns(sky.shape[:2])
     above = np.maximum(horizon - y, 1e-3)
     shapes, detail = fractal(seed, roughness=1.75), fractal(seed + 1, roughness=1.2)
@@ -127,14 +127,14 @@ def reflect(
 
 
 def stars(shape: tuple[int, int], seed: int, count: int) -> np.ndarray:
-    """Points of light with a long tail of brightness, H W."""
+    """Return random points of light, H W, most of them dim and few of them bright."""
     random, field = np.random.default_rng(seed), np.zeros(shape, np.float32)
     field[random.integers(0, shape[0], count), random.integers(0, shape[1], count)] = random.pareto(1.6, count)
     return blur(np.minimum(field, 30), 0.8)
 
 
 def bokeh(shape: tuple[int, int], lights: list[tuple[float, float, float, Colour]]) -> np.ndarray:
-    """Out-of-focus lights: discs with a bright rim; a light is (row, column, radius, colour)."""
+    """Return out-of-focus lights, which are discs with a bright rim; a light is (row, column, radius, colour)."""
     picture = np.zeros((*shape, 3), np.float32)
     for row, column, radius, colour in lights:
         reach = int(radius * 1.1 * shape[0]) + 2
@@ -147,13 +147,13 @@ def bokeh(shape: tuple[int, int], lights: list[tuple[float, float, float, Colour
 
 
 def bloom(picture: np.ndarray, strength: float) -> np.ndarray:
-    """Light that a lens spreads around bright places, in three widths."""
+    """Add the light that a lens spreads around bright places, in three widths."""
     bright, height = np.maximum(picture - 0.9, 0), picture.shape[0]
     return picture + strength * sum(blur(bright, height * width) for width in (0.006, 0.025, 0.08)) / 3
 
 
 def develop(picture: np.ndarray, *, seed: int, exposure: float = 1.0, grain: float = 0.012) -> np.ndarray:
-    """Linear light to an RGB uint8 photograph: filmic curve, vignette, black and white points, grain."""
+    """Turn linear light into an RGB uint8 photograph with filmic curve, vignette, black and white points and grain."""
     y, x = rows_and_columns(picture.shape[:2])
     corner = np.hypot(y - 0.5, (x - x.max() / 2) / 1.5)
     light = picture * exposure * (1 - 0.55 * smoothstep(0.35, 0.85, corner))[..., None]

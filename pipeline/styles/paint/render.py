@@ -1,4 +1,4 @@
-"""Render the shipped styles, the same bytes every time:
+"""Renders the shipped styles, with the same bytes every time:
 
 uv run python -m pipeline.styles.paint.render [NAME ...]
 """
@@ -31,7 +31,7 @@ SCENES: dict[str, Callable[[tuple[int, int]], np.ndarray]] = {
 
 
 def render(name: str) -> np.ndarray:
-    """RGB uint8 512 x 768 of the scene called name."""
+    """Render the scene with this name, RGB uint8 512 x 768 x 3."""
     width, height = SIZE
     light = SCENES[name]((height * OVERSAMPLING, width * OVERSAMPLING))
     photograph = cv2.resize(bloom(light, 0.6), SIZE, interpolation=cv2.INTER_AREA)

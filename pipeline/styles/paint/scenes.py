@@ -1,4 +1,4 @@
-"""The pictures: each scene paints linear light, H W 3, at any size."""
+"""Paints the scenes of the shipped styles. Each returns linear light, H W 3, at any size."""
 
 import cv2
 import numpy as np
@@ -23,7 +23,7 @@ from pipeline.styles.paint.brushes import (
 
 Shape = tuple[int, int]
 
-# kind of tree, then its colour
+# Each entry is a kind of tree and its colour.
 LEAVES = np.array(
     [
         (0.00, 0.07, 0.10, 0.03),
@@ -100,7 +100,7 @@ def autumn(shape: Shape) -> np.ndarray:
 
 
 def foliage(kinds: np.ndarray) -> np.ndarray:
-    """Leaf colour by tree: a few still green, most yellow to crimson."""
+    """Return the colour of each tree's leaves: a few are still green, most are yellow to crimson."""
     return np.stack([np.interp(kinds, LEAVES[:, 0], LEAVES[:, c]) for c in (1, 2, 3)], -1).astype(np.float32)
 
 
@@ -170,7 +170,7 @@ def night_city(shape: Shape) -> np.ndarray:
 
 
 def skyline(picture: np.ndarray, *, seed: int, horizon: float, nearness: float) -> np.ndarray:
-    """One row of towers before the picture: hazier, lower and denser where it is far (nearness towards 0)."""
+    """Paint one row of towers in front of the picture. Far rows (nearness near 0) are hazier, lower and denser."""
     random, (rows, columns) = np.random.default_rng(seed), picture.shape[:2]
     base, left, picture = int(horizon * rows), 0, picture.copy()
     while left < columns:
@@ -235,13 +235,13 @@ def shaded(albedo: np.ndarray, view: terrain.View, land: terrain.Land, *, sun: C
 
 
 def hazed(ground: np.ndarray, view: terrain.View, sky: np.ndarray, *, haze: np.ndarray, visible_m: float) -> np.ndarray:
-    """Ground fading into the haze with distance, and the sky behind it."""
+    """Return the ground, which fades into the haze with distance, and the sky behind it."""
     fog = 1 - np.exp(-np.where(view.ground, view.distance, 0) / visible_m)
     return np.where(view.ground[..., None], mix(ground, haze, fog), sky).astype(np.float32)
 
 
 def sky_at_horizon(sky: np.ndarray, horizon: float) -> np.ndarray:
-    """The sky's colours just above the horizon, column by column: what distant ground fades into."""
+    """Return the sky's colours just above the horizon for each column, into which distant ground fades."""
     strip = sky[int((horizon - 0.06) * sky.shape[0]) : int(horizon * sky.shape[0])].mean(0)
     return np.broadcast_to(blur(strip[None], sky.shape[0] * 0.06), sky.shape) * np.float32(0.85)
 

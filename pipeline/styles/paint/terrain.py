@@ -1,4 +1,4 @@
-"""Landscapes: a height map with trees and shadows, seen by a camera that stands in it."""
+"""Renders landscapes: a height map with trees and shadows, seen by a camera that stands in it."""
 
 from dataclasses import dataclass
 
@@ -12,23 +12,23 @@ SIDE = 2048
 
 @dataclass(frozen=True, slots=True)
 class Land:
-    """A tile of ground that repeats: metres above the water, light, and a number per tree."""
+    """A tile of ground that repeats in both directions, as layers of SIDE x SIDE pixels."""
 
-    heights: np.ndarray  # SIDE SIDE
-    light: np.ndarray  # SIDE SIDE: sunlight received, 0..1, with cast shadows
-    occlusion: np.ndarray  # SIDE SIDE: skylight received, 0..1
-    slope: np.ndarray  # SIDE SIDE: 0 flat, 1 upright
-    trees: np.ndarray  # SIDE SIDE: 0 is bare ground, else how high in its tree's crown, up to 1
-    kinds: np.ndarray  # SIDE SIDE: 0..1, the same all over one tree
-    metre_px: float  # pixels of the tile per metre
+    heights: np.ndarray  # metres above the water, trees included
+    light: np.ndarray  # the sunlight received, 0..1, with cast shadows
+    occlusion: np.ndarray  # the skylight received, 0..1
+    slope: np.ndarray  # 0 for flat ground, 1 for upright
+    trees: np.ndarray  # 0 for bare ground, otherwise the height in the tree's crown, up to 1
+    kinds: np.ndarray  # a random number 0..1 for each tree
+    metre_px: float  # pixels of the tile in a metre
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a camera sees of a land, per pixel."""
+    """What a camera sees of a land at each pixel of its picture."""
 
-    distance: np.ndarray  # H W, metres; inf is sky
-    x: np.ndarray  # H W, position in the tile, pixels
+    distance: np.ndarray  # H W, in metres; infinite for the sky
+    x: np.ndarray  # H W, the position in the tile, in its pixels
     y: np.ndarray
 
     @property
@@ -40,7 +40,7 @@ class View:
 
 
 def mountains(seed: int, *, height_m: float, roughness: float = 2.1, ridged: float = 0.6) -> np.ndarray:
-    """Heights around 0 m, SIDE x SIDE: ridged runs from 0, rolling, to 1, sharp crests on the high ground."""
+    """Return heights around 0 m, SIDE x SIDE. `ridged` is 0 for rolling hills and 1 for sharp crests on high ground."""
     rolling = fractal(seed, roughness=roughness, side=SIDE)
     crests = np.exp(-1.6 * np.abs(fractal(seed + 1, roughness=roughness, side=SIDE)))
     return (height_m * ((1 - 0.5 * ridged) * rolling + ridged * 2 * crests * (1 + np.tanh(rolling)) - ridged)).astype(
@@ -49,7 +49,7 @@ def mountains(seed: int, *, height_m: float, roughness: float = 2.1, ridged: flo
 
 
 def forest(seed: int, *, spacing_px: int, pointed: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Crowns on a jittered lattice: (height in the crown 0..1, number 0..1 per tree), SIDE x SIDE each."""
+    """Return trees on a jittered lattice, SIDE x SIDE: the height in the crown 0..1, and a number 0..1 of each tree."""
     cells = SIDE // spacing_px
     random = np.random.default_rng(seed)
     jitter, sizes = random.random((cells, cells, 2), np.float32), random.uniform(0.55, 1, (cells, cells))
@@ -75,7 +75,7 @@ def build(
     trees: tuple[np.ndarray, np.ndarray] | None = None,
     tree_m: float = 0,
 ) -> Land:
-    """Light a height map in metres; sun is the direction to it (right, away from the camera, up)."""
+    """Make a land from a height map in metres; `sun` is the direction to the sun (right, away from the camera, up)."""
     crown, kinds = trees or (np.zeros_like(heights), np.zeros_like(heights))
     surface = heights + tree_m * crown
     right = cv2.Sobel(surface, cv2.CV_32F, 1, 0, scale=metre_px / 8)
@@ -96,7 +96,7 @@ def build(
 
 
 def _unshadowed(surface: np.ndarray, towards: np.ndarray, metre_px: float) -> np.ndarray:
-    """1 where the sun is seen, 0 where higher ground hides it."""
+    """Return 1 where the sun can be seen, and 0 where higher ground hides it."""
     flat = np.hypot(towards[0], towards[1])
     hidden = np.zeros_like(surface)
     for step in np.unique(np.geomspace(1, 300, 40).astype(int)):
@@ -118,9 +118,10 @@ def look(
     near_m: float = 4,
     water_m: float | None = None,
 ) -> View:
-    """Find what each pixel sees: the running maximum of the projected ground, searched per column.
+    """Find what each pixel sees, by a search in the running maximum of the projected ground of its column.
 
-    at is the camera's place in the tile (pixels), horizon a row and focal a length as shares of the picture's height.
+    `at` is the camera's position in the tile, in pixels. `horizon` is a row and `focal` a length, both as fractions of
+    the picture's height.
     """
     rows, columns = shape
     distances = np.geomspace(near_m, far_m, 1400).astype(np.float32)
@@ -139,7 +140,7 @@ def look(
 
 
 def _between(up: np.ndarray, distances: np.ndarray, index: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Distance at which the ground crosses the pixel's row, between two samples of it."""
+    """Return the distance at which the ground crosses the pixel's row, interpolated between two samples."""
     before, columns = np.maximum(index - 1, 0), np.arange(up.shape[1])
     low, high = up[before, columns], up[index, columns]
     share = np.clip((wanted[:, None] - low) / np.maximum(high - low, 1e-6), 0, 1)
