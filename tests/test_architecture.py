@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "clients.media": {CONTRACT, "pipeline.key_frames", "pipeline.pictures.colour"},
     "clients.headless": {BASICS, CONTRACT, "clients.media", "clients.net", "clients.reassembly", "pipeline.webrtc"},
     "clients.load": {
-        BASICS, CONTRACT, FENCE, "clients.media", "clients.net", "pipeline.styles", "pipeline.webrtc",
+        BASICS, CONTRACT, FENCE, "clients.media", "clients.net", "pipeline.key_frames", "pipeline.styles",
+        "pipeline.webrtc",
     },
     "edge": set(),
     "edge.vgg": set(),

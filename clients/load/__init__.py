@@ -1,1 +1,1 @@
-"""The load generator, `mvstylizer load`: many clients at once. It imports the rooms `net` and `media`."""
+"""The load generator, `mvstylizer load`: many clients at once. It imports `net`, `media`, and what tells scene cuts."""

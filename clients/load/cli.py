@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
@@ -25,7 +25,7 @@ from clients.load.process_usage import Meter, Usage
 from clients.load.prometheus import Exposition
 from clients.load.recording import record
 from clients.load.report import write_report
-from clients.load.virtual_clients import LONGEST_US, LoadCounters, Plan
+from clients.load.virtual_clients import LONGEST_US, OLDEST_US, LoadCounters, Plan
 from pipeline.contract.errors import BadSetting, MVStylizerError
 from pipeline.styles.catalog import shipped
 
@@ -36,22 +36,26 @@ MOST_REASONS = 5
 PERCENTILES = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 
 
-def latencies() -> HdrHistogram:
+#: What an outcome counts, of the counters.
+COUNTED = (
+    "shown", "frames", "sent_bytes", "said", "heard", "late_frames", "answers", "served", "lost", "refused", "failed",
+)  # fmt: skip
+
+
+def histogram_of_us(longest_us: int = LONGEST_US) -> HdrHistogram:
     """An empty histogram of microseconds, exact to three digits."""
-    return HdrHistogram(1, 2 * LONGEST_US, 3)
+    return HdrHistogram(1, 2 * longest_us, 3)
 
 
 @dataclass(slots=True)
 class Outcome:
     """The counts of all processes together, in total and second by second."""
 
-    totals: dict[str, int] = field(
-        default_factory=lambda: dict.fromkeys(
-            ("frames", "late_frames", "answers", "served", "lost", "refused", "failed"), 0
-        )
-    )
+    totals: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     reasons: Counter[str] = field(default_factory=Counter)
-    latencies: HdrHistogram = field(default_factory=latencies)
+    latencies: HdrHistogram = field(default_factory=histogram_of_us)
+    ages: HdrHistogram = field(default_factory=lambda: histogram_of_us(OLDEST_US))
+    answers_of: dict[int, int] = field(default_factory=dict)  # to each client, by its number
     seconds: list[dict] = field(default_factory=list)
     live: int = 0
     most_live: int = 0
@@ -66,6 +70,9 @@ class Outcome:
             self.totals[name] += count
         for report in reports:
             self.reasons += report.reasons
+            self.answers_of |= report.answers_of
+            for age_us in report.ages_us:
+                self.ages.record_value(age_us)
         self.live = sum(report.live for report in reports)
         self.most_live = max(self.most_live, self.live)
         now_us = [latency for report in reports for latency in report.latencies_us]
@@ -78,9 +85,15 @@ class Outcome:
 
 
 def percentiles_ms(histogram: HdrHistogram) -> dict[str, float | None]:
-    """The latencies' percentiles, by name; None if nothing was counted."""
+    """The percentiles of microseconds, by name; None if nothing was counted."""
     is_empty = not histogram.get_total_count()
     return {name: None if is_empty else _ms(histogram.get_value_at_percentile(p)) for name, p in PERCENTILES.items()}
+
+
+def jain(shares: Sequence[float]) -> float | None:
+    """Jain's index of fairness: 1 where all have the same, 1/n where one has all, None where nobody has anything."""
+    squares = sum(share**2 for share in shares)
+    return round(sum(shares) ** 2 / (len(shares) * squares), 3) if squares else None
 
 
 def _ms(microseconds: float | None) -> float | None:
@@ -92,7 +105,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clients", type=int, default=8, metavar="N", help="clients at once (default 8)")
     parser.add_argument("--seconds", type=float, default=30, metavar="S", help="how long to count (default 30)")
     parser.add_argument("--ramp", type=float, metavar="S", help="from the first client to the last one (N/5)")
-    parser.add_argument("--rate", type=float, default=2, metavar="R", help="key frames due a second and client (2)")
+    parser.add_argument(
+        "--rate",
+        type=rate,
+        default=2,
+        metavar="R",
+        help="key frames due a second and client (2), or auto: the gateway's",
+    )
     parser.add_argument("--clip", type=Path, nargs="+", default=[], metavar="FILE", help="videos to send (a pan)")
     parser.add_argument("--size", default="640x360", metavar="WxH", help="size of the sent picture (640x360)")
     parser.add_argument("--fps", type=int, default=30, help="frames a second (30)")
@@ -104,13 +123,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--report", type=Path, metavar="FILE", help="HTML report to write")
     parser.epilog = (
         "A look is the answer to one key frame. Looks are due at fixed times, and their latency counts from then,\n"
-        "whatever was late before them. One that is missing after 2 s is lost, and the percentiles count it as 2 s.\n\n"
+        "whatever was late before them. One that is missing after 2 s is lost, and the percentiles count it as 2 s.\n"
+        "With --rate auto clients ask for nothing. The gateway decides when looks are renewed, and a key frame's\n"
+        "latency counts from when the camera saw it.\n\n"
         "examples:\n"
         "  mvstylizer load http://127.0.0.1:8080 --clients 20 --seconds 60 --report load.html\n"
-        "  mvstylizer load http://127.0.0.1:8080 --clients 100 --ramp 60 --clip walk.mp4 street.mp4\n\n"
+        "  mvstylizer load http://127.0.0.1:8080 --clients 100 --ramp 60 --clip walk.mp4 street.mp4\n"
+        "  mvstylizer load http://127.0.0.1:8080 --clients 100 --rate auto\n\n"
         "The last line printed is JSON. The exit code is 1 if more looks are lost than --max-lost, if they come later\n"
         "than --max-p95, or if not all clients were in at the same time."
     )
+
+
+def rate(text: str) -> float | None:
+    """What --rate says; None is "auto". Raises ValueError for what is neither that nor a number."""
+    return None if text == "auto" else float(text)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -145,8 +172,8 @@ def planned(args: argparse.Namespace) -> Plan:
     """The plan that the command's arguments describe. Raises BadSetting for arguments that make no sense."""
     if args.clients < 1 or not 0 < args.seconds < 1e5:
         raise BadSetting("--clients and --seconds must be above 0.")
-    if not 1 <= args.fps <= 120 or not 0 < args.rate <= args.fps:
-        raise BadSetting("--fps must be 1 to 120, and --rate above 0 and not above it.")
+    if not 1 <= args.fps <= 120 or not (args.rate is None or 0 < args.rate <= args.fps):
+        raise BadSetting("--fps must be 1 to 120, and --rate auto, or above 0 and not above --fps.")
     width, _, height = args.size.partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) >= 32 and int(height) >= 2):
         raise BadSetting(f"--size must be WIDTHxHEIGHT, for example 640x360, not {args.size}.")
@@ -230,21 +257,34 @@ def scrape(url: str, token: str | None) -> Exposition:
 
 
 def summarize(plan: Plan, outcome: Outcome, usage: dict[str, Usage], metrics: Exposition) -> dict:
-    seconds, totals = plan.seconds, outcome.totals
+    totals, client_seconds = outcome.totals, plan.seconds * max(1, outcome.most_live)
     received = metrics.total("mvs_frames_received_total")
     return {
         "key_frame_round_trip_ms": percentiles_ms(outcome.latencies),
         "lost": totals["lost"],
         "clients": outcome.most_live,
-        "fps": round((totals["frames"] if math.isnan(received) else received) / seconds / max(1, outcome.most_live), 2),
+        "fps": round((totals["frames"] if math.isnan(received) else received) / client_seconds, 2),
         "asked_clients": plan.clients,
-        "seconds": seconds,
-        "sent_fps": round(totals["frames"] / seconds / max(1, outcome.most_live), 2),
-        "key_frames_per_s": round(totals["answers"] / seconds, 2),
+        "seconds": plan.seconds,
+        "shown_fps": round(totals["shown"] / client_seconds, 2),
+        "sent_fps": round(totals["frames"] / client_seconds, 2),
+        "uplink_mbit_per_s": round(8e-6 * totals["sent_bytes"] / client_seconds, 3),
+        "control_messages_per_s": {way: round(totals[way] / client_seconds, 2) for way in ("said", "heard")},
+        "look_age_ms": percentiles_ms(outcome.ages),
+        "looks_per_s": looks_per_s(plan, outcome),
+        "key_frames_per_s": round(totals["answers"] / plan.seconds, 2),
         **{name: totals[name] for name in ("served", "refused", "failed", "late_frames")},
         "reasons": dict(outcome.reasons.most_common(MOST_REASONS)),
         "roles": {name: asdict(used) for name, used in usage.items()},
         "stages": {stage.name: asdict(stage) for stage in metrics.stages()},
+    }
+
+
+def looks_per_s(plan: Plan, outcome: Outcome) -> dict[str, float | None]:
+    """Looks a second of each client, and how fairly all clients share them, also those that never got in."""
+    each = [outcome.answers_of.get(client, 0) / plan.seconds for client in range(plan.clients)]
+    return {"mean": round(sum(each) / len(each), 3), "min": round(min(each), 3), "max": round(max(each), 3)} | {
+        "jain": jain(each)
     }
 
 
@@ -256,11 +296,18 @@ def show_progress(second: dict, left_s: float) -> None:
 
 
 def print_summary(summary: dict) -> None:
-    trip = summary["key_frame_round_trip_ms"]
+    trip, age, looks = (summary[name] for name in ("key_frame_round_trip_ms", "look_age_ms", "looks_per_s"))
+    said, heard = summary["control_messages_per_s"].values()
     print(f"\n\n{'clients':24}{summary['clients']} of {summary['asked_clients']}")
     print(f"{'frames a second':24}{summary['fps']} received, {summary['sent_fps']} sent, each client")
+    print(f"{'frames shown a second':24}{summary['shown_fps']}, each client")
+    print(f"{'uplink, Mbit/s':24}{summary['uplink_mbit_per_s']}, each client")
+    print(f"{'control messages':24}{said} said, {heard} heard, a second and client")
     print(f"{'answers a second':24}{summary['key_frames_per_s']}")
+    print(f"{'looks a second':24}{looks['mean']}, each client, from {looks['min']} to {looks['max']}")
+    print(f"{'fairness (Jain)':24}{looks['jain']}")
     print(f"{'late by, ms':24}" + ", ".join(f"{name} {value}" for name, value in trip.items()))
+    print(f"{'age of looks, ms':24}" + ", ".join(f"{name} {value}" for name, value in age.items()))
     for name in ("served", "lost", "refused", "failed", "late_frames"):
         print(f"{name.replace('_', ' '):24}{summary[name]}")
     for reason, count in summary["reasons"].items():

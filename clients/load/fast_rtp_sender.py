@@ -28,8 +28,9 @@ NTP_EPOCH_S = 2_208_988_800
 #: The RTP header (RFC 3550, section 5.1), and one header extension of one word (RFC 8285, section 4.2).
 _HEADER, _EXTENSION = struct.Struct("!BBHII"), struct.Struct("!HHI")
 _WITH_EXTENSION, _ONE_BYTE_IDS = 0x90, 0xBEDE
-#: VP8's payload descriptor says whether a packet begins a frame; RFC 7741, section 4.2.
-_BEGINS, _GOES_ON = b"\x10", b"\0"
+#: VP8's payload descriptor says whether a packet begins a frame, and whether no other frame needs this one; RFC 7741,
+#: section 4.2.
+_BEGINS, _NOT_NEEDED = 0x10, 0x20
 #: Bytes of a frame in one packet, beside the payload descriptor.
 MOST = PACKET_MAX - 1
 #: The option of Linux's UDP by which one call sends many datagrams of equal length (the last may be shorter), and how
@@ -82,16 +83,21 @@ class FastRtpSender:
         self._packets = self._bytes = 0
         self._history: dict[int, bytes] = {}
 
-    def send(self, frame: bytes, timestamp: int) -> None:
-        """Send all packets of a VP8 frame; `timestamp` is in ticks of CLOCK_RATE."""
+    def send(self, frame: bytes, timestamp: int, *, is_needed: bool = True) -> int:
+        """Send all packets of a VP8 frame, and return their length in bytes, without UDP's and IP's headers.
+
+        `timestamp` is in ticks of CLOCK_RATE. `is_needed`: whether other frames are predicted from this one.
+        """
         now_s = time.time()
         packets, protect = [], self._protect
+        kind = 0 if is_needed else _NOT_NEEDED
         extension = _EXTENSION.pack(_ONE_BYTE_IDS, 1, self._sent_at_id << 28 | 2 << 24 | round(now_s * 2**18) % 2**24)
         for start in range(0, len(frame), MOST):
             marked = (start + MOST >= len(frame)) << 7 | self._payload_type
             number = self._packets % 2**16
             header = _HEADER.pack(_WITH_EXTENSION, marked, number, timestamp % 2**32, self._ssrc)
-            plain = b"".join((header, extension, _GOES_ON if start else _BEGINS, frame[start : start + MOST]))
+            descriptor = bytes([kind if start else kind | _BEGINS])
+            plain = b"".join((header, extension, descriptor, frame[start : start + MOST]))
             packets.append(protect(plain))
             self._history[number % RTP_HISTORY_SIZE] = packets[-1]
             self._packets += 1
@@ -99,6 +105,7 @@ class FastRtpSender:
         self._bytes += len(frame)
         ntp = round((now_s + NTP_EPOCH_S) * 2**32)
         rtp.report_sent(self._stock, ntp=ntp, timestamp=timestamp % 2**32, packets=self._packets, octets=self._bytes)
+        return sum(map(len, packets))
 
     async def _send_again(self, number: int) -> None:
         """Send a lost packet again, in the place of aiortc's sender, which has not seen any of our packets."""
@@ -119,12 +126,17 @@ class PlainRtpSender:
     def __init__(self) -> None:
         self._packets: asyncio.Queue[av.Packet] = asyncio.Queue(MOST_UNSENT)
 
-    def send(self, frame: bytes, timestamp: int) -> None:
-        """Queue a VP8 frame; `timestamp` is in ticks of CLOCK_RATE. The frame is dropped if aiortc lags behind."""
+    def send(self, frame: bytes, timestamp: int, *, is_needed: bool = True) -> int:
+        """Queue a VP8 frame, and return its length; 0 if it is dropped, because aiortc lags behind.
+
+        `timestamp` is in ticks of CLOCK_RATE. aiortc cannot say whether other frames need this one.
+        """
+        if self._packets.full():
+            return 0
         packet = av.Packet(frame)
         packet.pts, packet.time_base = timestamp, Fraction(1, CLOCK_RATE)
-        if not self._packets.full():
-            self._packets.put_nowait(packet)
+        self._packets.put_nowait(packet)
+        return len(frame)
 
     async def next_packet(self) -> av.Packet:
         """The next frame, for a track's `recv`."""

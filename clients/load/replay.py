@@ -9,7 +9,7 @@ from av.frame import Frame
 from av.packet import Packet
 
 from clients.load.fast_rtp_sender import CLOCK_RATE, FastRtpSender, PlainRtpSender, sender_for
-from clients.load.recording import INTRA_EVERY, Recording
+from clients.load.recording import Recording
 
 #: A frame that is sent later than this counts as late: the generator's machine is too small for the test.
 LATE_S = 0.05
@@ -18,23 +18,39 @@ PHASES = 8
 
 
 class Replay(MediaStreamTrack):
-    """Sends a recording once its connection is made. `on_frame(frame_id, due_s)` is called just before each frame.
+    """Plays a recording once its connection is made, and sends as many of its frames as the gateway wants.
 
-    Frames are due at fixed times, however late the one before was. `is_late` says whether the newest frame left more
-    than LATE_S after it was due.
+    `on_frame(frame_id, due_s)` is called with each frame that the camera sees, once it was sent or left out, and
+    `on_cut(frame_id)` with the first frame of a scene, just before it is sent. Frames are due at fixed times, however
+    late the one before was.
     """
 
     kind = "video"
 
-    def __init__(self, recording: Recording, on_frame: Callable[[int, float], None]) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        on_frame: Callable[[int, float], None],
+        on_cut: Callable[[int], None] = lambda frame_id: None,
+    ) -> None:
         super().__init__()
-        self._recording, self._on_frame = recording, on_frame
+        self._recording, self._on_frame, self._on_cut = recording, on_frame, on_cut
         self._timer: asyncio.TimerHandle | None = None
         self._index = 0  # of the next frame
-        self._skipped = 0  # frames of the recording that were left out
-        self.is_late = False
+        self._skipped = 0  # frames of the recording that were left out because an intra frame was asked for
+        self._step, self._is_asked = 1, False
+        self.is_late = False  # whether the newest frame was sent more than LATE_S after it was due
+        self.sent_bytes = 0  # of the newest frame; 0 when it was left out
         self._plain = PlainRtpSender()
         self._sender: FastRtpSender | PlainRtpSender = self._plain
+
+    def keep_pace(self, fps: float) -> None:
+        """Send this many frames a second from now on, or the next higher number that the recording allows."""
+        self._step = self._recording.step(fps)
+
+    def ask(self) -> None:
+        """Send the next frame, whatever the pace."""
+        self._is_asked = True
 
     async def recv(self) -> Frame | Packet:
         """The next frame for aiortc's own sender. On the fast path it waits here in vain until it is stopped."""
@@ -47,7 +63,7 @@ class Replay(MediaStreamTrack):
         starts_per_s = PHASES * self._recording.fps
         # The loop's clock is time.monotonic().
         self._started_s = math.ceil(self._clock.time() * starts_per_s) / starts_per_s
-        self._timer = self._clock.call_at(self._started_s, self._send)
+        self._timer = self._clock.call_at(self._started_s, self._play_frame)
 
     @property
     def next_id(self) -> int:
@@ -59,21 +75,30 @@ class Replay(MediaStreamTrack):
         if self._timer:
             self._timer.cancel()
 
-    def _send(self) -> None:
-        due_s = self._due_s()
+    def _play_frame(self) -> None:
+        due_s, position = self._due_s(), self._index + self._skipped
+        frame_id = self._recording.frame_id(position)
         self.is_late = self._clock.time() - due_s > LATE_S
-        position = self._index + self._skipped
-        self._on_frame(self._recording.frame_id(position), due_s)
-        frames = self._recording.packets
-        self._sender.send(frames[position % len(frames)], round(self._index * CLOCK_RATE / self._recording.fps))
+        if is_cut := self._recording.begins_scene(position):
+            self._on_cut(frame_id)
+        self.sent_bytes = self._send(position) if is_cut or self._is_due(position) else 0
+        self._on_frame(frame_id, due_s)
         self._index += 1
-        self._timer = self._clock.call_at(self._due_s(), self._send)
+        self._timer = self._clock.call_at(self._due_s(), self._play_frame)
+
+    def _is_due(self, position: int) -> bool:
+        return self._is_asked or self._recording.is_at(position, self._step)
+
+    def _send(self, position: int) -> int:
+        self._is_asked = False
+        timestamp = round(self._index * CLOCK_RATE / self._recording.fps)
+        is_needed = self._recording.is_needed(position)
+        return self._sender.send(self._recording.packet(position), timestamp, is_needed=is_needed)
 
     def _due_s(self) -> float:
         return self._started_s + self._index / self._recording.fps
 
     def _skip_to_intra_frame(self) -> None:
         """Go on with the recording's next intra frame, because the receiver asks for one."""
-        position = (self._index + self._skipped) % len(self._recording.packets)
-        intra = min(-(-position // INTRA_EVERY) * INTRA_EVERY, len(self._recording.packets))
-        self._skipped += intra - position
+        position = self._index + self._skipped
+        self._skipped += self._recording.next_intra(position) - position

@@ -8,17 +8,29 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection as Pipe
 
+from clients.load.announced import AnnouncedKeyFrames
 from clients.load.open_loop import PATIENCE_S, OpenLoopSchedule
 from clients.load.recording import Recording
 from clients.load.replay import Replay
 from clients.net.connection import Connection
 from pipeline.basics.lru import LruCache
-from pipeline.contract.control import KeyFrameRequest
+from pipeline.contract.control import (
+    ClientMessage,
+    FrameRequest,
+    GatewayMessage,
+    KeyFrameDropped,
+    KeyFramePicked,
+    KeyFrameRequest,
+    Pace,
+    SceneCut,
+)
 from pipeline.contract.errors import Busy, MVStylizerError
 from pipeline.webrtc import patches
 
 #: The longest latency, in microseconds. A lost look is counted with it instead of being left out.
 LONGEST_US = round(PATIENCE_S * 1e6)
+#: The oldest look, in microseconds. An older one is counted as this old.
+OLDEST_US = 600_000_000
 #: Seconds from one report to the next.
 REPORT_S = 1.0
 #: Nothing is counted for this long after the last client came: styles are analysed, and codecs find their bit rate.
@@ -36,7 +48,7 @@ class Plan:
     url: str
     style: str
     recordings: tuple[Recording, ...]  # client i sends recording i modulo their number
-    key_frames_per_s: float
+    key_frames_per_s: float | None  # that each client asks for; None leaves it to the gateway
     clients: int
     ramp_s: float  # from the first client to the last one
     seconds: float
@@ -63,7 +75,11 @@ class LoadCounters:
     """What happened since the last report."""
 
     live: int = 0  # clients that have a session right now
-    frames: int = 0  # sent
+    shown: int = 0  # frames of the camera
+    frames: int = 0  # of these, sent
+    sent_bytes: int = 0  # of video, without UDP's and IP's headers
+    said: int = 0  # control messages to the gateway
+    heard: int = 0  # and from it
     late_frames: int = 0  # sent late, which is the generator's own fault
     answers: int = 0  # with those that served no look
     served: int = 0  # looks that came
@@ -73,10 +89,22 @@ class LoadCounters:
     #: Why clients were refused or failed, and how often.
     reasons: Counter[str] = field(default_factory=Counter)
     latencies_us: list[int] = field(default_factory=list)
+    #: How old the look on show was at each frame of the camera, in microseconds.
+    ages_us: list[int] = field(default_factory=list)
+    #: Answers to each client so far, by its number.
+    answers_of: dict[int, int] = field(default_factory=dict)
 
     def serve(self, seconds: float) -> None:
         self.served += 1
         self.latencies_us.append(min(LONGEST_US, max(1, round(seconds * 1e6))))
+
+    def show(self, sent_bytes: int, age_s: float | None) -> None:
+        """Count a frame of the camera, which was left out if it has no bytes; `age_s` is None without a look."""
+        self.shown += 1
+        self.frames += sent_bytes > 0
+        self.sent_bytes += sent_bytes
+        if age_s is not None:
+            self.ages_us.append(min(OLDEST_US, max(1, round(age_s * 1e6))))
 
     def refuse(self, reason: str) -> None:
         self.refused += 1
@@ -92,12 +120,17 @@ class LoadCounters:
 
 
 class VirtualClient:
-    """One client. It asks for a key frame when a look is due, and comes back when it is refused or cut off."""
+    """One client, which comes back when it is refused or cut off.
+
+    It asks for a key frame when a look is due, or leaves it to the gateway when looks are renewed.
+    """
 
     def __init__(self, plan: Plan, recording: Recording, counters: Callable[[], LoadCounters]) -> None:
         """`counters` returns the counters to write to at the moment."""
         self._plan, self._recording, self._counters = plan, recording, counters
-        self._every = max(1, round(recording.fps / plan.key_frames_per_s))
+        rate = plan.key_frames_per_s
+        self._every = None if rate is None else max(1, round(recording.fps / rate))  # frames from one look to the next
+        self._look_captured_s: float | None = None  # stays while the client is cut off
         self.answers = 0
 
     async def live(self) -> None:
@@ -113,11 +146,12 @@ class VirtualClient:
                 await asyncio.sleep(RETRY_S * (1 + random.random()))
 
     async def _session(self) -> None:
-        self._schedule, self._sent = OpenLoopSchedule(), 0
+        self._looks: OpenLoopSchedule | AnnouncedKeyFrames
+        self._looks, self._seen = OpenLoopSchedule() if self._every else AnnouncedKeyFrames(), 0
         self._captured_s: LruCache[int, float] = LruCache(REMEMBERED)
-        self._replay = Replay(self._recording, self._on_frame)
+        self._replay = Replay(self._recording, self._on_frame, lambda frame_id: self._send(SceneCut(frame_id)))
         self._connection = Connection(
-            self._plan.url, on_grid=self._on_grid, on_control=lambda _: None, unpack=lambda packed, shape: None
+            self._plan.url, on_grid=self._on_grid, on_control=self._on_control, unpack=lambda packed, shape: None
         )
         try:
             await self._connection.open(self._replay, size=self._recording.size, style=self._plan.style)
@@ -130,33 +164,63 @@ class VirtualClient:
             finally:
                 self._counters().live -= 1
         finally:
-            self._counters().lose(self._schedule.abandon())
+            self._counters().lose(self._looks.abandon())
             self._replay.stop()
             await self._connection.close()
 
     def _on_frame(self, frame_id: int, due_s: float) -> None:
         counters = self._counters()
         self._captured_s.put(frame_id, due_s)
-        counters.frames += self._plan.counts(due_s)
         counters.late_frames += self._replay.is_late
-        if self._sent % self._every == 0 and self._plan.counts(due_s):
-            self._schedule.due(due_s)
-        self._sent += 1
-        if self._sent % self._every == 0:
-            self._ask(self._replay.next_id)
-        counters.lose(self._schedule.expire(time.monotonic()))
+        if self._plan.counts(due_s):
+            age_s = None if self._look_captured_s is None else due_s - self._look_captured_s
+            counters.show(self._replay.sent_bytes, age_s)
+        if self._every:
+            self._ask_when_due(due_s, self._every)
+        counters.lose(self._looks.expire(time.monotonic()))
 
-    def _ask(self, frame_id: int) -> None:
-        self._connection.send(KeyFrameRequest(frame_id))
+    def _ask_when_due(self, due_s: float, every: int) -> None:
+        if self._seen % every == 0 and self._plan.counts(due_s):
+            self._looks.due(due_s)
+        self._seen += 1
+        if self._seen % every == 0:
+            self._replay.ask()
+            self._send(KeyFrameRequest(self._replay.next_id))
+
+    def _send(self, message: ClientMessage) -> None:
+        self._counters().said += self._plan.counts(time.monotonic())
+        self._connection.send(message)
+
+    def _on_control(self, message: GatewayMessage) -> None:
+        self._counters().heard += self._plan.counts(time.monotonic())
+        match message:
+            case Pace():
+                self._replay.keep_pace(message.fps)
+            case FrameRequest():
+                self._replay.ask()
+            case KeyFramePicked() | KeyFrameDropped():
+                self._note(message)
+
+    def _note(self, message: KeyFramePicked | KeyFrameDropped) -> None:
+        """What becomes of the key frames that the gateway chose. Those that the test asks for are noted when due."""
+        captured_s, looks = self._captured_s.get(message.frame_id), self._looks
+        if captured_s is None or not isinstance(looks, AnnouncedKeyFrames):
+            return
+        if isinstance(message, KeyFrameDropped):
+            self._counters().lose(looks.drop(captured_s))
+        elif self._plan.counts(captured_s):
+            looks.due(captured_s)
 
     def _on_grid(self, header: dict, grid: object) -> None:
         captured_s = self._captured_s.get(header["frame_id"])
         if captured_s is None:
             return
+        self._look_captured_s = captured_s
+        served = self._looks.answered(captured_s, time.monotonic())
         if self._plan.counts(captured_s):
             self._counters().answers += 1
             self.answers += 1
-        for seconds in self._schedule.answered(captured_s, time.monotonic()):
+        for seconds in served:
             self._counters().serve(seconds)
 
 
@@ -193,6 +257,7 @@ class VirtualClients:
 
     def _take(self) -> LoadCounters:
         taken, self._counters = self._counters, LoadCounters(live=self._counters.live)
+        taken.answers_of = {number: client.answers for number, client in self.clients.items()}
         return taken
 
 

@@ -31,7 +31,7 @@ import redis
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from throughput import GATEWAY, IGNORED, answered  # noqa: E402
 
-from clients.load.cli import Outcome, measure  # noqa: E402
+from clients.load.cli import Outcome, jain, measure  # noqa: E402
 from clients.load.recording import Recording, record  # noqa: E402
 from clients.load.virtual_clients import Plan, VirtualClient, VirtualClients  # noqa: E402
 from pipeline.contract import redis_keys  # noqa: E402
@@ -182,12 +182,6 @@ async def beside(url: str, seconds: float) -> list[int]:
     await asyncio.gather(*(group.run(lambda report: outcome.record([report])) for group in groups))
     clients: list[VirtualClient] = [client for group in groups for client in group.clients.values()]
     return [client.answers for client in clients]
-
-
-def jain(shares: list[int]) -> float:
-    """1 where all have the same, 1/n where one has all."""
-    squares = sum(share**2 for share in shares)
-    return round(sum(shares) ** 2 / (len(shares) * squares), 3) if squares else 0.0
 
 
 def arguments() -> argparse.Namespace:

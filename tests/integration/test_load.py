@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from clients.load import cli
-from clients.load.cli import Outcome, add_arguments, failings, latencies, percentiles_ms, planned
+from clients.load.cli import Outcome, add_arguments, failings, histogram_of_us, looks_per_s, percentiles_ms, planned
 from clients.load.report import write_report
-from clients.load.virtual_clients import LONGEST_US, LoadCounters
+from clients.load.virtual_clients import LONGEST_US, OLDEST_US, LoadCounters, Plan
 from pipeline.contract.errors import BadSetting
 from workers.__main__ import main
 
@@ -50,6 +50,34 @@ def test_a_load_test_from_two_processes(up, tmp_path):
     assert "Load test" in report.read_text()
 
 
+def test_a_load_test_that_leaves_looks_to_the_gateway(up):
+    options = [
+        "--rate",
+        "auto",
+        "--max-lost",
+        "99",
+        "--clients",
+        "2",
+        "--seconds",
+        "3",
+        "--ramp",
+        "0",
+        "--size",
+        "192x108",
+    ]
+
+    done = subprocess.run(
+        [sys.executable, "-m", "workers", "load", up.url, *options], capture_output=True, text=True, timeout=120
+    )
+
+    summary = json.loads(done.stdout.splitlines()[-1])
+    looks, ages = summary["looks_per_s"], summary["look_age_ms"]
+    assert summary["served"] > 0 and 0 < looks["min"] <= looks["mean"] <= looks["max"] and 0.5 <= looks["jain"] <= 1
+    assert 0 < ages["p50"] <= ages["p95"] and 0 < summary["uplink_mbit_per_s"] < 1
+    assert 0 < summary["sent_fps"] <= summary["shown_fps"]
+    assert summary["control_messages_per_s"]["said"] == 0 < summary["control_messages_per_s"]["heard"]
+
+
 def test_lost_looks_stand_in_the_percentiles():
     outcome, counters = Outcome(), LoadCounters()
     for _ in range(8):
@@ -60,6 +88,21 @@ def test_lost_looks_stand_in_the_percentiles():
 
     assert percentiles_ms(outcome.latencies) == {"p50": 50.0, "p95": 2000.9, "p99": 2000.9}
     assert (second["p50"], second["p99"], second["lost"]) == (50.0, 2000.0, 2)
+
+
+def test_ages_of_looks_and_answers_of_each_client_are_kept():
+    outcome, plan = Outcome(), Plan("", "", (), None, clients=4, ramp_s=0, seconds=2)
+    first, second = LoadCounters(answers_of={0: 2, 2: 1}), LoadCounters(answers_of={1: 4})
+    for age_s in (0.1, 0.2, None, 3600):
+        first.show(1000, age_s)
+
+    outcome.record([first, second])
+    outcome.record([LoadCounters(answers_of={0: 4, 2: 4})])
+
+    assert (outcome.totals["shown"], outcome.totals["sent_bytes"]) == (4, 4000)
+    assert percentiles_ms(outcome.ages)["p50"] == pytest.approx(200, rel=1e-3)
+    assert percentiles_ms(outcome.ages)["p99"] == pytest.approx(OLDEST_US / 1e3, rel=1e-3)
+    assert looks_per_s(plan, outcome) == {"mean": 1.5, "min": 0, "max": 2, "jain": 0.75}  # the last one never got in
 
 
 def test_reports_add_up_over_processes_and_seconds():
@@ -75,12 +118,14 @@ def test_reports_add_up_over_processes_and_seconds():
 
 
 def test_a_report_is_one_well_formed_page_without_scripts():
-    histogram = latencies()
+    histogram = histogram_of_us()
     for value in (50_000, 80_000, LONGEST_US):
         histogram.record_value(value)
     trip = percentiles_ms(histogram)
     summary = {
         "key_frame_round_trip_ms": trip,
+        "look_age_ms": trip,
+        "looks_per_s": {"mean": 1.0, "jain": 1.0},
         "lost": 1,
         "clients": 2,
         "reasons": {},
@@ -105,6 +150,7 @@ def test_a_report_is_one_well_formed_page_without_scripts():
     [
         (["--clients", "0"], "--clients"),
         (["--rate", "40"], "--rate"),
+        (["--rate", "often"], "--rate"),
         (["--size", "big"], "--size"),
         (["--clip", __file__], "not a readable video"),
     ],
@@ -152,6 +198,8 @@ def test_lost_looks_end_a_load_test_with_exit_code_1(monkeypatch, capsys):
     summary = {
         "lost": 7, "key_frame_round_trip_ms": {"p95": 1.0}, "clients": 2, "asked_clients": 2,
         "reasons": {"Too full.": 2},
+        "look_age_ms": {"p50": 1.0}, "looks_per_s": {"mean": 1, "min": 1, "max": 1, "jain": 1},
+        "control_messages_per_s": {"said": 1, "heard": 1}, "uplink_mbit_per_s": 1, "shown_fps": 1,
         "fps": 1, "sent_fps": 1, "key_frames_per_s": 1, "served": 1, "refused": 2, "failed": 0, "late_frames": 0,
         "roles": {}, "stages": {},
     }  # fmt: skip

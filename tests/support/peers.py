@@ -13,13 +13,14 @@ import numpy as np
 from aiortc import MediaStreamTrack
 
 from clients.net.connection import Connection
-from pipeline.contract.control import GatewayMessage
+from pipeline.contract.control import FrameRequest, GatewayMessage, Pace
 from pipeline.contract.frame_strip import stamp
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import KeyFrame, StylizedFrame
 from pipeline.contract.settings import Settings
 from pipeline.gateway.app import Gateway
+from pipeline.gateway.control_channel import ControlChannel
 from pipeline.key_frames.selector import Reason
 from pipeline.queues.broker import EdgeBroker, connect, stylize_queue
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
@@ -168,3 +169,19 @@ async def until(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
     async with asyncio.timeout(timeout_s):
         while not condition():
             await asyncio.sleep(0.02)
+
+
+def paced_by_the_test(monkeypatch) -> Callable[[Running, Pace | FrameRequest], None]:
+    """Gateways say nothing of their own about how many frames they want; the result says it to all their clients."""
+    send = ControlChannel.send
+
+    def others(channel: ControlChannel, message: GatewayMessage) -> None:
+        if not isinstance(message, Pace | FrameRequest):
+            send(channel, message)
+
+    def say(running: Running, message: Pace | FrameRequest) -> None:
+        for session in running.gateway._sessions.values():
+            send(session._control, message)
+
+    monkeypatch.setattr(ControlChannel, "send", others)
+    return say

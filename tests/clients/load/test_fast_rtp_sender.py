@@ -70,6 +70,23 @@ def test_aiortc_reads_the_frames_that_were_sent(sizes, timestamp):
     assert all(len(data) < 1400 for data in wire.sent)
 
 
+def test_packets_say_whether_other_frames_need_theirs():
+    """RFC 7741, section 4.2: X, R, N, S, R, PID."""
+    wire = Wire()
+
+    wire.fast.send(b"x" * 2 * MOST, 0)
+    wire.fast.send(b"y" * 2 * MOST, 0, is_needed=False)
+
+    assert [packet.payload[0] for packet in wire.packets()] == [0x10, 0x00, 0x30, 0x20]
+    assert {depayload(VP8, packet.payload) for packet in wire.packets()} == {b"x" * MOST, b"y" * MOST}
+
+
+def test_it_says_how_much_it_sent():
+    wire = Wire()
+
+    assert wire.fast.send(b"x" * 3 * MOST, 0) == sum(map(len, wire.sent))
+
+
 def test_a_packet_says_when_it_left():
     wire = Wire()
 

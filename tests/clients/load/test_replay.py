@@ -4,10 +4,14 @@ from types import SimpleNamespace
 import pytest
 
 from clients.load import replay
-from clients.load.recording import INTRA_EVERY, Recording
+from clients.load.recording import Recording
 from clients.load.replay import Replay
+from clients.load.vp8_layers import intra_distance
 
-RECORDING = Recording((64, 36), 30, tuple(bytes([number % INTRA_EVERY and 1, number]) for number in range(120)))
+INTRA_EVERY = intra_distance(30)
+CUT = 77
+PACKETS = tuple(bytes([number % INTRA_EVERY and 1, number]) for number in range(120))
+RECORDING = Recording((64, 36), 30, PACKETS, frozenset([CUT]))
 
 
 class Clock:
@@ -34,7 +38,12 @@ class Clock:
 def played(monkeypatch):
     """A clock, the replay, what was sent, and what was heard of it."""
     clock, sent, heard = Clock(), [], []
-    sender = SimpleNamespace(send=lambda frame, timestamp: sent.append((frame, timestamp)))
+
+    def send(frame: bytes, timestamp: int, *, is_needed: bool) -> int:
+        sent.append((frame, timestamp))
+        return len(frame)
+
+    sender = SimpleNamespace(send=send)
     monkeypatch.setattr(replay, "sender_for", lambda transceiver, plain, on_intra_frame_asked: sender)
     monkeypatch.setattr(replay, "asyncio", SimpleNamespace(get_running_loop=lambda: clock))
     played = Replay(RECORDING, lambda frame_id, due_s: heard.append((frame_id, due_s - 100)))
@@ -94,6 +103,63 @@ def test_it_goes_on_with_an_intra_frame_when_one_is_asked_for(played):
 
     assert sent[-1] == (RECORDING.packets[INTRA_EVERY], 3000) and not sent[-1][0][0] & 1
     assert heard[-1][0] == RECORDING.frame_id(INTRA_EVERY)
+
+
+def test_at_a_lower_pace_the_camera_goes_on_and_frames_are_left_out_evenly(played):
+    clock, replayed, sent, heard = played
+
+    replayed.keep_pace(5)
+    clock.go_to(101)
+
+    assert [frame_id for frame_id, _ in heard] == [RECORDING.frame_id(index) for index in range(31)]
+    assert sent == [(RECORDING.packets[index], 3000 * index) for index in range(0, 31, 6)]
+    replayed.keep_pace(30)
+    clock.go_to(101.1)
+    assert [frame[1] for frame, _ in sent[-3:]] == [31, 32, 33]
+
+
+def test_it_says_how_much_of_each_frame_was_sent(played):
+    clock, replayed, _, _ = played
+    sizes = []
+    replayed._on_frame = lambda *_: sizes.append(replayed.sent_bytes)
+
+    replayed.keep_pace(10)
+    clock.go_to(100.2)
+
+    assert sizes == [0, 0, 2, 0, 0, 2]
+
+
+def test_a_frame_that_is_asked_for_is_sent_next_and_once(played):
+    clock, replayed, sent, _ = played
+    replayed.keep_pace(2.5)
+
+    replayed.ask()
+    replayed.ask()
+    clock.go_to(100.35)
+
+    assert [frame[1] for frame, _ in sent] == [0, 1]
+
+
+def test_a_frame_that_begins_a_scene_is_sent_whatever_the_pace_and_said_before(played):
+    clock, replayed, sent, _ = played
+    said = []
+    replayed._on_cut = lambda frame_id: said.append((frame_id, len(sent)))
+
+    replayed.keep_pace(2.5)
+    clock.go_to(100 + 83.5 / 30)
+
+    assert [frame[1] for frame, _ in sent] == [0, 12, 24, 36, 48, 60, 72, CUT]
+    assert said == [(RECORDING.frame_id(CUT), 7)]
+
+
+def test_an_intra_frame_that_the_receiver_asks_for_leaves_at_once_at_the_lowest_pace(played):
+    clock, replayed, sent, _ = played
+    replayed.keep_pace(2.5)
+
+    replayed._skip_to_intra_frame()
+    clock.go_to(100.04)
+
+    assert sent[-1][0] == RECORDING.packets[INTRA_EVERY]
 
 
 def test_nothing_is_sent_once_it_has_stopped(played):
