@@ -58,7 +58,7 @@ MAY_IMPORT = {
     },
     "workers.process": {CONTRACT},
     "workers.serving": {
-        CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "workers.process",
+        BASICS, CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "workers.process",
     },
     "workers.files": {
         CONTRACT, "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model", "pipeline.key_frames",

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -13,12 +13,10 @@ import numpy as np
 import redis
 import torch
 
-from edge.grid_model.stylizer import StyleStatistics, Stylizer
-from pipeline.basics.lru import LruCache
+from edge.grid_model.stylizer import Stylizer, batch_size
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage, MVStylizerError
 from pipeline.contract.grid_codec import pack_grid
-from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import KeyFrame, StreamMemory, StylizedFrame, TrainingSample, printable
 from pipeline.contract.settings import Settings
 from pipeline.monitoring.metrics import WorkerMetrics
@@ -32,35 +30,15 @@ from pipeline.styles.store import StyleStore
 from workers.process.gpu_pages import forget_gpu_libraries
 from workers.process.prefork import prefork
 from workers.process.runtime import say_ready
+from workers.serving.key_frame_batch import Served, TakenKeyFrame, draw
 from workers.serving.model_updates import Globals, stylizer_of
 from workers.serving.rq_worker import SOCKET_TIMEOUT_S, WORKER_TTL_S, EdgeWorker
 from workers.serving.stream_states import packed, unpacked
 
 logger = logging.getLogger(__name__)
 
-#: The statistics of one style have about 100 KB.
-STYLES_CACHED = 64
 #: Gateways make stream ids of 16 characters.
 MAX_STREAM_ID = 64
-
-
-class Served:
-    """A model in use, with the statistics of styles that it has computed."""
-
-    def __init__(self, stylizer: Stylizer) -> None:
-        self.stylizer = stylizer
-        self.styles: LruCache[str, StyleStatistics] = LruCache(STYLES_CACHED)
-
-    def style(self, style_id: str, find_jpeg: Callable[[str], bytes | None]) -> StyleStatistics:
-        """Return a style's statistics, from the cache or its picture; raises MVStylizerError for an unknown style."""
-        style = self.styles.get(style_id)
-        if style is None:
-            jpeg = find_jpeg(style_id)
-            if jpeg is None:
-                raise MVStylizerError("This style is not known here any more; upload it again.")
-            style = self.stylizer.style(decode_image(jpeg))
-            self.styles.put(style_id, style)
-        return style
 
 
 class Edge:
@@ -71,12 +49,19 @@ class Edge:
         self._redis = connect(settings.redis_url)
         self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
         self._sharing = Sharing(self._redis, settings.edge_id)
+        self._expected: list[tuple[str, int]] = []
+        self._taken: dict[tuple[str, int], TakenKeyFrame | None] = {}
         self.metrics = WorkerMetrics()
         self._tell_model()
 
     @property
     def model_version(self) -> str:
         return self._served.stylizer.model_version
+
+    @property
+    def batch_size(self) -> int:
+        """How many waiting jobs should be taken at once."""
+        return batch_size(self._served.stylizer.device)
 
     def adopt(self, stylizer: Stylizer) -> None:
         """Use another model from the next job on. This is called from another thread, so that no job waits for it.
@@ -94,24 +79,54 @@ class Edge:
     def _tell_model(self) -> None:
         self.metrics.model.info({"version": self.model_version})
 
+    def expect(self, jobs: Iterable[tuple]) -> None:
+        """Name the key frames that `stylize` is going to be called for next, by their jobs' arguments.
+
+        Those of one shape are drawn together in the first call, which costs less than drawing each alone.
+        """
+        self._expected, self._taken = [], {}
+        for arguments in jobs:
+            with contextlib.suppress(BadMessage, TypeError):  # the job itself will fail with the same error
+                self._expected.append(named(*arguments))
+
     def stylize(self, stream_id: str, frame_id: int) -> None:
         """Answer one key frame, unless its deadline has passed."""
         start_s = time.monotonic()
         try:
-            taken = self._broker.take(*named(stream_id, frame_id))
+            taken = self._take_with_expected(named(stream_id, frame_id))
         except BadMessage as error:
-            logger.info("stream %s: key frame %s refused: %s", stream_id, frame_id, error)
-            self.metrics.handled["refused"].inc()
+            self._refuse(stream_id, frame_id, error)
             return
         if taken is None:
+            return
+        answer = self._answer(taken)
+        self._count(answer, time.monotonic() - start_s)
+        if taken.frame.shared_by:
+            self._share(taken.frame)
+
+    def _take_with_expected(self, name: tuple[str, int]) -> TakenKeyFrame | None:
+        """Take a key frame out of Redis, and with it all that are expected; None if it was refused or is too late."""
+        if name not in self._taken:
+            expected, self._expected = self._expected, []
+            for each in dict.fromkeys([name, *expected]):
+                self._taken[each] = self._take(*each)
+        return self._taken.pop(name)
+
+    def _take(self, stream_id: str, frame_id: int) -> TakenKeyFrame | None:
+        try:
+            found = self._broker.take(stream_id, frame_id)
+        except BadMessage as error:
+            self._refuse(stream_id, frame_id, error)
+            return None
+        if found is None:
             logger.info("stream %s: key frame %s came too late", stream_id, frame_id)
             self.metrics.handled["late"].inc()
-            return
-        frame, waited_ms = taken
-        answer = self._answer(frame, waited_ms, self._served)
-        self._count(answer, time.monotonic() - start_s)
-        if frame.shared_by:
-            self._share(frame)
+            return None
+        return TakenKeyFrame(*found, self._served)
+
+    def _refuse(self, stream_id: object, frame_id: object, error: BadMessage) -> None:
+        logger.info("stream %s: key frame %s refused: %s", stream_id, frame_id, error)
+        self.metrics.handled["refused"].inc()
 
     def _count(self, answer: StylizedFrame, seconds: float) -> None:
         self.metrics.handled["failed" if answer.error else "answered"].inc()
@@ -124,14 +139,12 @@ class Edge:
         except redis.RedisError as error:
             logger.info("stream %s: key frame %s is not learned from: %s", frame.stream_id, frame.frame_id, error)
 
-    def _answer(self, frame: KeyFrame, waited_ms: float, served: Served) -> StylizedFrame:
-        """Answer a key frame with the model `served`, even if another one is adopted meanwhile; return the answer."""
-        start_ns = time.monotonic_ns()
-        reply = partial(self._reply, frame, served.stylizer.model_version, queue_ms=waited_ms)
+    def _answer(self, taken: TakenKeyFrame) -> StylizedFrame:
+        """Answer a key frame and return the answer."""
+        frame, stylizer = taken.frame, taken.served.stylizer
+        reply = partial(self._reply, frame, stylizer.model_version, queue_ms=taken.waited_ms)
         try:
-            picture, style = decode_image(frame.picture), served.style(frame.style_id, self._styles.jpeg)
-            decoded_ns = time.monotonic_ns()
-            equations = served.stylizer.equations(picture, style)
+            equations = self._equations(taken)
         except (MVStylizerError, ValueError) as error:
             answer = reply(error=printable(str(error)[:200]))
             self._broker.answer(frame.gateway_id, answer)
@@ -139,19 +152,25 @@ class Edge:
 
         def settled(memory: StreamMemory | None) -> Answer:
             try:
-                grid, fresh = settle(served.stylizer, equations, frame, memory)
+                grid, fresh = settle(stylizer, equations, frame, memory)
                 packed_grid = pack_grid(grid)
             except ValueError as error:
                 return reply(error=printable(str(error)[:200])), None
             answer = reply(
                 grid_shape=grid.shape[1:4],
                 grid=packed_grid,
-                decode_ms=(decoded_ns - start_ns) / 1e6,
-                stylize_ms=(time.monotonic_ns() - decoded_ns) / 1e6,
+                decode_ms=taken.decode_ms,
+                stylize_ms=(time.monotonic_ns() - taken.decoded_ns) / 1e6,
             )
             return answer, fresh
 
         return self._broker.answer_in_turn(frame, settled)
+
+    def _equations(self, taken: TakenKeyFrame) -> torch.Tensor:
+        if taken.equations is None:
+            draw(taken, filter(None, self._taken.values()), self._styles.jpeg)
+        assert taken.equations is not None  # it was drawn now, or together with an earlier one
+        return taken.equations
 
     def _reply(
         self,
@@ -253,6 +272,7 @@ def run(args: argparse.Namespace) -> None:
     worker.on_ready = lambda: say_ready(
         f"The edge worker is ready: edge {settings.edge_id}, model {edge.model_version}, Redis at {place(connection)}."
     )
+    worker.batch_size, worker.on_taken = edge.batch_size, edge.expect
     worker.alive = alive
     worker.work(logging_level="WARNING")
 

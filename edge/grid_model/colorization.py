@@ -1,5 +1,6 @@
 """Colorization: content features get the style's statistics by whitening and colouring, as far as a gate allows."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -26,6 +27,11 @@ class Statistics(NamedTuple):
 
 #: The statistics of each level, coarse to fine, which is the decoder's order.
 StyleStatistics = tuple[Statistics, ...]
+
+
+def in_one_batch(styles: Sequence[StyleStatistics]) -> StyleStatistics:
+    """The statistics of several styles as one batch, in the same order."""
+    return tuple(Statistics(*map(torch.cat, zip(*level, strict=True))) for level in zip(*styles, strict=True))
 
 
 class Gate(nn.Module):

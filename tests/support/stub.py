@@ -34,10 +34,11 @@ class FixedTime:
     def style(self, image: np.ndarray) -> str:
         return "a style"
 
-    def equations(self, content: np.ndarray, style: str) -> None:
-        time.sleep(self._seconds)
+    def equations_of_each(self, contents: list[np.ndarray], styles: list[str]) -> list[torch.Tensor]:
+        time.sleep(len(contents) * self._seconds)  # a batch saves nothing
+        return [self._state.last] * len(contents)
 
-    def settle(self, equations: None, state: object, **_: object) -> tuple[np.ndarray, StreamState]:
+    def settle(self, equations: torch.Tensor, state: object, **_: object) -> tuple[np.ndarray, StreamState]:
         return self._grid, self._state
 
 

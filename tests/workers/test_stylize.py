@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import redis
 from rq import SimpleWorker
+from rq.timeouts import JobTimeoutException
 
 from edge.grid_model.temporal_average import StreamState
 from pipeline.contract import redis_keys
+from pipeline.contract.image_codec import encode_jpeg
 from pipeline.contract.messages import KeyFrame, StreamMemory, TrainingSample
 from pipeline.contract.settings import Settings
 from pipeline.queues.broker import GatewayBroker, connect
@@ -20,6 +22,7 @@ from support.counting_stylizer import PICTURE, Counter
 from support.crew import STUB
 from support.peers import until
 from support.redis_process import RedisServer
+from workers.serving import key_frame_batch
 from workers.stylize import Edge, EdgeWorker
 
 
@@ -126,8 +129,9 @@ class Interrupted(Counter):
         super().__init__()
         self._when, self.meanwhile = when, lambda: None
 
-    def equations(self, *arguments):
+    def equations_of_each(self, *arguments):
         self._interrupt("equations")
+        return super().equations_of_each(*arguments)
 
     def settle(self, *arguments, **options):
         self._interrupt("settle")
@@ -254,8 +258,9 @@ class Swapping(Counter):
 
     edge: Edge
 
-    def equations(self, *arguments):
+    def equations_of_each(self, *arguments):
         self.edge.adopt(Counter("fresh"))
+        return super().equations_of_each(*arguments)
 
 
 async def test_a_model_that_comes_in_the_middle_of_a_job_does_not_sign_it(settings):
@@ -269,6 +274,137 @@ async def test_a_model_that_comes_in_the_middle_of_a_job_does_not_sign_it(settin
         assert (await anext(answers)).model_version == "old"
     assert edge.model_version == "fresh"
     broker.close()
+
+
+def batch(edge: Edge, names: list[tuple[str, int]]) -> None:
+    """Have the key frames of these names answered as a worker does that took their jobs at once."""
+    edge.expect(names)
+    for name in names:
+        edge.stylize(*name)
+
+
+def test_key_frames_that_were_taken_at_once_are_drawn_in_one_batch(settings, broker):
+    stylizer = Counter()
+    edge, frames = Edge(settings, stylizer), [key_frame(0), key_frame(1, "b", style_id=SNOW), key_frame(2)]
+    for frame in frames:
+        broker.submit(frame)
+
+    batch(edge, [(frame.stream_id, frame.frame_id) for frame in frames])
+
+    assert stylizer.batches == [3]
+    assert stylizer.states == [1, 1, 2] and stylizer.elapsed_s == [0, 0, 1.0]  # each stream's in turn
+    assert edge.metrics.handled["answered"]._value.get() == 3
+
+
+def test_pictures_of_different_shapes_are_drawn_one_by_one(settings, broker):
+    stylizer, upright = Counter(), encode_jpeg(np.zeros((48, 32, 3), np.uint8))
+    broker.submit(key_frame(0))
+    broker.submit(replace(key_frame(1, "b"), picture=upright))
+
+    batch(Edge(settings, stylizer), [("a", 0), ("b", 1)])
+
+    assert stylizer.batches == [1, 1]
+
+
+async def test_what_is_wrong_with_one_key_frame_of_a_batch_is_its_own_trouble(settings, broker):
+    edge = Edge(settings, stylizer := Counter())
+    for frame in (
+        key_frame(0),
+        replace(key_frame(1, "b"), picture=b"no picture"),
+        key_frame(2, "c", style_id="no such style"),
+        key_frame(4, "d"),
+    ):
+        broker.submit(frame)
+
+    batch(edge, [("a", 0), ("b", 1), ("c", 2), ("gone", 3), ("d", 4)])
+
+    assert stylizer.batches == [2]
+    handled = {name: edge.metrics.handled[name]._value.get() for name in ("answered", "failed", "late")}
+    assert handled == {"answered": 2, "failed": 2, "late": 1}
+    async with aclosing(broker.answers()) as answers:
+        found = [await anext(answers) for _ in range(4)]
+    assert [answer.stream_id for answer in found if not answer.error] == ["a", "d"]
+
+
+def test_a_surprise_of_another_key_frame_is_left_to_that_ones_own_job(settings, broker, monkeypatch):
+    edge, decode = Edge(settings, Counter()), key_frame_batch.decode_image
+    broker.submit(key_frame(0))
+    broker.submit(replace(key_frame(1, "b"), picture=b"bomb"))
+
+    def explode(jpeg: bytes) -> np.ndarray:
+        if jpeg == b"bomb":
+            raise OSError("a library's surprise")
+        return decode(jpeg)
+
+    monkeypatch.setattr(key_frame_batch, "decode_image", explode)
+    edge.expect([("a", 0), ("b", 1)])
+    edge.stylize("a", 0)
+
+    assert edge.metrics.handled["answered"]._value.get() == 1
+    with pytest.raises(OSError, match="surprise"):
+        edge.stylize("b", 1)
+
+
+def test_the_time_limit_of_the_job_that_runs_ends_it_also_while_another_key_frame_is_decoded(
+    settings, broker, monkeypatch
+):
+    edge, decode = Edge(settings, Counter()), key_frame_batch.decode_image
+    broker.submit(key_frame(0))
+    broker.submit(replace(key_frame(1, "b"), picture=b"slow"))
+
+    def time_out(jpeg: bytes) -> np.ndarray:
+        if jpeg == b"slow":
+            raise JobTimeoutException
+        return decode(jpeg)
+
+    monkeypatch.setattr(key_frame_batch, "decode_image", time_out)
+    edge.expect([("a", 0), ("b", 1)])
+
+    with pytest.raises(JobTimeoutException):
+        edge.stylize("a", 0)
+
+
+class Small(Counter):
+    """A device that has room for one picture."""
+
+    def equations_of_each(self, contents, styles):
+        if len(contents) > 1:
+            raise RuntimeError("out of memory")
+        return super().equations_of_each(contents, styles)
+
+
+def test_a_batch_for_which_a_device_has_no_room_is_drawn_one_by_one(settings, broker):
+    edge = Edge(settings, stylizer := Small())
+    broker.submit(key_frame(0))
+    broker.submit(key_frame(1, "b"))
+
+    batch(edge, [("a", 0), ("b", 1)])
+
+    assert stylizer.batches == [1, 1] and edge.metrics.handled["answered"]._value.get() == 2
+
+
+def test_a_model_that_comes_between_two_key_frames_of_a_batch_signs_none_of_them(settings, broker):
+    edge, fresh = Edge(settings, Counter("old")), Counter("fresh")
+    broker.submit(key_frame(0))
+    broker.submit(key_frame(1, "b"))
+
+    edge.expect([("a", 0), ("b", 1)])
+    edge.stylize("a", 0)
+    edge.adopt(fresh)
+    edge.stylize("b", 1)
+
+    assert fresh.states == [] and edge.model_version == "fresh"
+
+
+@pytest.mark.parametrize("arguments", [(), ("a",), ("a", 0, 1), (b"a", 0), ({}, []), ("x" * 65, 0)], ids=repr)
+def test_jobs_whose_arguments_name_no_key_frame_are_expected_by_nobody(settings, broker, arguments):
+    edge = Edge(settings, Counter())
+    broker.submit(key_frame(0))
+
+    edge.expect([arguments, ("a", 0)])
+    edge.stylize("a", 0)
+
+    assert edge.metrics.handled["answered"]._value.get() == 1
 
 
 def test_only_shared_key_frames_are_learned_from(settings):

@@ -1,4 +1,4 @@
-"""The RQ worker of an edge: takes jobs one by one, and goes on whatever Redis contains or answers."""
+"""The RQ worker of an edge: takes a few jobs, runs them one by one, and goes on whatever Redis contains or answers."""
 
 import contextlib
 import logging
@@ -7,10 +7,12 @@ import signal
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
 import redis
+from redis.client import Pipeline
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 from rq.job import Job
@@ -41,7 +43,7 @@ SURPRISE_PAUSE_S = 0.2
 
 
 class EdgeWorker(SimpleWorker):
-    """Runs the jobs of one queue, one at a time, in its own process.
+    """Runs the jobs of one queue, one at a time, in its own process. Jobs that wait are taken a few at once.
 
     Each heartbeat renews the beacon, by which gateways know that this edge has a worker with a loaded model.
     """
@@ -50,6 +52,10 @@ class EdgeWorker(SimpleWorker):
     model_version: Callable[[], str]
     #: This is called at least every SOCKET_TIMEOUT_S, and before and after each job.
     alive: Callable[[], None] = staticmethod(lambda: None)
+    #: How many waiting jobs are taken out of the queue at once.
+    batch_size = 1
+    #: This is called with the arguments of the jobs that were taken at once, before the first of them is run.
+    on_taken: Callable[[list[tuple]], None] = staticmethod(lambda arguments: None)
     #: This is called for each invalid job, which is dropped.
     on_bad_job: Callable[[], None] = staticmethod(lambda: None)
     on_failed_job: Callable[[], None] = staticmethod(lambda: None)
@@ -65,6 +71,7 @@ class EdgeWorker(SimpleWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options | {"prepare_for_work": False})  # which would ask Redis, now
         self.hostname, self.pid = socket.gethostname(), os.getpid()
+        self._taken: deque[Job] = deque()  # taken out of the queue, and not run yet
 
     @property
     def connection_timeout(self) -> int:
@@ -79,7 +86,7 @@ class EdgeWorker(SimpleWorker):
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, self.request_stop)
         with contextlib.suppress(StopRequested):
-            while not self.is_stopping:
+            while not self.is_stopping or self._taken:
                 self.alive()
                 try:
                     found = self._turn(burst)
@@ -106,19 +113,26 @@ class EdgeWorker(SimpleWorker):
         self._register()
         self._care(time.monotonic())
         self.heartbeat()
-        queue = self.queues[0]
-        # RQ's intermediate list is not used: a key frame whose worker died is too old before RQ would find it there,
-        # and a job that kills workers would come back.
-        found: Any = self.connection.lpop(queue.key, 1) if burst else self.connection.blpop(queue.key, BLOCK_S)
-        job_id = found[-1] if found else None
-        if job_id is None:
+        if not self._taken and not self._take(burst):
             return False
-        if job := self._read(job_id, queue):
+        if self._taken:
             self.alive()
-            self.execute_job(job, queue)
+            self.execute_job(self._taken.popleft(), self.queues[0])
             self.alive()
             self.heartbeat()
         return True
+
+    def _take(self, burst: bool) -> bool:
+        """Take jobs out of the queue, and return whether there was an entry, be it a valid job or not."""
+        queue = self.queues[0]
+        # RQ's intermediate list is not used: a key frame whose worker died is too old before RQ would find it there,
+        # and a job that kills workers would come back.
+        found: Any = self.connection.lpop(queue.key, self.batch_size)
+        if not found and not burst:
+            found = (self.connection.blpop(queue.key, BLOCK_S) or ())[1:]
+        self._taken.extend(job for job_id in found or () if (job := self._read(job_id, queue)))
+        self.on_taken([tuple(job.args) for job in self._taken])
+        return bool(found)
 
     def _read(self, job_id: bytes, queue: Queue) -> Job | None:
         try:
@@ -135,7 +149,16 @@ class EdgeWorker(SimpleWorker):
             super().execute_job(job, queue)
         finally:
             self.executions.clear()
-            self.set_state(WorkerStatus.IDLE, self.connection.pipeline())  # which is not sent: Redis may be away
+            self._rest()
+
+    def _rest(self) -> None:
+        """Set this worker's own state to idle. Redis may be away, so the pipeline is not sent."""
+        self.set_state(WorkerStatus.IDLE, self.connection.pipeline())
+
+    def set_state(self, state: str, pipeline: Pipeline | None = None) -> None:
+        """Set the state; between jobs that were taken at once it stays busy, since an idle worker stops immediately."""
+        if state != WorkerStatus.IDLE or not self._taken:
+            super().set_state(state, pipeline)
 
     def handle_exception(self, job: Job, *exc_info) -> None:
         """Handle a job's error. Errors of Redis are left to the main loop, which logs an outage only once."""
@@ -155,7 +178,7 @@ class EdgeWorker(SimpleWorker):
         connection.set(self.beacon, self.model_version(), ex=redis_keys.WORKER_BEACON_S)
 
     def handle_warm_shutdown_request(self) -> None:
-        """After the job, if there is one; RQ raises StopRequested where there is none."""
+        """After the jobs that are taken, if there are any; RQ raises StopRequested where there is none."""
         self.is_stopping = True
         super().handle_warm_shutdown_request()
 
@@ -196,7 +219,13 @@ class EdgeWorker(SimpleWorker):
             self.connection.srem(key, *gone)
 
     def _mend(self, error: redis.RedisError) -> None:
-        """Prepare for a new start after an error of Redis, and delete keys of RQ that hold a wrong type."""
+        """Prepare for a new start after an error of Redis, and delete keys of RQ that hold a wrong type.
+
+        The jobs that were taken are dropped: they are probably too old before Redis works again, and a worker that is
+        asked to stop must not wait for that.
+        """
+        self._taken.clear()
+        self._rest()
         self._registered, self._cared_s = False, float("-inf")
         if kind(error) != "type":
             return

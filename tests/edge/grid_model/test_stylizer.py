@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import cells, slice_grid
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import Stylizer, batch_size, network_size
 from support.no_pictures import NO_PICTURES
 
 SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360), (1080, 1920)]
@@ -116,6 +116,25 @@ def test_a_still_stream_keeps_its_grid(stylizer):
         grid, state = stylizer.follow(image, style, state, elapsed_s=0.5)
 
     assert np.abs(grid - first).max() < 1e-2
+
+
+def test_key_frames_in_one_batch_are_drawn_as_each_alone_is(stylizer):
+    """Their styles differ, and their sizes, of which the network makes one."""
+    pictures = [picture(360, 640), picture(288, 512, seed=1), picture(720, 1280, seed=2)]
+    styles = [stylizer.style(picture(100, 140, seed=seed)) for seed in (3, 4, 5)]
+
+    together = stylizer.equations_of_each(pictures, styles)
+
+    assert len({network_size(*image.shape[:2]) for image in pictures}) == 1
+    for image, style, found in zip(pictures, styles, together, strict=True):
+        alone = stylizer.equations(image, style)
+        assert found.shape == alone.shape
+        grids = [stylizer.settle(equations, None, elapsed_s=0)[0] for equations in (found, alone)]
+        assert np.abs(applied(grids[0], image) - applied(grids[1], image)).max() < 2 / 255
+
+
+def test_a_gpu_takes_more_key_frames_at_once_than_a_core():
+    assert 1 < batch_size("cpu") < batch_size("cuda")
 
 
 def test_a_turned_phone_begins_anew(stylizer):

@@ -1,10 +1,14 @@
 """A worker goes on whatever Redis holds or says: records that are none, rubbish, wrong types, no memory."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import zlib
 from contextlib import aclosing, contextmanager
+from pathlib import Path
 
 import pytest
 import redis
@@ -327,3 +331,112 @@ def test_an_outage_is_one_line_a_reason_and_its_pauses_grow(caplog):
     assert len(caplog.messages) == 3 and "7.0 s" in caplog.messages[-1]
     assert caplog.messages[0].startswith("the part is waiting for Redis at here:6379: it does not answer.")
     assert "secret" not in caplog.text
+
+
+def test_jobs_that_wait_are_taken_at_once_and_each_is_executed_and_recorded_by_itself(
+    redis_url, connection, queue, worker, served
+):
+    for number in range(5):
+        submit(redis_url, number)
+    put(connection, queue, b"bad", RECORDS["another function"])
+    taken: list[list[tuple]] = []
+    worker.batch_size, worker.on_taken = 4, taken.append
+
+    worker.work(burst=True)
+
+    assert served.asked == [("stream", number) for number in range(5)]
+    assert [len(arguments) for arguments in taken if arguments] == [4, 1] and taken[0] == served.asked[:4]
+    assert queue.finished_job_registry.count == 5 and queue.started_job_registry.count == 0
+
+
+def test_a_job_that_fails_takes_none_with_it_that_was_taken_with_it(redis_url, queue, worker, served, monkeypatch):
+    for number in range(3):
+        submit(redis_url, number)
+    worker.batch_size = 3
+    done: list[int] = []
+
+    def fail_the_first(stream_id: str, frame_id: int) -> None:
+        if frame_id == 0:
+            raise RuntimeError("a surprise")
+        done.append(frame_id)
+
+    monkeypatch.setattr(served, "stylize", fail_the_first)
+
+    worker.work(burst=True)
+
+    assert done == [1, 2]
+    assert queue.failed_job_registry.get_job_ids() == ["stream-0"] and queue.finished_job_registry.count == 2
+
+
+def test_who_is_asked_to_stop_finishes_what_it_took_and_takes_no_more(redis_url, queue, worker, served, monkeypatch):
+    for number in range(5):
+        submit(redis_url, number)
+    worker.batch_size = 3
+    monkeypatch.setattr(worker, "execute_job", asking_to_stop(worker.execute_job))
+
+    with signals_restored():
+        worker.work()
+
+    assert [frame_id for _, frame_id in served.asked] == [0, 1, 2] and queue.count == 2
+
+
+def asking_to_stop(execute_job):
+    """Somebody sends SIGTERM right after the first job; RQ does not hear a second one in the same second."""
+
+    def execute(job, queue) -> None:
+        execute_job(job, queue)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    return execute
+
+
+def test_what_was_taken_is_let_go_where_redis_goes_away(redis_url, queue, worker, served, monkeypatch):
+    """A worker that is asked to stop meanwhile would wait for its Redis."""
+    for number in range(3):
+        submit(redis_url, number)
+    worker.batch_size, real = 2, worker.execute_job
+
+    def lose_redis(job, queue) -> None:
+        monkeypatch.setattr(worker, "execute_job", real)
+        raise redis.ConnectionError("away")
+
+    monkeypatch.setattr(worker, "execute_job", lose_redis)
+
+    worker.work(burst=True)
+
+    assert [frame_id for _, frame_id in served.asked] == [2]
+
+
+def test_a_worker_that_is_killed_loses_the_jobs_that_it_took_and_no_more(redis_url, queue, monkeypatch):
+    monkeypatch.setattr(redis_keys, "KEY_FRAME_DEADLINE_MS", 60_000)  # a new process imports torch first
+    for number in range(5):
+        submit(redis_url, number)
+
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, redis_url], cwd=Path(__file__).parents[3], timeout=60, check=False
+    )
+
+    assert killed.returncode == -signal.SIGKILL
+    assert queue.get_job_ids() == [f"stream-{number}" for number in (2, 3, 4)]
+
+
+#: A worker whose model kills it.
+KILLED = """
+import os
+import signal
+import sys
+from pipeline.queues.broker import connect, stylize_queue
+from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
+from workers import stylize
+from workers.serving.rq_worker import EdgeWorker
+
+class Deadly:
+    def stylize(self, *named):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+stylize.EDGE, connection = Deadly(), connect(sys.argv[1])
+worker = EdgeWorker([stylize_queue(connection, "edge")], connection=connection, job_class=AllowListedJob,
+                    serializer=MsgpackSerializer)
+worker.beacon, worker.model_version, worker.batch_size = "beacon", lambda: "version", 2
+worker.work(burst=True)
+"""
