@@ -29,7 +29,7 @@ from pipeline.queues.redis_errors import Outage, place
 from pipeline.queues.weight_snapshots import Entry, Snapshots
 from pipeline.styles.catalog import shipped
 from workers.process.liveness import Pulse
-from workers.process.runtime import give_way, say_ready
+from workers.process.runtime import run_at_idle_priority, say_ready
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +77,10 @@ class Aggregator:
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
         """Work for ever, whatever Redis and the disk do. `alive` is called often, as a sign of life."""
         self._patiently(self.prepare, alive)
-        self._patiently(lambda: self.turn(time.monotonic()), alive)
+        self._patiently(lambda: self.run_once(time.monotonic()), alive)
         say_ready(f"The aggregator is ready: models in {self._registry.folder}, Redis at {place(self._redis)}.")
         while True:
-            self._patiently(lambda: self.turn(time.monotonic()), alive)
+            self._patiently(lambda: self.run_once(time.monotonic()), alive)
 
     def _patiently(self, work: Callable[[], None], alive: Callable[[], None]) -> None:
         """Call `work` until it succeeds, with pauses after errors, since the cause of an error may go away."""
@@ -109,7 +109,7 @@ class Aggregator:
         with contextlib.suppress(redis.RedisError):
             count(self._redis, learning_failures=1)
 
-    def turn(self, now_s: float) -> None:
+    def run_once(self, now_s: float) -> None:
         """Publish the newest global, take in edges' weights, and close the round if it is due.
 
         Nothing happens while the aggregator of another registry works.
@@ -292,7 +292,7 @@ def run(args: argparse.Namespace) -> None:
             raise BadSetting(f"--models makes no sense: {error}.") from error
         aggregator = Aggregator(settings, registry, LazyGate(settings.vgg))
         Reporter(connect(settings.weights_url), "aggregate", aggregator.metrics.registry).start()
-        give_way()  # the reporter has started before: it keeps its priority and goes on reporting
+        run_at_idle_priority()  # the reporter has started before: it keeps its priority and goes on reporting
         aggregator.run(Pulse.of_environment().beat)
 
 

@@ -57,7 +57,7 @@ async def _serve(gateway: Gateway, settings: Settings, *, tls: bool) -> None:
     owner: asyncio.Task[None] | None = None
     try:
         await server.start(settings.host, settings.port, certificate.context if certificate else None)
-        settle()
+        tune_garbage_collection()
         pulse = Pulse.of_environment()
         tasks = {"beat": lambda: beat(pulse)} | ({"certificate": certificate.keep} if certificate else {})
         owner = keep_running(tasks, gateway.metrics.tasks_restarted)
@@ -78,7 +78,7 @@ async def beat(pulse: Pulse) -> None:
         await asyncio.sleep(CHECK_S)
 
 
-def settle() -> None:
+def tune_garbage_collection() -> None:
     """Have garbage collected less often, and exclude what exists now, which is there for good.
 
     Handling packets makes few reference cycles, so there is little for the collector to find.

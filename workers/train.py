@@ -28,7 +28,7 @@ from pipeline.queues.training_samples import Sharing
 from pipeline.queues.weight_snapshots import Snapshots
 from pipeline.styles.store import StyleStore
 from workers.process.liveness import Pulse
-from workers.process.runtime import give_way, say_ready
+from workers.process.runtime import run_at_idle_priority, say_ready
 from workers.serving.model_updates import Globals
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Trainer:
     def _try(self) -> bool:
         """Take a turn and survive its errors; return False if the next turn can wait for a while."""
         try:
-            is_busy = self.turn(time.monotonic())
+            is_busy = self.run_once(time.monotonic())
             self._outage.ended()
             if not self._ready:
                 self._ready = True
@@ -101,7 +101,7 @@ class Trainer:
                 count(self._redis, learning_failures=1)
         return False
 
-    def turn(self, now_s: float) -> bool:
+    def run_once(self, now_s: float) -> bool:
         """Train one step, if there is something to learn and no key frame waits; return False if there was nothing."""
         if now_s >= self._tick_s + TICK_S:
             self._tick_s = now_s
@@ -243,5 +243,5 @@ def run(args: argparse.Namespace) -> None:
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     trainer = Trainer(settings)
     Reporter(connect(settings.redis_url), "train", trainer.metrics.registry).start()
-    give_way()  # the reporter has started before: it keeps its priority and goes on reporting
+    run_at_idle_priority()  # the reporter has started before: it keeps its priority and goes on reporting
     trainer.run(Pulse.of_environment().beat)

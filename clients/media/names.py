@@ -13,7 +13,7 @@ from pipeline.contract.errors import BadSetting, MVStylizerError
 STANDARD_STREAM = Path("-")
 
 
-def url(path: Path) -> str:
+def file_url(path: Path) -> str:
     """The URL by which FFmpeg opens a file of any name: without it, `a:b.mp4` would name a protocol."""
     return f"file:{path}"
 

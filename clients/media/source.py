@@ -10,7 +10,7 @@ import av
 from av.format import Flags as FormatFlags
 from av.stream import Disposition
 
-from clients.media.names import shown, url
+from clients.media.names import file_url, shown
 from clients.media.timeline import Timeline
 from pipeline.contract.errors import BadSetting
 
@@ -29,7 +29,7 @@ class Source:
         """`name` is what messages call the file. Raises BadSetting if it cannot be read or holds no video."""
         self.name = name
         try:
-            self.container = av.open(url(file), metadata_errors="replace")
+            self.container = av.open(file_url(file), metadata_errors="replace")
         except (av.FFmpegError, OSError, UnicodeError):
             raise BadSetting(f"{shown(name)} is not a readable video file.") from None
         try:

@@ -16,7 +16,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from clients.media.clip import Clip, upright_alpha
 from clients.media.geometry import pixel_aspect_at, resized, square_size
-from clients.media.names import STANDARD_STREAM, choices, renamed_at_the_end, shown, url
+from clients.media.names import STANDARD_STREAM, choices, file_url, renamed_at_the_end, shown
 from clients.media.tags import copied, kept, moved
 from clients.media.tracks import CopiedTrack, SoundTrack, SubtitleTrack, Track
 from pipeline.contract.errors import BadSetting, MVStylizerError
@@ -73,7 +73,7 @@ class VideoFile:
         self._name = name
         self._kind = CONTAINERS[name.suffix.lower()]
         with self._blamed():
-            self._container = av.open(url(path), "w", format=self._kind.muxer, options=self._kind.options)
+            self._container = av.open(file_url(path), "w", format=self._kind.muxer, options=self._kind.options)
             self._container.metadata.update(kept(clip.source.container.metadata))
             self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
             self._video = self._video_stream(clip, size)

@@ -7,7 +7,7 @@ import torch
 
 from edge.grid_model.weights import parse
 from edge.training.losses import Features
-from edge.training.retraining import Retraining, squares
+from edge.training.retraining import Retraining, squeezed
 
 #: Frames of a clip, which are squares moving across its picture.
 FRAMES = 2
@@ -19,8 +19,8 @@ class HoldOut:
     def __init__(self, pictures: Sequence[np.ndarray], features: Features) -> None:
         frames = [frame for picture in pictures for frame in pan(picture)]
         turned = [*pictures[len(pictures) // 2 :], *pictures[: len(pictures) // 2]]
-        self._content, self._features = squares(frames), features
-        self._style = squares([style for style in turned for _ in range(FRAMES)])
+        self._content, self._features = squeezed(frames), features
+        self._style = squeezed([style for style in turned for _ in range(FRAMES)])
 
     def loss(self, file: bytes) -> float:
         """The sum of content and style loss of a model in a safetensors file. Raises ValueError for any other file."""

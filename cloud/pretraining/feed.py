@@ -49,7 +49,7 @@ class Feed:
         truth, graded = zip(
             *(random_grade(torch.stack(two), rng) for two in zip(crops[half:], others, strict=True)), strict=True
         )
-        wholes = [self.photos.whole(number, HEIGHT, WIDTH) for number in styles]
+        wholes = [self.photos.centre_crop(number, HEIGHT, WIDTH) for number in styles]
         return Batch(
             content=self.to_device(crops),
             style=self.to_device([*wholes, *graded]),
@@ -65,7 +65,7 @@ class Feed:
 
     @torch.no_grad()
     def _moments(self, number: int) -> list[Tensor]:
-        image = self.to_device([self.photos.whole(number, HEIGHT, WIDTH)])
+        image = self.to_device([self.photos.centre_crop(number, HEIGHT, WIDTH)])
         return [moments.cpu() for moments in style_moments(self.vgg(image, STYLE_LAYERS).values())]
 
     def to_device(self, images: Sequence[Tensor]) -> Tensor:

@@ -37,7 +37,7 @@ class Photos:
         except (OSError, BadImage) as error:
             raise ValueError(f"{self.paths[index]} cannot be read as a picture: {error}") from error
 
-    def whole(self, index: int, height: int, width: int) -> Tensor:
+    def centre_crop(self, index: int, height: int, width: int) -> Tensor:
         """A photo's largest centred crop of that shape, resized to 3 height width."""
         photo = self.read(index)
         crop_height, crop_width = largest(photo, height, width)

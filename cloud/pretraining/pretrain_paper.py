@@ -9,7 +9,7 @@ import torch
 from cloud.pretraining.feed import Feed
 from cloud.pretraining.loop import Phase, Run, train
 from cloud.pretraining.photos import Photos
-from edge.paper_model.decoder_init import start
+from edge.paper_model.decoder_init import initialize_decoder
 from edge.paper_model.loss import train_paper
 from edge.paper_model.model import PaperModel
 from edge.paper_model.weights import save
@@ -41,7 +41,7 @@ def pretrain_paper(
     feed = Feed(Photos(photos), VGG(vgg).to(device), seed, device)
     model, checkpoint = PaperModel(feed.vgg, form).to(device), out.with_suffix(".checkpoint")
     if not checkpoint.exists():
-        start(model, feed.squares("start", START_PHOTOS))
+        initialize_decoder(model, feed.squares("start", START_PHOTOS))
     run = Run(checkpoint, model, form, device)
     train(
         run,

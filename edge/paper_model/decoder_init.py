@@ -16,7 +16,7 @@ PLACES, RIDGE_SHARE = 1024, 1e-3
 
 
 @torch.no_grad()
-def start(model: PaperModel, photos: Tensor) -> None:
+def initialize_decoder(model: PaperModel, photos: Tensor) -> None:
     """Fit the decoder's layers, one after another, to the inputs of the encoder's mirrored layers.
 
     `photos` (B 3 H W in 0..1, with H and W multiples of 8) are drawn in their own style.

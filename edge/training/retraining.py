@@ -132,7 +132,7 @@ def random_crop(pixels: Tensor, rng: random.Random, side: int) -> Tensor:
     return crop.flip(3) if rng.random() < 0.5 else crop
 
 
-def squares(images: Sequence[np.ndarray], side: int = SIDE) -> Tensor:
+def squeezed(images: Sequence[np.ndarray], side: int = SIDE) -> Tensor:
     """Whole pictures (RGB uint8 H W 3), squeezed to squares: B 3 side side in 0..1. This hardly changes statistics."""
     return torch.cat([resized(to_tensor(image, "cpu"), side) for image in images])
 

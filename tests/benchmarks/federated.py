@@ -34,7 +34,7 @@ from edge.grid_model.model import GridModel
 from edge.grid_model.trained import is_trained
 from edge.grid_model.weights import SHIPPED, load
 from edge.training.losses import Features
-from edge.training.retraining import Retraining, encoder_features, features_from, squares
+from edge.training.retraining import Retraining, encoder_features, features_from, squeezed
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.contract.messages import TrainingSample
 from pipeline.pictures.decode import StyleFiles
@@ -245,7 +245,7 @@ def loss(file: bytes, contents: list[np.ndarray], styles: list[np.ndarray], feat
         copy.write(file)
         copy.flush()
         retraining = Retraining(load(Path(copy.name))[0], features)
-    losses = [retraining.loss(squares([c]), squares([s])) for c, s in zip(contents, styles, strict=True)]
+    losses = [retraining.loss(squeezed([c]), squeezed([s])) for c, s in zip(contents, styles, strict=True)]
     return {name: float(np.mean([one[name] for one in losses])) for name in ("total", "content", "style")}
 
 

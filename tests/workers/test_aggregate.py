@@ -62,7 +62,7 @@ def settings(redis_url) -> Settings:
 @pytest.fixture
 def aggregator(settings, registry) -> Aggregator:
     aggregator = Aggregator(settings, registry, gate=lambda file: 1.0)
-    aggregator.turn(0)  # version 0 is announced, and the group made
+    aggregator.run_once(0)  # version 0 is announced, and the group made
     return aggregator
 
 
@@ -103,7 +103,7 @@ def test_a_quorum_of_edges_makes_the_next_global_of_their_average(aggregator, co
     send(connection, "a", trained(1), num_examples=100)
     send(connection, "b", trained(2), num_examples=300)
 
-    aggregator.turn(1)
+    aggregator.run_once(1)
 
     record = registry.latest()
     assert (record.version, record.origin, record.examples) == (1, "round", {"a": 100, "b": 300})
@@ -118,10 +118,10 @@ def test_a_quorum_of_edges_makes_the_next_global_of_their_average(aggregator, co
 def test_operators_are_told_of_a_round_while_it_fills_and_when_it_is_over(aggregator, connection):
     told = aggregator.metrics.registry.get_sample_value
     send(connection, "a", trained(1))
-    aggregator.turn(0)
+    aggregator.run_once(0)
     filling = told("mvs_round"), told("mvs_round_updates")
     send(connection, "b", trained(2))
-    aggregator.turn(1)
+    aggregator.run_once(1)
 
     assert filling == (0, 1)
     assert (told("mvs_round"), told("mvs_round_updates")) == (1, 0)
@@ -131,10 +131,10 @@ def test_operators_are_told_of_a_round_while_it_fills_and_when_it_is_over(aggreg
 def test_one_edge_alone_makes_a_global_when_its_time_is_up(aggregator, connection, registry):
     send(connection, "a", trained(1))
 
-    aggregator.turn(100)
-    aggregator.turn(159)
+    aggregator.run_once(100)
+    aggregator.run_once(159)
     assert registry.latest().version == 0
-    aggregator.turn(160)
+    aggregator.run_once(160)
 
     assert registry.latest().version == 1
 
@@ -142,11 +142,11 @@ def test_one_edge_alone_makes_a_global_when_its_time_is_up(aggregator, connectio
 def test_a_stale_edge_counts_less_and_one_base_counts_once(aggregator, connection, registry):
     for edge_id in "ab":
         send(connection, edge_id, trained(1))
-    aggregator.turn(0)
+    aggregator.run_once(0)
     send(connection, "a", trained(3), num_examples=200)  # the same base again, more images
     send(connection, "b", trained(4), base_version=1)
     send(connection, "c", trained(5))  # late
-    aggregator.turn(1)
+    aggregator.run_once(1)
 
     assert registry.latest().examples == {"b": 100, "c": 100}
     assert registry.latest().counted == {"a": 0, "b": 1, "c": 0}
@@ -156,11 +156,11 @@ def test_a_stale_edge_counts_less_and_one_base_counts_once(aggregator, connectio
 def test_a_global_that_the_hold_out_clips_do_not_like_stays_away(settings, registry, connection, caplog):
     losses = iter([1.0, 1.06])
     aggregator = Aggregator(settings, registry, gate=lambda file: next(losses))
-    aggregator.turn(0)
+    aggregator.run_once(0)
     for edge_id in "ab":
         send(connection, edge_id, trained(1))
 
-    aggregator.turn(1)
+    aggregator.run_once(1)
 
     assert registry.latest().version == 0
     assert Snapshots(connection, KEY).newest_global().base_version == 0
@@ -208,13 +208,13 @@ def five_rounds(aggregator: Aggregator, connection) -> None:
     for version in range(5):
         for seed, edge_id in enumerate("abc"):
             send(connection, edge_id, trained(seed), base_version=version)
-        aggregator.turn(version)
+        aggregator.run_once(version)
 
 
 @pytest.fixture
 def of_four(settings, registry, connection) -> Aggregator:
     aggregator = Aggregator(replace(settings, round_quorum=3), registry, gate=lambda file: 1.0)
-    aggregator.turn(0)
+    aggregator.run_once(0)
     five_rounds(aggregator, connection)
     assert registry.latest().version == 5
     return aggregator
@@ -226,12 +226,12 @@ def test_a_broken_update_is_refused_and_the_round_waits_for_a_good_one(of_four, 
     send(connection, bad.pop("edge_id"), bad.pop("weights"), **bad)
     for edge_id in "ab":
         send(connection, edge_id, trained(1), base_version=5)
-    of_four.turn(100)
+    of_four.run_once(100)
     assert registry.latest().version == 5
     assert counted(connection)["mvs_snapshots_refused_total"] == 1
 
     send(connection, "c", trained(1), base_version=5)
-    of_four.turn(101)
+    of_four.run_once(101)
 
     assert registry.latest().examples.keys() == {"a", "b", "c"}
 
@@ -244,7 +244,7 @@ def test_a_poisoned_update_of_one_of_four_does_little(settings, of_four, connect
     send(connection, "bad", base_version=5, **CLIPPED[name])
     usual = registry.latest().norms[-1]
 
-    of_four.turn(100)
+    of_four.run_once(100)
 
     assert registry.latest().version == 6
     before, after = decoder(registry, 5), decoder(registry, 6)
@@ -256,13 +256,13 @@ def test_a_poisoned_update_of_one_of_four_does_little(settings, of_four, connect
 def test_an_aggregator_announces_what_redis_forgot_and_what_was_rolled_back(aggregator, connection, registry):
     for edge_id in "ab":
         send(connection, edge_id, trained(1))
-    aggregator.turn(0)
+    aggregator.run_once(0)
     connection.flushall()
 
-    aggregator.turn(1)
+    aggregator.run_once(1)
     assert Snapshots(connection, KEY).newest_global().base_version == 1
     registry.rollback(0)
-    aggregator.turn(2)
+    aggregator.run_once(2)
 
     newest = Snapshots(connection, KEY).newest_global()
     assert newest.base_version == 2
@@ -272,13 +272,13 @@ def test_an_aggregator_announces_what_redis_forgot_and_what_was_rolled_back(aggr
 def test_nothing_built_on_what_was_rolled_back_counts(aggregator, connection, registry):
     for edge_id in "ab":
         send(connection, edge_id, trained(1))
-    aggregator.turn(0)
+    aggregator.run_once(0)
     send(connection, "a", trained(2), base_version=1)
-    aggregator.turn(1)
+    aggregator.run_once(1)
     registry.rollback(0)
     send(connection, "b", trained(2), base_version=1)
-    aggregator.turn(2)
-    aggregator.turn(100)
+    aggregator.run_once(2)
+    aggregator.run_once(100)
 
     assert registry.latest().version == 2
     assert counted(connection)["mvs_snapshots_refused_total"] == 1
@@ -294,11 +294,11 @@ def test_a_full_disk_is_one_alarm_and_nothing_is_lost(aggregator, connection, re
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         for now_s in (0, 1, DISK_RETRY_S + 1, 2 * DISK_RETRY_S + 2):
-            aggregator.turn(now_s)
+            aggregator.run_once(now_s)
     assert registry.latest().version == 0
     assert [record.levelno for record in caplog.records if "ALARM" in record.message] == [logging.ERROR]
 
-    aggregator.turn(100)
+    aggregator.run_once(100)
 
     assert registry.latest().version == 1
     assert connection.xlen(redis_keys.WEIGHTS_LOCAL) == 0
@@ -329,8 +329,8 @@ settings = replace(Settings(), redis_url=url, round_quorum=2, round_deadline_s=1
 registry = Registry(folder, shipped)
 aggregator = aggregate.Aggregator(settings, registry, lambda file: 1.0)
 while registry.latest().version < 1 or aggregator._round.updates():
-    aggregator.turn(0.0)
-aggregator.turn(0.0)
+    aggregator.run_once(0.0)
+aggregator.run_once(0.0)
 print(calls)
 """
 
@@ -371,19 +371,19 @@ def test_a_redis_that_is_killed_in_the_middle_of_a_round_loses_nothing(tmp_path,
     server = RedisServer(tmp_path, appendonly="yes", appendfsync="everysec")
     server.start()
     aggregator = Aggregator(replace(settings, redis_url=server.url), registry, gate=lambda file: 1.0)
-    aggregator.turn(0)
+    aggregator.run_once(0)
     with connect(server.url) as client:
         send(client, "a", trained(1))
-        aggregator.turn(1)
+        aggregator.run_once(1)
         server.kill()
         with pytest.raises(redis.RedisError):
-            aggregator.turn(2)
+            aggregator.run_once(2)
         server.start()
         send(client, "b", trained(2))
 
     again = Aggregator(replace(settings, redis_url=server.url), registry, gate=lambda file: 1.0)
     for now_s in (3, 4):
-        again.turn(now_s)
+        again.run_once(now_s)
 
     server.stop()
     assert registry.latest().examples == {"a": 100, "b": 100}
@@ -410,7 +410,7 @@ def test_only_one_aggregator_works_on_a_folder(tmp_path, registry, settings):
 def test_records_are_for_people_too(aggregator, connection, tmp_path):
     for edge_id in "ab":
         send(connection, edge_id, trained(1))
-    aggregator.turn(0)
+    aggregator.run_once(0)
 
     record = json.loads((tmp_path / "models" / "000001.json").read_text())
 
@@ -432,8 +432,8 @@ def test_weights_that_no_edge_of_ours_signed_do_not_count(aggregator, connection
     connection.xdel(redis_keys.WEIGHTS_LOCAL, entry_id)
     connection.xadd(redis_keys.WEIGHTS_LOCAL, {"snapshot": forge(WeightSnapshot.unpack(fields[b"snapshot"])).pack()})
 
-    aggregator.turn(0)
-    aggregator.turn(1000)
+    aggregator.run_once(0)
+    aggregator.run_once(1000)
 
     assert registry.latest().version == 0
     assert counted(connection)["mvs_snapshots_refused_total"] == 1
@@ -444,16 +444,16 @@ def test_weights_of_another_registrys_version_do_not_count(aggregator, connectio
     snapshot = WeightSnapshot.of(write(trained(1)), edge_id="a", base_version=0, num_examples=100, published=5)
     Snapshots(connection, KEY).publish_local(snapshot, write(trained(1)))
 
-    aggregator.turn(0)
-    aggregator.turn(1000)
+    aggregator.run_once(0)
+    aggregator.run_once(1000)
 
     assert registry.latest().version == 0
 
 
 def test_without_a_key_it_sends_and_takes_nothing(settings, registry, connection, caplog):
     aggregator = Aggregator(replace(settings, snapshot_key=""), registry, gate=lambda file: 1.0)
-    aggregator.turn(0)
-    aggregator.turn(1)
+    aggregator.run_once(0)
+    aggregator.run_once(1)
 
     assert not connection.exists(redis_keys.WEIGHTS_GLOBAL)
     assert caplog.text.count("MVS_SNAPSHOT_KEY") == 1
@@ -464,12 +464,12 @@ def test_what_stands_in_the_globals_place_is_answered_with_the_true_one(aggregat
     ((_, old),) = connection.xrange(redis_keys.WEIGHTS_GLOBAL)
     for edge_id in "ab":
         send(connection, edge_id, trained(1))
-    aggregator.turn(0)
+    aggregator.run_once(0)
     connection.delete(redis_keys.WEIGHTS_GLOBAL)
     connection.xadd(redis_keys.WEIGHTS_GLOBAL, old)
     connection.xadd(redis_keys.WEIGHTS_GLOBAL, {"snapshot": b"rubbish"})
 
-    aggregator.turn(1)
+    aggregator.run_once(1)
 
     assert Snapshots(connection, KEY).newest_global().base_version == 1
 

@@ -23,7 +23,7 @@ def made(monkeypatch) -> list[gateway.Gateway]:
 
     Gateway = gateway.Gateway
     monkeypatch.setattr(gateway, "Gateway", make)
-    monkeypatch.setattr(gateway, "settle", lambda: None)
+    monkeypatch.setattr(gateway, "tune_garbage_collection", lambda: None)
     return made
 
 

@@ -84,7 +84,7 @@ def announce(connection, version: int, weights: bytes) -> WeightSnapshot:
 
 def turns(trainer: Trainer, count: int, start_s: float = 0.0) -> int:
     """How many of some turns, a tick apart, did work."""
-    return sum(trainer.turn(start_s + i * TICK_S) for i in range(1, count + 1))
+    return sum(trainer.run_once(start_s + i * TICK_S) for i in range(1, count + 1))
 
 
 def sent(connection) -> list[tuple[int, int, bytes]]:
@@ -228,7 +228,7 @@ def test_nothing_is_learned_between_a_withdrawal_and_the_next_tick(trainer, conn
     learned = len(trainer._learner.seen)
 
     Sharing(connection, "edge").withdraw("gone")
-    trainer.turn(1.1)  # no tick is due
+    trainer.run_once(1.1)  # no tick is due
 
     assert set(trainer._learner.seen[learned:]) == {50}
 

@@ -58,7 +58,7 @@ def die_with_parent(number: signal.Signals = signal.SIGKILL) -> None:
         PRCTL(PR_SET_PDEATHSIG, number)
 
 
-def give_way() -> None:
+def run_at_idle_priority() -> None:
     """Have this process use only processor time that no other process wants."""
     os.nice(NICENESS)
     if sys.platform == "linux":

@@ -9,7 +9,7 @@ import torch
 
 from cloud.federated.fedavg import read, write
 from edge.grid_model.weights import SHIPPED, load
-from edge.training.retraining import Retraining, encoder_features, features_from, random_crops, squares
+from edge.training.retraining import Retraining, encoder_features, features_from, random_crops, squeezed
 from pipeline.contract.settings import Settings
 from workers.process.gpu_pages import forget_gpu_libraries
 
@@ -43,11 +43,11 @@ class Learner:
     def step(self, pairs: Sequence[Pair]) -> None:
         """Train one step on random crops of these key frames."""
         contents, styles = zip(*pairs, strict=True)
-        self._retraining.step(random_crops(contents, self._random), squares(styles))
+        self._retraining.step(random_crops(contents, self._random), squeezed(styles))
 
     def loss(self, pairs: Sequence[Pair]) -> float:
         """Return the mean of the paper's Eq. 5 over these key frames, without training on them."""
-        return float(np.mean([self._retraining.loss(squares([c]), squares([s]))["total"] for c, s in pairs]))
+        return float(np.mean([self._retraining.loss(squeezed([c]), squeezed([s]))["total"] for c, s in pairs]))
 
     def file(self) -> bytes:
         """Return the trained weights as a safetensors file."""

@@ -316,7 +316,7 @@ class EncodedStream:
         self._room.leave()
 
 
-def work(turns: queue.SimpleQueue) -> None:
+def run_decoder_thread(turns: queue.SimpleQueue) -> None:
     """Run a decoder thread until it reads None from `turns`."""
     _step_back()
     while (stream := turns.get()) is not None:
@@ -387,7 +387,7 @@ def threads(counters: Counters) -> Iterator[Callable[[], EncodedStream]]:
     """Run decoder threads, one for each core; yields the function that makes a stream which they decode."""
     turns: queue.SimpleQueue[EncodedStream | None] = queue.SimpleQueue()
     started = [
-        threading.Thread(target=work, args=(turns,), name=f"decoder_{number}", daemon=True)
+        threading.Thread(target=run_decoder_thread, args=(turns,), name=f"decoder_{number}", daemon=True)
         for number in range(_cores())
     ]
     for thread in started:

@@ -166,7 +166,7 @@ def test_the_shape_of_pixels_is_kept(tmp_path: Path, suffix: str):
 
 def test_a_full_disk_is_the_outputs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     source = make_clip(tmp_path / "in.mp4")
-    monkeypatch.setattr("clients.media.writer.url", lambda path: "file:/dev/full")
+    monkeypatch.setattr("clients.media.writer.file_url", lambda path: "file:/dev/full")
 
     with pytest.raises(MVStylizerError, match=r"out\.mp4 cannot be written: No space left"):
         convert(source, tmp_path / "out.mp4")

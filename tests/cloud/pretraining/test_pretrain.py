@@ -123,7 +123,7 @@ def test_crops_and_intra_frames_have_the_size_asked_for(shape, tmp_path):
     Image.fromarray((photo * 255).byte().permute(1, 2, 0).numpy()).save(tmp_path / "0.png")
 
     assert random_crop(photo, 32, 48, 0.5, random.Random(0)).shape == (3, 32, 48)
-    assert Photos(tmp_path).whole(0, 32, 48).shape == (3, 32, 48)
+    assert Photos(tmp_path).centre_crop(0, 32, 48).shape == (3, 32, 48)
 
 
 def test_a_moved_camera_still_sees_only_the_picture():

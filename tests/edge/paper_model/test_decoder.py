@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from edge.paper_model.decoder import MirroredDecoder
-from edge.paper_model.decoder_init import start
+from edge.paper_model.decoder_init import initialize_decoder
 from edge.paper_model.model import PaperModel
 from edge.vgg.vgg import VGG
 from support.teacher import write_vgg
@@ -25,7 +25,7 @@ def test_it_starts_out_drawing_what_the_encoder_saw(tmp_path, form):
     model = PaperModel(VGG(write_vgg(tmp_path / "vgg.npz")), form)
     photos = F.interpolate(torch.rand(12, 3, 4, 4), (32, 32), mode="bilinear")
 
-    start(model, photos)
+    initialize_decoder(model, photos)
 
     with torch.no_grad():
         drawn = model(photos, model.encode(photos), 32, 32)

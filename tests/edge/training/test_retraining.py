@@ -17,7 +17,7 @@ from edge.training.retraining import (
     features_from,
     guards,
     random_crops,
-    squares,
+    squeezed,
 )
 from support.teacher import write_vgg
 
@@ -121,7 +121,7 @@ def test_a_step_that_is_not_finite_counts_for_nothing(features, pictures):
 def test_crops_of_any_picture_are_squares_in_0_to_1(shape):
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
 
-    for pixels in (random_crops([image, image], random.Random(0), SIDE), squares([image, image], SIDE)):
+    for pixels in (random_crops([image, image], random.Random(0), SIDE), squeezed([image, image], SIDE)):
         assert pixels.shape == (2, 3, SIDE, SIDE)
         assert 0 <= pixels.min() and pixels.max() <= 1.0001
 

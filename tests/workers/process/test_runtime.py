@@ -16,8 +16,8 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="priorities of Linux"
 GIVE_WAY = """
 import os
 from pathlib import Path
-from workers.process.runtime import give_way
-give_way()
+from workers.process.runtime import run_at_idle_priority
+run_at_idle_priority()
 """
 
 

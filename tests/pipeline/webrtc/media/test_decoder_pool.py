@@ -142,7 +142,7 @@ async def test_threads_share_streams_and_keep_each_ones_order(installed, monkeyp
     turns = queue.SimpleQueue()
     outs, streams = [asyncio.Queue() for _ in range(5)], [stream(turns, installed) for _ in range(5)]
     for _ in range(3):
-        threading.Thread(target=decoder_pool.work, args=(turns,), daemon=True).start()
+        threading.Thread(target=decoder_pool.run_decoder_thread, args=(turns,), daemon=True).start()
     for made, out in zip(streams, outs):
         made.begin(asyncio.get_running_loop(), out, threading.Event())
     for number in range(50):
@@ -156,7 +156,7 @@ async def test_threads_share_streams_and_keep_each_ones_order(installed, monkeyp
 @pytest.mark.skipif(sys.platform != "linux", reason="threads have a niceness of their own on Linux only")
 def test_decoders_leave_the_processor_to_the_event_loop():
     turns, said = queue.SimpleQueue(), queue.SimpleQueue()
-    threading.Thread(target=decoder_pool.work, args=(turns,), daemon=True).start()
+    threading.Thread(target=decoder_pool.run_decoder_thread, args=(turns,), daemon=True).start()
 
     turns.put(SimpleNamespace(take_turn=lambda: said.put(os.getpriority(os.PRIO_PROCESS, 0))))
 
@@ -178,7 +178,7 @@ async def test_a_decoder_that_fails_takes_no_other_stream_along(installed, monke
         made.begin(asyncio.get_running_loop(), out, threading.Event())
         made.put((codec, encoded_frame(1, whole=True)))
 
-    threading.Thread(target=decoder_pool.work, args=(turns,), daemon=True).start()
+    threading.Thread(target=decoder_pool.run_decoder_thread, args=(turns,), daemon=True).start()
 
     assert (await asyncio.wait_for(out.get(), 20)).number == 1
 
