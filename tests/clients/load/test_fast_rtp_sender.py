@@ -1,4 +1,4 @@
-"""What leaves through the fast sender, read by aiortc, and by a gateway."""
+"""The packets of the fast sender, as aiortc and a gateway read them."""
 
 import asyncio
 import socket
@@ -33,7 +33,7 @@ PARAMETERS = RTCRtpParameters(codecs=[VP8], headerExtensions=[RTCRtpHeaderExtens
 
 
 class Wire:
-    """In the place of everything below a transceiver: nothing is encrypted, and what is sent is kept."""
+    """Stands for everything below a transceiver. It encrypts nothing, and keeps what is sent."""
 
     def __init__(self, nominated: bool = True) -> None:
         self.sent: list[bytes] = []
@@ -127,7 +127,7 @@ def test_nothing_leaves_through_a_connection_that_is_closed():
 
 @pytest.mark.parametrize("can_cut", [True, False])
 async def test_a_frame_of_many_packets_arrives_as_these(can_cut, monkeypatch):
-    """Whether the system cuts what it gets in one call, or cannot."""
+    """The system may be able to cut datagrams that it gets in one call, or not."""
     if not can_cut:
         monkeypatch.setattr(fast_rtp_sender, "UDP_SEGMENT", 9999)
     datagrams = [bytes([number]) * 1336 for number in range(MOST_TOGETHER + 5)] + [b"the rest"]
@@ -153,7 +153,7 @@ def recording() -> Recording:
 async def test_pixels_and_strip_reach_a_gateway_as_they_were_recorded(
     redis_url, tmp_path, edge, recording, monkeypatch
 ):
-    """Also when packets get lost on the way, once each: they are asked for."""
+    """This holds even if packets are lost once each on the way, since the gateway asks for them."""
     decoder, frames, seen = av.CodecContext.create("vp8", "r"), {}, {}
     for index, data in enumerate(recording.packets):
         frames[recording.frame_id(index)] = decoder.decode(av.Packet(data))[0].to_ndarray(format="rgb24")
@@ -181,7 +181,7 @@ async def test_pixels_and_strip_reach_a_gateway_as_they_were_recorded(
 
 
 def lose_some_packets(monkeypatch) -> None:
-    """One in ten, the first time it leaves; not the very first one, from which a receiver would not know of it."""
+    """Lose one packet in ten, the first time it is sent; but not the very first, which a receiver would not miss."""
     send, seen = FastRtpSender._send_packets, set()
 
     def sometimes(sender: FastRtpSender, packets: list[bytes]) -> None:

@@ -31,7 +31,7 @@ def test_latency_counts_from_when_the_look_was_due_however_late_it_was_asked_for
     for due_s in (0.0, 0.5, 1.0):
         demand.due(due_s)
 
-    assert demand.answered(0.5, 1.2) == [1.2, 0.7]  # an answer that took long held the second one up, too
+    assert demand.answered(0.5, 1.2) == [1.2, 0.7]  # an answer that took long delayed the second look, too
     assert demand.answered(1.0, 1.3) == [1.3 - 1.0]
 
 

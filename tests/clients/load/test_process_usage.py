@@ -41,7 +41,7 @@ def test_processes_that_end_meanwhile_are_left_out():
 
 
 class Process:
-    """As psutil describes one."""
+    """A process as psutil describes it."""
 
     def __init__(self, command: str, redis: str = "", parent: "Process | None" = None) -> None:
         self._command, self._redis, self._parent = command, redis, parent
@@ -66,7 +66,7 @@ class Process:
 
 
 def stack(shell: Process, redis: str) -> list[Process]:
-    """What one `up` starts."""
+    """The processes that one `up` starts."""
     up = Process("python -m workers up", parent=shell)
     return [Process(f"python -m workers {role}", redis, up) for role in ("gateway", "stylize")] + [
         Process("redis-server *:1", parent=up)

@@ -33,7 +33,7 @@ def decoded(packets) -> list[av.VideoFrame]:
 
 
 def test_a_recording_goes_round_without_a_gateway_noticing(recording):
-    """Strips are read, ids go forward across the seam, and nothing jumps there."""
+    """Strips are read, ids go forward from the last frame to the first, and the picture does not jump there."""
     round_and_round = [*recording.packets, *recording.packets[:5]]
     believed, before = MonotonicIdFilter(), None
     for index, frame in enumerate(decoded(round_and_round)):

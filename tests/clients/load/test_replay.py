@@ -15,7 +15,7 @@ RECORDING = Recording((64, 36), 30, PACKETS, frozenset([CUT]))
 
 
 class Clock:
-    """A loop whose time goes by as it is told, and that has one timer."""
+    """An event loop whose time a test sets, with a single timer."""
 
     def __init__(self) -> None:
         self.now_s, self.timer = 100.0, None
@@ -28,7 +28,7 @@ class Clock:
         return SimpleNamespace(cancel=lambda: setattr(self, "timer", None))
 
     def go_to(self, now_s: float) -> None:
-        """What is due by then is done then."""
+        """Let time pass until then, and run all that is due."""
         self.now_s = now_s
         while self.timer and self.timer[0] <= now_s:
             self.timer[1]()
@@ -36,7 +36,7 @@ class Clock:
 
 @pytest.fixture
 def played(monkeypatch):
-    """A clock, the replay, what was sent, and what was heard of it."""
+    """A clock, the replay, the frames that it sent, and the calls of `on_frame`."""
     clock, sent, heard = Clock(), [], []
 
     def send(frame: bytes, timestamp: int, *, is_needed: bool) -> int:
@@ -60,7 +60,7 @@ def test_frames_are_due_at_fixed_times_however_late_one_was(played):
 
     assert [due_s for _, due_s in heard] == pytest.approx([0, 1 / 30, 2 / 30, 3 / 30, 4 / 30])
     assert sent == [(RECORDING.packets[index], 3000 * index) for index in range(5)]
-    assert not replayed.is_late  # the newest was due just now
+    assert not replayed.is_late  # the newest frame was due just now
     clock.go_to(clock.now_s + 1)
     assert len(heard) == 35
 

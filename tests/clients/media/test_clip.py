@@ -1,4 +1,4 @@
-"""Files as cameras, broadcasters and editors make them: read upright, whole, and from 0."""
+"""Files as cameras, broadcasters and editors make them are read upright, deinterlaced, and with times from 0 on."""
 
 from fractions import Fraction
 from itertools import pairwise
@@ -14,7 +14,7 @@ from support.clips import add_tone, frames_of, make_clip, picture, times_of
 
 
 def spans(path: Path) -> dict[str, tuple[float, float]]:
-    """Beginning and end of picture and sound, in seconds."""
+    """The beginning and end of picture and sound, in seconds."""
     sounds: list[av.Packet] = []
     with Clip(path) as clip:
         frames = [(frame.time, frame.duration * frame.time_base) for frame in clip.frames(sounds.append)]
@@ -88,7 +88,7 @@ def test_a_change_of_size_is_scaled_to_the_first(tmp_path: Path):
 
 
 def test_interlaced_pictures_lose_their_combs(tmp_path: Path):
-    """A bar that moves between the fields: even rows show it in one place, odd ones in another."""
+    """A bar moves between the fields: even rows show it in one place, and odd rows in another."""
     source = tmp_path / "in.mkv"
     with av.open(str(source), "w") as container:
         video = container.add_stream("libx264", rate=25, options={"crf": "5", "x264-params": "tff=1"})

@@ -1,4 +1,4 @@
-"""Colours of frames, against FFmpeg's own conversion where it is installed."""
+"""The colours of frames, compared with FFmpeg's own conversion if it is installed."""
 
 import shutil
 import subprocess
@@ -18,7 +18,7 @@ WIDE = f"zscale=t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,{TO_SRGB}"
 
 
 def smooth(width: int, height: int) -> np.ndarray:
-    """RGB uint16, every colour from black to full, without edges."""
+    """A smooth picture, RGB uint16, of all colours from black to full."""
     y, x = np.mgrid[:height, :width]
     red, green, blue = x / (width - 1), y / (height - 1), (x + y) / (width + height - 2)
     return (np.stack((red, green, blue), -1) * 65535).astype(np.uint16)
@@ -75,7 +75,7 @@ def test_contrast_and_gamut_become_bt709s_as_ffmpeg_does_it(
 
 
 def test_white_of_high_dynamic_range_is_white_and_black_is_black():
-    """203 nits is 58 % of PQ's signal; what is brighter than that is cut, in its hue."""
+    """203 nits are 58 % of PQ's signal; brighter colours are cut off, but keep their hue."""
     grey = np.zeros((16, 16, 3), np.uint16)
     grey[4:8], grey[8:12], grey[12:] = 0.5807 * 65535, 65535, (65535, 30000, 30000)
     frame = av.VideoFrame.from_ndarray(grey, format="rgb48le")

@@ -7,7 +7,7 @@ import pytest
 
 from clients.media.geometry import is_transposed, pixel_aspect_at, square_size, upright
 
-#: A, B of x' = A x + C y and y' = B x + D y, as a container has them: the eight ways to hold a picture.
+#: A to D of x' = A x + C y and y' = B x + D y, as in a container, for the eight ways to hold a picture.
 WAYS = [
     (1, 0, 0, 1),
     (0, 1, -1, 0),

@@ -1,4 +1,4 @@
-"""Times of packets: late starts, joined streams, clocks that wrap, and what is only a pause."""
+"""Times of packets with late starts, joined streams, clocks that wrap, and pauses."""
 
 from fractions import Fraction
 
@@ -11,7 +11,7 @@ FRAME_S = Fraction(1, 25)
 
 
 def frames(timeline: Timeline, stream: int, begin_s: float, seconds: float) -> list[float]:
-    """Where a stream's frames of 40 ms from begin_s on come to lie."""
+    """The new times of a stream's frames of 40 ms, which begin at begin_s."""
     times_s = [Fraction(begin_s) + index * FRAME_S for index in range(round(seconds / FRAME_S))]
     return [float(time_s + timeline.advance(stream, time_s, time_s, FRAME_S)) for time_s in times_s]
 
@@ -24,7 +24,7 @@ def test_hours_of_offset_are_taken_away():
 
 @pytest.mark.parametrize("second_s", [0.0, 1.5, 500.0, -95_443.7])
 def test_a_joined_stream_goes_on_where_the_first_one_ends(second_s: float):
-    """Whether its clock goes back, far ahead, or wraps around."""
+    """This holds if its clock goes back, goes far ahead, or wraps around."""
     timeline = Timeline(Fraction(2), has_jumps=True)
 
     frames(timeline, VIDEO, 2, 3)

@@ -1,4 +1,4 @@
-"""What a video keeps on its way from file to file beside its pictures."""
+"""What a video keeps, beside its pictures, from one file to another."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +17,7 @@ PLACE, DAY = "+52.5200+013.4000/", "2024-05-01T12:30:00.000000Z"
 
 
 def rich(path: Path, *, subtitles: str | None = None, seconds: float = 2.0, start: int = 0) -> Path:
-    """Two sounds, the second one the default; title, date, place, languages, a chapter, perhaps subtitles."""
+    """A file with two sounds (the second is the default), title, date, place, languages, a chapter, maybe subtitles."""
     with av.open(str(path), "w") as container:
         container.metadata.update({"title": "Holiday", "creation_time": DAY, "location": PLACE})
         video = container.add_stream("libx264", rate=25)
@@ -94,7 +94,7 @@ def test_subtitles_are_kept_in_the_form_that_the_container_takes(
 
 
 def damaged_flac(path: Path) -> Path:
-    """Sound of which one packet in the middle is no sound."""
+    """Sound with one packet in the middle that cannot be decoded."""
     make_clip(path.with_name("whole.mkv"), frames=50, sound="flac")
     with av.open(str(path.with_name("whole.mkv"))) as whole, av.open(str(path), "w") as container:
         streams = {s.index: container.add_stream_from_template(s) for s in whole.streams}

@@ -1,4 +1,4 @@
-"""Answers that come through the fast channel, from a real peer of aiortc's own."""
+"""Messages through the fast data channel, from a real peer of plain aiortc."""
 
 import asyncio
 import random
@@ -14,13 +14,13 @@ from clients.net import fast_data_channel
 from pipeline.webrtc.internals.sctp import OpenSctpTransport
 from support.peers import until
 
-#: As long as an answer's first part, in 14 packets; one that fits into one; some of two.
+#: A message as long as an answer's first chunk, in 14 packets; one of a single packet; some of two packets.
 MESSAGES = [bytes([number]) * size for number, size in enumerate((16_000, 5, 2000, 16_000, 1200))]
 
 
 @pytest.fixture
 async def pair(patched):
-    """A peer that sends, its channel, and one that receives through the fast channel."""
+    """A peer that sends, its channel, and a peer that receives through the fast channel."""
     near, far = RTCPeerConnection(), RTCPeerConnection()
     channel = near.createDataChannel("frames", ordered=False)
     received = []
@@ -37,7 +37,7 @@ async def pair(patched):
 
 
 def counting(monkeypatch) -> list[tuple[RTCSctpTransport, str]]:
-    """Who receives what kind of chunk from here on, the fast channel's data left out."""
+    """Counts the kinds of chunks that each peer receives from now on, without the fast channel's data."""
     received, stock = [], RTCSctpTransport._receive_chunk
 
     async def receive_chunk(self, chunk) -> None:
@@ -61,7 +61,7 @@ async def test_messages_arrive_and_half_of_the_packets_are_acknowledged(pair, mo
 
 
 async def test_what_gets_lost_is_acknowledged_as_missing_at_once_and_comes_again(pair, monkeypatch):
-    """One datagram in ten; the sender learns of it from the third packet behind it."""
+    """One datagram in ten is lost; the sender learns of it when the third packet after it arrives."""
     loss, send = random.Random(3), pair.near.transport.transport._send
 
     async def sometimes(data: bytes) -> None:
@@ -102,15 +102,15 @@ async def test_what_comes_before_there_is_a_channel_is_no_trouble(pair):
 
 
 FIRST, TAG = 2**32 - 3, 0xCAFEBABE
-#: Stream, whether ordered, and how many parts.
+#: A message's stream, whether it is ordered, and its number of parts.
 messages = st.lists(st.tuples(st.integers(0, 1), st.booleans(), st.integers(1, 5)), min_size=1, max_size=6)
-#: What comes is mostly the next packet; or one is left out, comes again, is damaged or of somebody else.
+#: Mostly the next packet comes; or one is left out, comes again, is damaged, or belongs to somebody else.
 fates = st.lists(st.sampled_from(["comes"] * 6 + ["lost", "doubled", "damaged", "strange", "bundled"]), max_size=40)
 
 
 @given(messages, fates)
 def test_aiortc_would_have_done_the_same(sizes, fates):
-    """Whatever is lost comes again in the end."""
+    """The fast channel gives what aiortc gives; all that is lost comes again in the end."""
     chunks = parts(sizes)
     fated = dict(enumerate(fates[: len(chunks)]))
     arrivals = [packet for number, chunk in enumerate(chunks) for packet in arriving(chunk, fated.get(number, "comes"))]
@@ -131,7 +131,7 @@ async def compare(arrivals: list[bytes]) -> None:
 
 
 class Receiver:
-    """aiortc's end of an association, in the middle of it and with nothing below."""
+    """aiortc's end of an association that is under way, without a transport."""
 
     def __init__(self) -> None:
         self.sacks: list[int] = []
@@ -153,7 +153,7 @@ class Receiver:
         self.keep(packet)
 
     def sendto(self, data: bytes, address: None) -> None:
-        """The socket's."""
+        """Takes what would be sent to the socket."""
 
     async def receive(self, *message) -> None:
         self.messages.append(message)

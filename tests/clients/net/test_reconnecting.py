@@ -15,7 +15,7 @@ from workers.process.redis_server import free_port
 
 @pytest.fixture
 def gateway(redis_url, tmp_path):
-    """Starts a gateway at one address, as often as it is called."""
+    """A function that starts a gateway, at the same address each time."""
     port = free_port()
     return lambda **settings: Running(redis_url, tmp_path, port=port, **settings)
 

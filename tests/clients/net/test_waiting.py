@@ -1,4 +1,4 @@
-"""The page before a gateway that is full, in Chromium."""
+"""The page in Chromium, while its gateway is full."""
 
 import pytest
 from playwright.async_api import expect

@@ -49,7 +49,7 @@ def test_what_the_key_frame_does_not_show_is_not_valid(name: str):
 
 
 def test_an_estimate_depends_on_nothing_but_what_it_is_given():
-    """OpenCV 5.0 keeps the last call's start, which may be of another size, where a call has none."""
+    """OpenCV 5.0 uses the last call's start, which may be of another size, if a call has none."""
     used = Dis()
     flow_between(view(9, 8), view(0, 0), used, near=flow_between(view(8, 8), view(0, 0), used))
     flow_between(view(9, 8, 144, 200), view(0, 0, 144, 200), used)

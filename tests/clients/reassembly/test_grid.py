@@ -21,7 +21,7 @@ def some_grid(depth: int = 8, rows: int = 9, columns: int = 16) -> np.ndarray:
 
 
 def reference(image: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """The definition, slowly: float64, trilinear by its eight corners."""
+    """The definition, computed slowly in float64: trilinear interpolation of eight corners."""
     depth, rows, columns = grid.shape[1:4]
     colours = image / 255
     lumas = colours @ [0.299, 0.587, 0.114]
@@ -114,14 +114,14 @@ def test_blend_with_the_identity_takes_the_other_grids_shape():
 
 
 def style_like_grid() -> np.ndarray:
-    """As smooth as those that the model answers with."""
+    """A grid as smooth as the model's."""
     coarse = np.eye(3, 4).reshape(3, 1, 1, 1, 4) + RANDOM.normal(0, 0.2, (3, 3, 3, 4, 4))
     wide = [cv2.resize(layer, (16, 9), interpolation=cv2.INTER_CUBIC) for layer in coarse.reshape(9, 3, 4, 4)]
     return np.repeat(np.reshape(wide, (3, 3, 9, 16, 4)), 3, 1)[:, :8].astype(np.float16)
 
 
 def along(image: np.ndarray, grid: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """The definition at each pixel: the grid at the place each pixel was, and in place as far as that is not shown."""
+    """The definition at each pixel: the grid where the pixel was, mixed with the grid in place if that is not shown."""
     height, width = image.shape[:2]
     moved = cv2.resize(moves, (width, height)) if moves.size > 3 else np.broadcast_to(moves, image.shape)
     here, there = np.empty(image.shape), np.empty(image.shape)

@@ -10,7 +10,7 @@ def grid(level: float, shape=(3, 8, 9, 16, 4)) -> np.ndarray:
 
 
 def answered(*levels: float) -> GridFade:
-    """After the last of these answers, each but the last shown in full."""
+    """A fade after these answers, of which all but the last were shown in full."""
     fade = GridFade()
     for level in levels[:-1]:
         fade.arrive(grid(level), cut=True)

@@ -7,7 +7,7 @@ from clients.reassembly.residual import fit_grid, reassemble_residual
 
 RANDOM = np.random.default_rng(0)
 KEY = cv2.GaussianBlur(RANDOM.integers(0, 256, (90, 160, 3), np.uint8), (0, 0), 2)
-PIXELS = cv2.GaussianBlur(RANDOM.integers(0, 256, (90, 160, 3), np.uint8), (0, 0), 2)  # no grid makes KEY of it
+PIXELS = cv2.GaussianBlur(RANDOM.integers(0, 256, (90, 160, 3), np.uint8), (0, 0), 2)  # no grid turns KEY into it
 SEEN = STILL + np.float32([0, 0, 1])
 
 
@@ -39,7 +39,7 @@ def test_at_the_key_frame_itself_it_gives_the_stylized_pixels():
 
 
 def test_what_changed_since_is_stylized_and_added():
-    """A slope of a half, and a frame twenty levels brighter."""
+    """The style has a slope of a half, and the frame is twenty levels brighter."""
     key, grid = np.full((40, 60, 3), 100, np.uint8), (IDENTITY * 0.5).astype(np.float16)
 
     out = reassemble_residual(key + 20, key, apply_grid(key, grid), grid, SEEN, SEEN)

@@ -10,7 +10,7 @@ LUMA = np.zeros((16, 16), np.uint8)
 
 
 class Counting:
-    """An estimate that counts up from where it starts."""
+    """An estimate that adds one to its start."""
 
     calls = 0
 
@@ -86,7 +86,7 @@ def test_frames_that_are_forgotten_before_their_age_are_counted():
 
 
 class Bounds(RuleBasedStateMachine):
-    """Whatever comes, memory and work stay bounded, and what is let go early is counted."""
+    """For any events, memory and work stay bounded, and all that is dropped early is counted."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -35,7 +35,7 @@ def test_between_pixels_it_is_bilinear():
 
 
 def printed(frames: Sequence[int], key_frames: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Algorithm 1 to the letter, but for reading past the end of its inputs."""
+    """Algorithm 1 to the letter, except that it does not read past the end of its inputs."""
     q = 0
     for p in frames:
         if q + 1 < len(key_frames) and key_frames[q] < p < key_frames[q + 1]:
@@ -45,7 +45,7 @@ def printed(frames: Sequence[int], key_frames: Sequence[int]) -> Iterator[tuple[
 
 
 def test_the_printed_algorithm_loses_frames():
-    """Its else-branch emits nothing: one frame is lost at each key frame, and all that follow the last."""
+    """Its else-branch emits nothing: one frame is lost at each key frame, and all frames after the last one."""
     key_frames = [0, 10, 20]
     frames = [p for p in range(30) if p not in key_frames]
 

@@ -1,4 +1,4 @@
-"""The average of what edges have learned: equal to Flower's, and bounded whatever comes in."""
+"""The average of the edges' changes equals Flower's, and is bounded for any input."""
 
 import warnings
 
@@ -24,7 +24,7 @@ def contribution(weights: dict[str, np.ndarray], num_examples: int = 100, stalen
 
 
 def reference(results: list[tuple[list[np.ndarray], int]]) -> list[np.ndarray]:
-    """McMahan et al. 2017, the sum of n_k / n times w_k, spelled out."""
+    """The average of McMahan et al. 2017, the sum of n_k / n times w_k, spelled out."""
     total = sum(count for _, count in results)
     return [sum(layers[i] * (count / total) for layers, count in results) for i in range(len(results[0][0]))]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cloud.federated.history import before, models
 from cloud.federated.registry import Registry
 
-#: None: a round makes a new model; "back": a rollback without a number; a number: one to that version, if it is kept.
+#: None is a round's new model, "back" a rollback, and a number a rollback to that version, if it is kept.
 STEPS = st.lists(st.none() | st.just("back") | st.integers(0, 14), max_size=14)
 
 

@@ -1,4 +1,4 @@
-"""The gate: fixed pictures, the same loss every time, and worse models cost more."""
+"""The hold-out test has fixed pictures, gives the same loss every time, and a larger one for worse models."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def hold_out() -> HoldOut:
 
 
 def trained(seed: int) -> np.ndarray:
-    """A change as long as a few hundred steps make it."""
+    """A model whose change is as long as that of a few hundred training steps."""
     noise = np.random.default_rng(seed).normal(0, 1, sum(array.size for array in TRAINED.values()))
     return noise / np.linalg.norm(noise)
 

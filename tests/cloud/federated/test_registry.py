@@ -1,4 +1,4 @@
-"""Global models on disk: whole or not there, newest five kept, and a way back."""
+"""Global models on disk are complete or not there, the newest five are kept, and old ones can be restored."""
 
 import os
 import subprocess

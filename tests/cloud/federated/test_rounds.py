@@ -1,4 +1,4 @@
-"""Which updates count, and when a round closes."""
+"""Which updates count, and when a round ends."""
 
 from dataclasses import replace
 

@@ -21,7 +21,7 @@ from support.teacher import write_photos, write_vgg
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A folder of six small photos and a teacher; training pictures as small as can be."""
+    """A folder of six small photos and a teacher, with training pictures as small as possible."""
     torch.set_num_threads(1)
     monkeypatch.setattr(cloud.pretraining.feed, "SQUARE", 32)
     monkeypatch.setattr(cloud.pretraining.feed, "HEIGHT", 32)
@@ -131,7 +131,9 @@ def test_a_moved_camera_still_sees_only_the_picture():
 
     motions = [random_motion(random.Random(seed))[0] for seed in range(200)]
 
-    assert max((motion @ corners).abs().max() for motion in motions) < 1.15  # a turn looks past a corner: it reflects
+    assert (
+        max((motion @ corners).abs().max() for motion in motions) < 1.15
+    )  # a turned camera sees past a corner, where the picture is reflected
     assert min(motion[0, 0] for motion in motions) < 0.9
 
 

@@ -14,7 +14,7 @@ from workers.__main__ import main
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A folder of four small photos and an encoder; training pictures as small as can be."""
+    """A folder of four small photos and an encoder, with training pictures as small as possible."""
     torch.set_num_threads(1)
     monkeypatch.setattr(cloud.pretraining.feed, "SQUARE", 32)
     monkeypatch.setattr(cloud.pretraining.loop, "CHECKPOINT_STEPS", 2)

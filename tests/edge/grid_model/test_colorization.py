@@ -102,7 +102,7 @@ def test_of_equals_the_one_at_the_same_height_counts_more():
 
 
 def test_halves_take_the_means_of_the_style_halves_like_them():
-    """A style that is bright and red above, dark and blue below: no statistics of the whole tell which is where."""
+    """The style is bright red above and dark blue below; statistics of the whole picture cannot tell which is where."""
     noise = 0.1 * torch.randn(2, 2, 48, 48, generator=torch.Generator().manual_seed(0))
     noise[:, 0, :24] += 1
     noise[:, 0, 24:] -= 1
@@ -134,7 +134,7 @@ def test_a_gate_has_nothing_to_decide_where_nothing_is_wanted():
 
 def test_a_gate_can_learn_to_spare_a_part_of_the_content():
     content, wanted = features(seed=1), features(seed=2)
-    content[..., :20] += 6  # a part that stands out, as skin does
+    content[..., :20] += 6  # a part that differs from the rest, as skin does
     truth, gate = torch.cat((content[..., :20], wanted[..., 20:]), 3), Gate(8)
     optimizer, losses = torch.optim.Adam(gate.parameters(), 1e-2), []
     for _ in range(150):

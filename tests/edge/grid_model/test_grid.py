@@ -6,7 +6,7 @@ from edge.grid_model.grid import cells, slice_grid
 
 
 def slow_slice(grid, image):
-    """The contract, pixel by pixel: grid 3 D R C 4 and image H W 3, both float64."""
+    """The definition, pixel by pixel, of a grid (3 D R C 4) applied to an image (H W 3), both float64."""
     _, depth, rows, columns, _ = grid.shape
     height, width = image.shape[:2]
     result = np.zeros_like(image)

@@ -40,6 +40,6 @@ def test_every_parameter_learns():
 
     model(torch.rand(1, 3, 32, 48), model.style(torch.rand(1, 3, 32, 48))).square().sum().backward()
 
-    # The decoder's last offset is the same in both drawings: it cancels out.
+    # The decoder's last offset is the same in both drawings, so it cancels out.
     still = [name for name, p in model.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
     assert still in ([], ["decoder.picture.2.bias"])

@@ -19,7 +19,7 @@ def stylizer():
 
 
 def picture(height, width, seed=0):
-    """Soft blobs of colour."""
+    """A picture of soft coloured blobs."""
     small = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
     large = torch.nn.functional.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
     return (large[0].permute(1, 2, 0) * 255).byte().numpy()
@@ -104,7 +104,7 @@ def test_a_stream_moves_towards_what_it_sees(stylizer):
 
     soon, late = (stylizer.follow(now, style, state, elapsed_s=elapsed_s)[0] for elapsed_s in (0.03, 10_000))
 
-    assert np.abs(soon - old).mean() < 0.5 * np.abs(new - old).mean()  # colours it has not met yet it takes at once
+    assert np.abs(soon - old).mean() < 0.5 * np.abs(new - old).mean()  # colours that are new to it are taken at once
     assert np.abs(late - new).mean() < 0.01
 
 

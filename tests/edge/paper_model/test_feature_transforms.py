@@ -6,7 +6,7 @@ from edge.paper_model.feature_transforms import ALPHA, FORMS, adain, attention, 
 
 
 def features(seed, channels=6, height=20, width=28):
-    """Smooth and rectified, as VGG's are."""
+    """Random features that are smooth and rectified, like VGG's."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.randn(2, channels, 5, 7, generator=generator) * 3 + 2
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear").relu()
@@ -60,7 +60,7 @@ def test_equal_weights_turn_attention_into_adain():
 
 
 def test_attention_gives_like_to_like():
-    """Two regions of the content that swap places in the style are still coloured by their own kind."""
+    """Two regions that swap places in the style still take the colours of their own kind."""
     x = torch.zeros(1, 4, 16, 16)
     x[:, 0, :, :8], x[:, 1, :, 8:] = 1.0, 1.0
     y = x.flip(3) * torch.tensor([5.0, 2.0, 1.0, 1.0]).view(1, 4, 1, 1)

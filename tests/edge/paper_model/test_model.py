@@ -15,7 +15,7 @@ from edge.vgg.vgg import VGG
 from support.no_pictures import NO_PICTURES
 from support.teacher import write_vgg
 
-#: Of contents: what the default factor makes of them is still small.
+#: The contents' size, with which the network's input stays small at the default factor.
 SIZES = [(1, 1), (1, 400), (400, 1), (2, 3), (36, 64), (65, 33)]
 
 
@@ -43,7 +43,7 @@ def stylizer(weights, vgg_file):
 
 
 def picture(height, width, seed=0):
-    """Soft blobs of colour."""
+    """A picture of soft coloured blobs."""
     small = torch.rand(1, 3, 6, 6, generator=torch.Generator().manual_seed(seed))
     large = F.interpolate(small, (height, width), mode="bicubic").clamp(0, 1)
     return (large[0].permute(1, 2, 0) * 255).byte().numpy()

@@ -8,7 +8,7 @@ from edge.paper_model.smoothing import PixelSmoothing
 
 
 def learned(seed=0):
-    """As after training: nothing is at its start any more."""
+    """A smoothing with random weights, as after training."""
     smoothing, generator = PixelSmoothing(), torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in smoothing.parameters():
@@ -41,7 +41,7 @@ def test_r_1_is_a_plain_convolution():
 
 @pytest.mark.parametrize("r", [2, 3, 4])
 def test_integer_r_is_the_transposed_convolution_with_the_stretched_kernel(r):
-    """With W_u^r(u) = psi(u / r), over what it makes of ones: the factor r of Eq. 4 comes from there."""
+    """It uses W_u^r(u) = psi(u / r), and divides by its result for ones, which is the factor r of Eq. 4."""
     smoothing, image = learned(), torch.rand(1, 1, 14, 15)
     line = smoothing.enlarge((torch.arange(5 * r) + 0.5) / r - 2.5)
     kernel = torch.outer(line, line)[None, None]

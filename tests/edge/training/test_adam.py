@@ -1,4 +1,4 @@
-"""Our Adam steps as torch's does, and brings nothing along."""
+"""Our Adam makes the same steps as torch's, and imports nothing heavy."""
 
 import subprocess
 import sys

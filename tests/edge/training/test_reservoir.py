@@ -1,4 +1,4 @@
-"""The trainer's memory: bounded, even, and able to forget."""
+"""The trainer's samples are bounded, evenly chosen, and can be forgotten."""
 
 from collections import Counter
 

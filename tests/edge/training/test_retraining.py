@@ -1,4 +1,4 @@
-"""Eq. 5 on an edge: it learns, the encoder does not move, and what comes out can be averaged."""
+"""Retraining on an edge lowers Eq. 5, leaves the encoder alone, and gives weights that can be averaged."""
 
 import random
 

@@ -30,7 +30,7 @@ def test_torchvision_weights_see_what_torchvision_shows_them(tmp_path, suffix):
 
 
 def test_places_are_those_of_torchvisions_network(monkeypatch):
-    """Its own layers, untrained, come through its own door."""
+    """Untrained weights of torchvision's own network are read as its state dict."""
     with torch.device("meta"):
         shapes = {name: tensor.shape for name, tensor in vgg19().state_dict().items() if name.startswith("features")}
     monkeypatch.setattr(

@@ -16,9 +16,9 @@ from pipeline.capacity.admission import (
 from pipeline.capacity.giving_way import RATES, Concessions, session_cores
 from pipeline.contract.errors import Busy
 
-#: What a session is taken to cost until that is known.
+#: The assumed cost of a session until its own is known.
 SESSION_CORES = session_cores(YOUNG_FPS)
-#: Nothing more can be given.
+#: Nothing more can be given up.
 SPENT = Concessions(fps=RATES[-1])
 
 ages = st.lists(st.floats(0, 3600), max_size=40)
@@ -45,7 +45,7 @@ def test_whoever_is_refused_is_refused_with_more_to_do_as_well(admission, ages_s
 
 @given(st.floats(0.2, 4), st.floats(0.01, 1), st.lists(st.floats(0, 5), min_size=1, max_size=80))
 def test_the_budget_holds_whatever_a_session_costs_and_however_they_come(budget, cost, waits_s):
-    """`waits_s` between offers. What a session costs is known only once the first has settled and was measured."""
+    """`waits_s` are the pauses between offers. A session's cost is known only when the first has settled."""
     admission, began_s, now_s, meter = Admission(10**6, budget), [], 0.0, CpuMeter()
     while waits_s or now_s < 2 * SETTLING_S:
         meter.record(now_s, sum(cost * (now_s - s) for s in began_s))
@@ -63,7 +63,7 @@ def test_the_budget_holds_whatever_a_session_costs_and_however_they_come(budget,
 
 @given(st.integers(1, 30))
 def test_what_can_still_be_given_way_counts_as_free(sessions):
-    """With all frames 20 sessions fill a core; asked for 2.5 frames a second each, they take a fifth of it."""
+    """With all frames, 20 sessions fill a core; at 2.5 frames a second each, they take a fifth of it."""
     admission, ages_s = Admission(10**6, 1.0), [60.0] * sessions
 
     assert admission.refusal(ages_s, sessions * session_cores(RATES[0])) is None

@@ -1,4 +1,4 @@
-"""What a busy service gives up, in which order, and that it takes it back."""
+"""What a busy service gives up, in which order, and how it recovers."""
 
 import pytest
 from hypothesis import given
@@ -54,7 +54,7 @@ def test_a_gateway_beyond_its_budget_asks_for_the_fewest_frames_at_once():
 
 @pytest.mark.parametrize("streams", range(1, 120, 7))
 def test_a_gateway_settles_at_one_rate(streams):
-    """Where what it takes follows from what it asks for, it must not swing."""
+    """Its load follows from the rate that it asks for, so the rate must not oscillate."""
     giving_way, fps = GivingWay(0.8), RATES[0]
     for second in range(60):
         load = Load(streams * session_cores(fps), turn_wait_s=0, turns_per_s=streams, streams=streams)

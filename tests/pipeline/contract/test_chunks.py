@@ -8,7 +8,7 @@ from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.messages import StylizedFrame
 from support.grids import make_grid
 
-#: A restless one, of more than one chunk.
+#: A grid with much variation, which needs more than one chunk.
 GRID = pack_grid(make_grid(deviation=0.5))
 FRAME = StylizedFrame("stream", 7, "style", "edge", "abc", True, (8, 9, 16), GRID, 1.0, 2.0, error="")
 
@@ -49,7 +49,7 @@ def test_hostile_chunks_are_nothing_or_one_error(data):
 
 
 def test_a_chunk_that_comes_twice_or_counts_otherwise_is_refused():
-    """As in the page."""
+    """The page does the same."""
     first, *others = to_chunks(3, FRAME)
     assembler = ChunkAssembler()
     assembler.push(first)

@@ -1,4 +1,4 @@
-"""The control protocol: what each side says is what the other reads, in Python and in the page."""
+"""The control protocol: each side reads what the other one writes, in Python and in the page."""
 
 import json
 import subprocess
@@ -91,7 +91,7 @@ def test_the_gateway_refuses_what_no_client_says(text):
 
 
 def test_fields_that_are_not_known_here_are_no_reason_to_refuse():
-    """A later version may say more."""
+    """A later version may add fields."""
     assert control.read_client_message('{"type": "style", "style": "dusk", "since": 7}') == StyleChoice("dusk")
 
 
@@ -106,14 +106,14 @@ def test_any_text_is_a_message_or_one_error(text):
 
 @pytest.fixture(scope="module")
 def page() -> dict:
-    """What the page makes of control_examples.js."""
+    """The page's readings of control_examples.js."""
     script = Path(__file__).with_name("read_control.mjs")
     run = subprocess.run([node(), script, PAGE], capture_output=True, text=True, timeout=60, check=True)
     return json.loads(run.stdout)
 
 
 def test_the_gateway_reads_what_the_page_says(page):
-    """tsc holds the page to the types of these."""
+    """tsc checks that the page uses the types of these messages."""
     for text in page["fromPage"]:
         assert json.loads(control.read_client_message(text).to_text()) == json.loads(text)
 

@@ -30,7 +30,7 @@ def test_noise_is_refused_or_very_rarely_read():
 
 
 def test_one_flipped_block_is_never_another_id():
-    """A frame whose check fails is dropped, never mis-numbered."""
+    """A frame whose check fails is dropped, and never gets a wrong number."""
     for frame_id in range(0, 65536, 977):
         for block in range(2, 26):
             strip = frame_strip.strip(frame_id, 320)

@@ -1,4 +1,4 @@
-"""The strip through a call's own VP8 at 150 kbit/s: scaled down, and with RTP packets lost inside its frames."""
+"""The strip in VP8 as of a call, at 150 kbit/s: scaled down, and with RTP packets lost inside frames."""
 
 import random
 from collections.abc import Callable, Iterator
@@ -22,7 +22,7 @@ from support.paths import CLIPS
 WIDTH, HEIGHT, FRAMES, FIRST_ID = 640, 360, 45, 65_520
 BIT_RATE = 150_000
 LOSS = 0.05
-TICKS = 3000  # a frame, of video's 90 kHz
+TICKS = 3000  # a frame's duration in ticks of 90 kHz
 SCALES = (1, 2, 4)
 
 Coded = list[list[bytes]]  # RTP payloads of each frame
@@ -98,7 +98,7 @@ def packets(coded: Coded) -> Iterator[RtpPacket]:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_the_gateway_decodes_after_lost_packets_is_never_misnumbered(coded, seed):
-    """No packet is sent again and no intra frame comes: the gateway reads what it can vouch for, and no more."""
+    """No packet is sent again and no intra frame comes, so the gateway may read only ids that are certain."""
     rng, buffer, decoder = random.Random(seed), MarkerJitterBuffer(64), vpx.Vp8Decoder()
     arriving = [packet for packet in packets(coded) if packet.timestamp == 0 or rng.random() >= LOSS]
 
@@ -112,7 +112,7 @@ def test_what_the_gateway_decodes_after_lost_packets_is_never_misnumbered(coded,
 
 @pytest.mark.parametrize("seed", range(5))
 def test_torn_frames_are_dropped_or_off_by_two_at_most(coded, seed):
-    """Without that buffer the decoder mixes old blocks with new ones: one such mixture in 400 passes the CRC."""
+    """Without that buffer the decoder mixes old blocks with new ones, and one such mixture in 400 passes the CRC."""
     rng, decoder, ids, errors = random.Random(seed), vpx.Vp8Decoder(), frame_strip.MonotonicIdFilter(), []
     for number, payloads in enumerate(coded):
         arrived = [payload for payload in payloads if number == 0 or rng.random() >= LOSS]

@@ -12,7 +12,7 @@ from pipeline.contract.grid_codec import MAX_SIDE, STEPS, pack_grid, unpack_grid
 from support.grids import lifelike_grid, make_grid
 
 SIZES = st.tuples(*3 * [st.integers(1, 5)]) | st.sampled_from([(8, 9, 16), (8, 16, 9), (1, 1, MAX_SIDE)])
-#: All that a shape may be once JSON is read, and more.
+#: All values that a shape in JSON may have, and more.
 JUNK = (
     st.none()
     | st.booleans()

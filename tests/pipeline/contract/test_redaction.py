@@ -1,4 +1,4 @@
-"""Passwords are never shown: not by settings, not by errors, not by logs, not in any child's command."""
+"""Passwords are never shown by settings, errors, logs, or the command of any child process."""
 
 import json
 import logging

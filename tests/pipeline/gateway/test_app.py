@@ -39,7 +39,7 @@ async def test_the_page_is_served_with_its_security_headers(running):
     [("/nothing", 404), ("/styles/0.jpg", 404), ("/%2e%2e/x", 404), ("/..%2fx", 400), ("/main.js%00", 400)],
 )
 async def test_files_outside_the_page_are_not_found(running, path, status):
-    """Nor is a path with a second spelling read at all."""
+    """A path with a second spelling is not read at all, either."""
     async with running.http.get(path) as response:
         assert response.status == status
         assert set(await response.json()) == {"error"}
@@ -181,7 +181,7 @@ async def test_a_control_message_that_makes_no_sense_is_answered_and_does_no_har
 
 
 async def test_unanswered_key_frames_are_given_up_and_leave_the_queue(running, monkeypatch):
-    """No edge: two in flight at most, each dropped after its deadline, nothing piles up."""
+    """Without an edge, two are in flight at most, each is dropped after its deadline, and none are left over."""
     monkeypatch.setattr(redis_keys, "KEY_FRAME_DEADLINE_MS", 300)
     client = Client(running.url)
     await client.open()

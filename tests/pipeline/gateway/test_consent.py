@@ -1,4 +1,4 @@
-"""From a client's word to the edge's samples and back: nothing is learned from who did not agree, or no longer does."""
+"""Consent, from a client to the edge's samples: nobody's pictures are learned from without it."""
 
 import asyncio
 import json
@@ -66,7 +66,7 @@ async def test_key_frames_are_shared_from_the_clients_word_on_and_only_its_own(r
 
 
 def everything(connection) -> bytes:
-    """All that Redis holds: queues, jobs that failed and jobs that did not, streams and strings."""
+    """Everything in Redis: queues, all jobs, streams and strings."""
     readers = {
         b"string": connection.get,
         b"hash": connection.hgetall,
@@ -117,7 +117,7 @@ async def test_taking_it_back_removes_what_was_shared(running, edge, connection,
 
 
 async def test_who_knows_a_streams_name_cannot_take_back_what_it_shared(running, edge, connection):
-    """Names of streams stand in jobs and in logs."""
+    """The names of streams are in jobs and logs, and so are no secret."""
     sharing, other = Client(running.url), Client(running.url)
     stream_id = await sharing.open()
     await say(sharing, True)
@@ -194,7 +194,7 @@ async def test_a_redis_that_is_away_is_asked_again_until_it_forgets(running, edg
 
 
 async def test_a_redis_that_forgot_who_agreed_has_the_client_asked_again(running, edge, connection):
-    """Nothing is shared meanwhile: only the client knows whether its word still holds."""
+    """Nothing is shared meanwhile, since only the client knows whether it still agrees."""
     client = Client(running.url)
     await client.open()
     await say(client, True)

@@ -84,7 +84,7 @@ async def test_nothing_piles_up_for_a_client_that_acknowledges_nothing(running, 
     client = Client(running.url)
     session = running.gateway._sessions[await client.open()]
     await until(lambda: session._control.is_open)
-    session._peer.sctp._outbound_queue.append(None)  # as while its window is full
+    session._peer.sctp._outbound_queue.append(None)  # as if its window were full
     for _ in range(2000):
         session._control.send(ErrorMessage(100 * "x"))
 

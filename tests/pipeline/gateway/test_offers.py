@@ -35,7 +35,7 @@ def lines_with(sdp: str, part: str) -> list[str]:
 
 @pytest.mark.parametrize("browser", ["chromium", "firefox"])
 def test_names_that_only_a_local_network_knows_are_dropped_and_that_there_are_no_others(browser):
-    """Neither browser may use a camera here: they name no addresses, which aioice waits for, or gives up."""
+    """Without permission for a camera, browsers give only such names, for which aioice would wait, or give up."""
     offer, before = Offer.parse(body(sdp=OFFERS[browser])), OFFERS[browser]
 
     dropped = [*lines_with(before, "a=candidate"), *lines_with(before, "a=end-of-candidates")]
@@ -49,7 +49,7 @@ def test_an_offer_that_names_addresses_stays_as_it_is(browser):
 
 
 def test_beside_a_name_an_address_stays_and_may_not_be_the_last():
-    """As with a STUN server: the address may lead nowhere, while the client finds us."""
+    """With a STUN server there are both. The address may lead nowhere, while the client can find us."""
     name = next(line for line in OFFERS["firefox"].splitlines() if ".local" in line)
     mixed = GOOD.replace("a=end-of-candidates", f"{name.replace('.local', '.LOCAL')}\r\na=end-of-candidates", 1)
 
@@ -60,7 +60,7 @@ def test_beside_a_name_an_address_stays_and_may_not_be_the_last():
 
 
 def test_an_offer_without_any_candidate_does_not_say_that_these_are_all():
-    """A client that names nothing still finds us."""
+    """A client without candidates can still find us."""
     bare = "".join(f"{line}\r\n" for line in GOOD.splitlines() if not line.startswith("a=candidate"))
 
     assert without_local_names(bare) == bare.replace("a=end-of-candidates\r\n", "")
@@ -71,7 +71,7 @@ async def never(*_: object, **__: object) -> None:
 
 
 async def test_a_client_that_names_no_address_connects_and_the_local_network_is_not_asked(either, running, monkeypatch):
-    """As Firefox without camera permission: it says that names which nobody can resolve are all."""
+    """Firefox without permission for a camera names only candidates that nobody can resolve, and then ends its list."""
     monkeypatch.setattr(mdns, "create_mdns_protocol", never)
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     peer.addTrack(ColourCamera((90, 120, 150), (320, 240)))
@@ -144,7 +144,7 @@ def test_a_body_that_is_no_offer_is_refused(text):
 
 
 def dearest() -> str:
-    """Of the offers that pass, one of those that cost aiortc most, as a search over their kinds of lines found them."""
+    """One of the most expensive offers for aiortc that pass the check, as found by a search over kinds of lines."""
     types = [*range(35, 64), *range(96, 128)][: sdp_check.MAX_ATTRIBUTES["rtpmap"]]
     parameters = ";".join(f"key{i}=value" for i in range(14))
     lines = [f"a=rtcp-fb:* {kind}" for kind in FEEDBACK]
@@ -160,7 +160,7 @@ def dearest() -> str:
 
 
 async def test_the_dearest_offer_that_passes_holds_the_event_loop_for_milliseconds():
-    """It took 1.3 s with lines the check did not see. This is the thread's own time: a busy machine adds none."""
+    """It took 1.3 s with lines that the check did not see. The thread's own time does not depend on other load."""
     sdp, longest_s, peer = dearest(), 0.0, RTCPeerConnection()
     sdp_check.check(sdp)
 

@@ -1,4 +1,4 @@
-"""The HTTP server over real sockets, asked as no browser asks."""
+"""The HTTP server over real sockets, with requests that no browser makes."""
 
 import asyncio
 import gzip
@@ -23,12 +23,12 @@ from support.raw_http import JSON, Socket
 
 @pytest.fixture
 def quick_sweep(monkeypatch):
-    """For the gateways of fixtures after it."""
+    """Let the gateways of later fixtures look for idle connections often."""
     monkeypatch.setattr(http_server, "SWEEP_S", 0.02)
 
 
 async def asked(running: Running, line: str, *headers: str, **options) -> tuple[int, dict[str, str], dict]:
-    """Status, headers and JSON of one request's answer."""
+    """The status, headers and JSON of the answer to one request."""
     async with Socket(running) as socket:
         socket.ask(line, *headers, **options)
         status, found, body = await socket.answer()
@@ -41,7 +41,7 @@ ODD_REQUESTS = [
     (200, [b"GET /?%00=%ff HTTP/1.1", LOCAL]),
     (400, [b""]),
     (400, [b"hello"]),
-    (400, [b"\x16\x03\x01\x02\x00\x01"]),  # TLS where there is none
+    (400, [b"\x16\x03\x01\x02\x00\x01"]),  # a TLS handshake at a plain port
     (400, [b"GET / HTTP/1.1"]),
     (400, [b"GET / HTTP/2.0", LOCAL]),
     (400, [b"GET http://localhost/ HTTP/1.1", LOCAL]),
@@ -134,7 +134,7 @@ async def test_connections_of_one_address_leave_room_for_others(running, monkeyp
 
 
 async def test_a_burst_of_connections_is_counted_while_it_comes(running, monkeypatch):
-    """All that waited in the backlog was accepted in one turn of the loop."""
+    """Before, all connections in the backlog were accepted in one turn of the loop."""
     monkeypatch.setattr("pipeline.http.server.MAX_OF_THIS_MACHINE", 8)
     held, make_room, process = [], running.server._make_room, psutil.Process()
     burst = [create_connection(("127.0.0.1", int(running.url.rpartition(":")[2]))) for _ in range(200)]
@@ -148,7 +148,7 @@ async def test_a_burst_of_connections_is_counted_while_it_comes(running, monkeyp
 
     await until(lambda: len(held) == 200)
 
-    assert max(held) <= 8 + 4  # what is closed goes in the loop's next turn
+    assert max(held) <= 8 + 4  # closed connections are gone in the loop's next turn
     for one in burst:
         one.close()
 
@@ -254,7 +254,7 @@ async def test_other_sites_pages_may_neither_offer_nor_upload_nor_read_turn_cred
 
 @pytest.mark.parametrize("target", ["/%63onfig", "/config#x", "/config%", "/config\\"])
 async def test_there_is_one_spelling_of_a_path(running, target):
-    """Else a server that undoes another one would answer what nobody has checked."""
+    """Otherwise a server that decodes another spelling would answer requests that nobody has checked."""
     status, _, body = await asked(running, f"GET {target}", "Sec-Fetch-Site: cross-site")
 
     assert (status, body) == (400, {"error": "A request's target is a path."})

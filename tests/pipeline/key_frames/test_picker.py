@@ -24,7 +24,7 @@ def picker():
 
 
 def inspect(picker: KeyFramePicker, shown: av.VideoFrame, now_s: float, **options: bool) -> Picked | None:
-    """Pick the frame at once if a key frame is due, as where no stream waits for its turn."""
+    """Pick the frame at once if a key frame is due, as if no stream waited for its turn."""
     candidate = picker.inspect(shown, now_s, **options)
     return candidate and picker.pick(candidate, now_s)
 
@@ -176,7 +176,7 @@ def timed(frame_id: int, captured_s: float) -> av.VideoFrame:
 
 
 def picked_ids(picker: KeyFramePicker, arrivals: list[tuple[int, float]]) -> list[int]:
-    """Of frames 30 a second, given with when they come; each is answered at once."""
+    """The ids picked of frames that were sent 30 a second and come at given times; each is answered at once."""
     ids = []
     for number, now_s in arrivals:
         if picked := inspect(picker, timed(number, number / 30), now_s):
@@ -186,7 +186,7 @@ def picked_ids(picker: KeyFramePicker, arrivals: list[tuple[int, float]]) -> lis
 
 
 def test_of_frames_that_a_lost_packet_held_up_the_newest_is_picked(picker):
-    """They come together, oldest first: 14 to 20 in the moment of the last one."""
+    """Frames 14 to 20 come together, oldest first, when the last of them does."""
     arrivals = [(number, 100 + (20 if 14 <= number <= 20 else number) / 30) for number in range(25)]
 
     first, second = picked_ids(picker, arrivals)

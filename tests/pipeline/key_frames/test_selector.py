@@ -15,7 +15,7 @@ from pipeline.key_frames.selector import (
     uncovered_fraction,
 )
 
-#: Two pictures of one room, a third of a brighter room, and the first in other colours.
+#: Two pictures of one room, one of a brighter room, and the first one in other colours.
 ROOM = np.tile(np.linspace(40, 120, 160).astype(np.uint8), (90, 1))
 VISITOR = ROOM.copy()
 VISITOR[20:80, 40:80] = 220
@@ -47,7 +47,7 @@ def test_brightness_and_colour_both_tell_a_cut():
 
 @given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 60), st.integers(0, 2**32 - 1))
 def test_the_short_answer_is_the_histograms_own(before, after, contrast, seed):
-    """Pixels that hardly moved are not looked at further; that never hides a cut."""
+    """If pixels hardly changed, histograms are not compared; this never hides a cut."""
     noise = np.random.default_rng(seed).integers(-contrast, contrast + 1, (2, 36, 64))
     one, other = (
         thumbnail(np.clip(level + more, 0, 255).astype(np.uint8)) for level, more in zip((before, after), noise)
@@ -154,7 +154,7 @@ def test_a_file_is_counted_in_frames_and_nothing_waits():
 
 
 class SelectorMachine(RuleBasedStateMachine):
-    """Any frames, requests and backlog: what holds for each decision, and that a twin decides the same."""
+    """For any frames, requests and backlog, each decision keeps the rules, and a twin decides the same."""
 
     @initialize()
     def start(self):

@@ -1,4 +1,4 @@
-"""What operators are told is wrong, of samples made by hand."""
+"""The alerts for operators, from samples made by hand."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ BUSY = 'mvs_offers_refused_total{"reason": "Busy"}'
 FAILED = 'mvs_edge_key_frames_total{"outcome": "failed"}'
 DEADLINE = 'mvs_key_frames_dropped_total{"reason": "deadline"}'
 
-#: What clients do by themselves, and strangers: nothing to see to.
+#: Counts of what clients and strangers do by themselves, which need no action.
 HARMLESS = {
     *reasons("mvs_answers_dropped_total", dict.fromkeys(("style", "gone", "channel"))),
     *reasons("mvs_requests_refused_total", dict.fromkeys(("head", "method", "encoding", "length"))),
@@ -46,7 +46,7 @@ def sample(counts: dict | None = None, **values: object) -> Sample:
 
 
 def pushed(counts: dict | None, trouble: str = "") -> Sample:
-    """What other roles counted; None where Redis is away."""
+    """The counts of other roles; None if Redis is away."""
     return sample(redis_state=replace(FINE, trouble=trouble, pushed=PushedMetrics(counts or {}, {})))
 
 

@@ -19,7 +19,7 @@ def test_this_machine_needs_no_token_where_a_setting_says_so(host):
     headers = CIMultiDict({"host": host})
 
     assert access().granted(headers)
-    assert not access(is_open=False).granted(headers)  # whoever comes through a proxy that says nothing looks the same
+    assert not access(is_open=False).granted(headers)  # a visitor through a proxy that names no client looks the same
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org"])

@@ -1,4 +1,4 @@
-"""Prometheus and Grafana as compose brings them: every metric that a panel names is one that a role exports."""
+"""Prometheus and Grafana as compose starts them: every metric in a panel is exported by a role."""
 
 import json
 import re
@@ -20,13 +20,13 @@ DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
 TARGETS = [(panel["title"], target) for panel in PANELS for target in panel["targets"]]
 ANSWER = StylizedFrame("s", 7, "t", "edge", "v", False, (), b"", 1.0, 2.0, "", 3.0)
-#: Label values are reasons, stages and the like; one for each stream or address would be another kind of thing.
+#: The most values of a label: they are reasons, stages and the like, and never streams or addresses.
 MOST_SERIES = 400
 
 
 @pytest.fixture
 async def exported(redis_url, tmp_path) -> dict[str, set[str]]:
-    """Every sample that a gateway exports after something of each kind has happened, with its labels' names."""
+    """Every sample that a gateway exports after one event of each kind, with the names of its labels."""
     async with Running(redis_url, tmp_path) as running:
         something_happens(running.gateway.metrics)
         worker, trainer, aggregator = WorkerMetrics(), TrainerMetrics(), AggregatorMetrics()
@@ -43,7 +43,7 @@ async def exported(redis_url, tmp_path) -> dict[str, set[str]]:
 
 
 def something_happens(metrics: GatewayMetrics) -> None:
-    for number in range(100):  # streams come and go, and leave no series behind
+    for number in range(100):  # streams that come and go leave no series behind
         stats = StreamStats(metrics, number=number, shown_s=0.0)
         stats.frame()
         stats.picked("first")

@@ -6,12 +6,12 @@ from pipeline.monitoring import metrics
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.queues.redis_errors import REASONS
 
-#: Where a reason is named: labels("x"), stats.lost("x"), self._drop(frame_id, "x").
+#: The places where a reason is named: labels("x"), stats.lost("x"), self._drop(frame_id, "x").
 NAMED = re.compile(r'(?:labels|lost|dropped|_drop|Unfit)\((?:[\w.]+, )?"(\w+)"\)')
 
 
 def counters() -> dict[str, set[str]]:
-    """What a gateway exports of each counter that has a label, before anything happened."""
+    """The samples that a gateway exports for each counter with a label, before anything has happened."""
     found = {}
     for family in GatewayMetrics().registry.collect():
         for sample in family.samples:

@@ -1,4 +1,4 @@
-"""What roles tell through Redis, and what a gateway shows of it."""
+"""The counts that roles push through Redis, and how a gateway shows them."""
 
 import json
 
@@ -21,7 +21,7 @@ from support.redis_process import RedisServer
 
 
 def shown(connection) -> dict[str, float]:
-    """What a gateway's /metrics says of other roles, by sample."""
+    """The samples of other roles in a gateway's /metrics."""
     roles, registry = RoleCollector(), CollectorRegistry()
     registry.register(roles)
     roles.pushed = read(connection)
@@ -98,7 +98,7 @@ NAN_TEXTS = [b"nan", b"inf", b"-inf", b"x", b"", b"1e300", b"-50", b"1" * 5000, 
 
 
 class Odd:
-    """A collector whose only counter is what a test says."""
+    """A collector with a single counter, which a test sets."""
 
     value = 5.0
 
@@ -109,7 +109,7 @@ class Odd:
 
 
 def test_a_counter_that_was_no_number_for_a_while_is_counted_once(connection):
-    """It counted all again from zero."""
+    """Before, it was counted again from zero."""
     registry, odd = CollectorRegistry(), Odd()
     registry.register(odd)
     reporter = Reporter(connection, "train", registry)

@@ -1,4 +1,4 @@
-"""That what a real gateway tells operators is true."""
+"""A real gateway tells operators the truth."""
 
 import asyncio
 import re
@@ -28,7 +28,7 @@ async def state(running: Running) -> dict:
 
 
 async def reached(running: Running, condition: Callable[[dict], bool]) -> dict:
-    """The state, as soon as it meets the condition; TimeoutError if it does not."""
+    """The state, as soon as it meets the condition. Raises TimeoutError if it does not."""
     async with asyncio.timeout(20):
         while not (found := await state(running)) or not condition(found):
             await asyncio.sleep(0.1)
@@ -87,7 +87,9 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
         "train": 0,
         "aggregate": 1,
     }
-    assert any("No edge worker is warm" in alert for alert in found["alerts"])  # metrics are no sign of warmth
+    assert any(
+        "No edge worker is warm" in alert for alert in found["alerts"]
+    )  # pushed metrics do not mean that a worker is warm
 
 
 async def test_key_frames_that_nobody_takes_are_seen_in_the_queue(running):
@@ -141,7 +143,7 @@ async def test_a_cloud_that_is_away_is_shown_as_it_was_last(redis_url, tmp_path)
 
 @pytest.mark.parametrize(("interval_s", "old_s"), [(0.5, 2.5), (4.0, 6.0), (30.0, 32.0)])
 async def test_how_old_a_look_may_be_follows_the_interval_of_key_frames(redis_url, tmp_path, interval_s, old_s):
-    """Page, alerts and Grafana had 2.5 s each, which is ill health only where key frames come twice a second."""
+    """Page, alerts and Grafana used 2.5 s, which is too old only if key frames come twice a second."""
     async with Running(redis_url, tmp_path, key_frame_interval_s=interval_s) as running:
         found = await reached(running, bool)
 

@@ -1,4 +1,4 @@
-"""What the operators' page is told, of samples made by hand."""
+"""The state for the operators' page, from samples made by hand."""
 
 import json
 import math

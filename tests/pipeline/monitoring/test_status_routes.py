@@ -38,7 +38,7 @@ async def test_others_need_the_token(redis_url, web_root, path, host, headers):
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_without_that_setting_this_machine_needs_the_token_too(redis_url, web_root, path):
-    """A proxy on this machine that says nothing of its clients would let them in."""
+    """Otherwise a proxy on this machine that does not name its clients would let them in."""
     async with Running(redis_url, web_root, operator_open=False) as running:
         async with running.http.get(path) as response:
             assert response.status == 401

@@ -33,7 +33,7 @@ async def test_a_task_that_fails_or_ends_begins_anew_and_is_counted(monkeypatch,
 
 
 async def test_a_task_that_something_it_waits_for_cancels_begins_anew_too(monkeypatch, caplog):
-    """A CancelledError from within ended it without a word: TaskGroup takes it for somebody's wish."""
+    """Before, a CancelledError from within ended it silently: TaskGroup takes that for a requested cancellation."""
     monkeypatch.setattr(task_owner, "RESTART_S", 0.0)
     restarted = Counter("restarted", "", ["task"], registry=CollectorRegistry())
     again = asyncio.Event()
@@ -74,14 +74,14 @@ def test_a_thread_that_fails_or_ends_begins_anew_and_is_counted(monkeypatch, cap
 
 
 async def test_a_gateway_whose_reader_of_answers_dies_answers_again(redis_url, tmp_path, edge, monkeypatch):
-    """It used to answer nobody from then on, while /healthz said that all was well."""
+    """Before, it answered nobody from then on, while /healthz said that all was well."""
     monkeypatch.setattr(task_owner, "RESTART_S", 0.05)
     async with Running(redis_url, tmp_path) as running:
         client = Client(running.url)
         await client.open()
         await until(lambda: len(client.grids) >= 1)
         broken = running.gateway._sessions
-        running.gateway._sessions = None  # whatever it does next with an answer raises
+        running.gateway._sessions = None  # whatever the reader does with its next answer raises
         await until(lambda: running.count("mvs_tasks_restarted_total", task="answers") >= 1)
         running.gateway._sessions = broken
 

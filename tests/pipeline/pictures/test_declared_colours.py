@@ -1,4 +1,4 @@
-"""Whatever a file says of its colours, its pixels come as sRGB: for `image`, and for uploads after shrinking."""
+"""Whatever colours a file declares, its pixels are read as sRGB, by `image` and, after shrinking, for uploads."""
 
 import struct
 from io import BytesIO
@@ -11,7 +11,7 @@ from pipeline.pictures.decode import STYLE_SIDE_PX, read
 from pipeline.pictures.header_limits import OWN_FILE, UPLOAD
 from support import bombs, profiles
 
-#: Photographic colours: what no screen shows is cut off somewhere, and not everywhere at the same place.
+#: Colours as in photos: those beyond all screens are cut off, and not everywhere in the same way.
 COLOURS = np.random.default_rng(0).integers(60, 190, (24, 32, 3), np.uint8)
 SRGB_XY = (0.3127, 0.3290, 0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 P3_XY = (0.3127, 0.3290, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
@@ -29,7 +29,7 @@ def with_profile(picture: Image.Image, profile: bytes, kind: str = "PNG") -> byt
 
 
 def png(*chunks: bytes, colours: np.ndarray = COLOURS) -> bytes:
-    """With these chunks before the pixels."""
+    """A PNG with these chunks before its pixels."""
     plain = bombs.encoded(Image.fromarray(colours), "PNG")
     return plain[:33] + b"".join(chunks) + plain[33:]
 
@@ -128,7 +128,7 @@ def test_a_wrong_profile_on_ink_or_grey_does_not_stop_it(wrong):
 
 
 def test_a_long_profile_of_a_screen_is_no_damage():
-    """Pillow refuses a PNG whose profile has more than a megabyte."""
+    """Pillow alone refuses a PNG whose profile has more than a megabyte."""
     noise = np.random.default_rng(0).bytes(2_000_000)
     profile = profiles.profile(b"mntr", b"RGB ", b"XYZ ", {b"junk": b"data" + noise})
 
@@ -177,7 +177,7 @@ def avif_with(primaries: int, transfer: int) -> bytes:
 
 @pytest.mark.parametrize(("transfer", "white", "black"), [(16, 148, 0), (18, 191, 0)], ids=["PQ", "HLG"])
 def test_white_of_a_bright_picture_is_white_here(transfer, white, black):
-    """203 nits: 58 % of PQ and 75 % of HLG; what is brighter is cut off, as by FFmpeg's filters."""
+    """White is at 203 nits, 58 % of PQ and 75 % of HLG; brighter colours are cut off, as by FFmpeg's filters."""
     grey = np.array([black, white - 40, white - 2, white + 3, 255], np.uint8)[None, :, None].repeat(3, -1)
 
     got = pixels(png(cicp(9, transfer), colours=grey))[0, :, 1]
@@ -188,14 +188,14 @@ def test_white_of_a_bright_picture_is_white_here(transfer, white, black):
 @pytest.mark.parametrize("primaries", [4, 8, 9, 11, 12])
 @pytest.mark.parametrize(("transfer", "grey"), [(16, 120), (18, 150)], ids=["PQ", "HLG"])
 def test_grey_of_a_bright_picture_is_grey_whatever_its_white(primaries, transfer, grey):
-    """A cinema's white was shown greenish."""
+    """Before, the white of cinemas was shown greenish."""
     got = pixels(png(cicp(primaries, transfer), colours=np.full((1, 1, 3), grey, np.uint8)))
 
     assert np.ptp(got.astype(int)) <= 1
 
 
 def test_the_colours_of_an_uploads_edge_are_kept():
-    """Shrunk first, then converted, then laid over white."""
+    """It is shrunk first, then converted, then laid over white."""
     picture = Image.new("RGBA", (2000, 1000), (200, 60, 60, 0))
     picture.paste((200, 60, 60, 255), (0, 0, 1000, 1000))
     data = with_profile(picture, profiles.rgb_profile(profiles.ADOBE, 2.2))

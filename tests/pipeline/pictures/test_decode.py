@@ -1,4 +1,4 @@
-"""What becomes of other people's pictures; what they may not be is in test_picture_limits."""
+"""How other people's pictures are decoded; test_header_limits.py has what is refused."""
 
 import os
 from io import BytesIO
@@ -27,7 +27,7 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
 
 
 def quadrants() -> Image.Image:
-    """64 x 32: red, green over blue, white."""
+    """A picture of 64 x 32 pixels: red and green above, blue and white below."""
     pixels = np.zeros((32, 64, 3), np.uint8)
     pixels[:16, :32], pixels[:16, 32:], pixels[16:, :32], pixels[16:, 32:] = RED, GREEN, BLUE, WHITE
     return Image.fromarray(pixels)
@@ -149,7 +149,7 @@ def test_anything_else_is_refused(data: bytes):
 
 
 def test_polyglot_is_read_as_the_picture_it_starts_with():
-    """Trailing bytes of another format (a zip, a script) are never looked at."""
+    """Trailing bytes of another format (a zip, a script) are never read."""
     style = read_style(encoded(quadrants()) + b"PK\x03\x04<script>alert(1)</script>")
 
     assert tuple(style[0, 0]) == RED
@@ -182,7 +182,7 @@ def test_style_and_thumbnail_are_small_even_of_noise(levels):
 
 
 def test_odd_metadata_gives_no_warnings():
-    """Each of 5,000 entries had two lines in the log."""
+    """Before, each of 5,000 entries gave two lines in the log."""
     assert style_files(bombs.flooded_jpeg(0xE1, bombs.exif_bomb(), 1)).style
 
 
@@ -197,7 +197,7 @@ def test_nothing_of_a_files_metadata_is_kept():
 
 @pytest.mark.parametrize("name", ["plain.jpg", "icc_p3.jpg", "cmyk_icc.jpg", "meta.jpg", "rgba.png"])
 def test_troublesome_photos_become_styles(name):
-    """Pictures that programs stumble over, from the folder that MVS_TEST_INPUTS names."""
+    """These are pictures that many programs cannot read, from the folder that MVS_TEST_INPUTS names."""
     path = Path(os.environ.get("MVS_TEST_INPUTS", "none")) / name
     if not path.is_file():
         pytest.skip("MVS_TEST_INPUTS is not set")

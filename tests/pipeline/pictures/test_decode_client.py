@@ -1,4 +1,4 @@
-"""Real processes: what reads strangers' pictures may hang, crash or be taken over, and the gateway does not notice."""
+"""Real processes that read strangers' pictures may hang, crash or be taken over without harm to the gateway."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from support import bombs
 from support.peers import until
 
 PHOTO = bombs.encoded(Image.new("RGB", (1500, 1000), "teal"), "JPEG")
-#: The real program, but what a file begins with is run where its decoder would be.
+#: The real program, but in the place of its decoder it runs the code at the beginning of a file.
 TAKEN_OVER = """
 from pipeline.pictures import decode_process
 honest = decode_process.decode.style_files
@@ -123,7 +123,7 @@ async def test_a_decoder_that_runs_away_is_stopped_and_the_next_picture_is_read(
     ],
 )
 async def test_a_decoder_that_is_taken_over_gets_hold_of_nothing(reader, attack):
-    """If one worked, the sentence would be another: that this is no picture."""
+    """If one of these attempts worked, there would be another sentence: that this is no picture."""
     if "fork" in attack and os.geteuid() == 0 and not can_become_nobody():
         pytest.skip("root may fork, and this container does not let it become nobody")
 

@@ -1,4 +1,4 @@
-"""What is refused by its headers. No test here makes a pixel: where a limit failed, reading would show it."""
+"""Pictures that are refused by their headers alone, before a pixel is decoded."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_the_worst_are_refused_on_the_users_own_machine_too(bomb):
 
 
 def head_only(picture: bytes, width: int, height: int) -> bytes:
-    """The same JPEG, claiming another size."""
+    """The same JPEG, with another size in its header."""
     for marker in (b"\xff\xc0", b"\xff\xc2"):
         if (at := picture.find(marker)) > 0:
             return picture[: at + 5] + height.to_bytes(2, "big") + width.to_bytes(2, "big") + picture[at + 9 :]

@@ -1,4 +1,4 @@
-"""What a photo carries beside its pixels is carried on, as far as it is still true."""
+"""What a photo has beside its pixels is kept, as far as it is still true."""
 
 import struct
 from io import BytesIO
@@ -34,7 +34,7 @@ def camera_exif() -> Image.Exif:
 
 
 def again(data: bytes, kind: str) -> Image.Image:
-    """What `image` writes of a file, at its own size."""
+    """The file that `image` writes of another one, in its own size."""
     made = Image.open(BytesIO(encoded(read_photo(data), kind)))
     made.load()
     return made
@@ -45,7 +45,7 @@ def again(data: bytes, kind: str) -> Image.Image:
 def test_exif_goes_on_and_says_that_pixels_are_upright_and_srgb(source, kind):
     made = again(bombs.encoded(Image.fromarray(COLOURS), source, exif=camera_exif()), kind).getexif()
 
-    assert made[ExifTags.Base.Orientation] == 1 or source == "AVIF"  # which has it in a box of its own
+    assert made[ExifTags.Base.Orientation] == 1 or source == "AVIF"  # this format has it in a box of its own
     assert made[ExifTags.Base.Copyright] == "(c) A. Photographer"
     assert made[ExifTags.Base.DateTime] == "2024:05:01 12:30:00"
     assert made.get_ifd(ExifTags.IFD.GPSInfo)[2] == (52.0, 31.0, 0.0)
@@ -58,7 +58,7 @@ def test_exif_goes_on_and_says_that_pixels_are_upright_and_srgb(source, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pixels_are_upright_once(kind):
-    """Nothing that reads the copy turns it again: not by EXIF, and not by XMP."""
+    """No program turns the copy again, neither by EXIF nor by XMP."""
     written = camera_exif()
     made = again(bombs.encoded(Image.fromarray(COLOURS), "JPEG", exif=written, xmp=XMP, quality=100), kind)
 
@@ -235,7 +235,7 @@ def test_the_one_transparent_colour_of_a_png_is_transparent(colour, deep):
 
 @pytest.mark.parametrize(("transform", "mode"), [(0, "CMYK"), (2, "CMYK"), (0, "RGB"), (1, "RGB")])
 def test_adobes_word_on_channels_is_believed(transform, mode):
-    """CMYK and YCCK, RGB and YCbCr, without JFIF."""
+    """It tells CMYK from YCCK, and RGB from YCbCr, in files without JFIF."""
     picture = Image.fromarray(COLOURS).resize((64, 48), Image.Resampling.BICUBIC).convert(mode)
     data = bombs.encoded(picture, "JPEG", quality=100, subsampling="4:4:4", keep_rgb=transform == 0)
     segments = b"\xff\xd8" + bombs.segment(0xEE, b"Adobe\0d\0\0\0\0" + bytes([transform]))

@@ -1,4 +1,4 @@
-"""Bodies on their way in: bounded in bytes, in number and in time, and the slow give way to the quick."""
+"""Uploads are bounded in bytes, in number and in time, and slow ones make room for quick ones."""
 
 import asyncio
 
@@ -20,7 +20,7 @@ class Clock:
 
 
 class Sent:
-    """A request whose body is put in by the test; None ends it."""
+    """A request whose body a test puts in, piece by piece; None ends it."""
 
     def __init__(self, content_length: int | None = None) -> None:
         self.content_length, self.content = content_length, self
@@ -95,7 +95,7 @@ async def test_more_bytes_than_allowed_are_refused_as_soon_as_they_show(content_
 
 
 async def test_unfinished_bodies_of_one_address_never_hold_more_than_the_limit_and_others_still_come_through():
-    """60 unfinished uploads of 8 MB held 511 MB."""
+    """Before, 60 unfinished uploads of 8 MB held 511 MB."""
     ours = Uploads()
     hoarders = []
     for _ in range(60):

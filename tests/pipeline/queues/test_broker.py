@@ -127,7 +127,7 @@ async def test_a_redis_that_hangs_is_noticed(monkeypatch):
 
 
 async def test_a_reader_that_is_cancelled_while_it_connects_ends(redis_url, monkeypatch):
-    """redis-py loses a cancellation then, and whoever waited for the reader waited for ever, or for a whole read."""
+    """redis-py loses a cancellation then, and who waited for the reader would wait for a whole read, or for ever."""
     monkeypatch.setattr(broker, "READ_BLOCK_MS", 60_000)
     monkeypatch.setattr(broker, "READ_TIMEOUT_S", 90.0)
 

@@ -32,13 +32,13 @@ def connection(redis_url, monkeypatch):
 
 
 class Unasked(SimpleWorker):
-    """Takes no commands: RQ needs up to a second to stop listening for them."""
+    """A worker that takes no commands, because RQ needs up to a second to stop listening for them."""
 
     def subscribe(self) -> None:
-        """To nothing."""
+        """Subscribe to nothing."""
 
     def unsubscribe(self) -> None:
-        """From nothing."""
+        """Unsubscribe from nothing."""
 
 
 def work(connection: redis.Redis) -> None:

@@ -22,7 +22,7 @@ def sharing(connection):
 
 
 def sample(sharing: Sharing, shared_by: str = "me", picture: bytes = b"jpeg") -> TrainingSample:
-    """Of somebody who agrees."""
+    """A sample of a client who agrees."""
     return TrainingSample(shared_by, "style", picture, sharing.allow(shared_by))
 
 
@@ -119,7 +119,7 @@ def test_agreements_stand_until_they_are_withdrawn(sharing):
 
 @pytest.mark.parametrize("memory", ["lost", "of before the withdrawal"])
 def test_a_redis_that_is_killed_after_a_withdrawal_brings_nothing_back(tmp_path, memory):
-    """Neither what it forgot, nor what it remembers of the time before."""
+    """It brings back neither what it lost nor what it kept from the time before."""
     server = RedisServer(tmp_path, dir=str(tmp_path))
     server.start()
     with connect(server.url) as connection:
@@ -132,7 +132,7 @@ def test_a_redis_that_is_killed_after_a_withdrawal_brings_nothing_back(tmp_path,
         server.kill()
         server.start()
 
-        sharing.append(held)  # a worker had it in its hands
+        sharing.append(held)  # a worker had it in its memory
 
         assert connection.exists(redis_keys.consent("edge", "a")) == (memory != "lost")
         assert sharing.standing([("a", held.consent)]) == set()
@@ -142,7 +142,7 @@ def test_a_redis_that_is_killed_after_a_withdrawal_brings_nothing_back(tmp_path,
 
 
 def test_what_withdrawing_costs_depends_on_what_one_shared(sharing, connection):
-    """Others' 500 samples are not read, and who never shared costs and leaves nothing."""
+    """The 500 samples of others are not read, and a client that never shared costs and leaves nothing."""
     for _ in range(500):
         sharing.append(sample(sharing, "others", bytes(2000)))
     sharing.append(sample(sharing, "me"))
@@ -184,7 +184,7 @@ def test_rubbish_among_the_samples_is_taken_out_and_counted(sharing, connection)
     ids=["the last id there is", "an id from the future", "another type"],
 )
 def test_a_stream_that_was_spoilt_takes_samples_again(sharing, connection, spoil):
-    """One from the future would never be a day old, and nothing that comes after it either."""
+    """A sample from the future would never become a day old, and neither would those after it."""
     spoil(connection, redis_keys.samples("edge"), sample(sharing).pack())
     found, place = sharing.read("0")
 
@@ -210,7 +210,7 @@ def test_a_reader_finds_its_way_in_a_stream_that_began_anew(sharing, connection)
 
 
 def test_the_word_that_takes_pictures_back_is_not_in_redis(redis_url, connection):
-    """Whoever sees queues and streams cannot take back what somebody else shared."""
+    """So whoever sees queues and streams cannot take back what somebody else shared."""
     broker, secret = GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway"), "0123456789abcdef"
     frame = KeyFrame("gateway", "stream", 1, "style", False, b"jpeg", shared_by=secret)
     broker.submit(frame)
@@ -225,7 +225,7 @@ def test_the_word_that_takes_pictures_back_is_not_in_redis(redis_url, connection
     assert connection.xlen(redis_keys.samples("edge")) == 1
     texts = [key + (connection.dump(key) or b"") for key in connection.keys()]
     assert not any(secret.encode() in text for text in texts)
-    broker.share(queued.shared_by, False)  # the public name is no such word
+    broker.share(queued.shared_by, False)  # the public name does not suffice
     assert connection.xlen(redis_keys.samples("edge")) == 1
     broker.share(secret, False)
     assert connection.xlen(redis_keys.samples("edge")) == 0

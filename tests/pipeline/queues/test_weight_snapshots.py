@@ -1,4 +1,4 @@
-"""Weights through a real Redis: whole or not at all, and kept until they are acknowledged."""
+"""Weights through a real Redis arrive complete or not at all, and are kept until they are acknowledged."""
 
 import os
 import signal

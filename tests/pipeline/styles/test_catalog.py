@@ -37,7 +37,7 @@ def test_shipped_picture_is_small_and_uses_the_whole_range_of_light(style):
 
 
 def test_shipped_styles_differ_from_each_other_in_colour():
-    """A style acts through the statistics of its colours: no two may have nearly the same."""
+    """A style acts through the statistics of its colours, so no two may have nearly the same."""
     looks = []
     for style in shipped():
         lab = cv2.cvtColor(decode_image(style.jpeg), cv2.COLOR_RGB2LAB).reshape(-1, 3).astype(np.float32)

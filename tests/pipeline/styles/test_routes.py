@@ -40,7 +40,7 @@ async def upload(running: Running, data: bytes) -> tuple[int, dict]:
 
 @pytest.mark.parametrize("bomb", BOMBS)
 async def test_a_bomb_gets_one_sentence_and_costs_the_gateway_nothing(running, bomb):
-    """Each of them was decoded in the gateway: 646 MB, or many seconds of its processor."""
+    """Before, the gateway itself decoded them, which took 646 MB, or many seconds of its processor."""
     await upload(running, PHOTO)
     data, memory, cpu = BOMBS[bomb](), resident_bytes(), psutil.Process().cpu_times()
 
@@ -132,7 +132,7 @@ async def test_styles_that_sessions_show_are_kept_for_them(running, edge, redis_
 
 
 async def test_thumbnails_cost_no_thread_and_are_not_sent_twice(running, monkeypatch):
-    """Each was decoded and encoded anew on the threads that key frames go through."""
+    """Before, each was decoded and encoded anew in the threads that key frames need."""
     _, own = await upload(running, PHOTO)
     async with running.http.get(own["thumbnail"]) as response:
         assert decode_image(await response.read()).shape == (64, 64, 3)

@@ -56,7 +56,7 @@ def test_shipped_styles_are_known_without_redis():
 
 
 def test_uploads_never_crowd_out_a_style_on_show(store):
-    """259 of them did."""
+    """Before, 259 uploads did so."""
     shown = store.save(files(-1))
     store.keep({shown, shipped()[0].id})
 
