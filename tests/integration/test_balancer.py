@@ -1,4 +1,4 @@
-"""Several gateways behind one address, as compose brings them."""
+"""Several gateways behind one address, as compose starts them."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ def test_the_balancer_asks_the_gateways_where_they_listen():
 
 @contextlib.asynccontextmanager
 async def balancer(folder: Path, gateways: list[Running]) -> AsyncIterator[str]:
-    """A real nginx with our configuration and other ports: its address."""
+    """The address of a real nginx with our configuration, but other ports."""
     port, text = free_port(), NGINX.read_text()
     asked = zip((8081, 8082, 8080), [*(gateway.url.rpartition(":")[2] for gateway in gateways), port])
     for published, free in asked:
@@ -47,7 +47,7 @@ async def balancer(folder: Path, gateways: list[Running]) -> AsyncIterator[str]:
 
 @contextlib.asynccontextmanager
 async def nginx(folder: Path, port: int, text: str) -> AsyncIterator[str]:
-    """One with the servers of `text`, of which one listens on `port`: its address."""
+    """Run an nginx with the servers of `text`, of which one listens on `port`; gives its address."""
     places = "".join(f"{kind}_temp_path {folder};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     http = f"access_log off; {places}\n{text}"
     conf = folder / "nginx.conf"
@@ -77,15 +77,15 @@ async def test_two_gateways_behind_one_address_are_one(redis_url, edge, tmp_path
         balancer(tmp_path, [first, second]) as url,
     ):
         one, other, third = clients = [Client(url) for _ in range(3)]
-        await one.open(str(style))  # asks the first gateway, with a style that the second one took in
-        await other.open()  # asks the first one, too: being full, it hands the offer on
+        await one.open(str(style))  # asks the first gateway, with a style that was uploaded to the second one
+        await other.open()  # asks the first one, too, which is full and passes the offer on
         with pytest.raises(Busy) as refusal:
             await third.open()
         await until(lambda: one.headers and other.headers)
 
         assert [gateway.count("mvs_sessions") for gateway in (first, second)] == [1, 1]
         assert refusal.value.retry_after_s > 0
-        for path in ("/metrics", "/status", "/status.json"):  # of one gateway: not through here
+        for path in ("/metrics", "/status", "/status.json"):  # it is about one gateway, and not for strangers
             async with first.http.get(url + path) as response:
                 assert response.status == 404
         for client in clients:
@@ -94,7 +94,7 @@ async def test_two_gateways_behind_one_address_are_one(redis_url, edge, tmp_path
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")
 async def test_a_proxy_that_says_nothing_of_its_clients_opens_nothing_to_them(redis_url, web_root, tmp_path_factory):
-    """nginx's default: its requests come from loopback, by a loopback name, without X-Forwarded-For."""
+    """By default nginx's requests come from loopback, by a loopback name, without X-Forwarded-For."""
     port = free_port()
     async with Running(redis_url, web_root, operator_open=False) as gateway:
         text = f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass {gateway.url}; }} }}"

@@ -1,6 +1,6 @@
-"""The benchmarks of promises 11, 18 and 23 to 26, for seconds: that they run, and are near what they promise.
+"""The benchmarks of promises 11, 18 and 23 to 26, run for seconds: they work, and come near to the promises.
 
-Figures are taken by hand, on a machine that does nothing else.
+Figures are measured by hand, on a machine that does nothing else.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ def test_capacity_is_measured_from_due_time_with_what_was_lost(crew, small):
 
 
 def test_at_half_as_much_again_as_a_worker_can_do_goodput_stays(crew, small):
-    """Promise 11: what is too much is dropped, and does not take the rest along."""
+    """Promise 11: the excess is dropped, and the rest is answered as before."""
     rows = {}
     for share in (1.0, 1.5):
         clients = round(share * 1000 / 30 / scale.RATE)

@@ -1,4 +1,4 @@
-"""The whole system, started as a user starts it, on real parts."""
+"""The whole system with all its real parts, started as a user starts it."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from support.peers import ColourCamera, until
 from support.system import Up
 from workers.process.supervisor import MAX_CRASHES
 
-#: A test run that stands still.
+#: A test that takes longer than this hangs.
 START_UP = """
 import os, sys, time
 from pathlib import Path
@@ -139,7 +139,7 @@ def test_stopping_leaves_no_child_and_no_file(tmp_path, number):
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 @pytest.mark.parametrize("killed", ["up", "its parent"])
 def test_nothing_is_left_behind_by_a_kill(tmp_path, killed):
-    """Whoever is killed: `up`, or the tests that started it."""
+    """This holds if `up` is killed, or the process that started it."""
     (tmp_path / "up").mkdir()
     tests = subprocess.Popen(
         [sys.executable, "-c", START_UP, str(tmp_path / "up")], stdout=subprocess.PIPE, cwd=ROOT / "tests"
@@ -154,18 +154,18 @@ def test_nothing_is_left_behind_by_a_kill(tmp_path, killed):
     tests.kill()
     tests.communicate()
 
-    assert len(gone) >= 4 and left == []  # redis, gateway, worker and the one that it forked
+    assert len(gone) >= 4 and left == []  # Redis, gateway, worker and the process that it forked
 
 
 async def test_up_goes_on_when_a_part_dies_again_and_again(tmp_path):
-    """Once it was ready: whoever serves on without it is worth more than an end."""
+    """Once it was ready, `up` goes on, since a service without one part is worth more than none."""
     (tmp_path / "up").mkdir()
     system = Up(tmp_path / "up", environment=dict(os.environ))
     system.wait_ready()
     killed: set[int] = set()
 
     def kill_a_gateway() -> bool:
-        with contextlib.suppress(psutil.Error, StopIteration):  # one that just ended, or is not there yet
+        with contextlib.suppress(psutil.Error, StopIteration):  # a process that just ended, or has not started yet
             gateway = system.part("gateway")
             gateway.kill()
             killed.add(gateway.pid)

@@ -1,4 +1,4 @@
-"""Floods of offers beside people who connect, through a real gateway."""
+"""People connect to a real gateway while others flood it with offers."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ async def test_behind_a_trusted_proxy_each_client_has_a_budget_of_its_own(redis_
 
 
 async def test_people_connect_while_offers_without_video_hold_all_places(redis_url, web_root, monkeypatch):
-    """Ten such offers a second shut out 85 % of those who came."""
+    """Before, ten such offers a second shut out 85 % of newcomers."""
     monkeypatch.setattr(admission, "PENDING_S", 0.1)
     async with Running(redis_url, web_root, max_sessions=4) as running:
         assert {(await offered(running))[0] for _ in range(4)} == {200}

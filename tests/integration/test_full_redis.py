@@ -1,4 +1,4 @@
-"""Promise 10: what a Redis without room costs, with stub workers."""
+"""Promise 10: the effects of a full Redis, with stub workers."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from clients.load.cli import scrape
 from support.crew import Crew
 from support.peers import Client, until
 
-#: Of a machine that is busy with other things, beyond the second that is promised.
+#: The time that a busy machine may need beyond the second that is promised.
 SLACK_S = 4.0
 
 
@@ -24,7 +24,7 @@ def crew(tmp_path):
 
 
 def fill(connection: redis.Redis, expires_s: int | None) -> None:
-    """To the last kilobyte: with what may make room for others, until it does, or with what may not."""
+    """Fill Redis to the last kilobyte: with keys that expire, until some are evicted, or with keys that do not."""
     for size in (1 << 20, 1 << 14, 1 << 10):
         for _ in range(1000):
             before = connection.info("stats")["evicted_keys"]
@@ -37,19 +37,19 @@ def fill(connection: redis.Redis, expires_s: int | None) -> None:
 
 
 async def keep_full(connection: redis.Redis, enough: asyncio.Event) -> None:
-    """What expires makes room again and again."""
+    """Keep Redis full, since keys that expire make room again and again."""
     while not enough.is_set():
         await asyncio.to_thread(fill, connection, None)
         await asyncio.sleep(0.05)
 
 
 def dropped(crew: Crew) -> float:
-    """Not queued, or not answered in time: what goes first to make room is what a worker has not taken yet."""
+    """The key frames that were not queued, or not answered because they were evicted before a worker took them."""
     return scrape(crew.url, None).total("mvs_key_frames_dropped_total")
 
 
 async def test_a_redis_full_of_what_expires_makes_room_for_key_frames(crew):
-    """Promise 10: what nobody needs any more goes first, and nobody notices."""
+    """Promise 10: keys that nobody needs any more are evicted first, and nobody notices."""
     client = Client(crew.url)
     with redis.Redis.from_url(crew.redis_url) as connection:
         await client.open()

@@ -1,4 +1,4 @@
-"""Live over a bad network: 200 ms there and back, 3 % of datagrams lost each way, and a second without any."""
+"""A live session over a bad network: a round trip of 200 ms, 3 % loss each way, and a second without any datagram."""
 
 import asyncio
 import threading
@@ -68,7 +68,7 @@ async def test_what_a_session_started_ends_with_it(either, running, edge):
             await until(lambda: running.count("mvs_sessions") == 0)
 
     await until(lambda: len(asyncio.all_tasks()) <= tasks)
-    assert threading.active_count() <= threads + 3  # the executors' own, which stay
+    assert threading.active_count() <= threads + 3  # those of the executors, which stay
 
 
 # the path itself

@@ -1,4 +1,4 @@
-"""The whole circle on real parts: shared key frames, a trainer, a round, and workers that answer with its model."""
+"""The whole circle with real parts: shared key frames, a trainer, a round, and workers that use the new model."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The load generator on a real gateway, and what it says."""
+"""The load generator with a real gateway, and its output."""
 
 import argparse
 import json

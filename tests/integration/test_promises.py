@@ -1,4 +1,4 @@
-"""Promises of reliability that no other test keeps: a network that is away, and a model without memory."""
+"""Promises of reliability that no other test checks: a network that is away, and a model without memory."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from support.peers import ColourCamera, until
 from workers import stylize
 from workers.stylize import Edge, EdgeWorker
 
-#: Of a machine that is busy with other things, beyond what is promised.
+#: The time that a busy machine may need beyond what is promised.
 SLACK_S = 4.0
 
 
@@ -31,7 +31,7 @@ SLACK_S = 4.0
 
 
 class Cut(Impaired):
-    """A path whose outage takes HTTP along, as a phone's does."""
+    """A path whose outage also affects HTTP, like a phone's."""
 
     async def _forward(self, request: web.Request) -> web.Response:
         self._refuse(request)
@@ -81,7 +81,7 @@ async def test_looks_come_back_in_their_style_after_a_gap_of_the_network(running
 
 
 class Hungry(Counter):
-    """Every third key frame is too much for the accelerator's memory."""
+    """A stylizer for which every third key frame is too large for the accelerator's memory."""
 
     def settle(self, *arguments, **options):
         found = super().settle(*arguments, **options)
@@ -92,7 +92,7 @@ class Hungry(Counter):
 
 @pytest.fixture
 def edge_worker(redis_url, monkeypatch):
-    """A worker that takes what waits in the queue, and returns."""
+    """A worker that does all jobs in the queue, and then returns."""
     settings = replace(Settings(), redis_url=redis_url)
     served = Edge(settings, Hungry())
     monkeypatch.setattr(stylize, "EDGE", served)
@@ -113,7 +113,7 @@ def submit(broker: GatewayBroker, *frame_ids: int) -> None:
 
 
 async def answered(broker: GatewayBroker, number: int) -> list[int]:
-    """The ids of the first answers that hold a grid."""
+    """The ids of the first answers that have a grid."""
     found = []
     async with aclosing(broker.answers()) as answers:
         while len(found) < number:

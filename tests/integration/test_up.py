@@ -1,4 +1,4 @@
-"""What `mvstylizer up` tells operators, and how it keeps secrets; that it starts everything is test_end_to_end.py's."""
+"""What `mvstylizer up` tells operators, and how it keeps secrets; test_end_to_end.py has all the rest."""
 
 import itertools
 import os
@@ -108,7 +108,9 @@ def test_the_printed_command_runs_from_any_folder(tmp_path):
 
 async def test_a_cluster_is_refused_at_the_start_with_its_reason(tmp_path):
     servers = (RedisServer(tmp_path, **{"cluster-enabled": "yes"}) for _ in itertools.count())
-    server = next(server for server in servers if server.port < 55_000)  # it listens 10,000 further up, too
+    server = next(
+        server for server in servers if server.port < 55_000
+    )  # a cluster also listens on the port 10,000 above
     server.start()
     try:
         with pytest.raises(RedisUnavailable, match="cluster, which is not supported"):

@@ -1,4 +1,4 @@
-"""A running `up` whose parts are stopped, whose Redis others look for, and that is started in odd places."""
+"""A running `up`: its parts are stopped, others look for its Redis, and it is started in odd places."""
 
 import contextlib
 import os
@@ -21,13 +21,13 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of L
 
 
 def names(up: Up) -> dict[str, psutil.Process]:
-    """The part of each role, and "redis"."""
+    """The process of each role, and of "redis"."""
     parts = {p.cmdline()[4]: p for p in psutil.Process(up.process.pid).children() if "-P" in p.cmdline()}
     return parts | {"redis": next(p for p in up.parts() if "redis" in p.name())}
 
 
 def named(up: Up, name: str) -> psutil.Process | None:
-    """One of them, or the worker that the stylize role has forked; None where it is just being replaced."""
+    """One of these processes, or the worker that the stylize role forked; None while it is being replaced."""
     with contextlib.suppress(psutil.Error, LookupError, StopIteration):
         return up.worker() if name == "worker" else names(up)[name]
     return None
@@ -44,7 +44,7 @@ async def test_a_part_that_is_stopped_is_replaced(up, stopped):
     await until(lambda: not part.is_running() or part.status() == psutil.STATUS_ZOMBIE, timeout_s=90)
     replaced_s = time.monotonic() - began_s
     await until(lambda: up.get("/readyz")[0] == 200, timeout_s=120)
-    assert replaced_s < 80  # ten or so; one that has just been forked is given longer for its model
+    assert replaced_s < 80  # about ten seconds; a worker that was just forked gets longer, to load its model
     assert "no sign of life" in up.log.read_text()
 
 

@@ -1,1 +1,1 @@
-"""Attacks on a running system, and what they cost it: see attacks.py. Everything stays on this machine's loopback."""
+"""Attacks on a running system, and their cost; see attacks.py. Everything stays on this machine's loopback."""

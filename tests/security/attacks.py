@@ -1,4 +1,4 @@
-"""Every attack that we know of on a running system, and what innocent clients felt of it:
+"""Runs all known attacks on a system, and measures what innocent clients notice of them:
 
     uv run python tests/security/attacks.py [--only NAME ...] [--list] [--patience 0.3]
 
@@ -33,25 +33,25 @@ from workers.process.runtime import die_with_parent
 
 CALM_S, AFTER_S = 6.0, 3.0
 MAX_GROWTH_MB = 64.0
-#: An attack that has not ended by then is ended. Those apart start a system or two of their own.
+#: An attack that takes longer is ended. Those that are `apart` start a system or two of their own.
 LIMIT_S, LIMIT_APART_S = 120.0, 600.0
 
 Act = Callable[[Target], Awaitable[str]]
 
 
 async def calm(target: Target) -> str:
-    """Nobody attacks: what is usual on this machine, at this minute."""
+    """Nobody attacks, which shows what is usual on this machine at present."""
     await asyncio.sleep(CALM_S)
     return ""
 
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """`act` returns what it reached, "" for nothing."""
+    """An attack; `act` returns what it achieved, "" for nothing."""
 
     act: Act
-    looks_go_on: bool = True  # whether no look may be late: a worker that hangs, or a full Redis, costs some
-    apart: bool = False  # needs no system of ours beside it
+    looks_go_on: bool = True  # whether no look may be late; a worker that hangs, or a full Redis, costs some
+    apart: bool = False  # whether it needs no system beside its own
 
     @property
     def name(self) -> str:
@@ -131,8 +131,8 @@ class Row:
     cost: Cost | None
     felt: Felt | None
     worst_wait_s: float
-    broken: str  # "" where it held
-    too_busy: bool = False  # the machine, to judge waits
+    broken: str  # "" if the system held
+    too_busy: bool = False  # the machine itself, by which waits are judged
 
     def line(self) -> str:
         verdict = "BROKEN" if self.broken else "held?" if self.too_busy else "held"
@@ -156,7 +156,7 @@ def main() -> None:
         for attack in chosen:
             print(f"{attack.name:24}{attack.doc}")
         return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # all that was started ends in order
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that all that was started ends in order
     print(HEAD, flush=True)
     rows = assault(chosen, args.patience, lambda row: print(row.line(), flush=True))
     held = sum(not row.broken for row in rows)
@@ -172,9 +172,9 @@ def assault(
     calm_s: float = CALM_S,
     after_s: float = AFTER_S,
 ) -> list[Row]:
-    """One after the other; a system that something broke is followed by a fresh one. `on_row` hears of each.
+    """Run attacks one after another, with a fresh system after one that broke it. `on_row` is called with each result.
 
-    What is usual is measured for `calm_s`, and what was felt until `after_s` after an attack.
+    The calm before is measured for `calm_s`, and each attack until `after_s` after its end.
     """
     rows: list[Row] = []
 
@@ -200,7 +200,7 @@ def assault(
 
 
 def settled(innocents: Innocents, calm_s: float) -> Felt:
-    """What is felt while nobody attacks."""
+    """What clients notice while nobody attacks."""
     time.sleep(calm_s / 3)
     innocents.felt()
     time.sleep(calm_s)
@@ -234,7 +234,7 @@ def attacked(fort: Fort, innocents: Innocents, attack: Attack, usual: Felt, pati
 
 
 def complaints(felt: Felt, usual: Felt, patience_s: float) -> list[str]:
-    """What an innocent client would complain of."""
+    """Sentences with all that an innocent client would complain about."""
     wait_s = felt.worst_wait_s(usual.look_p50_s)
     found = {
         f"{felt.lost} looks lost": felt.lost,
@@ -246,7 +246,7 @@ def complaints(felt: Felt, usual: Felt, patience_s: float) -> list[str]:
 
 
 def run(act: Act, target: Target | None, limit_s: float = LIMIT_S) -> str:
-    """In a process of its own."""
+    """Run an attack in a process of its own."""
     context = multiprocessing.get_context("spawn")
     mine, theirs = context.Pipe()
     process = context.Process(target=_act, args=(act.__module__, act.__name__, target, theirs))

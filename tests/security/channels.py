@@ -1,4 +1,4 @@
-"""What a peer can do with data channels."""
+"""Attacks by a peer with data channels."""
 
 import asyncio
 import json
@@ -29,12 +29,12 @@ async def one_byte_chunks(target: Target) -> str:
 
 
 async def gaps_in_chunks(target: Target) -> str:
-    """1,100 chunks a second of which every other never comes: each opens one more gap to tell of."""
+    """1,100 chunks a second, of which every other one never comes: each opens one more gap to report."""
     return await chunks(target, lambda _: FIRST | LAST | UNORDERED, ahead=2)
 
 
 async def chunks(target: Target, flags: Callable[[int], int], ahead: int = 1) -> str:
-    """Chunks of one byte, each `ahead` of the one before. `flags` takes a chunk's number."""
+    """Send chunks of one byte, each numbered `ahead` of the one before. `flags` takes a chunk's number."""
     async with connected(target) as peer:
         await control_open(peer)
         sctp = peer.control.transport
@@ -48,7 +48,7 @@ async def chunks(target: Target, flags: Callable[[int], int], ahead: int = 1) ->
 
 
 async def control_flood(target: Target) -> str:
-    """A thousand control messages a second: garbage, long ones, and styles that nobody knows."""
+    """A thousand control messages a second: garbage, long ones, and unknown styles."""
     words = (
         "{",
         "[" * 4000,
@@ -69,7 +69,7 @@ async def control_flood(target: Target) -> str:
 
 
 def fill_samples(target: Target, edge: str = "edge") -> None:
-    """Somebody else has shared as much as is kept."""
+    """Fill the shared samples, as if somebody else had shared as many as are kept."""
     with redis.Redis.from_url(target.redis_url) as connection, connection.pipeline() as pipe:
         for number in range(redis_keys.SAMPLES_MAXLEN):
             sample = TrainingSample("c" * 16, "0" * 16, picture(number % 16, (100, 100)))
@@ -83,7 +83,7 @@ def fill_samples(target: Target, edge: str = "edge") -> None:
 
 
 async def share_flood(target: Target) -> str:
-    """Sharing on and off as fast as a channel takes it, where much is shared already: each read all of it."""
+    """Sharing is switched as fast as a channel allows, with much shared already; before, each switch read it all."""
     fill_samples(target)
     async with connected(target) as peer:
         await control_open(peer)

@@ -1,4 +1,4 @@
-"""The system under attack, `mvstylizer up` on a Redis of ours, and what an attack cost it."""
+"""Runs the system under attack, `mvstylizer up` with a Redis of ours, and measures what an attack costs it."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ AS_ATTACKER = {"X-Forwarded-For": "203.0.113.66"}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What an attacker may know, and what a test needs to see whether it worked."""
+    """What an attacker may know, and what a test needs in order to see whether the attack worked."""
 
     url: str
     redis_url: str
@@ -40,7 +40,7 @@ class Target:
 
 
 class Fort:
-    """To be used with `with`."""
+    """The system under attack, as a context manager."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self.redis = RedisServer(folder)
@@ -80,7 +80,7 @@ class Fort:
 
 
 def picture(number: int, size: tuple[int, int] = (64, 64)) -> bytes:
-    """A PNG that is like no other number's."""
+    """A PNG that differs for each number."""
     pixels = np.random.default_rng(number).integers(0, 256, (size[1], size[0], 3), np.uint8)
     return cv2.imencode(".png", pixels)[1].tobytes()
 
@@ -88,16 +88,16 @@ def picture(number: int, size: tuple[int, int] = (64, 64)) -> bytes:
 @dataclass(frozen=True, slots=True)
 class Cost:
     cpu_s: float
-    grew_mb: float  # at most, the gateway
-    all_grew_mb: float  # at most, all parts together
-    fds: int  # at most, above what there were
+    grew_mb: float  # the gateway's at most
+    all_grew_mb: float  # of all parts together at most
+    fds: int  # the most that there were beyond those at the beginning
     log_lines: int
     traces: int
     seconds: float
 
 
 class Watched:
-    """Cost of what happens inside `with`, sampled by a thread; `cost` afterwards."""
+    """Measures, by a thread, the cost of what happens inside `with`; afterwards `cost` has it."""
 
     def __init__(self, fort: Fort) -> None:
         self._fort, self._gateway = fort, fort.gateway()

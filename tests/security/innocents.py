@@ -1,4 +1,4 @@
-"""Clients who do nothing wrong while somebody attacks: what they felt, told by a process of its own.
+"""Clients who do nothing wrong while somebody attacks. They run in their own process, which tells what they noticed.
 
 Two keep a session each and ask for two looks a second in open loop, one of them with an uploaded photo as its style.
 Others come one after the other and want their first look; a visitor asks for /healthz ten times a second.
@@ -27,7 +27,7 @@ from pipeline.styles.catalog import shipped
 from workers.process.runtime import die_with_parent
 
 SIZE, LOOKS_PER_S = (640, 360), 2
-#: Who visits and who comes new are neighbours on loopback, so that limits by address are felt as on a network.
+#: The visitor and the newcomers have other addresses of loopback, so that limits by address apply as on a network.
 VISITOR, NEWCOMER = "127.0.0.2", "127.0.0.3"
 VISIT_EVERY_S, VISIT_TIMEOUT_S = 0.1, 5.0
 NEWCOMER_EVERY_S, NEWCOMER_PATIENCE_S = 2.0, 6.0
@@ -35,11 +35,11 @@ NEWCOMER_EVERY_S, NEWCOMER_PATIENCE_S = 2.0, 6.0
 
 @dataclass(slots=True)
 class Felt:
-    """Since the last time that it was asked for."""
+    """What the clients noticed since the last time that this was asked for."""
 
     looks: int = 0
     lost: int = 0
-    refused: int = 0  # sessions that were cut off and not let in again at once
+    refused: int = 0  # sessions that were cut off, and not let in again at once
     look_p50_s: float = 0.0
     look_worst_s: float = 0.0
     visit_worst_s: float = 0.0
@@ -49,12 +49,12 @@ class Felt:
     newcomer_worst_s: float = 0.0
 
     def worst_wait_s(self, usual_look_s: float) -> float:
-        """Beyond what is usual."""
+        """The longest wait beyond what is usual, in seconds."""
         return max(self.visit_worst_s, self.look_worst_s - usual_look_s)
 
 
 class Innocents:
-    """To be used with `with`; `photo` is the id of an uploaded style."""
+    """The clients, as a context manager; `photo` is the id of an uploaded style."""
 
     def __init__(self, url: str, photo: str) -> None:
         context = multiprocessing.get_context("spawn")
@@ -158,7 +158,7 @@ class ConnectionFrom(Connection):
 
 
 async def first_look_s(url: str, recording: Recording, style: str) -> float | None:
-    """How long it took to get in and see something; None for who did not."""
+    """The seconds that it took to get in and receive a look; None if that failed."""
     looked, started_s = asyncio.Event(), time.monotonic()
     connection = ConnectionFrom(url, NEWCOMER, on_grid=lambda *_: looked.set())
     track = Replay(recording, lambda *_: None)

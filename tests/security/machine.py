@@ -1,4 +1,4 @@
-"""What somebody else on the same machine can read, and what is left behind. Each starts an `up` of its own."""
+"""Attacks by somebody else on the same machine, and what an `up` leaves behind. Each starts an `up` of its own."""
 
 import asyncio
 import contextlib
@@ -47,7 +47,7 @@ def another_up(*options: str, **settings: str) -> Iterator[Up]:
 
 
 def as_nobody(code: str) -> str:
-    """What a Python program prints that another user runs; it imports nothing of ours."""
+    """The output of a Python program that another user runs; it imports nothing of ours."""
 
     def drop() -> None:
         os.setgroups([])
@@ -154,7 +154,7 @@ def _passwords() -> str:
 
 
 def said_by(*command: str, seconds: float = 6, **settings: str) -> str:
-    """What a role prints until it ends, or is ended."""
+    """The output of a role until it ends, or is ended."""
     process = subprocess.Popen(
         [sys.executable, "-m", "workers", *command],
         text=True,
@@ -176,7 +176,7 @@ async def passwords_shown(target: Target) -> str:
 
 
 async def credential_in_error(target: Target) -> str:
-    """Settings that make no sense are named without what is secret in them."""
+    """Errors about settings that make no sense must not show the secrets in them."""
     wrong = {
         "MVS_ICE_SERVERS": f'[{{"urls": "turn:x", "username": "u", "credential": "{SECRET}"',
         "MVS_OPERATOR_TOKEN": f"{SECRET} with a space",
@@ -192,7 +192,7 @@ async def credential_in_error(target: Target) -> str:
 
 
 def left_behind(up: Up, parts: list[psutil.Process]) -> str:
-    """What is still there of an `up` that ended."""
+    """The processes and files that are left of an `up` that ended."""
     for _ in range(80):
         folders = [path.name for path in up.folder.iterdir() if path.name.startswith("mvstylizer-")]
         running = [part for part in parts if part.is_running()]
@@ -229,7 +229,7 @@ def _killed() -> str:
 
 
 async def killed(target: Target) -> str:
-    """SIGKILL to `up`: whatever it started dies, and its folder is gone when the next one has started."""
+    """SIGKILL to `up`: all that it started dies, and its folder is gone when the next `up` has started."""
     return await asyncio.to_thread(_killed)
 
 
@@ -267,12 +267,12 @@ def _full_folder() -> str:
 
 
 async def full_temporary_folder(target: Target) -> str:
-    """A full temporary folder: a worker that has to start again, starts."""
+    """A full temporary folder: a worker that has to start again can do so."""
     return await asyncio.to_thread(_full_folder)
 
 
 async def withdrawal_before_a_crash(target: Target) -> str:
-    """Who took back what they shared was told so; then Redis lost all it had. The trainer must not keep it."""
+    """A client took its pictures back, which was confirmed; then Redis lost its data. The trainer must drop them."""
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder))
         server.start()
@@ -298,7 +298,7 @@ async def _withdraw(up: Up, server: RedisServer) -> str:
         if not await _samples(up, lambda samples: samples > 0, 60):
             return "not tried: the trainer read nothing"
         trainer = up.part("train")
-        trainer.suspend()  # it hears of nothing before the crash
+        trainer.suspend()  # the trainer hears nothing before the crash
         client.send(SharingChoice(False))
         await asyncio.wait_for(said.get(), 30)
         server.kill()
@@ -311,7 +311,7 @@ async def _withdraw(up: Up, server: RedisServer) -> str:
 
 
 async def _samples(up: Up, wanted: Callable[[float], bool], limit_s: float) -> bool:
-    """Whether the trainer came to hold so many in time."""
+    """Whether the trainer held this many samples in time."""
     for _ in range(round(2 * limit_s)):
         await asyncio.sleep(0.5)
         if wanted(scrape(up.url, None).total("mvs_training_samples")):
@@ -325,7 +325,7 @@ scgi_temp_path {folder}/s; server {{ listen 127.0.0.1:{port}; location / {{ prox
 
 
 async def default_proxy(target: Target) -> str:
-    """A default nginx in front: its Host is loopback's, and it says nothing of who asks."""
+    """A default nginx in front: its Host is a loopback name, and it does not name its clients."""
     if not shutil.which("nginx"):
         return "not tried: there is no nginx"
     with tempfile.TemporaryDirectory() as folder, another_up(MVS_OPERATOR_OPEN="off") as up:

@@ -1,4 +1,4 @@
-"""What a peer can do with RTP once it has a session."""
+"""Attacks by a peer with RTP, once it has a session."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ async def many_sources(target: Target) -> str:
         for ssrc in range(1, 201):
             peer.rtp(VP8_BEGINS + vp8_key_frame(640, 376), ssrc=ssrc)
             await asyncio.sleep(0.005)
-        await asyncio.sleep(3)  # reports leave meanwhile
+        await asyncio.sleep(3)  # so that reports are sent meanwhile
     return await kept(target)
 
 
@@ -40,7 +40,7 @@ async def huge_vp8(target: Target) -> str:
 
 
 async def changing_vp8(target: Target) -> str:
-    """A new size with each key frame, thirty a second, each of them allowed by itself."""
+    """A new size with each intra frame, thirty a second, each of which is allowed by itself."""
     async with connected(target) as peer:
         for number in range(120):
             peer.rtp(VP8_BEGINS + vp8_key_frame(640 - 16 * (number % 20), 376))
@@ -49,7 +49,7 @@ async def changing_vp8(target: Target) -> str:
 
 
 class Bits:
-    """Exp-Golomb, ITU-T H.264 section 9.1."""
+    """Writes bits and Exp-Golomb codes; ITU-T H.264, section 9.1."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -74,7 +74,7 @@ class Bits:
 
 
 def h264_key_frame(width: int, height: int) -> list[bytes]:
-    """SPS, PPS and the beginning of an IDR slice of such a picture, baseline profile."""
+    """The SPS, PPS and the beginning of an IDR slice of a picture of this size, in baseline profile."""
     sps = Bits().raw(f"{66:08b}{0xC0:08b}{62:08b}").ue(0, 0, 2, 1).raw("0").ue(width // 16 - 1, height // 16 - 1)
     sps.raw("1000")
     pps = Bits().ue(0, 0).raw("00").ue(0, 0, 0).raw("000").ue(0, 0, 0).raw("000")
@@ -101,7 +101,7 @@ async def sequence_jumps(target: Target) -> str:
 
 
 async def small_jumps(target: Target) -> str:
-    """450 packets a second, each 2,000 ahead: all those between are missing."""
+    """450 packets a second, each numbered 2,000 ahead, so that all those between are missing."""
     return await jumps(target, 2_000)
 
 
@@ -114,7 +114,7 @@ async def jumps(target: Target, ahead: int) -> str:
 
 
 async def short_send_time(target: Target) -> str:
-    """A header extension abs-send-time of one byte in place of three, and others that are cut short."""
+    """A header extension abs-send-time of one byte instead of three, and others that are cut short."""
     log = target.log.stat().st_size
     async with connected(target) as peer:
         number = peer.extension_id()
@@ -133,7 +133,7 @@ async def short_send_time(target: Target) -> str:
 
 
 async def empty_and_garbage(target: Target) -> str:
-    """Payloads of nothing, of one byte, and of random bytes under a VP8 payload type, 300 a second."""
+    """Empty payloads, payloads of one byte, and of random bytes, with VP8's payload type, 300 a second."""
     dice = random.Random(0)
     async with connected(target) as peer:
         for _ in range(900):

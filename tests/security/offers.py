@@ -1,4 +1,4 @@
-"""What can be done to a gateway with offers alone. Nobody of these ever connects, unless its text says so."""
+"""Attacks with offers alone. None of these attackers ever connects, unless the text says so."""
 
 import asyncio
 import contextlib
@@ -16,17 +16,17 @@ from pipeline.styles.catalog import shipped
 from security.fort import AS_ATTACKER, ATTACKER, Target
 from security.peer import Silent
 
-#: Of an honest offer, 2.2 ms; the parser's own worst is quadratic.
+#: The most time for an offer. A normal one takes 2.2 ms; the parser alone can take quadratic time.
 LONGEST_OFFER_S = 0.3
-#: What a session that never connects may keep its place for.
+#: How long a session that never connects may keep its place.
 PLACE_S = 10.0
-#: Sessions that stay: those of innocents.
+#: Sessions that stay, which are those of innocent clients.
 INNOCENTS = 2
 JSON = {"Content-Type": "application/json"}
 
 
 async def offer_sdp() -> str:
-    """An honest offer's."""
+    """The SDP of a normal offer."""
     peer = RTCPeerConnection()
     peer.createDataChannel("control")
     peer.addTransceiver(Silent(), direction="sendonly")
@@ -47,7 +47,7 @@ def session() -> aiohttp.ClientSession:
 
 
 async def post(http: aiohttp.ClientSession, target: Target, sdp: str) -> int:
-    """Status; 0 for no answer."""
+    """Post an offer; returns the status, or 0 without an answer."""
     try:
         async with http.post(f"{target.url}/offer", data=body(sdp), headers=JSON) as got:
             await got.read()
@@ -76,7 +76,7 @@ async def kept(target: Target) -> str:
 
 
 async def mid_outside_bundle(target: Target) -> str:
-    """32 offers whose BUNDLE group begins with a section that is none: closing raised, and their places were lost."""
+    """32 offers whose BUNDLE group names a section that is missing; before, closing raised, and places were lost."""
     sdp = await offer_sdp()
     sdp = sdp.replace("a=group:BUNDLE ", "a=group:BUNDLE 9 ")
     async with session() as http:
@@ -86,7 +86,7 @@ async def mid_outside_bundle(target: Target) -> str:
 
 
 async def line_separators(target: Target) -> str:
-    """Lines that only the parser counts as lines: U+0085, U+2028, U+2029, \\v, \\f, a lone \\r, U+001C."""
+    """Lines that only the parser takes for lines: U+0085, U+2028, U+2029, \\v, \\f, a lone \\r, U+001C."""
     sdp, slowest = await offer_sdp(), 0.0
     got: dict[str, float] = {}
     async with session() as http:
@@ -105,7 +105,7 @@ async def line_separators(target: Target) -> str:
 
 
 async def quadratic_lines(target: Target) -> str:
-    """As many rtpmap and wildcard rtcp-fb lines as the stated limits let through."""
+    """As many rtpmap and wildcard rtcp-fb lines as the limits allow."""
     sdp = await offer_sdp()
     free = 395 - sdp.count("\n")
     hostile = sdp + "".join(f"a=rtpmap:{i % 128} VP8/90000\r\n" for i in range(free // 2))
@@ -118,7 +118,7 @@ async def quadratic_lines(target: Target) -> str:
 
 
 async def many_candidates(target: Target) -> str:
-    """340 candidates at one host: how many datagrams a gateway sends to somebody who asked for none."""
+    """340 candidates at one host: a gateway could be made to flood somebody who asked for nothing."""
     sdp = await offer_sdp()
     victims = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(340)]
     host = re.search(r"IP4 (\d+\.\d+\.\d+\.\d+)|UDP \d+ (\d+\.\d+\.\d+\.\d+) ", sdp)

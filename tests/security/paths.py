@@ -18,7 +18,7 @@ _IPV4 = re.compile(r"^a=candidate:(\S+ \d+ \S+ \d+) (\d+\.\d+\.\d+\.\d+) (\d+) t
 
 
 class Way(asyncio.DatagramProtocol):
-    """What arrives leaves through `out`, late."""
+    """One direction: what arrives leaves through `out` later."""
 
     out: "Way"
     target: tuple[str, int]
@@ -34,12 +34,12 @@ class Way(asyncio.DatagramProtocol):
 
 
 class Late(ConnectionFrom):
-    """A client whose IPv4 answers late, both ways, while IPv6 does not."""
+    """A client whose IPv4 is late in both directions, while its IPv6 is not."""
 
     ways: tuple[Way, ...] = ()
 
     async def _json(self, request) -> dict:
-        """The offer's and the answer's IPv4 candidates become sockets of a relay."""
+        """Replace the IPv4 candidates of the offer and of the answer by sockets of a relay."""
         return await super()._json(request)
 
     async def _connect(self, http: ClientSession, track, size: tuple[int, int], style: str) -> str:

@@ -1,4 +1,4 @@
-"""An attacker with a session: what it puts on the wire is its own affair."""
+"""An attacker with a session, which can send anything."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ ONE_BYTE_IDS = 0xBEDE
 
 
 class Silent(MediaStreamTrack):
-    """Sends nothing by itself."""
+    """A track that sends nothing by itself."""
 
     kind = "video"
 
@@ -76,9 +76,9 @@ class Peer(ConnectionFrom):
 
 @asynccontextmanager
 async def connected(target: Target, **callbacks: object) -> AsyncIterator[Peer]:
-    """A peer with a session and every codec that there is, which leaves in the end. Who is cut off does not go on."""
+    """A peer with a session and all codecs, which leaves at the end. If it is cut off, the block ends."""
     peer = Peer(target.url, **callbacks)
-    RTCRtpTransceiver.setCodecPreferences = lambda self, codecs: None  # an honest client asks for VP8 alone
+    RTCRtpTransceiver.setCodecPreferences = lambda self, codecs: None  # a normal client asks for VP8 alone
     try:
         await peer.open(Silent(), size=(640, 360), style=shipped()[0].id)
         with contextlib.suppress(ConnectionError):

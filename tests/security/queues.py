@@ -1,4 +1,4 @@
-"""What can be done by who reaches a deployment's Redis: somebody on its network, or an edge that was taken over."""
+"""Attacks by those who reach a deployment's Redis: somebody on its network, or an edge that was taken over."""
 
 import asyncio
 import contextlib
@@ -28,12 +28,12 @@ from workers.process.redis_server import free_port
 from workers.process.runtime import die_with_parent
 
 QUEUE = b"rq:queue:stylize.edge"
-#: A worker that was lost is followed by another in less.
+#: A lost worker is replaced in less time than this.
 BACK_S = 15.0
 
 
 async def until(condition: Callable[[], bool], limit_s: float) -> bool:
-    """Whether it came true in time."""
+    """Whether a condition became true in time."""
     end_s = time.monotonic() + limit_s
     while time.monotonic() < end_s:
         if await asyncio.to_thread(condition):
@@ -51,7 +51,7 @@ def jobs_left(connection: redis.Redis) -> int:
 
 
 async def malformed_jobs(target: Target) -> str:
-    """Job records that RQ itself cannot read: a date that is none, ids that are no text, a type that is another."""
+    """Job records that RQ itself cannot read: an invalid date, ids that are not text, a value of the wrong type."""
     hostile: dict[bytes, dict] = {
         b"hostile-date": {"created_at": "never", "data": b"x", "status": "queued"},
         b"hostile-\xff\xfe": {"created_at": "2026-01-01T00:00:00Z", "data": b"\xc1", "status": "queued"},
@@ -75,13 +75,13 @@ async def malformed_jobs(target: Target) -> str:
 
 
 async def memory_full(target: Target, seconds: float = 20.0) -> str:
-    """Redis with no room for another byte; key frames cannot be queued, and everything else goes on."""
+    """A Redis without room for another byte: key frames cannot be queued, and everything else goes on."""
     with redis.Redis.from_url(target.redis_url) as connection:
         names, end_s = [], time.monotonic() + seconds
         try:
             while time.monotonic() < end_s:
                 names += await asyncio.to_thread(_fill, connection, len(names))
-                await asyncio.sleep(0.5)  # what was about to expire has made room meanwhile
+                await asyncio.sleep(0.5)  # keys that were about to expire have made room meanwhile
         finally:
             connection.delete(*names)
         back = await until(lambda: worker_there(connection), BACK_S)
@@ -89,7 +89,7 @@ async def memory_full(target: Target, seconds: float = 20.0) -> str:
 
 
 def _fill(connection: redis.Redis, first: int) -> list[str]:
-    """The names of what may not be evicted, and fills what room there is."""
+    """Fill all room with keys that may not be evicted; returns their names."""
     names = []
     for size in (1 << 20, 1 << 16, 1 << 10):
         with contextlib.suppress(redis.exceptions.OutOfMemoryError):
@@ -105,7 +105,7 @@ def gateway_id(connection: redis.Redis) -> str:
 
 
 async def result_of_the_future(target: Target) -> str:
-    """One entry in a gateway's results whose id no later one can exceed: no answer could be added after it."""
+    """An entry in a gateway's results whose id no later one can exceed, so that no answer could follow it."""
     with redis.Redis.from_url(target.redis_url) as connection:
         key = redis_keys.results(gateway_id(connection))
         connection.xadd(key, {"frame": b"x"}, id=f"{2**64 - 1}-{2**64 - 1}")
@@ -115,7 +115,7 @@ async def result_of_the_future(target: Target) -> str:
 
 
 async def wrong_kinds(target: Target) -> str:
-    """Names of ours that hold another kind of value: a list in the place of a stream, a string in that of a set."""
+    """Keys of ours with another type of value: a list instead of a stream, a string instead of a set."""
     with redis.Redis.from_url(target.redis_url) as connection:
         results = redis_keys.results(gateway_id(connection))
         for key in (results, redis_keys.STYLES, redis_keys.ROLES, redis_keys.COUNTS, redis_keys.samples("edge")):
@@ -131,7 +131,7 @@ async def wrong_kinds(target: Target) -> str:
 
 
 async def unsigned_global(target: Target) -> str:
-    """A global that nobody vouched for, with the newest version there is: it replaced the model everywhere."""
+    """An unsigned global model with the newest version; before, it replaced the model everywhere."""
     with redis.Redis.from_url(target.redis_url) as connection:
         served = connection.get(redis_keys.worker_beacon("edge"))
         weights = poisoned()
@@ -157,7 +157,7 @@ def poisoned() -> bytes:
 
 
 async def nan_timings(target: Target) -> str:
-    """Answers whose timings are no numbers, before the worker's own: they stayed in /status.json, which none read."""
+    """Answers with NaN as timings, before the worker's own; they stayed in /status.json, which became unreadable."""
     given = 0
     with redis.Redis.from_url(target.redis_url) as connection:
         gateway = gateway_id(connection)
@@ -192,7 +192,7 @@ def _refuse(constant: str) -> None:
 
 
 def lie(frame: KeyFrame, value: float) -> StylizedFrame:
-    """A good answer but for its timings."""
+    """An answer that is right except for its timings."""
     grid = lifelike_grid()
     answer = StylizedFrame(
         stream_id=frame.stream_id,
@@ -211,7 +211,7 @@ def lie(frame: KeyFrame, value: float) -> StylizedFrame:
 
 
 async def stopped_worker(target: Target) -> str:
-    """A worker that hangs: SIGSTOP. It was never replaced."""
+    """A worker that hangs, by SIGSTOP; before, it was never replaced."""
     worker = psutil.Process(target.worker)
     with redis.Redis.from_url(target.redis_url) as connection:
         worker.suspend()
@@ -231,7 +231,7 @@ async def stopped_worker(target: Target) -> str:
 
 
 async def stopped_gateway(target: Target) -> str:
-    """A gateway that hangs: SIGSTOP, for half a minute at most."""
+    """A gateway that hangs, by SIGSTOP, for half a minute at most."""
     gateway = psutil.Process(target.gateway)
     gateway.suspend()
     try:
@@ -242,12 +242,12 @@ async def stopped_gateway(target: Target) -> str:
     return "" if gone else "it was not replaced within 30 s"
 
 
-#: What would run as script, wherever it is written into a page.
+#: Text that would run as a script anywhere in a page.
 SCRIPTS = ("<script>window.taken=1</script>", "<img src=x onerror=window.taken=1>", "\"'><svg onload=window.taken=1>")
 
 
 async def script_in_a_job(target: Target) -> str:
-    """Jobs whose description, id, error and worker are script, as operators see them in `mvstylizer dashboard`."""
+    """Jobs whose description, id, error and worker are scripts, which operators see in `mvstylizer dashboard`."""
     port = free_port()
     with redis.Redis.from_url(target.redis_url) as connection:
         for number, script in enumerate(SCRIPTS):

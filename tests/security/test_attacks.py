@@ -1,6 +1,6 @@
-"""A few attacks of each kind on a running system, so that the script goes on working; all of them take half an hour.
+"""A few attacks of each kind on a running system, as a test of the script; all attacks together take half an hour.
 
-How long anybody waited is not judged here: that needs a machine that does nothing else.
+Waiting times are not judged here, since that needs a machine that does nothing else.
 """
 
 import pytest

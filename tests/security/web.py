@@ -1,4 +1,4 @@
-"""What can be done to a gateway over HTTP, without an offer."""
+"""Attacks over HTTP, without an offer."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from pipeline.styles.catalog import shipped
 from security.fort import AS_ATTACKER, ATTACKER, Target, picture
 from security.offers import session
 
-#: A refusal comes within it.
+#: The longest time for a refusal.
 REFUSED_S = 1.5
 
 
@@ -37,7 +37,7 @@ def ask(
 
 
 def upload(target: Target, data: bytes) -> tuple[int, float]:
-    """Status, 0 for none, and seconds."""
+    """Upload a photo; returns the status (0 for none) and the seconds it took."""
     started_s = time.monotonic()
     try:
         status, _, _ = ask(target, "/styles", method="POST", data=data, **{"Content-Type": "image/jpeg"})
@@ -47,7 +47,7 @@ def upload(target: Target, data: bytes) -> tuple[int, float]:
 
 
 def progressive_jpeg() -> bytes:
-    """230 KB whose last scan comes thousands of times, for 36 million pixels each."""
+    """A JPEG of 230 KB whose last scan comes thousands of times, with 36 million pixels each time."""
     data = io.BytesIO()
     Image.new("L", (6000, 6000), 90).save(data, "JPEG", progressive=True)
     whole = data.getvalue()
@@ -114,7 +114,7 @@ async def thumbnails(target: Target) -> str:
 
 
 async def gzip_bombs(target: Target) -> str:
-    """Bodies of 300 KB that inflate to 300 MB, to both doors."""
+    """Bodies of 300 KB that inflate to 300 MB, for offers and uploads."""
     bomb, slow = gzip.compress(bytes(300_000_000), 6), []
     for path, kind in (("/offer", "application/json"), ("/styles", "image/png")):
         headers = {"Content-Type": kind, "Content-Encoding": "gzip"}
@@ -128,7 +128,7 @@ async def gzip_bombs(target: Target) -> str:
 
 @contextlib.contextmanager
 def unfinished(target: Target, number: int, beginning: bytes):
-    """So many connections that begin a request and go on no more."""
+    """This many connections, which begin a request and never finish it."""
     sockets = []
     try:
         for _ in range(number):
@@ -146,7 +146,7 @@ def unfinished(target: Target, number: int, beginning: bytes):
 
 
 def still_open(sockets: list[socket.socket]) -> int:
-    """Connections that the gateway has not ended."""
+    """The number of connections that the gateway has not closed."""
     held = 0
     for one in sockets:
         one.setblocking(False)
@@ -189,7 +189,7 @@ async def unfinished_uploads(target: Target) -> str:
 
 
 async def rebound_host(target: Target) -> str:
-    """A page of somebody else whose name was rebound to this machine asks for /config, /status.json and an upload."""
+    """A foreign page whose name was rebound to this machine asks for /config and /status.json, and uploads a photo."""
     port, let_in = target.address[1], []
     for host in (f"evil.example:{port}", "evil.example", "127.0.0.1.evil.example", "", "a" * 300):
         for path in ("/config", "/status.json", "/metrics", "/styles"):
@@ -200,7 +200,7 @@ async def rebound_host(target: Target) -> str:
 
 
 async def bare_errors(target: Target) -> str:
-    """Answers of every kind carry the headers that keep a page from being misused."""
+    """Answers of every kind must have the headers that keep a page from being misused."""
     wanted = ("Content-Security-Policy", "X-Content-Type-Options", "Referrer-Policy")
     requests = (
         ("GET", "/nothing"),
