@@ -166,7 +166,7 @@ class Aggregator:
     def _update(self, entry_id: bytes, snapshot: WeightSnapshot | None) -> Update:
         """Return the update in a snapshot; raises BadMessage or ValueError, with a reason, if it must not count."""
         if snapshot is None:
-            raise BadMessage("This is no snapshot.")
+            raise BadMessage("This is not a snapshot.")
         if not self._snapshots.genuine_local(snapshot):
             raise BadMessage("It is not signed with this deployment's key (MVS_SNAPSHOT_KEY).")
         update = Update(snapshot.edge_id, snapshot.base_version, snapshot.num_examples, {}, entry_id)

@@ -188,7 +188,7 @@ def sentence(error: Exception) -> BaseResponse:
     if isinstance(error, (NoSuchJobError, LookupError)):
         return Response("There is no such thing, or not any more.", 404, mimetype="text/plain")
     logger.info("%s cannot be shown (%s)", request.endpoint, type(error).__name__)
-    return Response("This cannot be shown: it is none of ours.", 422, mimetype="text/plain")
+    return Response("This cannot be shown, since it is not ours.", 422, mimetype="text/plain")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -249,8 +249,8 @@ class WeightSnapshot(Message):
 
     def validate(self) -> None:
         if not 0 < self.size_bytes <= self.MAX_SIZE_BYTES:
-            raise BadMessage(f"WeightSnapshot: weights of {self.size_bytes} bytes are none of ours.")
+            raise BadMessage(f"WeightSnapshot: weights of {self.size_bytes} bytes cannot be ours.")
         if len(self.sha256) != 64 or set(self.sha256) - set("0123456789abcdef"):
-            raise BadMessage("WeightSnapshot: its sha256 is none.")
+            raise BadMessage("WeightSnapshot: its sha256 is not valid.")
         if self.base_version < 0:
             raise BadMessage(f"WeightSnapshot: there is no version {self.base_version}.")

@@ -15,9 +15,9 @@ def read_object(text: str, *, allow_repeats: bool = True) -> dict[str, Any]:
     try:
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=None if allow_repeats else _once)
     except (ValueError, RecursionError):
-        raise BadMessage("This is no JSON.") from None
+        raise BadMessage("This is not JSON.") from None
     if not isinstance(value, dict):
-        raise BadMessage("This is no JSON object.")
+        raise BadMessage("This is not a JSON object.")
     return value
 
 

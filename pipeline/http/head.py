@@ -77,7 +77,7 @@ def _request_line(line: bytes) -> tuple[str, str]:
 def _header(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
     if not colon or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise RequestRefused(400, "This request has a header that is none.", "head")
+        raise RequestRefused(400, "This request has a malformed header.", "head")
     return name.decode().lower(), value.strip(b" \t").decode("latin-1")
 
 
@@ -95,5 +95,5 @@ def _length(headers: Mapping[str, str]) -> int:
         raise RequestRefused(417, "There is only 100-continue to expect here.", "head")
     text = headers.get("content-length", "0")
     if not (text.isascii() and text.isdecimal() and len(text) <= MAX_LENGTH_DIGITS):
-        raise RequestRefused(400, "This Content-Length is no number.", "head")
+        raise RequestRefused(400, "This Content-Length is not a number.", "head")
     return int(text)

@@ -44,7 +44,7 @@ class Bucket:
 
 
 class Buckets:
-    """One bucket for each address, for at most `limit` addresses."""
+    """The buckets of at most `limit` addresses."""
 
     def __init__(self, limit: int = MAX_ADDRESSES) -> None:
         self._buckets: LruCache[str, Bucket] = LruCache(limit)

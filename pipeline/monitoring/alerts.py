@@ -102,7 +102,7 @@ TROUBLES: dict[str, tuple[str, str]] = {
         {
             "failed": ("Key frames that a worker could not stylize", "the worker's log says why"),
             "refused": ("Key frames that a worker could not read", "run gateway and workers of one version"),
-            "unreadable": ("Jobs that are none of ours", "see who else writes to this Redis"),
+            "unreadable": ("Jobs that are not ours", "see who else writes to this Redis"),
             "late": ("Key frames that a worker took too late", "add workers, or give theirs more processor"),
         },
         "outcome",

@@ -29,13 +29,13 @@ async def _keep_one_running(name: str, work: Callable[[], Awaitable[None]], rest
     while True:
         try:
             await work()
-            logger.error("the task %r ended by itself; it begins anew", name)
+            logger.error("the task %r ended by itself; it is restarted", name)
         except asyncio.CancelledError:
             if is_cancelled():
                 raise
-            logger.exception("the task %r was cancelled by what it waited for; it begins anew", name)
+            logger.exception("the task %r was cancelled by what it waited for; it is restarted", name)
         except Exception:
-            logger.exception("the task %r failed; it begins anew", name)
+            logger.exception("the task %r failed; it is restarted", name)
         restarted.labels(name).inc()
         await asyncio.sleep(RESTART_S)
 
@@ -54,9 +54,9 @@ def keep_thread_running(name: str, work: Callable[[], None], restarted: Callable
         while True:
             try:
                 work()
-                logger.error("the thread %r ended by itself; it begins anew", name)
+                logger.error("the thread %r ended by itself; it is restarted", name)
             except Exception:
-                logger.exception("the thread %r failed; it begins anew", name)
+                logger.exception("the thread %r failed; it is restarted", name)
             restarted()
             time.sleep(RESTART_S)
 

@@ -246,7 +246,7 @@ class EdgeBroker:
         except redis.ResponseError as error:
             if kind(error) not in ("type", "error"):
                 raise
-            logger.warning("answers to gateway %s begin anew: what was in their place takes none", gateway_id)
+            logger.warning("the stream of answers to gateway %s takes no entries and is deleted", gateway_id)
             with self._redis.pipeline(transaction=False) as pipe:
                 pipe.unlink(redis_keys.results(gateway_id))
                 self._append(pipe, gateway_id, frame)

@@ -54,7 +54,7 @@ STEPS = {
     "read_only": "Give the address of the primary; see whether its disk is full.",
     "loading": "It will be there by itself.",
     "cluster": "Redis Cluster is not supported: use a single Redis.",
-    "type": "See who else writes to this Redis; ours begins anew by itself.",
+    "type": "See who else writes to this Redis; wrong keys are deleted by themselves.",
     "script": "See who runs scripts in this Redis.",
     "away": "See whether it runs and can be reached at MVS_REDIS_URL.",
     "error": "The log has what it said.",

@@ -71,7 +71,7 @@ def make_anew(connection: redis.Redis, key: str, error: redis.ResponseError) -> 
     """Delete a key that the error says is not our stream any more; raises the error if it says something else."""
     if not is_spoilt(error):
         raise error
-    logger.warning("%s is no stream of ours any more: it begins anew", key)
+    logger.warning("%s is no stream of ours any more: it is restarted", key)
     connection.delete(key)
 
 

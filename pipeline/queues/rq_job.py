@@ -83,7 +83,7 @@ class AllowListedJob(Job):
         if not isinstance(name, str) or name not in ALLOWED or instance is not None:
             raise BadJob(f"It names {name!r:.80}, which is not on the allow list.")
         if not isinstance(args, tuple) or not isinstance(kwargs, dict) or not all(isinstance(k, str) for k in kwargs):
-            raise BadJob("Its arguments are none.")
+            raise BadJob("Its arguments are invalid.")
 
     def refresh(self) -> None:
         """Read the whole record, as dashboards and RQ's maintenance of its registries do. Raises BadJob."""
@@ -109,7 +109,7 @@ def fetched(read: Callable[[], Any]) -> Any:
         return read()
     except ResponseError as error:
         if "WRONGTYPE" in str(error):
-            raise BadJob("Its record is none.") from None
+            raise BadJob("Its record is not a job's.") from None
         raise
 
 

@@ -86,7 +86,7 @@ def _read(path: Path, reader: Callable[[bytes], Picture]) -> Picture:
     except OSError as error:
         raise BadSetting(f"{shown(path)} cannot be read: {error.strerror}.") from error
     if len(data) > MAX_PICTURE_BYTES:
-        raise BadSetting(f"{shown(path)} has more than {MAX_PICTURE_BYTES >> 20} MB, which is no picture.")
+        raise BadSetting(f"{shown(path)} has more than {MAX_PICTURE_BYTES >> 20} MB, too many for a picture.")
     try:
         return reader(data)
     except BadImage as error:

@@ -40,7 +40,7 @@ def by_profile(colours: Image.Image, profile: bytes) -> Image.Image:
             assert done is not None, "only a conversion in place returns nothing"
             return done
     except (ImageCms.PyCMSError, OSError, ValueError) as error:
-        logger.info("a colour profile is left out: %s", error)
+        logger.info("a colour profile is ignored: %s", error)
     return colours.convert("RGB")
 
 
@@ -88,7 +88,7 @@ def by_gamma(colours: Image.Image, gamma: float, chromaticities: tuple[float, ..
     try:
         return by_profile(rgb, matrix_profile(primaries, power(1 / gamma), "by gamma"))
     except (ArithmeticError, ValueError) as error:
-        logger.info("primaries that are none are left out: %s", error)
+        logger.info("invalid primaries are ignored: %s", error)
         return rgb
 
 

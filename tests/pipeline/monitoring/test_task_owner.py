@@ -52,7 +52,7 @@ async def test_a_task_that_something_it_waits_for_cancels_begins_anew_too(monkey
     (ended,) = await asyncio.gather(owner, return_exceptions=True)
 
     assert isinstance(ended, asyncio.CancelledError)
-    assert restarted.labels("odd")._value.get() == 1 and "it begins anew" in caplog.text
+    assert restarted.labels("odd")._value.get() == 1 and "it is restarted" in caplog.text
 
 
 def test_a_thread_that_fails_or_ends_begins_anew_and_is_counted(monkeypatch, caplog):

@@ -235,7 +235,7 @@ def test_a_link_stays_a_link(folder: Path):
 def test_a_file_that_never_ends_is_no_picture(folder: Path, capsys, monkeypatch):
     monkeypatch.setattr("workers.files.arguments.MAX_PICTURE_BYTES", 1 << 20)
 
-    assert "/dev/zero has more than 1 MB, which is no picture." in refused(["/dev/zero", "dusk", "out.png"], capsys)
+    assert "/dev/zero has more than 1 MB, too many for a picture." in refused(["/dev/zero", "dusk", "out.png"], capsys)
 
 
 def test_the_style_is_seen_in_its_colours_too(folder: Path):
