@@ -1,4 +1,4 @@
-"""The documents say what is so: commands parse, files exist, generated pages and the HTTP API are as the code is."""
+"""The documents are true: commands parse, files exist, and generated pages and the HTTP API match the code."""
 
 import importlib.util
 import re
@@ -22,7 +22,7 @@ SHOWN = [
     for line in block.splitlines()
     if line.strip()
 ]
-#: A path of ours as prose names it: `folder/.../file.ext`, with no placeholder in it.
+#: A path of ours in prose: `folder/.../file.ext`, without a placeholder.
 NAMED = re.compile(r"`((?:pipeline|clients|workers|edge|cloud|tests|docs)/[\w./-]+\.\w+)[` ]")
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#]+)(?:#[^)]*)?\)")
 
@@ -81,7 +81,7 @@ def test_files_and_links_that_a_page_names_exist(page):
 
 @pytest.mark.parametrize("name", ["command-line.md", "settings.md", "metrics.md"])
 def test_generated_pages_are_as_the_code_has_them(generated, name):
-    """Else run docs/reference/generate.py."""
+    """If this fails, run docs/reference/generate.py."""
     assert (ROOT / "docs" / "reference" / name).read_text() == generated[name]
 
 

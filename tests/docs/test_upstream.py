@@ -1,4 +1,4 @@
-"""The patches for aiortc that the documentation shows apply to the installed one, and do what they promise."""
+"""The patches in the documentation apply to the installed aiortc, and do what they promise."""
 
 import importlib.util
 import re
@@ -21,7 +21,7 @@ def patched_aiortc(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("upstream")
     shutil.copytree(Path(aiortc.__file__).parent, folder / "aiortc")
     for patch in PATCHES:
-        text = re.sub(r"(?m)^$", " ", patch.removesuffix("\n")) + "\n"  # editors take the space of an empty line away
+        text = re.sub(r"(?m)^$", " ", patch.removesuffix("\n")) + "\n"  # editors remove the space in an empty line
         subprocess.run(["git", "apply", "-p1"], input=text, text=True, cwd=folder, check=True)
     return folder / "aiortc"
 

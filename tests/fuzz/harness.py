@@ -18,18 +18,18 @@ from random import Random
 
 #: Of processor time for one input: what an innocent client may wait. Nothing of ours takes a tenth of it.
 MOST_CPU_S = 0.3
-#: So often an input that took longer is tried again.
+#: How often an input that took longer is tried again.
 AGAIN = 2
-#: Growth of the process' peak for one input.
+#: The most by which the process' peak memory may grow for one input.
 MOST_BYTES = 64 << 20
-#: Stands for whoever sends the input; RFC 5737. No log may name it.
+#: The address of the input's sender (RFC 5737), which no log may show.
 PEER = ("203.0.113.7", 40_007)
 
 Mutator = Callable[[bytes, Random], bytes]
 
 
 class Finding(AssertionError):
-    """An input that does what none may."""
+    """An input that does something that no input may do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Target:
 
 
 def check(target: Target, data: bytes) -> None:
-    """Raises Finding, or whatever the target let through."""
+    """Check one input. Raises Finding, or an exception that the target did not catch."""
     took_s = _cost_s(target, data)
     if took_s > target.most_cpu_s:  # on a busy machine a page of memory alone may take long, but not each time
         took_s = min(_cost_s(target, data) for _ in range(AGAIN))
@@ -70,7 +70,7 @@ def _peak_bytes() -> int:
 
 
 def _forget_peak() -> None:
-    """Where Linux allows it; elsewhere only what exceeds all before is seen."""
+    """Reset the peak of memory, if Linux allows it; otherwise only a new maximum is noticed."""
     if (file := _clear_refs(os.getpid())) is not None:
         os.pwrite(file, b"5", 0)
 
@@ -84,7 +84,7 @@ def _clear_refs(process_id: int) -> int | None:
 
 
 class _Listener(logging.Handler):
-    """Keeps what a stranger may not cause: warnings, traces, and lines that name the peer."""
+    """Keeps log lines that a stranger may not cause: warnings, traces, and lines that name the peer."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -144,5 +144,5 @@ async def _alone(coroutine: Coroutine) -> None:
 
 @functools.cache
 def _loop(process_id: int) -> asyncio.AbstractEventLoop:
-    """One a process: a fork has its own."""
+    """The event loop, one per process; a fork has its own."""
     return asyncio.new_event_loop()

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable
 from random import Random
 
-#: Where lengths, counters and clocks of 8 to 64 bits go wrong.
+#: Numbers at which lengths, counters and clocks of 8 to 64 bits go wrong.
 EDGES = [
     0,
     1,
@@ -152,7 +152,7 @@ _LENGTH = struct.Struct("!H")
 
 
 def joined(items: list[bytes]) -> bytes:
-    """Datagrams as one input."""
+    """Several datagrams joined to one input."""
     return b"".join(_LENGTH.pack(len(item) & 0xFFFF) + item[:0xFFFF] for item in items)
 
 

@@ -1,4 +1,4 @@
-"""Replays the corpus, or some of it: uv run python tests/fuzz/replay.py [TARGET[/ENTRY] ...]
+"""Replays the corpus, or parts of it: uv run python tests/fuzz/replay.py [TARGET[/ENTRY] ...]
 
 One line for each entry that is a finding, with its trace, and JSON last; the exit status is 1 where there are any.
 """

@@ -37,7 +37,7 @@ EVOLVED = Path(__file__).parent.parent.parent / ".fuzz"
 TURN_S, LEAST_TURN_S = 60, 2
 #: No input takes a second; one that takes ten hangs.
 HANG_S = 10
-#: What a child may allocate, so that no input takes the machine's memory.
+#: The most memory that a child may allocate, so that no input takes all of the machine's.
 ADDRESS_SPACE_BYTES = 8 << 30
 #: Of all changes to inputs that know the grammar; the others are libFuzzer's own.
 GRAMMATICAL = 0.6
@@ -45,7 +45,7 @@ GRAMMATICAL = 0.6
 
 @dataclass(slots=True)
 class Score:
-    """What was done so far."""
+    """The counts of what was done so far."""
 
     inputs: Counter[str] = field(default_factory=Counter)
     coverage: dict[str, int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def fuzz(targets: list[Target], args: argparse.Namespace) -> Score:
 
 
 def take_turn(target: Target, turn_s: int, args: argparse.Namespace, seed: int, score: Score) -> None:
-    """One target in a child of its own, which may crash or hang."""
+    """Fuzz one target in a child process, which may crash or hang."""
     corpus, evolved = args.corpus / target.name, args.evolved / target.name
     for folder in (corpus, evolved):
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ def in_child(work: Callable[[], None], log: Path) -> int:
 
 
 def _fuzz_here(target: Target, limit: dict[str, int], seed: int, corpus: Path, evolved: Path, folder: Path) -> None:
-    """Does not come back: libFuzzer ends the process."""
+    """Fuzz in this process. This does not return, since libFuzzer ends the process."""
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
     options = {
         "seed": seed % 2**31 + 1,
@@ -163,7 +163,7 @@ def _mutator(target: Target) -> Callable[[bytes, int, int], bytes]:
 
 
 def _keep(corpus: Path, data: bytes, error: Exception, seen: dict[str, int]) -> None:
-    """The shortest input of each kind of finding."""
+    """Keep the shortest input of each kind of finding."""
     where = traceback.extract_tb(error.__traceback__)[-1]
     kind = f"{type(error).__name__}:{Path(where.filename).stem}:{where.lineno}"
     if isinstance(error, Finding):

@@ -118,12 +118,12 @@ async def a_session(redis_url: str, folder: Path) -> None:
 
 
 def retold(packet: bytes) -> bytes:
-    """With the payload type that the target's VP8 has, and its sender."""
+    """The packet with the payload type and sender that the target expects of VP8."""
     return packet[:1] + bytes([packet[1] & 0x80 | 97]) + packet[2:8] + struct.pack("!I", SSRC) + packet[12:]
 
 
 def offers() -> None:
-    """By aiortc and by browsers."""
+    """Offers by aiortc and by browsers."""
     for path in sorted((TESTS / "offers").iterdir()):
         keep_offer(path.stem, path.read_text())
 
@@ -183,7 +183,7 @@ def grids() -> None:
 
 
 def odd_answers() -> None:
-    """What a reader in Python and one in JavaScript may see differently."""
+    """Answers that a reader in Python and one in JavaScript may read differently."""
     packed = pack_grid(make_grid((1, 1, 1)))
     good = b'"frame_id":7,"cut":true,"grid":[1,1,1]'
     headers = {

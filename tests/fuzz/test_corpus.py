@@ -13,7 +13,7 @@ from targets import TARGETS
 
 @pytest.fixture(scope="module")
 def findings() -> dict[str, str]:
-    """What is wrong with which entry."""
+    """The findings among the entries, and what is wrong with each."""
     replay = subprocess.run(
         [sys.executable, Path(__file__).with_name("replay.py")], capture_output=True, text=True, timeout=250
     )

@@ -1,4 +1,4 @@
-"""The harness notices what it is there for."""
+"""The harness notices all that it is meant to notice."""
 
 import asyncio
 import logging

@@ -20,7 +20,7 @@ SAME_INPUTS = 300
 
 
 def found(tmp_path: Path, **options: object) -> str:
-    """What run.py says of findings, with their inputs; "" where there are none."""
+    """The findings that run.py reports, with their inputs; "" if there are none."""
     if find_spec("atheris") is None:
         missing("atheris, which has no wheel for this platform,")
     corpus = shutil.copytree(CORPUS, tmp_path / "corpus")

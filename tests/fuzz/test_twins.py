@@ -1,4 +1,4 @@
-"""The page's readers, under Node, and their Python twins: they say the same of the corpus, and of changes to it."""
+"""The page's readers, in Node.js, and their Python twins agree on the corpus, and on changes to it."""
 
 import json
 import subprocess
@@ -79,7 +79,7 @@ TWINS = {"grid": grid, "chunks": answers, "answers": answers, "words": words, "s
 
 
 def inputs(name: str) -> list[bytes]:
-    """The corpus, and the same changes to it each time."""
+    """The corpus, and changes to it, which are the same each time."""
     found = []
     for entry in sorted((CORPUS / name).iterdir()):
         data = entry.read_bytes()

@@ -1,4 +1,4 @@
-"""The aggregator over a real Redis: what makes a global, what is refused, and what a crash changes (nothing)."""
+"""The aggregator with a real Redis: what makes a global model, what is refused, and that a crash changes nothing."""
 
 import json
 import logging
@@ -336,7 +336,7 @@ print(calls)
 
 
 def aggregate_in_a_process(redis_url: str, folder: Path, shipped: Path, die_at: int = 0) -> int:
-    """How many calls to Redis and the disk it made; 0 where it died at one."""
+    """The number of calls to Redis and the disk that it made; 0 if it died at one of them."""
     command = [sys.executable, "-c", PROCESS, redis_url, str(folder), str(shipped), str(die_at), KEY]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=120)
     assert done.returncode == (-signal.SIGKILL if die_at else 0)
@@ -460,7 +460,7 @@ def test_without_a_key_it_sends_and_takes_nothing(settings, registry, connection
 
 
 def test_what_stands_in_the_globals_place_is_answered_with_the_true_one(aggregator, connection, registry):
-    """Something unsigned, an old one sent again, one that was signed for another registry."""
+    """It may be unsigned, an old one sent again, or one that was signed for another registry."""
     ((_, old),) = connection.xrange(redis_keys.WEIGHTS_GLOBAL)
     for edge_id in "ab":
         send(connection, edge_id, trained(1))
@@ -475,7 +475,7 @@ def test_what_stands_in_the_globals_place_is_answered_with_the_true_one(aggregat
 
 
 def test_no_surprise_ends_the_rounds(settings, registry, connection, monkeypatch, caplog):
-    """It is told once, counted each time, and tried again until it is over."""
+    """It is logged once, counted each time, and the round is tried again until it works."""
     aggregator, troubles = Aggregator(settings, registry, gate=lambda file: 1.0), [OSError("no space")] * 3
     monkeypatch.setattr(aggregate.time, "sleep", lambda seconds: None)
 

@@ -1,4 +1,4 @@
-"""rq-dashboard over real queues: all of it can be looked at, nothing changed, and only operators get in."""
+"""rq-dashboard with real queues shows everything and changes nothing, and only operators get in."""
 
 import base64
 import re
@@ -55,7 +55,7 @@ class Fails:
 
 @pytest.fixture
 def queues(redis_url, connection, monkeypatch) -> str:
-    """One job finished, one failed, and one in the queue that a worker says it is at."""
+    """Queues with one finished job, one failed job, and one that a worker claims to work on."""
     monkeypatch.setattr(stylize, "EDGE", Fails())
     broker, queue = GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway"), stylize_queue(connection, "edge")
     worker = EdgeWorker([queue], connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
@@ -126,7 +126,7 @@ def test_a_token_in_the_address_becomes_a_cookie(redis_url):
 
 
 def test_a_job_that_is_a_pickle_is_not_read(client, connection, tmp_path):
-    """One that would open a file for writing, and so leave it behind."""
+    """This pickle would open a file for writing, and so leave it behind."""
     trace = tmp_path / "trace"
     pickle = b"cbuiltins\nopen\n(S'%s'\nS'w'\ntR." % bytes(trace)
     connection.hset(Job.key_for("waiting-2"), "data", zlib.compress(pickle))
@@ -139,7 +139,7 @@ def test_a_job_that_is_a_pickle_is_not_read(client, connection, tmp_path):
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "a b"])
 def test_by_another_name_nothing_is_seen(queues, host):
-    """Of a page whose name was rebound to this machine."""
+    """It may be the name of a foreign page, rebound to this machine."""
     client = application(queues, Access(TOKEN, local=True)).test_client()
 
     assert client.get("/0/data/queues.json", headers={"Host": host}).status_code in (400, 421)
@@ -223,7 +223,7 @@ EVIL = "<img src=x onerror=\"document.title='run'\"><script>document.title='run'
 
 @pytest.fixture
 def hostile(queues, connection) -> str:
-    """Everything that can say something of itself says something that would run as markup."""
+    """Jobs and workers whose every text would run as markup."""
     connection.hset(Job.key_for("waiting-0"), "description", EVIL)
     connection.hset(Job.key_for("waiting-2"), "description", EVIL)
     connection.xadd(

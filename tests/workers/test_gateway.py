@@ -1,4 +1,4 @@
-"""The gateway's process: its own tasks have an owner, too."""
+"""The gateway's process, whose own tasks have an owner, too."""
 
 import asyncio
 from dataclasses import replace
@@ -28,7 +28,7 @@ def made(monkeypatch) -> list[gateway.Gateway]:
 
 
 async def test_a_heartbeat_that_fails_begins_anew_and_is_counted(redis_url, made, monkeypatch, capsys):
-    """It ended without a word, and the supervisor killed a gateway that was well."""
+    """Before, it ended silently, and the supervisor killed a healthy gateway."""
     stop, beats = asyncio.Event(), []
 
     async def beat(pulse: object) -> None:

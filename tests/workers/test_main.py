@@ -1,4 +1,4 @@
-"""What the command does with errors: misuse is a sentence and exit code 2, all else is a crash with its trace."""
+"""The command's errors: misuse gives a sentence and exit code 2, and everything else is a crash with its trace."""
 
 import subprocess
 import sys

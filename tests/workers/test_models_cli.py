@@ -1,4 +1,4 @@
-"""The command that shows global models and goes back to one."""
+"""The command that lists global models, and goes back to an earlier one."""
 
 import json
 from argparse import Namespace
@@ -54,7 +54,7 @@ def test_there_is_nothing_before_the_shipped_model(capsys, tmp_path):
 
 
 def test_going_back_twice_does_not_bring_the_bad_model_back(registry, capsys, tmp_path):
-    """It went to the version before the newest, which after one rollback was the bad one."""
+    """Before, it went to the version before the newest, which after one rollback was the bad one."""
     assert "Version 3 is version 1 again" in output(capsys, tmp_path, "rollback")
     assert "Version 4 is version 0 again" in output(capsys, tmp_path, "rollback")
     with pytest.raises(ValueError, match="no earlier model"):

@@ -73,7 +73,7 @@ def test_each_stream_has_its_memory_until_another_scene_or_style(settings, broke
 
 
 def test_a_streams_memory_is_the_same_whichever_worker_takes_its_key_frames(settings, broker):
-    """Where it lived in a worker's process, three workers in turn counted 1 1 1 2 2 2."""
+    """Before, it lived in a worker's process, so that three workers in turn counted 1 1 1 2 2 2."""
     stylizers = [Counter() for _ in range(3)]
     edges = [Edge(settings, stylizer) for stylizer in stylizers]
 
@@ -173,7 +173,7 @@ def test_a_memory_that_is_none_costs_nothing_but_itself(settings, broker, lie):
 
 
 def test_a_memory_with_which_no_grid_is_finite_is_done_without(settings, broker):
-    """Kept, it would end all looks of its stream for as long as Redis has it."""
+    """If it were kept, its stream would get no looks for as long as Redis has it."""
     stylizer = Poisoned()
     edge = Edge(settings, stylizer)
 
@@ -184,7 +184,7 @@ def test_a_memory_with_which_no_grid_is_finite_is_done_without(settings, broker)
 
 
 class Poisoned(Counter):
-    """No memory suits it."""
+    """A stylizer that fails with any memory."""
 
     def settle(self, equations: None, state: StreamState | None, *, elapsed_s: float):
         if state is not None:

@@ -1,4 +1,4 @@
-"""The trainer over a real Redis, with a learner that counts: what it learns from, when, and when it does not."""
+"""The trainer with a real Redis, and a learner that counts: from what it learns, when, and when not."""
 
 import time
 from dataclasses import replace
@@ -83,7 +83,7 @@ def announce(connection, version: int, weights: bytes) -> WeightSnapshot:
 
 
 def turns(trainer: Trainer, count: int, start_s: float = 0.0) -> int:
-    """How many of some turns, a tick apart, did work."""
+    """The number of turns, one tick apart, in which there was work."""
     return sum(trainer.run_once(start_s + i * TICK_S) for i in range(1, count + 1))
 
 
@@ -220,7 +220,7 @@ def test_what_a_stream_takes_back_is_not_learned_from_any_more(trainer, connecti
 
 
 def test_nothing_is_learned_between_a_withdrawal_and_the_next_tick(trainer, connection):
-    """Not even by a trainer that looks for news once a second: it asks right before it learns."""
+    """This holds even for a trainer that looks for news once a second, since it asks right before it learns."""
     announce(connection, 0, b"zero")
     share(connection, shared_by="gone", grey=200)
     share(connection, 1, shared_by="here", grey=50)
@@ -235,7 +235,7 @@ def test_nothing_is_learned_between_a_withdrawal_and_the_next_tick(trainer, conn
 
 @pytest.mark.parametrize("how", ["emptied", "killed", "killed, and back as it was before"])
 def test_a_withdrawal_outlives_the_redis_that_heard_it(settings, tmp_path, how):
-    """Acknowledged, and then Redis loses it before the trainer has read of it."""
+    """It was acknowledged, and then Redis lost it before the trainer had read it."""
     server = RedisServer(tmp_path, dir=str(tmp_path))
     server.start()
     with connect(server.url) as connection:

@@ -1,4 +1,4 @@
-"""A Redis that answers with an error ends no role: one line says why, and work begins once it is well."""
+"""A Redis that answers with errors ends no role: one line says why, and work begins once Redis is well."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ from workers.train import Trainer
 
 SECRET = "hunter22-hunter22"
 TURNS = 5
-#: What ails it: commands that make it so, and those that mend it.
+#: Troubles of Redis: the commands that cause each, and those that end it.
 AILMENTS: dict[str, tuple[list[tuple], list[tuple]]] = {
     "memory": (
         [("CONFIG", "SET", "maxmemory-policy", "noeviction"), ("CONFIG", "SET", "maxmemory", "1")],

@@ -1,4 +1,4 @@
-"""`mvstylizer image`, from the file to what is written. The model here only shifts brightness."""
+"""`mvstylizer image`, from one file to another. The model here only shifts brightness."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def refused(command: list[str], capsys: pytest.CaptureFixture) -> str:
-    """The one sentence that a command ends with."""
+    """The sentence with which a command ends."""
     with pytest.raises(SystemExit) as ended:
         main(["image", *command])
     said = capsys.readouterr().err
@@ -120,7 +120,7 @@ def test_names_of_every_kind(folder: Path, name: str, capsys: pytest.CaptureFixt
 
 
 def test_a_name_that_is_no_text_is_written_and_said(folder: Path):
-    """In the shell's encoding it has no letters; print() raised after all work was done."""
+    """The shell's encoding cannot express it; before, print() raised after all work was done."""
     name = os.fsdecode(b"\xff.png")
 
     main(["image", "photo.png", "dusk", name])

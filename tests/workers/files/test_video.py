@@ -36,7 +36,7 @@ class Still:
 
 
 class Steps:
-    """Answers whose colours rise by ten levels from key frame to key frame."""
+    """A stylizer whose colours rise by ten levels from key frame to key frame."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -49,7 +49,7 @@ class Steps:
 
 
 def steps(stills: list[Still], interval: int, mode: str = "grid") -> list[float]:
-    """How far each frame is lifted, in key frames."""
+    """By how much each frame is brighter, in steps of a key frame."""
     pictures = reassembled(marked(stills, fixed(interval)), Steps(), MODES[mode], Dis())
     return [round((painted.astype(float) - upright(frame)).mean() / 10, 1) for frame, painted in pictures]
 

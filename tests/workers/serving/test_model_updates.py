@@ -1,4 +1,4 @@
-"""What an edge makes of the cloud's newest weights: it takes what is genuine and new, and survives all the rest."""
+"""An edge adopts the cloud's newest weights if they are genuine and new, and survives everything else."""
 
 import threading
 from dataclasses import replace
@@ -40,7 +40,7 @@ def publish(connection, weights: bytes, version: int = 1, key: str = KEY, **fiel
 
 
 def entry(connection) -> bytes:
-    """The newest entry, as somebody who reads Redis could send it again."""
+    """The newest entry, which somebody who reads Redis could send again."""
     return connection.xrevrange(redis_keys.WEIGHTS_GLOBAL, count=1)[0][1][b"snapshot"]
 
 
@@ -199,7 +199,7 @@ def test_a_stream_that_was_spoilt_recovers_with_the_next_global(newest, connecti
 
 
 def test_no_failure_ends_the_updates(newest, connection, monkeypatch):
-    """A full disk, no memory: the model in use stays, it is counted, and the next one comes in."""
+    """With a full disk or no memory, the present model stays, the failure is counted, and the next model is adopted."""
     monkeypatch.setattr(globals_, "POLL_S", 0.001)
     adopted, failures, done = [], Counter("failures", "", registry=None), threading.Event()
     errors = iter([OSError("no space"), MemoryError(), KeyError("x"), None])

@@ -1,4 +1,4 @@
-"""A worker goes on whatever Redis holds or says: records that are none, rubbish, wrong types, no memory."""
+"""A worker goes on whatever Redis holds or answers: missing records, garbage, wrong types, no memory."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ GOOD = MsgpackSerializer.dumps((STYLIZE, None, ("stream", 1), {}))
 
 
 class Served:
-    """An edge that remembers what it was asked for."""
+    """An edge that remembers its requests."""
 
     def __init__(self) -> None:
         self.asked: list[tuple] = []
@@ -244,7 +244,7 @@ async def test_answers_find_their_way_past_a_key_of_another_type(redis_url, conn
 
 @pytest.mark.parametrize("error", [RuntimeError("no room on the accelerator"), redis.ConnectionError("away")])
 def test_a_job_that_ends_with_a_surprise_is_counted_as_failed(redis_url, worker, served, monkeypatch, error):
-    """Operators saw none of these: only a key frame that was answered with an error counted."""
+    """Before, operators saw none of these, since only key frames that were answered with an error were counted."""
 
     def fail(*named: object) -> None:
         raise error
