@@ -1,8 +1,8 @@
-"""What a client pays to stylize one frame, beside the same in OpenCV and NumPy:
+"""Measures what a client pays to stylize one frame, compared with the same in OpenCV and NumPy:
 
 uv run python tests/benchmarks/apply_grid.py
 
-Milliseconds of one core's time, so that a busy machine changes little; the two take turns.
+The figures are milliseconds of one core's time, so that a busy machine changes little. The two take turns.
 """
 
 import json
@@ -20,7 +20,7 @@ REPEATS = 15
 
 
 def with_opencv(image: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """Each depth's coefficients enlarged to the frame's size, weighted by luma."""
+    """The same with OpenCV: the coefficients of each depth are enlarged to the frame's size, and weighted by luma."""
     height, width = image.shape[:2]
     colours = image.astype(np.float32) / 255
     depth = grid.shape[1]

@@ -1,4 +1,4 @@
-"""What one gateway carries, every look asked for in open loop:
+"""Measures how many streams one gateway carries, with every look asked for in open loop:
 
     uv run python tests/benchmarks/capacity.py [--clients 20] [--seconds 30] [--clip FILE ...] [--free]
 
@@ -36,10 +36,10 @@ def main() -> None:
     recordings = tuple(record(clip, SIZE, fps=FPS) for clip in args.clip or [None])
     cores = os.sched_getaffinity(0)
     gateway = set() if args.free or len(cores) < 2 else {min(cores)}
-    workers = 1 + int(args.clients * RATE * STUB_MS / 500)  # their queue is not what is measured
+    workers = 1 + int(args.clients * RATE * STUB_MS / 500)  # so that their queue is not measured
     parts = ["redis", *(f"worker {n}" for n in range(workers))]
     pinned = {"gateway": gateway, **{part: cores - gateway for part in parts}} if gateway else {}
-    os.sched_setaffinity(0, cores - gateway)  # the generator
+    os.sched_setaffinity(0, cores - gateway)  # the load generator
     with (
         tempfile.TemporaryDirectory() as folder,
         Crew(Path(folder), workers=workers, stub_ms=STUB_MS, cores=pinned) as crew,
@@ -62,7 +62,7 @@ def run(url: str, recordings: tuple[Recording, ...], clients: int, seconds: floa
 
 
 def elsewhere_s(crew: Crew, cores: set[int]) -> float:
-    """Processor time of these cores that the gateway did not have: others' here, and what the host took away."""
+    """The processor time of these cores that other processes here, and the host, took from the gateway."""
     taken = 0.0
     for core, times in enumerate(psutil.cpu_times(percpu=True)):
         taken += (sum(times) - times.idle - times.iowait - times.guest - times.guest_nice) * (core in cores)

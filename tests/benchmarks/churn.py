@@ -1,4 +1,4 @@
-"""Sessions opened and closed, one after the other, and what stays behind in the gateway:
+"""Opens and closes sessions, one after another, and measures what stays behind in the gateway:
 
     uv run python tests/benchmarks/churn.py [--sessions 1000] [--at-once 4]
 
@@ -27,10 +27,10 @@ from pipeline.contract.errors import MVStylizerError  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.crew import Crew  # noqa: E402
 
-#: By then every thread of the gateway's own has worked, and has its connection to Redis.
+#: After this many sessions every thread of the gateway has worked, and has its connection to Redis.
 WARM_UP = 100
 PATIENCE_S = 1.0
-#: Sockets and threads of the last session end within it.
+#: The time within which sockets and threads of the last session end.
 SETTLE_S = 1.0
 SMALL = (128, 72)
 
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 async def churn(url: str, recording: Recording, sessions: int, at_once: int) -> int:
-    """How many of them got a look."""
+    """Run the sessions; returns how many of them got a look."""
     places = asyncio.Semaphore(at_once)
 
     async def one() -> bool:
@@ -76,7 +76,7 @@ async def visit(url: str, recording: Recording) -> bool:
 
 
 def held(crew: Crew) -> dict[str, float]:
-    """By the gateway, once it has had no session for a while."""
+    """What the gateway holds once it has had no session for a while."""
     while sessions(crew):
         time.sleep(0.2)
     time.sleep(SETTLE_S)

@@ -1,4 +1,4 @@
-"""Model grid with five colorizations: uv run python tests/benchmarks/colorizations.py PHOTOS PAIRS OUT --vgg FILE
+"""Compares five colorizations: uv run python tests/benchmarks/colorizations.py PHOTOS PAIRS OUT --vgg FILE
 
 Each is trained for as many steps, on the same batches, from the same distilled network, and judged on PAIRS
 (NN_content.jpg and NN_style.jpg) at 512 px on the long side:
@@ -43,13 +43,13 @@ ROOT_STEPS = 12
 
 
 class Features(NamedTuple):
-    """One level of a style, as it is."""
+    """One level of a style's features."""
 
     values: Tensor  # B C H W
 
 
 class Compared(GridModel):
-    """Model grid with any colorization in the place of its own."""
+    """Model grid with another colorization."""
 
     def __init__(self, form: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
@@ -77,7 +77,7 @@ class Compared(GridModel):
 
 
 def zca(x: Tensor, y: Tensor) -> Tensor:
-    """The style's mean and covariance, with the least change of colours that gives them."""
+    """Give features the style's mean and covariance by the smallest change of colours."""
     mean_x, _, inverse_x = roots(x)
     mean_y, root_y, _ = roots(y)
     return (root_y @ inverse_x @ (x.flatten(2) - mean_x) + mean_y).view_as(x)
@@ -141,7 +141,7 @@ def trained(feed: Feed, form: str, start: GridModel, checkpoint: Path, steps: in
 
 
 def judge(vgg: VGG, model: GridModel, content_path: Path, pairs: Path) -> tuple[float, float]:
-    """ssim_edge to the content, and what is left of the distance to the style."""
+    """The ssim_edge to the content, and the share that is left of the distance to the style."""
     stylizer = Stylizer(model, "", "cpu")
     content = read(content_path)
     style = read(next(pairs.glob(content_path.name.replace("_content", "_style").replace(content_path.suffix, ".*"))))

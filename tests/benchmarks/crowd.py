@@ -1,4 +1,4 @@
-"""How many streams one machine carries, everything on it and the real model:
+"""Measures how many streams one machine carries, with everything on it and the real model:
 
     uv run python tests/benchmarks/crowd.py --clip CLIP ... [--streams 8 14 20 40] [--rate auto 2] [--seconds 30]
     uv run python tests/benchmarks/crowd.py --clip CLIP ... --baseline ../older-checkout
@@ -27,7 +27,7 @@ from pipeline.styles.catalog import shipped  # noqa: E402
 from support.system import Up  # noqa: E402
 
 SIZE, FPS = (640, 360), 30
-#: This machine's budget is what is measured, so that nothing else refuses a client.
+#: Settings that refuse no client, since the budget of the machine itself is measured.
 SETTINGS = {"MVS_MAX_SESSIONS": "1000", "MVS_OFFERS_PER_S": "100"}
 ROLES = ("gateway", "stylize", "redis", "generator")
 

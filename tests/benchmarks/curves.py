@@ -1,4 +1,4 @@
-"""Learning curves as a picture, with no more than OpenCV."""
+"""Draws learning curves with OpenCV alone."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What clients notice when parts die, with stub workers of 30 ms and eight clients at two looks a second each:
+"""Measures what clients notice when parts die, with stub workers of 30 ms and eight clients at two looks a second each:
 
     uv run python tests/benchmarks/faults.py [--redis-down 30]
 
@@ -39,9 +39,9 @@ from support.crew import Crew  # noqa: E402
 CLIENTS, RATE = 8, 2
 WORKERS, KILLS = ("worker 0", "worker 1"), 3
 LATE_S = 0.5
-#: A look that a killed worker takes along is late or lost by then.
+#: By this time a look that was lost with a killed worker is late.
 AFTER_S = 3.0
-#: Of a worker that is forked again.
+#: The time in which a worker is forked again.
 START_S = 60.0
 
 
@@ -57,11 +57,11 @@ class Watched(LoadCounters):
         self.looks.append((time.monotonic(), seconds))
 
     def missed(self, since_s: float) -> int:
-        """Looks due since then that were late or lost."""
+        """The number of looks due since then that were late or lost."""
         return self.lost + sum(came_s - late_s > since_s and late_s > LATE_S for came_s, late_s in self.looks)
 
     def first_after(self, moment_s: float) -> float | None:
-        """Seconds from then to the first look that was also due since then."""
+        """The seconds from then to the first look that was due since then."""
         return next((came_s - moment_s for came_s, late_s in self.looks if came_s - late_s >= moment_s), None)
 
 
@@ -87,12 +87,12 @@ class Clients:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def forget(self) -> None:
-        """What was lost so far."""
+        """Forget the looks that were lost so far."""
         for counters in self.all_counters:
             counters.lost = 0
 
     async def looks_again(self, since_s: float, limit_s: float = 60) -> float:
-        """Seconds until the last client had a look that was due since then."""
+        """The seconds until every client had a look that was due since then."""
         await until(lambda: all(counters.first_after(since_s) is not None for counters in self.all_counters), limit_s)
         return round(max(counters.first_after(since_s) for counters in self.all_counters), 2)
 
@@ -165,7 +165,7 @@ async def stop_redis(crew: Crew, clients: Clients, down_s: float) -> dict:
 
 
 def state(crew: Crew, worker: psutil.Process) -> bytes | None:
-    """What Redis knows of it: busy, idle, ...; None before it is there."""
+    """A worker's state in Redis: busy, idle, …; None before it is there."""
     with redis.Redis.from_url(crew.redis_url) as connection:
         mark = f"-{worker.pid}-".encode()
         return next((connection.hget(key, "state") for key in connection.smembers("rq:workers") if mark in key), None)

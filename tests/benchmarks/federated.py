@@ -51,16 +51,16 @@ from curves import draw  # noqa: E402
 
 FLEETS = (1, 2, 4)
 STYLES, HELD_OUT, KIND = 16, 32, 16
-#: How far early weights are on the straight way from chance to the shipped ones.
+#: How far early weights are on the straight line from random ones to the shipped ones.
 EARLY_SHARE = 0.5
-#: Of Adam. The paper's 1e-4 takes 20,000 steps of two images; these have a few hundred, so that each goes further.
+#: Adam's rate. The paper's 1e-4 takes 20,000 steps of two images; here are a few hundred, so each goes further.
 EARLY_RATE = "6e-4"
-#: A round of four edges on two busy cores.
+#: The most time for a round of four edges on two busy cores.
 ROUND_TIMEOUT_S = 1200.0
 
-#: Early weights have noisy losses, and may double them in a round: the gate, which the paper has not, stays open.
+#: Early weights have noisy losses, which may double in a round. So the hold-out test, which the paper lacks, is off.
 EARLY = {"MVS_GATE_TOLERANCE": "1000", "MVS_ROUND_DEADLINE_S": str(ROUND_TIMEOUT_S), "MVS_TRAIN_RATE": EARLY_RATE}
-#: Whose round is refused begins again after this time.
+#: An edge whose update was refused begins again after this time.
 SHIPPED_START = {"MVS_ROUND_DEADLINE_S": "120"}
 
 Curve = list[tuple[int, dict[str, float]]]
@@ -100,7 +100,7 @@ class Photos:
         self.styles, self.rest = [picture(path) for path in paths[:STYLES]], paths[STYLES:]
 
     def part(self, edge: int) -> list[np.ndarray]:
-        """What only this edge has; the same in every fleet."""
+        """The photos that only this edge has; they are the same in every fleet."""
         return [picture(path) for path in self.rest[edge :: max(FLEETS)][:CAPACITY]]
 
     def kinds(self) -> dict[str, tuple[list[np.ndarray], list[np.ndarray]]]:
@@ -116,14 +116,14 @@ def shuffled(images: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def picture(path: Path) -> np.ndarray:
-    """RGB, at most 512 px, as key frames are."""
+    """A photo in RGB, at most 512 px long, like key frames."""
     image = read_picture(path.read_bytes())
     scale = min(1.0, 512 / max(image.shape[:2]))
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
 def figure7(photos: Photos, features: Features, args: argparse.Namespace) -> dict[str, object]:
-    """Prints and draws the curves; returns what of them belongs into the last line."""
+    """Print and draw the curves; returns their part of the last line."""
     curves = {edges: learning_curve(edges, photos, features, args) for edges in FLEETS}
     table(curves)
     draw(args.out, curves)
@@ -228,7 +228,7 @@ def role(*command: str, **environment: str) -> Iterator[None]:
 
 
 def share(url: str, edge_id: str, images: list[np.ndarray], styles: list[np.ndarray], count: int) -> None:
-    """Samples as stylize workers would add them."""
+    """Add samples as stylize workers would."""
     rng = random.Random(edge_id)
     with connect(url, timeout_s=10.0) as client:
         store, sharing = StyleStore(client), Sharing(client, edge_id)
@@ -240,7 +240,7 @@ def share(url: str, edge_id: str, images: list[np.ndarray], styles: list[np.ndar
 
 
 def loss(file: bytes, contents: list[np.ndarray], styles: list[np.ndarray], features: Features) -> dict[str, float]:
-    """Eq. 5, mean over pairs."""
+    """Eq. 5, averaged over pairs."""
     with tempfile.NamedTemporaryFile(suffix=".safetensors") as copy:
         copy.write(file)
         copy.flush()

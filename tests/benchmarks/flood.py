@@ -1,4 +1,4 @@
-"""What a flood of offers from one address costs those who are connected:
+"""Measures what a flood of offers from one address costs the connected clients:
 
     uv run python tests/benchmarks/flood.py [--rate 1000] [--seconds 10] [--clients 4]
 
@@ -58,7 +58,7 @@ def measured(crew: Crew, plan: Plan, rate: float, settle_s: float = SETTLE_S) ->
         target=flood, args=(crew.port, rate, plan.ramp_s + plan.seconds, sender)
     )
     flooder.start()
-    receiver.recv()  # it is ready, and begins
+    receiver.recv()  # when it is ready, and begins
     flooded, _ = measure(plan, 1)
     found = receiver.recv()
     flooder.join()
@@ -129,7 +129,7 @@ class Flood:
                     writer.close()
 
     async def _offer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Whether the connection can be used again."""
+        """Send one offer; returns whether the connection can be used again."""
         await self._due.get()
         sent_s, status = time.monotonic(), 0
         try:

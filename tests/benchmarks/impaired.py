@@ -1,4 +1,4 @@
-"""The whole system over a bad network, emulated in user space between one client and the gateway:
+"""Measures the whole system over a bad network, emulated in user space between one client and the gateway:
 
     uv run python tests/benchmarks/impaired.py [--clip FILE] [--seconds 20]
 
@@ -37,11 +37,11 @@ PATHS = {
     "200 ms, 3 %, outage": (0.1, 0.03, True),
 }
 OUTAGE_AFTER_S, OUTAGE_S = 5.0, 1.0
-LINGER_S = 2.0  # for the last answers
+LINGER_S = 2.0  # so that the last answers can come
 
 
 class Watcher:
-    """What a viewer would notice."""
+    """Records what a viewer would notice."""
 
     def __init__(self) -> None:
         self.shown_s: dict[int, float] = {}
@@ -82,7 +82,7 @@ async def measure(folder: Path, clip: Path) -> dict[str, dict]:
     up = Up(folder / "up", environment=dict(os.environ))
     try:
         await asyncio.to_thread(up.wait_ready)
-        await session(up, clip, 0.0, 0.0, False)  # whatever is slow the first time
+        await session(up, clip, 0.0, 0.0, False)  # so that slow first times do not count
         return {name: await session(up, clip, *path) for name, path in PATHS.items()}
     finally:
         await asyncio.to_thread(up.stop)

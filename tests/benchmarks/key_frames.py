@@ -104,7 +104,7 @@ def compared(played: Played, delay: int) -> dict[str, dict]:
 
 
 def fixed(interval_s: float) -> KeyFrameSelector:
-    """Cuts and nothing else come early."""
+    """Key frames at a fixed interval; only cuts come early."""
     return KeyFrameSelector(max_interval=interval_s, min_interval=interval_s)
 
 

@@ -1,4 +1,4 @@
-"""The whole system on this machine: start, round trip, the gateway's share, the page.
+"""Measures the whole system on this machine: its start, the round trip, the gateway's processor time, and the page.
 
     uv run python tests/benchmarks/live.py [--clip FILE] [--seconds 20]
 

@@ -1,4 +1,4 @@
-"""What watching costs a gateway with 20 streams, in processor time.
+"""Measures the processor time that monitoring costs a gateway with 20 streams.
 
 uv run python tests/benchmarks/operators.py
 """

@@ -1,4 +1,4 @@
-"""How long Redis takes for key frames and answers of 300 KB, in open loop:
+"""Measures how long Redis takes for key frames and answers of 300 KB, in open loop:
 
     uv run python tests/benchmarks/redis_frames.py [--kb 300] [--rate 200] [--seconds 20]
 

@@ -1,4 +1,4 @@
-"""What more workers bring, and what too much load takes away, with stub workers of a fixed time:
+"""Measures what more workers gain, and what overload costs, with stub workers of a fixed time:
 
     uv run python tests/benchmarks/scale.py [--stub-ms 30] [--seconds 10] [--only PART ...] [--real]
 

@@ -1,4 +1,4 @@
-"""Hours of steady load and of sessions that come and go, and what stays behind:
+"""Measures what stays behind after hours of steady load, and of sessions that come and go:
 
     uv run python tests/benchmarks/soak.py [--hours 2] [--clients 4]
 
@@ -63,13 +63,13 @@ async def soak(crew: Crew, seconds: float, clients: int, *, every_s: float) -> d
 
 
 def slopes(samples: list[tuple[float, ...]]) -> list[float]:
-    """A unit an hour, of each column after the first, which is seconds."""
+    """The slope per hour of each column after the first one, which has seconds."""
     times_s, *columns = np.array(samples[round(WARM_UP_SHARE * len(samples)) :]).T
     return [round(float(np.polyfit(times_s - times_s[0], column, 1)[0]) * 3600, 2) for column in columns]
 
 
 async def held(crew: Crew) -> dict[str, int]:
-    """By the gateway, once nobody is there any more."""
+    """What the gateway holds once nobody is there any more."""
     while await asyncio.to_thread(sessions, crew):
         await asyncio.sleep(0.2)
     await asyncio.sleep(1)
