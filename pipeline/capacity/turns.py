@@ -15,6 +15,8 @@ PLACE_S = 1.0
 MOST_PLACES = 256
 #: Waits and turns are averaged over this time, and over at most this many turns.
 MEASURED_S, MEASURED_TURNS = 2.0, 1024
+#: Answers whose waits in the queue are compared.
+LAST_ANSWERS = 64
 
 
 @dataclass(slots=True)
@@ -22,6 +24,8 @@ class EdgeWindow:
     """How many key frames may be at the edge at once. A key frame should wait there for as long as its work takes."""
 
     size: float = 2.0
+    #: The waits of the last answers. The shortest is the way itself: on a busy machine even an idle worker wakes late.
+    _queued_s: deque[float] = field(default_factory=lambda: deque(maxlen=LAST_ANSWERS))
 
     def answered(self, *, queued_s: float, worked_s: float, was_full: bool) -> None:
         """Adapt the size to one answer, given how long its key frame waited in Redis, and how long the work took.
@@ -29,7 +33,8 @@ class EdgeWindow:
         `worked_s` must be above 0. `was_full` says whether all places were taken when it was sent. If not, a short wait
         means nothing.
         """
-        step = 1 - queued_s / worked_s
+        self._queued_s.append(queued_s)
+        step = 1 - (queued_s - min(worked_s, *self._queued_s)) / worked_s
         if step < 0 or was_full:
             self.size = min(MOST_PLACES, max(1.0, self.size + max(-2.0, step) / self.size))
 

@@ -36,9 +36,11 @@ def main() -> None:
     args = arguments()
     recordings = tuple(record(clip, SIZE, fps=FPS) for clip in args.clip or [None])
     rows = {}
-    print_head()
     for name, checkout, rate, streams in runs(args):
-        rows[name] = row = measured(checkout, recordings, streams, rate, args.seconds)
+        row = columns(measured(checkout, recordings, streams, rate, args.seconds))
+        if not rows:
+            print_row("streams", {title: title for title in row})
+        rows[name] = row
         print_row(name, row)
     print(json.dumps(rows))
 
@@ -68,27 +70,30 @@ def measured(
             up.stop()
 
 
-COLUMNS = {
-    "shown": "fps",
-    "sent": "sent_fps",
-    "trip p50": "p50",
-    "p95": "p95",
-    "age p50": "age_p50",
-    "p95 ": "age_p95",
-    "looks/s": "looks_per_s",
-    "lost": "lost",
-    "Jain": "jain",
-}
+def columns(summary: dict) -> dict[str, float | None]:
+    """What a row shows: times in milliseconds, Mbit/s and frames a second of each client, shares of a core."""
+    trip, age, looks = (summary[name] for name in ("key_frame_round_trip_ms", "look_age_ms", "looks_per_s"))
+    roles = {role: summary["roles"].get(role, {}).get("core_percent", 0) / 100 for role in ROLES}
+    return {
+        "in": summary["clients"],
+        "shown": summary["shown_fps"],
+        "sent": summary["sent_fps"],
+        "Mbit/s": summary["uplink_mbit_per_s"],
+        "trip p50": trip["p50"],
+        "p95": trip["p95"],
+        "age p50": age["p50"],
+        "age p95": age["p95"],
+        "looks/s": summary["key_frames_per_s"],
+        "each": looks["mean"],
+        "lost": summary["lost"],
+        "Jain": looks["jain"],
+        "lag p99": summary["stages"].get("event loop lag", {}).get("p99_ms"),
+        **{role: round(cores, 2) for role, cores in roles.items()},
+    }
 
 
-def print_head() -> None:
-    print(f"{'streams':22}" + "".join(f"{title:>9}" for title in (*COLUMNS, *ROLES)), flush=True)
-
-
-def print_row(name: str, summary: dict) -> None:
-    values = [*(summary.get(key) for key in COLUMNS.values())]
-    cores = [summary["roles"].get(role, {}).get("core_percent", 0) / 100 for role in ROLES]
-    print(f"{name:22}" + "".join(f"{value!s:>9}" for value in values) + "".join(f"{c:9.2f}" for c in cores), flush=True)
+def print_row(name: str, row: dict) -> None:
+    print(f"{name:20}" + "".join(f"{value!s:>9}" for value in row.values()), flush=True)
 
 
 def arguments() -> argparse.Namespace:
