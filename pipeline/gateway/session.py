@@ -41,7 +41,7 @@ from pipeline.key_frames.picker import KeyFramePicker
 from pipeline.key_frames.selector import KeyFrameSelector
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import GatewayBroker
-from pipeline.webrtc.media import decoder_pool, fast_receive, video_limits
+from pipeline.webrtc.media import fast_receive, handover, video_limits
 from pipeline.webrtc.transport import closing
 from pipeline.webrtc.transport.sctp_limits import LimitedSctpTransport
 
@@ -177,7 +177,7 @@ class Session:
 
     def _on_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            reading = decoder_pool.hand_over(
+            reading = handover.hand_over(
                 track,
                 self._on_frame,
                 refuse=self._refuse,

@@ -1,6 +1,8 @@
 /** The operators' page: asks the gateway for its state every second, and shows it. */
 
 import { Chart } from './chart.js';
+import { cell, item, list, say, section, showAxis, strong } from './elements.js';
+import { bytes, duration, loss, milliseconds, percent, seconds } from './words.js';
 import { byId, find, instantiate } from '../ui/dom.js';
 
 const ASK_MS = 1000;
@@ -9,76 +11,14 @@ const PATIENCE_MS = 5000;
 /** Samples, one a second, that the charts have room for. */
 const HISTORY = 300;
 
-/**
- * The gateway's state, as pipeline/monitoring/status.py makes it. A number that is not known is null.
- * @typedef {object} GatewayState
- * @property {string[]} alerts sentences, the worst first
- * @property {number} old_look_s the age, in seconds, from which on a look is marked
- * @property {Figures} figures
- * @property {Record<string, number>} stages_ms the mean time of each stage of key frames in the last minute
- * @property {History} history
- * @property {{step: string, active: boolean}[]} giving_way in this order; active: whether it is given up at present
- * @property {StreamState[]} streams
- * @property {RoleState[]} roles
- * @property {Record<string, number>} models by version, how many edge workers have loaded it
- * @property {Round[]} rounds oldest first
- */
-
-/**
- * @typedef {object} Figures
- * @property {number} streams
- * @property {number} fps frames per second, of all streams
- * @property {number} key_frames_per_s
- * @property {number|null} queue key frames in the queue
- * @property {number|null} oldest_s age of the oldest look on show, in seconds
- * @property {number|null} round_trip_p50_ms
- * @property {number|null} round_trip_p95_ms
- * @property {number|null} loop_lag_p99_ms how late the gateway's timers are
- */
-
-/**
- * Samples of the last minutes, `step_s` seconds apart, oldest first.
- * @typedef {object} History
- * @property {number} step_s
- * @property {(number|null)[]} queue
- * @property {(number|null)[]} key_frames_per_s
- * @property {(number|null)[]} oldest_s
- */
-
-/**
- * @typedef {object} StreamState
- * @property {number} number
- * @property {string} style its name
- * @property {[number, number]} size width and height, in pixels
- * @property {number} fps
- * @property {number|null} age_s the age of the look on show, in seconds
- * @property {number} key_frames picked so far
- * @property {number} answers so far
- * @property {Record<string, number>} drops by reason, answers given up so far
- */
-
-/** @typedef {'gateway'|'stylize'|'train'|'aggregate'} Role */
-
-/**
- * @typedef {object} RoleState
- * @property {Role} role
- * @property {number} processes
- * @property {number} cpu cores in use
- * @property {number} memory_bytes
- * @property {RoleDetails} details
- */
-
-/**
- * A role's numbers. stylize has key_frames_per_s and busy (0..1). train has samples, the number of pictures shared, and
- * images, the number learned from. aggregate has the last round, and how many updates are waiting and were refused.
- * @typedef {Partial<Record<'key_frames_per_s'|'busy'|'samples'|'images'|'round'|'updates'|'refused', number>>}
- *   RoleDetails
- */
-
-/**
- * A round of federated averaging. Losses are those on held-out pictures, and null if they are not known.
- * @typedef {{version: number, images: number, loss_before: number|null, loss_after: number|null}} Round
- */
+/** @typedef {import('./state.js').Figures} Figures */
+/** @typedef {import('./state.js').GatewayState} GatewayState */
+/** @typedef {import('./state.js').History} History */
+/** @typedef {import('./state.js').Role} Role */
+/** @typedef {import('./state.js').RoleDetails} RoleDetails */
+/** @typedef {import('./state.js').RoleState} RoleState */
+/** @typedef {import('./state.js').Round} Round */
+/** @typedef {import('./state.js').StreamState} StreamState */
 
 /** @type {Record<string, string>} */
 const STAGES = {
@@ -309,129 +249,6 @@ function round({ version, images, loss_before: before, loss_after: after }) {
   const change = before && after !== null ? `${(100 * (after / before - 1)).toFixed(1)} %` : '–';
   row.append(cell('td', change.replace('-', '−')));
   return row;
-}
-
-// Words
-
-/**
- * @param {number} s seconds
- * @returns {string}
- */
-function duration(s) {
-  return s < 60 ? `${s} s ago` : `${Math.round(s / 60)} min ago`;
-}
-
-/**
- * @param {number|null} s
- * @returns {string}
- */
-function seconds(s) {
-  return s === null ? '–' : `${s.toFixed(1)} s`;
-}
-
-/**
- * @param {number|null} ms
- * @returns {string}
- */
-function milliseconds(ms) {
-  return ms === null ? '–' : `${ms < 10 ? ms.toFixed(1) : ms.toFixed(0)} ms`;
-}
-
-/**
- * @param {number} share 0..1
- * @returns {string}
- */
-function percent(share) {
-  return `${Math.round(100 * share)} %`;
-}
-
-/**
- * @param {number} number
- * @returns {string}
- */
-function bytes(number) {
-  return number < 1e9 ? `${Math.round(number / 1e6)} MB` : `${(number / 1e9).toFixed(1)} GB`;
-}
-
-/**
- * @param {number|null} value
- * @returns {string}
- */
-function loss(value) {
-  return value === null ? '–' : value.toPrecision(3);
-}
-
-// Elements
-
-/**
- * @param {string} id
- * @param {string} text
- */
-function say(id, text) {
-  byId(id).textContent = text;
-}
-
-/**
- * @param {string} id
- * @returns {HTMLElement} the section that the element is in
- * @throws {TypeError} when it is in none
- */
-function section(id) {
-  const found = byId(id, Element).closest('section');
-  if (!found) throw new TypeError(`#${id} is in no section.`);
-  return found;
-}
-
-/**
- * Fill the element `id` with one child for each of `values`.
- * @template T
- * @param {string} id
- * @param {T[]} values
- * @param {(value: T) => Node} make
- */
-function list(id, values, make) {
-  byId(id).replaceChildren(...values.map((value) => make(value)));
-}
-
-/**
- * @param {string} text
- * @returns {HTMLElement}
- */
-function item(text) {
-  return cell('li', text);
-}
-
-/**
- * @param {string} text
- * @returns {HTMLElement}
- */
-function strong(text) {
-  return cell('strong', text);
-}
-
-/**
- * @param {string} tag
- * @param {string} text
- * @returns {HTMLElement}
- */
-function cell(tag, text) {
-  const made = document.createElement(tag);
-  made.textContent = text;
-  return made;
-}
-
-/**
- * Label a chart.
- * @param {string} id
- * @param {string} top of its scale
- * @param {string} left what is at its left end
- * @param {string} [right]
- */
-function showAxis(id, top, left, right = 'now') {
-  const plate = section(id);
-  find(plate, 'h2').dataset.top = top;
-  const [from, to] = find(plate, '.axis').children;
-  [from.textContent, to.textContent] = [left, right];
 }
 
 /** Take the token out of the address, which people share; the gateway has made a cookie of it. */

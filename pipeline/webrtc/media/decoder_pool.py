@@ -9,31 +9,29 @@ the stream, and allocates as much memory as a header asks for.
 import asyncio
 import contextlib
 import logging
-import math
 import os
 import queue
 import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 import av
-from aiortc import MediaStreamTrack
 from aiortc.codecs.base import Decoder
 from aiortc.jitterbuffer import JitterFrame
-from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from prometheus_client import Counter
 
 from pipeline.basics.token_bucket import TokenBucket
-from pipeline.webrtc.internals.rtp import OpenTrack
 from pipeline.webrtc.media import video_header, video_limits
+from pipeline.webrtc.media.handover import Handover
 from pipeline.webrtc.media.jitter_buffer import is_intra_frame, parts
 from pipeline.webrtc.media.native_decoder import native_decoder
+from pipeline.webrtc.media.video_limits import Room, StreamRefused, Unfit
 
 logger = logging.getLogger(__name__)
 
@@ -44,11 +42,6 @@ MOST_WAITING, ASK_EVERY = 15, 30
 MOST_QUEUED, MOST_QUEUED_BYTES = 60, 4 << 20
 #: How many frames are decoded in a second, and in one burst, as after a late packet. The best cameras send 60 a second.
 FRAMES_PER_S, FRAMES_AT_ONCE = 90, 90
-#: How often a decoder may change its size or codec, in a second and in one burst. Senders adapt every other second.
-CHANGES_PER_S, CHANGES_AT_ONCE = 0.5, 12
-#: Frames may be larger than declared for this long, since the message that declares the size may be lost and sent
-#: again.
-GRACE_S = 2.0
 #: A decoder that fails for this many frames (half a second) may never recover. One that delays more pictures than
 #: MOST_DELAYED is no use for live video.
 MOST_FAILURES, MOST_DELAYED = 15, 4
@@ -59,84 +52,12 @@ FORMATS = ("yuv420p", "yuvj420p")
 NICER = 5
 
 
-class StreamRefused(Exception):
-    """A stream exceeds its limits and is not decoded any more; `reason` is one of metrics.STREAM_REFUSALS.
-
-    The sentence is for the person who sends the video.
-    """
-
-    def __init__(self, reason: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.reason = reason
-
-
-class Unfit(Exception):
-    """A frame is dropped, but later ones may be decoded; `reason` is one of metrics.FRAME_DROPS."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-
-
 @dataclass(frozen=True, slots=True)
 class Counters:
     """The counters of one gateway: dropped frames and refused streams, by reason."""
 
     dropped: Counter
     refused: Counter
-
-
-class Room:
-    """Decides whether one stream's decoder may allocate what its frames ask for."""
-
-    def __init__(self, memory: video_limits.Memory, now_s: float) -> None:
-        self._memory = memory
-        self._changes = TokenBucket(CHANGES_AT_ONCE, CHANGES_PER_S, now_s)
-        self._size = (0, 0)
-        self._larger, self._larger_since_s = 0, math.inf  # the pixels of frames larger than declared, and since when
-
-    def enter(self, demands: list[video_header.Demand], most_pixels: int, now_s: float) -> None:
-        """Reserve room for a frame before it is decoded.
-
-        Raises StreamRefused if the frame exceeds a limit, and Unfit if it is larger than declared but in GRACE_S.
-        """
-        pixels = max((demand.pixels for demand in demands), default=0)
-        side = max((max(demand.width, demand.height) for demand in demands), default=0)
-        if pixels > video_limits.MOST_PIXELS or side > video_limits.MOST_SIDE_PX:
-            raise StreamRefused("size", "This video's pictures are larger than this server takes.")
-        if pixels > most_pixels:
-            self._larger, self._larger_since_s = pixels, min(now_s, self._larger_since_s)
-        if self._larger > most_pixels and now_s - self._larger_since_s > GRACE_S:
-            raise StreamRefused("size", "This video's pictures are larger than declared.")
-        if pixels > most_pixels:
-            raise Unfit("size")
-        for demand in demands:
-            self._take(demand, now_s)
-
-    def _take(self, demand: video_header.Demand, now_s: float) -> None:
-        self._larger, self._larger_since_s = 0, math.inf
-        if (demand.width, demand.height) != self._size:
-            self.change(now_s)
-        if not self._memory.hold(self, video_limits.needed_bytes(demand)):
-            raise StreamRefused(
-                "memory", "This server has no room for one more video of this size; send a smaller one."
-            )
-        self._size = demand.width, demand.height
-
-    def change(self, now_s: float) -> None:
-        """Count a change of the size or codec before it happens; raises StreamRefused if there were too many."""
-        if not self._changes.take(now_s):
-            raise StreamRefused("changes", "This video changes its size too often.")
-
-    def check(self, picture: av.VideoFrame, now_s: float) -> None:
-        """Check the size of a decoded picture, as a decoder may return to an earlier header; raises StreamRefused."""
-        width, height = self._size
-        if picture.width > width or picture.height > height:
-            self._take(video_header.Demand.of(picture.width, picture.height), now_s)
-
-    def leave(self) -> None:
-        """Give the reserved memory back."""
-        self._memory.release(self)
 
 
 class EncodedStream:
@@ -332,54 +253,6 @@ def _step_back() -> None:
         thread = os.PRIO_PROCESS, threading.get_native_id()
         with contextlib.suppress(OSError):
             os.setpriority(*thread, os.getpriority(*thread) + NICER)
-
-
-class Handover:
-    """Takes the place of a track's queue: each frame is handed at once to a callback, on the event loop."""
-
-    def __init__(
-        self,
-        take: Callable[[av.VideoFrame | None], None],
-        most_pixels: Callable[[], int],
-        refuse: Callable[[str], None],
-    ) -> None:
-        """The parameters are those of `hand_over`."""
-        self.put_nowait, self.most_pixels, self.refuse = take, most_pixels, refuse
-
-    async def put(self, frame: av.VideoFrame | None) -> None:
-        """Do the same as `put_nowait`; aiortc's own decoder threads call this."""
-        self.put_nowait(frame)
-
-
-def hand_over(
-    track: MediaStreamTrack,
-    take: Callable[[av.VideoFrame | None], None],
-    *,
-    most_pixels: Callable[[], int],
-    refuse: Callable[[str], None],
-) -> Coroutine | None:
-    """Have `take` called with each frame of a track that was just announced, and with None at its end.
-
-    Frames with more than `most_pixels()` pixels are not decoded; any thread may call this function. `refuse` is called
-    with a sentence that says why, if the stream is refused. If the track is aiortc's own, a coroutine is returned,
-    which the caller must run.
-    """
-    if isinstance(track, OpenTrack):
-        track.hand_over(Handover(take, most_pixels, refuse))
-        return None
-    return _read(track, take, most_pixels)
-
-
-async def _read(
-    track: MediaStreamTrack, take: Callable[[av.VideoFrame | None], None], most_pixels: Callable[[], int]
-) -> None:
-    """Read aiortc's own track: each frame is taken at once, so that none pile up."""
-    with contextlib.suppress(MediaStreamError):
-        while True:
-            frame = cast(av.VideoFrame, await track.recv())
-            if frame.width * frame.height <= most_pixels():
-                take(frame)
-    take(None)
 
 
 @contextlib.contextmanager

@@ -3,10 +3,14 @@
 A decoder allocates what a frame's header asks for: 159 bytes may ask for 6.7 GB.
 """
 
+import math
 import threading
 import weakref
 from collections.abc import MutableMapping
 
+import av
+
+from pipeline.basics.token_bucket import TokenBucket
 from pipeline.contract.frame_strip import STRIP_ROWS
 from pipeline.webrtc.media.video_header import Demand
 
@@ -26,6 +30,30 @@ IN_HAND = 4
 OWN_BYTES = int(FULL_HD_PIXELS * PIXEL_BYTES * (4 + IN_HAND))
 #: The decoders of larger pictures share this much more; it is enough for four or five streams in 4K.
 SHARED_BYTES = 512 << 20
+#: How often a decoder may change its size or codec, in a second and in one burst. Senders adapt every other second.
+CHANGES_PER_S, CHANGES_AT_ONCE = 0.5, 12
+#: Frames may be larger than declared for this long, since the message that declares the size may be lost and sent
+#: again.
+GRACE_S = 2.0
+
+
+class StreamRefused(Exception):
+    """A stream exceeds its limits and is not decoded any more; `reason` is one of metrics.STREAM_REFUSALS.
+
+    The sentence is for the person who sends the video.
+    """
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class Unfit(Exception):
+    """A frame is dropped, but later ones may be decoded; `reason` is one of metrics.FRAME_DROPS."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def most_pixels(picture_size: tuple[int, int]) -> int:
@@ -69,3 +97,56 @@ class Memory:
         """How many shared bytes are held by all owners together."""
         with self._lock:
             return sum(self._held.values())
+
+
+class Room:
+    """Decides whether one stream's decoder may allocate what its frames ask for."""
+
+    def __init__(self, memory: Memory, now_s: float) -> None:
+        self._memory = memory
+        self._changes = TokenBucket(CHANGES_AT_ONCE, CHANGES_PER_S, now_s)
+        self._size = (0, 0)
+        self._larger, self._larger_since_s = 0, math.inf  # the pixels of frames larger than declared, and since when
+
+    def enter(self, demands: list[Demand], most_pixels: int, now_s: float) -> None:
+        """Reserve room for a frame before it is decoded.
+
+        Raises StreamRefused if the frame exceeds a limit, and Unfit if it is larger than declared but in GRACE_S.
+        """
+        pixels = max((demand.pixels for demand in demands), default=0)
+        side = max((max(demand.width, demand.height) for demand in demands), default=0)
+        if pixels > MOST_PIXELS or side > MOST_SIDE_PX:
+            raise StreamRefused("size", "This video's pictures are larger than this server takes.")
+        if pixels > most_pixels:
+            self._larger, self._larger_since_s = pixels, min(now_s, self._larger_since_s)
+        if self._larger > most_pixels and now_s - self._larger_since_s > GRACE_S:
+            raise StreamRefused("size", "This video's pictures are larger than declared.")
+        if pixels > most_pixels:
+            raise Unfit("size")
+        for demand in demands:
+            self._take(demand, now_s)
+
+    def _take(self, demand: Demand, now_s: float) -> None:
+        self._larger, self._larger_since_s = 0, math.inf
+        if (demand.width, demand.height) != self._size:
+            self.change(now_s)
+        if not self._memory.hold(self, needed_bytes(demand)):
+            raise StreamRefused(
+                "memory", "This server has no room for one more video of this size; send a smaller one."
+            )
+        self._size = demand.width, demand.height
+
+    def change(self, now_s: float) -> None:
+        """Count a change of the size or codec before it happens; raises StreamRefused if there were too many."""
+        if not self._changes.take(now_s):
+            raise StreamRefused("changes", "This video changes its size too often.")
+
+    def check(self, picture: av.VideoFrame, now_s: float) -> None:
+        """Check the size of a decoded picture, as a decoder may return to an earlier header; raises StreamRefused."""
+        width, height = self._size
+        if picture.width > width or picture.height > height:
+            self._take(Demand.of(picture.width, picture.height), now_s)
+
+    def leave(self) -> None:
+        """Give the reserved memory back."""
+        self._memory.release(self)

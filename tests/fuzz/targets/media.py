@@ -23,8 +23,9 @@ from aiortc.rtcrtpparameters import (
 from harness import Finding, Target, in_loop
 from mutations import flipped, joined, number, of_records, records, split
 from pipeline.webrtc.media import packet_intake
-from pipeline.webrtc.media.decoder_pool import FORMATS, EncodedStream, Handover
+from pipeline.webrtc.media.decoder_pool import FORMATS, EncodedStream
 from pipeline.webrtc.media.fast_receive import FastReceivePath
+from pipeline.webrtc.media.handover import Handover
 from pipeline.webrtc.media.jitter_buffer import is_intra_frame
 from pipeline.webrtc.media.rtp import Packet, vp8_data
 from pipeline.webrtc.media.video_header import VP8_START_CODE

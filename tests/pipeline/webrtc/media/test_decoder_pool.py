@@ -23,8 +23,9 @@ from clients.load.recording import record
 from pipeline.key_frames.picker import planes
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import counted
-from pipeline.webrtc.media import decoder_pool
+from pipeline.webrtc.media import decoder_pool, video_limits
 from pipeline.webrtc.media.decoder_pool import EncodedStream
+from pipeline.webrtc.media.handover import Handover
 from pipeline.webrtc.media.native_decoder import NativeDecoder
 from pipeline.webrtc.media.video_header import VP8_START_CODE, Demand
 from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, MOST_PIXELS, SHARED_BYTES, Memory
@@ -219,7 +220,7 @@ class Track:
         self.turns, self.shown, self.said, self.failed = queue.SimpleQueue(), [], [], threading.Event()
         self.most_pixels = FULL_HD_PIXELS
         self.stream = stream(self.turns, counters, memory)
-        handover = decoder_pool.Handover(self.shown.append, lambda: self.most_pixels, self.said.append)
+        handover = Handover(self.shown.append, lambda: self.most_pixels, self.said.append)
         self.stream.begin(SimpleNamespace(call_soon_threadsafe=lambda call, *args: call(*args)), handover, self.failed)
 
     def send(self, *frames: bytes, codec=VP8) -> None:
@@ -282,7 +283,7 @@ def test_video_larger_than_was_said_is_dropped_and_refused_when_it_stays_so(inst
 
     track.send(key_frame(2560, 1456), b"\x11\0\0")
     assert track.shown == track.said == [] and track.failed.is_set()
-    clock.now_s += decoder_pool.GRACE_S + 0.1
+    clock.now_s += video_limits.GRACE_S + 0.1
     track.send(b"\x11\0\0")
 
     assert len(track.said) == 1 and "larger than declared" in track.said[0]
@@ -295,7 +296,7 @@ def test_video_whose_size_is_said_late_goes_on(installed, monkeypatch):
 
     track.send(key_frame(2560, 1456), b"\x11\0\0")
     track.most_pixels = 2560 * 1456
-    clock.now_s += decoder_pool.GRACE_S + 0.1
+    clock.now_s += video_limits.GRACE_S + 0.1
     track.send(b"\x11\0\0", vp8((2560, 1440)))
 
     assert track.said == [] and len(track.shown) == 1
@@ -325,10 +326,10 @@ def test_video_that_keeps_changing_its_size_is_refused(installed):
 
 def test_a_decoder_that_goes_back_and_forth_between_earlier_sizes_counts_them_too(installed):
     """H.264 may name sizes once, and use them in turn."""
-    room = decoder_pool.Room(Memory(), 0.0)
+    room = video_limits.Room(Memory(), 0.0)
     room.enter([Demand.of(160, 160)], FULL_HD_PIXELS, 0.0)
 
-    with pytest.raises(decoder_pool.StreamRefused, match="too often"):
+    with pytest.raises(video_limits.StreamRefused, match="too often"):
         for number in range(20):
             room.check(SimpleNamespace(width=320 + 16 * number, height=160), 0.0)
 

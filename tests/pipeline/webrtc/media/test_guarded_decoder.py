@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from clients.load.recording import record
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.webrtc.media import guarded_decoder
-from pipeline.webrtc.media.decoder_pool import EncodedStream, Handover
+from pipeline.webrtc.media.decoder_pool import EncodedStream
 from pipeline.webrtc.media.guarded_decoder import MOST_FAILURES, GuardedDecoder
+from pipeline.webrtc.media.handover import Handover
 from pipeline.webrtc.media.jitter_buffer import jitter_buffer
 from pipeline.webrtc.media.native_decoder import NativeDecoder
 from pipeline.webrtc.media.video_header import VP8_START_CODE
