@@ -31,6 +31,7 @@ from workers.process.liveness import CHECK_S, Pulse
 from workers.process.run_folder import run_folder
 from workers.process.supervisor import SupervisedProcess
 from workers.process.tls import local_address
+from workers.process.worker_count import MOST_WORKERS, worker_count_here
 
 READY_TIMEOUT_S = 120.0
 POLL_S = 0.1
@@ -48,7 +49,13 @@ ROLE = (sys.executable, "-P", "-m", "workers")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default 127.0.0.1; 0.0.0.0 for the whole network)")
     parser.add_argument("--port", type=int, help="port of the page (default 8080)")
-    parser.add_argument("--workers", type=int, default=1, metavar="N", help="edge workers to start (default 1)")
+    parser.add_argument(
+        "--workers",
+        default="auto",
+        metavar="N",
+        help="edge workers to start; 'auto' (default) starts one for each core but one, as far as there is memory for "
+        f"them, {MOST_WORKERS} at most, and a single one on a machine with a GPU",
+    )
     parser.add_argument("--redis", metavar="URL", help="use this Redis instead of starting one")
     parser.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
     parser.epilog = (
@@ -61,11 +68,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     given = {"host": args.host, "port": args.port}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
-    if args.workers < 1:
-        raise BadSetting("--workers must be at least 1.")
+    workers = number_of_workers(args.workers)
     check_port_free(settings.host, settings.port)
     redis_url = args.redis or os.environ.get("MVS_REDIS_URL", "")  # without either, a Redis is started
-    asyncio.run(serve(settings, redis_url=redis_url, workers=args.workers, tls=args.tls))
+    asyncio.run(serve(settings, redis_url=redis_url, workers=workers, tls=args.tls))
+
+
+def number_of_workers(text: str) -> int:
+    """Read the option --workers. Raises BadSetting for anything but 'auto' and whole numbers from 1 on."""
+    if text == "auto":
+        return worker_count_here()
+    if not text.isdecimal() or int(text) < 1:
+        raise BadSetting("--workers must be 'auto' or a whole number from 1 on.")
+    return int(text)
 
 
 async def serve(settings: Settings, *, redis_url: str, workers: int, tls: bool) -> None:

@@ -34,7 +34,7 @@ class Up:
         self.log = folder.with_suffix(".log")
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", str(self.port), *options],
+                [*command, "--port", str(self.port), "--workers", "1", *options],
                 cwd=cwd,
                 stdout=log,
                 stderr=subprocess.STDOUT,
