@@ -30,7 +30,7 @@ from pipeline.queues.redis_errors import REASONS
 disable_created_metrics()  # they double the text, and only say when a process started
 
 #: The reasons why frames cannot be key frames, key frames are never answered, and answers reach nobody.
-FRAME_DROPS = ("strip", "behind", "broken", "empty", "budget", "size")
+FRAME_DROPS = ("strip", "behind", "broken", "empty", "budget", "size", "unneeded")
 KEY_FRAME_DROPS = ("deadline", "error", "redis")
 ANSWER_DROPS = ("late", "style", "channel", "slow", "gone", "unreadable", "surprise")
 #: Why a session is ended because of its video.

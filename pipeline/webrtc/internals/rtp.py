@@ -175,6 +175,8 @@ class ReceivedPacket:
     extension: tuple[int, bytes] | None
     payload: bytes
     _data: bytes = b""
+    #: Whether it belongs to a frame that no other frame needs.
+    is_droppable: bool = False
 
     @property
     def data(self) -> bytes:

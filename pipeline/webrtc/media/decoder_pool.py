@@ -23,13 +23,14 @@ from typing import cast
 import av
 from aiortc.codecs.base import Decoder
 from aiortc.jitterbuffer import JitterFrame
+from aiortc.mediastreams import VIDEO_CLOCK_RATE
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from prometheus_client import Counter
 
 from pipeline.basics.token_bucket import TokenBucket
 from pipeline.webrtc.media import video_header, video_limits
 from pipeline.webrtc.media.handover import Handover
-from pipeline.webrtc.media.jitter_buffer import is_intra_frame, parts
+from pipeline.webrtc.media.jitter_buffer import DroppableFrame, is_intra_frame, parts
 from pipeline.webrtc.media.native_decoder import native_decoder
 from pipeline.webrtc.media.video_limits import Room, StreamRefused, Unfit
 
@@ -38,6 +39,8 @@ logger = logging.getLogger(__name__)
 #: A decoder that is this many frames (half a second) behind skips to the next intra frame. That is asked for at once,
 #: and again after every ASK_EVERY skipped frames (a second).
 MOST_WAITING, ASK_EVERY = 15, 30
+#: A decoder that is this many frames behind drops those that no other frame needs, before it has to skip all.
+MOST_WAITING_DROPPABLE = 5
 #: How many frames and bytes of a stream may wait for a decoder. An intra frame may have half a megabyte.
 MOST_QUEUED, MOST_QUEUED_BYTES = 60, 4 << 20
 #: How many frames are decoded in a second, and in one burst, as after a late packet. The best cameras send 60 a second.
@@ -102,15 +105,25 @@ class EncodedStream:
         if not frame.data:  # a frame of padding, which is no loss
             self._counters.dropped.labels("empty").inc()
             return False
+        if isinstance(frame, DroppableFrame) and not self._wants(frame):
+            self._counters.dropped.labels("unneeded").inc()
+            return False
         try:
             self._check(frame, now_s)
         except Unfit as error:
             self._counters.dropped.labels(error.reason).inc()
-            self._gap = True
-            self._failed.set()
+            if not isinstance(frame, DroppableFrame):
+                self._gap = True
+                self._failed.set()
             return False
         self._gap = False
         return True
+
+    def _wants(self, frame: JitterFrame) -> bool:
+        """Return whether the stream's owner will look at a frame; a track of aiortc's own takes all frames."""
+        if not isinstance(self._decoded, Handover):
+            return True
+        return self._decoded.wants_frame(frame.timestamp / VIDEO_CLOCK_RATE)
 
     def _check(self, frame: JitterFrame, now_s: float) -> None:
         """Raise Unfit for a frame that must be dropped before it waits."""
@@ -162,7 +175,7 @@ class EncodedStream:
                 raise Unfit("size")
             pictures = self._pictures(codec, frame.data, frame)
         except Unfit as error:
-            self._skip(error.reason)
+            self._skip(frame, error.reason)
         except StreamRefused as error:
             self._refuse(error)
         except Exception as error:  # mostly one of FFmpeg's; any other is caused by the peer's data too
@@ -174,7 +187,8 @@ class EncodedStream:
 
     def _pictures(self, codec: RTCRtpCodecParameters, data: bytes, frame: JitterFrame) -> list[av.VideoFrame]:
         now_s = time.monotonic()
-        if (self._skipped or len(self._encoded) > MOST_WAITING) and not is_intra_frame(data):
+        most_waiting = MOST_WAITING_DROPPABLE if isinstance(frame, DroppableFrame) else MOST_WAITING
+        if (self._skipped or len(self._encoded) > most_waiting) and not is_intra_frame(data):
             self._room.enter([], self._most_pixels(), now_s)
             raise Unfit("behind")
         try:
@@ -203,12 +217,14 @@ class EncodedStream:
             self._delayed = 0
         return self._decoder
 
-    def _skip(self, reason: str) -> None:
-        """Drop a frame, and all that follow until an intra frame, which is asked for."""
+    def _skip(self, frame: JitterFrame, reason: str) -> None:
+        """Drop a frame, and if others may need it all that follow until an intra frame, which is asked for."""
+        self._counters.dropped.labels(reason).inc()
+        if isinstance(frame, DroppableFrame):
+            return
         if self._skipped % ASK_EVERY == 0:
             self._failed.set()
         self._skipped += 1
-        self._counters.dropped.labels(reason).inc()
 
     def _fail(self, error: Exception) -> None:
         """Drop a frame that could not be decoded. A decoder that would fail for ever is replaced by a new one."""

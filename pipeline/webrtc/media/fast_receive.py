@@ -24,7 +24,7 @@ from pipeline.webrtc.internals.dtls import DATAGRAM_BYTES, IncomingPackets, Open
 from pipeline.webrtc.internals.rtp import IncomingVideo
 from pipeline.webrtc.internals.running import run_without_suspending
 from pipeline.webrtc.media import packet_intake, refusals
-from pipeline.webrtc.media.rtp import Packet, depayload
+from pipeline.webrtc.media.rtp import Packet, depayload, is_droppable
 
 logger = logging.getLogger(__name__)
 
@@ -132,6 +132,7 @@ class FastReceivePath:
             run_without_suspending(video.request_packets(packet.ssrc, sorted(video.nacks.missing)))
         if packet.payload:
             packet.data = depayload(codec, packet.payload)
+            packet.is_droppable = is_droppable(codec, packet.payload)
         wanted, frame = video.jitter_buffer.add(packet)
         if wanted or video.needs_picture.is_set():
             video.needs_picture.clear()

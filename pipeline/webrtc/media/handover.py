@@ -19,9 +19,10 @@ class Handover:
         take: Callable[[av.VideoFrame | None], None],
         most_pixels: Callable[[], int],
         refuse: Callable[[str], None],
+        wants_frame: Callable[[float], bool] = lambda time_s: True,
     ) -> None:
         """The parameters are those of `hand_over`."""
-        self.put_nowait, self.most_pixels, self.refuse = take, most_pixels, refuse
+        self.put_nowait, self.most_pixels, self.refuse, self.wants_frame = take, most_pixels, refuse, wants_frame
 
     async def put(self, frame: av.VideoFrame | None) -> None:
         """Do the same as `put_nowait`; aiortc's own decoder threads call this."""
@@ -34,15 +35,20 @@ def hand_over(
     *,
     most_pixels: Callable[[], int],
     refuse: Callable[[str], None],
+    wants_frame: Callable[[float], bool] = lambda time_s: True,
 ) -> Coroutine | None:
     """Have `take` called with each frame of a track that was just announced, and with None at its end.
 
     Frames with more than `most_pixels()` pixels are not decoded; any thread may call this function. `refuse` is called
-    with a sentence that says why, if the stream is refused. If the track is aiortc's own, a coroutine is returned,
-    which the caller must run.
+    with a sentence that says why, if the stream is refused.
+
+    `wants_frame` is called on the event loop with the time, in seconds, of each frame that no other frame needs; it is
+    the `time` that the frame's picture will have. A frame for which it returns False is not decoded.
+
+    If the track is aiortc's own, a coroutine is returned, which the caller must run; all its frames are decoded.
     """
     if isinstance(track, OpenTrack):
-        track.hand_over(Handover(take, most_pixels, refuse))
+        track.hand_over(Handover(take, most_pixels, refuse, wants_frame))
         return None
     return _read(track, take, most_pixels)
 

@@ -27,6 +27,10 @@ PATIENCE_TICKS = 45_000
 H264_WHOLE = re.compile(rb"\x00\x00\x01[%b]" % re.escape(bytes(b for b in range(256) if b & 0x1F in (5, 7))))
 
 
+class DroppableFrame(JitterFrame):
+    """A frame that no other frame needs, as its sender says."""
+
+
 class JitterFrames(JitterFrame):
     """Frames that the same packet completed, oldest first; aiortc's interface has room for a single frame."""
 
@@ -108,7 +112,8 @@ class MarkerJitterBuffer:
             if is_torn or not data:  # FFmpeg would take an empty frame, made of padding, for the end of the stream
                 continue
             self._broken &= not is_intra_frame(data)
-            frames += [] if self._broken else [JitterFrame(data, packets[0].timestamp)]
+            kind = DroppableFrame if are_droppable(packets) and not is_intra_frame(data) else JitterFrame
+            frames += [] if self._broken else [kind(data, packets[0].timestamp)]
         return frames
 
     def _next_frame(self) -> list[Packet] | None:
@@ -147,6 +152,11 @@ class MarkerJitterBuffer:
             del held[number]
 
 
+def are_droppable(packets: list[Packet]) -> bool:
+    """Return whether all packets of a frame that are not padding say that it may be dropped; aiortc's never do."""
+    return all(isinstance(packet, ReceivedPacket) and (packet.is_droppable or not packet.data) for packet in packets)
+
+
 def is_intra_frame(data: bytes) -> bool:
     """Return whether an encoded frame refers to no other one. It is VP8 (RFC 6386 section 9.1) or H.264."""
     if data.startswith((b"\0\0\1", b"\0\0\0\1")):
@@ -169,4 +179,4 @@ def parts(frame: JitterFrame) -> list[JitterFrame]:
     if not isinstance(frame, JitterFrames):
         return [frame]
     first = frame.frames[0].timestamp  # the receiver has mapped only the timestamp of `frame` to its own origin
-    return [JitterFrame(part.data, frame.timestamp + (part.timestamp - first) % 2**32) for part in frame.frames]
+    return [type(part)(part.data, frame.timestamp + (part.timestamp - first) % 2**32) for part in frame.frames]

@@ -60,6 +60,14 @@ def vp8_data(payload: bytes) -> bytes:
     return payload[start:]
 
 
+def is_droppable(codec: RTCRtpCodecParameters, payload: bytes) -> bool:
+    """Return whether a packet belongs to a frame that no other frame needs, as its sender says.
+
+    This is the N bit of the VP8 payload descriptor, RFC 7741 section 4.2. Of other codecs, every frame may be needed.
+    """
+    return codec.name == "VP8" and bool(payload[0] & 0x20)
+
+
 def h264_data(payload: bytes) -> bytes:
     """Return the NAL units in an H.264 payload (RFC 6184 section 5), with start codes; raises ValueError.
 
