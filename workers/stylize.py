@@ -22,7 +22,8 @@ from pipeline.contract.settings import Settings
 from pipeline.monitoring.metrics import WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.monitoring.task_owner import keep_thread_running
-from pipeline.queues.broker import Answer, EdgeBroker, connect, stylize_queue
+from pipeline.queues.broker import connect, stylize_queue
+from pipeline.queues.edge_broker import Answer, EdgeBroker
 from pipeline.queues.redis_errors import place
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing

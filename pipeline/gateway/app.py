@@ -56,7 +56,9 @@ class Gateway:
         self._style_routes = StyleRoutes(self._styles, self.metrics, self._sessions.styles)
         self._server: HttpServer | None = None
         self._files = PageFiles(web_root)
-        self.watch = Watch(settings, self.metrics, self._sessions, self._broker, self._executor, self._sessions.given)
+        self.watch = Watch(
+            settings, self.metrics, self._sessions, self._broker, self._executor, self._sessions.reductions
+        )
         self.operators = Operators(
             Access.of(settings),
             self.metrics.registry,

@@ -13,7 +13,7 @@ from pipeline.capacity.turns import KeyFrameTurns
 from pipeline.contract.settings import Settings
 from pipeline.gateway.session import Session
 from pipeline.monitoring.metrics import GatewayMetrics
-from pipeline.monitoring.sample import Given
+from pipeline.monitoring.sample import Reductions
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import GatewayBroker
 
@@ -91,13 +91,13 @@ class OpenSessions(Mapping[str, Session]):
             session.concede(self.concessions)
         self.turns.advance(now_s)
 
-    def given(self, queue: int) -> Given:
+    def reductions(self, queue: int) -> Reductions:
         """Return for operators which reductions are in effect, given the length of the edge's queue."""
         now_s = time.monotonic()
         ages_s = [now_s - session.began_s for session in self._sessions.values()]
         refuses = self._admission.refusal(ages_s, self.cpu.cores, self.concessions) is not None
         order = steps(self.concessions, training_waits=queue > 0, refuses=refuses)
-        return Given(order, self.concessions.look_interval_s)
+        return Reductions(order, self.concessions.look_interval_s)
 
     def styles(self) -> set[str]:
         """Return the ids of the styles that sessions use now."""

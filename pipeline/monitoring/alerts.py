@@ -143,7 +143,7 @@ def alerts(now: Sample, minute: Sequence[Sample], *, lag_s: float | None, old_lo
     `minute` are the samples of the last minute, including `now`. `lag_s` is how late the event loop's timers are. A
     healthy stream shows no look for longer than `old_look_s`.
     """
-    interval_s = now.given.look_interval_s or 0.0
+    interval_s = now.reductions.look_interval_s or 0.0
     redis_state, waiting = now.redis_state, [stream for stream in now.streams if stream.age_s > old_look_s]
     found = {
         redis_alert(redis_state.trouble): bool(redis_state.trouble),

@@ -17,7 +17,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.settings import Settings
 from pipeline.monitoring import metrics_push
 from pipeline.monitoring.metrics import GatewayMetrics, resident_bytes
-from pipeline.monitoring.sample import Buckets, Given, GlobalModel, RedisState, Sample, StreamSample
+from pipeline.monitoring.sample import Buckets, GlobalModel, RedisState, Reductions, Sample, StreamSample
 from pipeline.monitoring.status import SAMPLE_S, Board
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.monitoring.task_owner import keep_running
@@ -63,10 +63,11 @@ class Watch:
         sessions: Mapping[str, WatchedSession],
         broker: GatewayBroker,
         executor: Executor,
-        given: Callable[[int], Given] = lambda queue: Given(),
+        reductions: Callable[[int], Reductions] = lambda queue: Reductions(),
     ) -> None:
-        """`sessions` may change at any time. `given` returns the present reductions, given the length of the queue."""
-        self._given = given
+        """`sessions` may change at any time. `reductions` returns what is given up at present, by the
+        queue's length."""
+        self._reductions = reductions
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
         # If every answer comes in time, none is older than this when the next one replaces it.
         old_look_s = settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000
@@ -170,7 +171,7 @@ class Watch:
             cpu_s=time.process_time(),
             memory_bytes=resident_bytes(),
             counts=self._counts(),
-            given=self._given(redis_state.queue or 0),
+            reductions=self._reductions(redis_state.queue or 0),
         )
 
     def _counts(self) -> dict[str, float]:

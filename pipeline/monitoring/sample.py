@@ -47,7 +47,7 @@ class RedisState:
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Reductions:
     """The reductions of a busy service, for operators (see pipeline.capacity.giving_way)."""
 
     #: The steps of giving way, in order: a few words for each, and whether it is in effect.
@@ -70,7 +70,7 @@ class Sample:
     lags: Buckets
     cpu_s: float
     memory_bytes: int
-    given: Given = field(default_factory=Given)
+    reductions: Reductions = field(default_factory=Reductions)
     #: The gateway's counters of errors, by sample. Those of other roles are in `redis_state`.
     counts: Mapping[str, float] = field(default_factory=dict)
 

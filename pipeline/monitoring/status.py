@@ -40,7 +40,7 @@ class Board:
             {
                 "alerts": alerts(now, self._minute(), lag_s=lag_s, old_look_s=self._old_look_s),
                 "old_look_s": self._old_look_s,
-                "giving_way": [{"step": step, "active": active} for step, active in now.given.steps],
+                "giving_way": [{"step": step, "active": active} for step, active in now.reductions.steps],
                 "figures": self._figures(now, then, minute, lag_s),
                 "stages_ms": stages_ms(now, minute),
                 "history": self._history(),

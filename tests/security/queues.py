@@ -20,7 +20,7 @@ from edge.grid_model.weights import SHIPPED
 from pipeline.contract import redis_keys
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.messages import MAX_BYTES, KeyFrame, StylizedFrame, WeightSnapshot
-from pipeline.queues.broker import EdgeBroker
+from pipeline.queues.edge_broker import EdgeBroker
 from security.fort import Target
 from security.web import ask
 from support.grids import lifelike_grid

@@ -22,7 +22,8 @@ from pipeline.contract.settings import Settings
 from pipeline.gateway.app import Gateway
 from pipeline.gateway.control_channel import ControlChannel
 from pipeline.key_frames.selector import Reason
-from pipeline.queues.broker import EdgeBroker, connect, stylize_queue
+from pipeline.queues.broker import connect, stylize_queue
+from pipeline.queues.edge_broker import EdgeBroker
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.styles.catalog import shipped
 

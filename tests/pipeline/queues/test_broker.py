@@ -9,8 +9,9 @@ import redis
 
 from pipeline.contract import redis_keys
 from pipeline.contract.messages import KeyFrame, StylizedFrame
-from pipeline.queues import broker
-from pipeline.queues.broker import EdgeBroker, GatewayBroker, connect, stylize_queue
+from pipeline.queues import answers
+from pipeline.queues.broker import GatewayBroker, connect, stylize_queue
+from pipeline.queues.edge_broker import EdgeBroker
 from support.peers import until
 from support.redis_process import RedisServer
 
@@ -110,7 +111,7 @@ async def test_answers_go_on_after_redis_comes_back(tmp_path):
 
 
 async def test_a_redis_that_hangs_is_noticed(monkeypatch):
-    monkeypatch.setattr(broker, "READ_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(answers, "READ_TIMEOUT_S", 0.05)
     troubles: list[str] = []
 
     async def read(url: str) -> None:
@@ -128,8 +129,8 @@ async def test_a_redis_that_hangs_is_noticed(monkeypatch):
 
 async def test_a_reader_that_is_cancelled_while_it_connects_ends(redis_url, monkeypatch):
     """redis-py loses a cancellation then, and who waited for the reader would wait for a whole read, or for ever."""
-    monkeypatch.setattr(broker, "READ_BLOCK_MS", 60_000)
-    monkeypatch.setattr(broker, "READ_TIMEOUT_S", 90.0)
+    monkeypatch.setattr(answers, "READ_BLOCK_MS", 60_000)
+    monkeypatch.setattr(answers, "READ_TIMEOUT_S", 90.0)
 
     async def read() -> None:
         async for _ in GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway").answers():

@@ -17,7 +17,8 @@ from rq.timeouts import TimerDeathPenalty
 
 from pipeline.contract import redis_keys
 from pipeline.contract.messages import KeyFrame, StylizedFrame
-from pipeline.queues.broker import EdgeBroker, GatewayBroker, stylize_queue
+from pipeline.queues.broker import GatewayBroker, stylize_queue
+from pipeline.queues.edge_broker import EdgeBroker
 from pipeline.queues.redis_errors import Outage, kind, reason
 from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
 from support.peers import until
