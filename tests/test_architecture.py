@@ -42,7 +42,10 @@ MAY_IMPORT = {
     "clients.net": {CONTRACT, FENCE, "pipeline.webrtc.media"},
     "clients.reassembly": set(),
     "clients.media": {CONTRACT, "pipeline.key_frames", "pipeline.pictures.colour"},
-    "clients.headless": {BASICS, CONTRACT, "clients.media", "clients.net", "clients.reassembly", "pipeline.webrtc"},
+    "clients.headless": {
+        BASICS, CONTRACT, "clients.media", "clients.net", "clients.reassembly", "pipeline.key_frames",
+        "pipeline.webrtc",
+    },
     "clients.load": {
         BASICS, CONTRACT, FENCE, "clients.media", "clients.net", "pipeline.key_frames", "pipeline.styles",
         "pipeline.webrtc",

@@ -1,1 +1,1 @@
-"""The headless client, `mvstylizer client`. It imports the rooms `net`, `media` and `reassembly`."""
+"""The headless client, `mvstylizer client`. It imports `net`, `media`, `reassembly`, and what tells scene cuts."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -15,7 +16,10 @@ from aiortc.mediastreams import MediaStreamError
 
 from clients.media.clip import Clip, upright
 from clients.media.geometry import square_size
+from clients.net.frame_pacer import FramePacer
 from pipeline.contract.frame_strip import stamp
+from pipeline.key_frames.picker import thumbnail_of
+from pipeline.key_frames.selector import FrameThumbnail, is_cut
 
 #: The longer side of the sent frames. The stylizer reduces them to 256 px anyway; larger ones only cost bandwidth.
 SENT_SIDE_PX = 640
@@ -33,9 +37,10 @@ class CameraFrame:
 
 
 class FileCamera(MediaStreamTrack):
-    """Plays a file once, in real time, without skipping. `on_frame` is called with each frame when it is due.
+    """Plays a file once, in real time, and yields the frames that are to be sent.
 
-    The camera must be closed before the clip.
+    `on_frame` is called with each frame when it is due, and `on_cut` with the id of a frame that begins another scene,
+    just before it is sent. The camera must be closed before the clip.
     """
 
     kind = "video"
@@ -45,42 +50,66 @@ class FileCamera(MediaStreamTrack):
         clip: Clip,
         on_frame: Callable[[CameraFrame], None],
         on_packet: Callable[[av.Packet], None] = lambda packet: None,
+        *,
+        pacer: FramePacer | None = None,
+        on_cut: Callable[[int], None] = lambda frame_id: None,
     ) -> None:
-        """`on_packet` is called with the packets of sound and subtitles, ahead of time and in another thread."""
+        """`on_packet` is called with the packets of sound and subtitles, ahead of time and in another thread.
+
+        `pacer` decides which frames are sent; without one, all are.
+        """
         super().__init__()
         self.sent_size = sent_size(*square_size(clip.size, clip.pixel_aspect))
         self.error: Exception | None = None  # why the file could not be played to its end
         self._frames = clip.frames(on_packet)
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="camera")
-        self._on_frame = on_frame
-        self._count = 0
+        self._on_frame, self._on_cut = on_frame, on_cut
+        self._pacer = pacer or FramePacer()
+        self._thumbnail: FrameThumbnail | None = None  # of the frame before
+        self._count = self.sent = 0  # frames that were shown, and those of them that were sent
         self._started_s: float | None = None
 
     async def recv(self) -> av.VideoFrame:
-        """The next frame, small and stamped, once it is due. Raises MediaStreamError at the end."""
-        frame_id = self._count & 0xFFFF
+        """The next frame to be sent, small and stamped, once it is due. Raises MediaStreamError at the end."""
+        while True:
+            decoded, rgb, is_cut = await self._in_thread(self._next)
+            due_s = await self._until_due(decoded.time)
+            frame_id = self._count & 0xFFFF
+            self._on_frame(CameraFrame(frame_id, rgb, due_s, decoded))
+            self._count += 1
+            cause = self._pacer.cause(decoded.time, is_cut=is_cut)
+            if cause == "cut":
+                self._on_cut(frame_id)
+            if cause is not None:
+                frame: av.VideoFrame = await self._in_thread(self._prepared, rgb, frame_id, decoded.time)
+                frame.opaque = self._pacer.most_bits_per_s
+                self.sent += 1
+                return frame
+
+    async def _in_thread(self, function: Callable, *args: object) -> Any:
+        """Run this in the decoder's thread. Where it fails or returns None, the track is over."""
         try:
-            prepared = await asyncio.get_running_loop().run_in_executor(self._decoder, self._next, frame_id)
+            result = await asyncio.get_running_loop().run_in_executor(self._decoder, function, *args)
         except Exception as error:  # the reader of a track can only be told that it is over
-            self.error, prepared = error, None
-        if prepared is None:
+            self.error, result = error, None
+        if result is None:
             self.stop()
             raise MediaStreamError
-        decoded, rgb, frame = prepared
-        due_s = await self._until_due(decoded.time)
-        self._on_frame(CameraFrame(frame_id, rgb, due_s, decoded))
-        self._count += 1
-        return frame
+        return result
 
-    def _next(self, frame_id: int) -> tuple[av.VideoFrame, np.ndarray, av.VideoFrame] | None:
+    def _next(self) -> tuple[av.VideoFrame, np.ndarray, bool] | None:
+        """The next frame as it is in the file, upright, and whether it begins another scene."""
         decoded = next(self._frames, None)
         if decoded is None:
             return None
-        rgb = upright(decoded)
+        before, self._thumbnail = self._thumbnail, thumbnail_of(decoded)
+        return decoded, upright(decoded), before is not None and is_cut(before, self._thumbnail)
+
+    def _prepared(self, rgb: np.ndarray, frame_id: int, time_s: float) -> av.VideoFrame:
         small = cv2.resize(rgb, self.sent_size, interpolation=cv2.INTER_AREA)
         frame = av.VideoFrame.from_ndarray(stamp(small, frame_id), format="rgb24").reformat(format="yuv420p")
-        frame.pts, frame.time_base = round(decoded.time * _CLOCK_RATE), Fraction(1, _CLOCK_RATE)
-        return decoded, rgb, frame
+        frame.pts, frame.time_base = round(time_s * _CLOCK_RATE), Fraction(1, _CLOCK_RATE)
+        return frame
 
     async def _until_due(self, time_s: float) -> float:
         if self._started_s is None:

@@ -16,7 +16,9 @@ from clients.headless.painter import Painter
 from clients.media.clip import Clip
 from clients.media.names import check_output
 from clients.media.writer import check_video_name
+from clients.net import limited_encoder
 from clients.net.connection import Connection
+from clients.net.frame_pacer import FramePacer
 from clients.net.reconnecting import ReconnectingClient
 from clients.reassembly.flow import ESTIMATORS, flow_between
 from clients.reassembly.grid import IDENTITY, apply_grid, carry_grid
@@ -26,6 +28,7 @@ from pipeline.contract.control import (
     GatewayMessage,
     KeyFrameDropped,
     KeyFramePicked,
+    SceneCut,
     SharingChoice,
     SharingForgotten,
     read_gateway_message,
@@ -44,6 +47,7 @@ class Summary:
     """What happened in one run; it is printed as JSON."""
 
     frames: int
+    sent_frames: int
     key_frames: int
     stylized_frames: int
     dropped_key_frames: int
@@ -75,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     check_video_name(args.output)
     check_output(args.output, folder=False, force=args.force)
-    with patches.installed():
+    with patches.installed(), limited_encoder.installed():
         summary = asyncio.run(
             stream(args.url, args.input, args.style, args.output, flow=args.flow, share_frames=args.share_frames)
         )
@@ -102,11 +106,22 @@ async def stream(
     started_s = monotonic()
     with Clip(source) as clip:
         painter = Painter(output, clip, ESTIMATORS[flow](), lambda: loop.call_soon_threadsafe(ended.set))
-        viewer = Viewer(painter)
-        camera = FileCamera(clip, viewer.show, painter.packet)
+        viewer, pacer = Viewer(painter), FramePacer()
+        camera = FileCamera(
+            clip, viewer.show, painter.packet, pacer=pacer, on_cut=lambda frame_id: connection.send(SceneCut(frame_id))
+        )
         camera.on("ended", ended.set)
+
+        def hear(message: GatewayMessage) -> None:
+            pacer.obey(message)
+            viewer.hear(message)
+
+        def connect() -> Connection:
+            pacer.begin()
+            return Connection(url, on_grid=viewer.arrive, on_control=hear)
+
         connection = ReconnectingClient(
-            lambda: Connection(url, on_grid=viewer.arrive, on_control=viewer.hear),
+            connect,
             camera,
             size=camera.sent_size,
             style=style,
@@ -122,7 +137,7 @@ async def stream(
             await asyncio.to_thread(painter.abandon, error)
             raise
         await asyncio.to_thread(painter.close)
-    return viewer.summary(monotonic() - started_s)
+    return viewer.summary(monotonic() - started_s, sent_frames=camera.sent)
 
 
 async def _play(connection: ReconnectingClient, camera: FileCamera, ended: asyncio.Event) -> None:
@@ -198,9 +213,10 @@ class Viewer:
             case ErrorMessage():
                 self.error = message.error
 
-    def summary(self, seconds: float) -> Summary:
+    def summary(self, seconds: float, *, sent_frames: int) -> Summary:
         return Summary(
             frames=self._frames,
+            sent_frames=sent_frames,
             key_frames=self.key_frames,
             stylized_frames=self._stylized,
             dropped_key_frames=self._dropped,

@@ -10,6 +10,7 @@ from aiortc import MediaStreamTrack
 from aiortc.contrib.media import MediaBlackhole, MediaRelay
 
 from clients.net.connection import Connection
+from pipeline.contract.control import ClientMessage
 from pipeline.contract.errors import Busy, MVStylizerError
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,10 @@ class ReconnectingClient:
         self._clock.addTrack(self._relay.subscribe(self._camera))  # the camera runs on while nothing is connected
         await self._clock.start()
         self._keeper = asyncio.create_task(self._keep())
+
+    def send(self, message: ClientMessage) -> None:
+        """Send a control message to the gateway; it is lost where none is connected."""
+        self._connection.send(message)
 
     async def close(self) -> None:
         if self._keeper:

@@ -13,7 +13,7 @@ import numpy as np
 from aiortc import MediaStreamTrack
 
 from clients.net.connection import Connection
-from pipeline.contract.control import FrameRequest, GatewayMessage, Pace
+from pipeline.contract.control import ClientMessage, FrameRequest, GatewayMessage, Pace, read_client_message
 from pipeline.contract.frame_strip import stamp
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.image_codec import decode_image
@@ -186,3 +186,15 @@ def paced_by_the_test(monkeypatch) -> Callable[[Running, Pace | FrameRequest], N
 
     monkeypatch.setattr(ControlChannel, "send", others)
     return say
+
+
+def heard_by_gateways(monkeypatch) -> list[ClientMessage]:
+    """All that clients say from now on, in order."""
+    heard: list[ClientMessage] = []
+
+    def read(text: object) -> ClientMessage:
+        heard.append(read_client_message(text))
+        return heard[-1]
+
+    monkeypatch.setattr("pipeline.gateway.control_channel.read_client_message", read)
+    return heard

@@ -13,8 +13,8 @@ from aioice import ice as aioice_ice
 from aioice import mdns
 from aioice.ice import StunProtocol
 from aioice.mdns import MDnsProtocol
-from aiortc import RTCPeerConnection, rtcicetransport, rtcpeerconnection, rtcrtpreceiver, rtcsctptransport
-from aiortc.codecs.base import Decoder
+from aiortc import RTCPeerConnection, rtcicetransport, rtcpeerconnection, rtcrtpreceiver, rtcrtpsender, rtcsctptransport
+from aiortc.codecs.base import Decoder, Encoder
 from aiortc.rate import RemoteBitrateEstimator
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 from aiortc.rtcrtpreceiver import StreamStatistics
@@ -158,6 +158,11 @@ def decoder_input(make: Callable[[], rtp.DecoderInput]) -> list[Replacement]:
 def decoder(make: Callable[[RTCRtpCodecParameters], Decoder]) -> list[Replacement]:
     """Have aiortc's own decoder threads make their decoders with `make`."""
     return [(rtcrtpreceiver, "get_decoder", make)]
+
+
+def encoder(make: Callable[[RTCRtpCodecParameters], Encoder]) -> list[Replacement]:
+    """Have aiortc's senders make their encoders with `make`."""
+    return [(rtcrtpsender, "get_encoder", make)]
 
 
 def sctp_parameters(read: Callable[[bytes], list[tuple[int, bytes]]]) -> list[Replacement]:
