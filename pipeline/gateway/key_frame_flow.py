@@ -93,6 +93,11 @@ class KeyFrameFlow:
         self._context.control.send(KeyFramePicked(picked.frame_id, picked.reason))
         self._context.spawn(self._submit(picked, self._style.id, now_s))
 
+    @property
+    def wants_frame(self) -> bool:
+        """Whether the next frame is wanted whatever the pace: to become a key frame, or since it begins a scene."""
+        return self._candidate is not None or self._picker.awaits_cut
+
     def _can_send(self) -> bool:
         """Return whether a key frame would be sent at once, and its answer too."""
         if self._frames is None or self._frames.readyState != "open" or not self._context.control.is_open:

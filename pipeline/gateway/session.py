@@ -39,6 +39,7 @@ from pipeline.gateway.key_frame_flow import KeyFrameFlow
 from pipeline.gateway.session_context import SessionContext
 from pipeline.key_frames.picker import KeyFramePicker
 from pipeline.key_frames.selector import KeyFrameSelector
+from pipeline.key_frames.wanted_frames import WantedFrames
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import GatewayBroker
 from pipeline.webrtc.media import fast_receive, handover, video_limits
@@ -78,6 +79,7 @@ class Session:
         self.stream_id, self.picture_size, self.stats = stream_id, picture_size, stats
         self._on_closed, self._turns = on_closed, turns
         self._pace = self._told_pace = Pace(Concessions().fps)
+        self._wanted_frames = WantedFrames()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self.began_s = self._heard_s = time.monotonic()
@@ -182,9 +184,15 @@ class Session:
                 self._on_frame,
                 refuse=self._refuse,
                 most_pixels=lambda: video_limits.most_pixels(self.picture_size),
+                wants_frame=self._wants_frame,
             )
             if reading:
                 self._spawn(reading)
+
+    def _wants_frame(self, time_s: float) -> bool:
+        """Return whether a frame that no other frame refers to should be decoded."""
+        print("W", time_s, self._pace.fps, self._key_frames.wants_frame, flush=True)
+        return self._wanted_frames.wants(time_s, self._pace.fps, is_urgent=self._key_frames.wants_frame)
 
     def _on_frame(self, frame: av.VideoFrame | None) -> None:
         """Inspect a decoded frame as soon as it comes, so that no frames pile up. None means the end of the video."""

@@ -110,6 +110,11 @@ class KeyFramePicker:
         """Note that this frame begins another scene, as the client says. The frame may have come already."""
         self._cut_id = frame_id
 
+    @property
+    def awaits_cut(self) -> bool:
+        """Whether a frame that begins a scene has been announced and has not come yet."""
+        return self._cut_id is not None
+
     def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Candidate | None:
         """Return `frame` as a candidate for a key frame, or None if no key frame is due.
 
