@@ -19,6 +19,7 @@ COMMANDS = {
     "up": ("workers.up", "start everything on this machine and print the page's address"),
     "image": ("workers.files.image", "stylize a photo"),
     "video": ("workers.files.cli", "stylize a video file"),
+    "lut": ("workers.files.lut", "save a look as a colour table for video and photo programs"),
     "client": ("clients.headless.cli", "stream a video file to a gateway as a camera, and save the stylized video"),
     "load": ("clients.load.cli", "load a gateway with many clients, and measure how late the answers come"),
     "gateway": ("workers.gateway", "run only the gateway"),

@@ -1,4 +1,4 @@
-"""Checks the arguments of `mvstylizer image` and `video` before anything is loaded.
+"""Checks the arguments of `mvstylizer image`, `video` and `lut` before anything is loaded.
 
 Wrong arguments raise BadSetting with a sentence for the user.
 """
@@ -24,11 +24,16 @@ Picture = TypeVar("Picture")
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    add_look_arguments(parser)
+    parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="paper: the paper's own")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 of model paper (default: torchvision's)")
+
+
+def add_look_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments that do not depend on the model."""
     parser.add_argument("--strength", type=float, default=1.0, metavar="S", help="0 no style, 1 all of it (default)")
     parser.add_argument("--force", action="store_true", help="replace an existing output")
-    parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="paper: the paper's own")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (default: the shipped ones)")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 of model paper (default: torchvision's)")
 
 
 def style_picture(path_or_name: str) -> np.ndarray:

@@ -179,3 +179,15 @@ def test_broken_weights_are_named_and_not_remembered():
 
     with pytest.raises(ValueError, match="no finite grid"):
         stylizer.follow(picture, style, None, elapsed_s=0)
+
+
+def test_the_global_look_is_nearer_to_the_whole_look_than_the_mean_of_its_places(stylizer):
+    photo, style = picture(180, 320), stylizer.style(picture(200, 300, seed=1))
+    whole = stylizer.stylize(photo, style)
+
+    look = stylizer.global_look(photo, style)
+
+    mean = whole.astype(np.float32).mean((2, 3), keepdims=True).astype(np.float16)
+    off, mean_off = (np.square(applied(grid, photo) - applied(whole, photo)).mean() for grid in (look, mean))
+    assert look.shape == (3, 8, 1, 1, 4) and look.dtype == np.float16
+    assert off < mean_off

@@ -1,0 +1,110 @@
+"""`mvstylizer lut`, and what FFmpeg makes of its tables. The model here gives one made-up look."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clients.reassembly.grid import IDENTITY, apply_grid, blend_grids
+from support.missing import missing
+from workers.__main__ import main
+from workers.files import lut
+from workers.files.lut_files import cube_file, lattice, recoloured
+
+RANDOM = np.random.default_rng(0)
+#: Blue shadows, warm lights and clipped white: a strong look whose transforms differ from layer to layer.
+LOOK = np.tile(IDENTITY, (1, 8, 1, 1, 1)).astype(np.float32)
+LOOK[:, :, 0, 0, 3] += np.linspace([0.0, 0.03, 0.16], [0.12, 0.02, -0.1], 8).T
+LOOK[:, :, 0, 0, :3] *= np.linspace(1.1, 0.95, 8)[:, None]
+LOOK[0, :, 0, 0, 1] = 0.08
+LOOK = LOOK.astype(np.float16)
+#: All colours, in soft transitions.
+PHOTO = np.asarray(Image.fromarray(RANDOM.integers(0, 256, (9, 16, 3), np.uint8)).resize((320, 180), Image.BICUBIC))
+FILTERS = {".cube": ["-vf", "lut3d=look.cube"], ".png": ["-i", "look.png", "-filter_complex", "haldclut"]}
+
+
+class OneLook:
+    def style(self, image: np.ndarray) -> None:
+        return None
+
+    def global_look(self, content: np.ndarray, style: None) -> np.ndarray:
+        return LOOK
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(lut, "load_stylizer", lambda *_: OneLook())
+    Image.fromarray(PHOTO).save(tmp_path / "photo.png")
+    return tmp_path
+
+
+def by_ffmpeg(suffix: str) -> np.ndarray:
+    """The photo as FFmpeg draws it with the table look.cube or look.png."""
+    if not shutil.which("ffmpeg"):
+        missing("ffmpeg")
+    command = ["ffmpeg", "-v", "error", "-i", "photo.png", *FILTERS[suffix], "-pix_fmt", "rgb24", "out.png"]
+    subprocess.run(command, check=True)
+    return np.asarray(Image.open("out.png"))
+
+
+def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
+    return 10 * np.log10(255**2 / np.square(a.astype(float) - b).mean())
+
+
+@pytest.mark.parametrize("suffix", FILTERS)
+def test_ffmpeg_draws_with_the_table_what_we_draw_with_the_grid(folder: Path, suffix: str):
+    main(["lut", "photo.png", "dusk", f"look{suffix}"])
+
+    assert psnr_db(by_ffmpeg(suffix), apply_grid(PHOTO, LOOK)) > 50
+
+
+@pytest.mark.parametrize("suffix", FILTERS)
+def test_the_table_has_the_strength_that_was_asked_for(folder: Path, suffix: str):
+    main(["lut", "photo.png", "dusk", f"look{suffix}", "--strength", "0.4"])
+
+    assert psnr_db(by_ffmpeg(suffix), apply_grid(PHOTO, LOOK, strength=0.4)) > 50
+
+
+def test_a_table_is_what_apply_grid_does():
+    colours = PHOTO.reshape(-1, 3) / 255
+
+    assert np.abs(recoloured(colours, LOOK) * 255 - apply_grid(PHOTO, LOOK).reshape(-1, 3)).max() <= 0.501
+
+
+def test_red_varies_fastest_and_the_ends_are_black_and_white():
+    assert lattice(3)[[0, 1, 3, 9, -1]].tolist() == [[0, 0, 0], [0.5, 0, 0], [0, 0.5, 0], [0, 0, 0.5], [1, 1, 1]]
+
+
+def test_a_cube_has_a_title_its_size_and_a_line_per_colour_in_0_to_1():
+    title, size, *lines = cube_file(blend_grids(IDENTITY, LOOK, 1.0), 'a "look"').decode().splitlines()
+
+    values = np.array([line.split() for line in lines], float)
+    assert (title, size) == ("TITLE \"a 'look'\"", "LUT_3D_SIZE 33")
+    assert values.shape == (33**3, 3) and values.min() >= 0 and values.max() <= 1
+
+
+def test_it_says_what_it_wrote_and_what_a_lut_loses(folder: Path, capsys: pytest.CaptureFixture):
+    main(["lut", "photo.png", "dusk", "look.cube"])
+
+    assert capsys.readouterr().out == f"look.cube: 33x33x33 colours. {lut.LOST}\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["look.jpg"], "look.jpg must end in .cube or .png."),
+        (["photo.png"], "photo.png exists; --force replaces it."),
+        (["look.cube", "--strength", "2"], "--strength must be 0 to 1, not 2.0."),
+    ],
+)
+def test_a_wrong_argument_is_refused_with_a_sentence(
+    folder: Path, capsys: pytest.CaptureFixture, command: list[str], sentence: str
+):
+    with pytest.raises(SystemExit):
+        main(["lut", "photo.png", "dusk", *command])
+
+    assert sentence in capsys.readouterr().err
