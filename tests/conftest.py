@@ -16,7 +16,7 @@ from support.missing import missing
 from support.peers import FlatEdge, Running
 from support.redis_process import RedisServer
 from support.system import Up
-from support.webrtc import either, patched  # noqa: F401 (fixtures)
+from support.webrtc import patched  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

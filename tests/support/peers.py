@@ -109,7 +109,8 @@ class Running:
 
     def __init__(self, redis_url: str, web_root, *, port: int = 0, **settings: object) -> None:
         # The clients of a test run in its process, too, and most tests are operators.
-        settings = {"cpu_budget": 64.0, "operator_open": True, "offers_per_s": 10.0, **settings}
+        defaults = {"cpu_budget": 64.0, "operator_open": True, "offers_per_s": 10.0, "key_frame_interval_s": 0.2}
+        settings = {**defaults, **settings}
         self.gateway = Gateway(replace(Settings(), redis_url=redis_url, **settings), web_root)
         self.url, self._port = "", port
 
@@ -122,6 +123,11 @@ class Running:
     async def __aexit__(self, *error: object) -> None:
         await self.http.close()
         await self.server.stop()
+
+    async def hang_up(self) -> None:
+        """Let the server see that its client is gone: else aiohttp waits two seconds for the rest of a refused body."""
+        await self.http.close()
+        await until(lambda: not self.server._all())
 
     def count(self, name: str, **labels: str) -> float:
         return self.gateway.metrics.registry.get_sample_value(name, labels) or 0.0

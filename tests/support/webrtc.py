@@ -33,14 +33,3 @@ def another_aiortc() -> Iterator[None]:
             yield
         finally:
             seams.fits.cache_clear()
-
-
-@pytest.fixture(params=["patched", "plain"])
-def either(request: pytest.FixtureRequest) -> Iterator[GatewayMetrics]:
-    """Runs a test twice, with all our parts and with plain aiortc, for promises that hold with both."""
-    metrics = GatewayMetrics()
-    with contextlib.ExitStack() as stack:
-        if request.param == "plain":
-            stack.enter_context(another_aiortc())
-        stack.enter_context(patches.installed(counters(metrics), metrics.refused))
-        yield metrics

@@ -4,12 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.contract.control import ErrorMessage, SharingChoice, SizeChange, StyleChoice
+from pipeline.contract.control import SharingChoice, SizeChange, StyleChoice
 from pipeline.contract.errors import BadMessage
 from pipeline.gateway import control_channel
 from pipeline.gateway.control_channel import ControlInbox
-from pipeline.styles.catalog import shipped
-from support.peers import Client, until
 
 
 def said(kind: str, **fields: object) -> str:
@@ -60,35 +58,3 @@ def test_any_text_ends(text):
         ControlInbox(0.0).take(text, 0.0)
     except BadMessage:
         return
-
-
-async def test_a_clients_last_words_count_and_few_of_them_cost_a_look_up(running, edge, monkeypatch):
-    client, looked_up = Client(running.url), []
-    session = running.gateway._sessions[await client.open()]
-    find = session._style._find
-    monkeypatch.setattr(session._style, "_find", lambda wanted: looked_up.append(wanted) or find(wanted))
-    await until(lambda: client.connection.control.readyState == "open")
-
-    for number in range(200):
-        client.connection.control.send(said("style", style=shipped()[number % 2].id))
-        client.connection.control.send(said("key_frame"))
-    client.connection.control.send(said("style", style=shipped()[2].id))
-
-    await until(lambda: session.style_id == shipped()[2].id)
-    assert len(looked_up) <= control_channel.BURST + control_channel.PER_S
-    assert running.count("mvs_control_dropped_total", reason="rate") >= 300
-    await client.close()
-
-
-async def test_nothing_piles_up_for_a_client_that_acknowledges_nothing(running, edge):
-    client = Client(running.url)
-    session = running.gateway._sessions[await client.open()]
-    await until(lambda: session._control.is_open)
-    session._peer.sctp._outbound_queue.append(None)  # as if its window were full
-    for _ in range(2000):
-        session._control.send(ErrorMessage(100 * "x"))
-
-    assert session._control._channel.bufferedAmount <= 2 * control_channel.MAX_BUFFERED_BYTES
-    assert running.count("mvs_control_dropped_total", reason="unread") > 0
-    session._peer.sctp._outbound_queue.pop()
-    await client.close()

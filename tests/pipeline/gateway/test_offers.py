@@ -2,18 +2,15 @@
 
 import asyncio
 import json
-import re
 import time
 
 import pytest
-from aioice import mdns
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCSessionDescription
 
 from pipeline.contract.errors import BadOffer
 from pipeline.gateway import sdp_check
 from pipeline.gateway.offers import Offer, without_local_names
 from support import paths
-from support.peers import ColourCamera, until
 
 OFFERS = {path.stem: path.read_bytes().decode() for path in paths.OFFERS.glob("*.sdp")}
 GOOD = OFFERS["aiortc"]
@@ -64,33 +61,6 @@ def test_an_offer_without_any_candidate_does_not_say_that_these_are_all():
     bare = "".join(f"{line}\r\n" for line in GOOD.splitlines() if not line.startswith("a=candidate"))
 
     assert without_local_names(bare) == bare.replace("a=end-of-candidates\r\n", "")
-
-
-async def never(*_: object, **__: object) -> None:
-    raise AssertionError("the local network is asked")
-
-
-async def test_a_client_that_names_no_address_connects_and_the_local_network_is_not_asked(either, running, monkeypatch):
-    """Firefox without permission for a camera names only candidates that nobody can resolve, and then ends its list."""
-    monkeypatch.setattr(mdns, "create_mdns_protocol", never)
-    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTrack(ColourCamera((90, 120, 150), (320, 240)))
-    peer.createDataChannel("control")
-    await peer.setLocalDescription(await peer.createOffer())
-    candidate = r"a=candidate:(\S+) (\d) (\S+) (\d+) \S+ "
-    named = re.sub(
-        candidate, r"a=candidate:\1 \2 \3 \4 119d4705-2406-48ea-92e9-ecbb7f435a58.local ", peer.localDescription.sdp
-    )
-    assert ".local" in named and "a=end-of-candidates" in named
-
-    async with running.http.post("/offer", json=json.loads(body(sdp=named, width=320, height=240))) as response:
-        answer = await response.json()
-    assert response.status == 200, answer
-    await peer.setRemoteDescription(RTCSessionDescription(sdp=answer["sdp"], type="answer"))
-
-    await until(lambda: peer.connectionState == "connected")
-    await until(lambda: running.count("mvs_frames_received_total") > 0)
-    await peer.close()
 
 
 @pytest.mark.parametrize("separator", [*"\x85\u2028\u2029\v\f\x1c\x1d\x1e\0\x7fé"])

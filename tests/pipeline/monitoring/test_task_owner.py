@@ -6,7 +6,6 @@ import threading
 from prometheus_client import CollectorRegistry, Counter
 
 from pipeline.monitoring import task_owner
-from support.peers import Client, Running, until
 
 
 async def test_a_task_that_fails_or_ends_begins_anew_and_is_counted(monkeypatch, caplog):
@@ -71,20 +70,3 @@ def test_a_thread_that_fails_or_ends_begins_anew_and_is_counted(monkeypatch, cap
 
     assert third.wait(30) and len(restarts) == 2
     assert "a surprise" in caplog.text and "ended by itself" in caplog.text
-
-
-async def test_a_gateway_whose_reader_of_answers_dies_answers_again(redis_url, tmp_path, edge, monkeypatch):
-    """Before, it answered nobody from then on, while /healthz said that all was well."""
-    monkeypatch.setattr(task_owner, "RESTART_S", 0.05)
-    async with Running(redis_url, tmp_path) as running:
-        client = Client(running.url)
-        await client.open()
-        await until(lambda: len(client.grids) >= 1)
-        broken = running.gateway._sessions
-        running.gateway._sessions = None  # whatever the reader does with its next answer raises
-        await until(lambda: running.count("mvs_tasks_restarted_total", task="answers") >= 1)
-        running.gateway._sessions = broken
-
-        before = len(client.grids)
-        await until(lambda: len(client.grids) > before)
-        await client.close()

@@ -18,7 +18,7 @@ from pipeline.styles import routes
 from pipeline.styles.catalog import shipped
 from pipeline.styles.store import StyleStore
 from support import bombs
-from support.peers import Client, Running, until
+from support.peers import Running, until
 
 JPEG = {"Content-Type": "image/jpeg"}
 PHOTO = encode_jpeg(np.full((64, 64, 3), 90, np.uint8))
@@ -61,6 +61,7 @@ async def test_what_became_of_uploads_is_counted(running):
         pass
     async with running.http.post("/styles", data=BytesIO(bytes(10_000_001)), headers=JPEG) as response:
         assert response.status == 413
+    await running.hang_up()
 
     assert [running.count("mvs_uploads_total", outcome=outcome) for outcome in ("kept", "picture", "type", "size")] == [
         1,
@@ -111,21 +112,6 @@ async def test_an_upload_for_which_there_is_no_place_is_refused_with_a_sentence(
     status, answer = await upload(running, bombs.png(8, 8))
 
     assert status == 503 and "looks on show" in answer["error"]
-
-
-async def test_styles_that_sessions_show_are_kept_for_them(running, edge, redis_url, monkeypatch):
-    monkeypatch.setattr(routes, "COMPARE_S", 0.02)
-    monkeypatch.setattr(redis_keys, "STYLES_MAX", 1)
-    _, own = await upload(running, PHOTO)
-    client = Client(running.url)
-    await client.open(own["id"])
-    with connect(redis_url) as connection:
-        await until(lambda: connection.zscore(redis_keys.STYLE_LEASES, own["id"]))
-
-    status, _ = await upload(running, bombs.png(8, 8))
-    await client.close()
-
-    assert status == 503
 
 
 # thumbnails

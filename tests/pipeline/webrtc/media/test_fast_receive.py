@@ -3,42 +3,17 @@ from types import SimpleNamespace
 
 import pytest
 from aiortc.rate import RemoteBitrateEstimator
-from aiortc.rtp import HeaderExtensionsMap, RtpPacket, is_rtcp, wrap_rtx
+from aiortc.rtp import HeaderExtensionsMap, RtpPacket, wrap_rtx
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.webrtc.internals.running import run_without_suspending
 from pipeline.webrtc.media import fast_receive, packet_intake
-from pipeline.webrtc.transport import ice_limits
 from support.fast_path import PARAMETERS, RTX, SENT_AT, VP8, Dtls, installed, queued, receiver  # noqa: F401 (fixtures)
-from support.peers import Client, Running, until
 
 
 def test_an_empty_datagram_is_nothing_of_ours():
     assert not fast_receive.is_dtls(b"")
-
-
-async def test_video_and_data_channels_take_the_fast_path_and_rtcp_does_not(redis_url, tmp_path, edge, monkeypatch):
-    queued, short = [], []
-    take, otherwise = fast_receive.FastReceivePath._take, ice_limits.GuardedConnection.data_received
-    monkeypatch.setattr(fast_receive.FastReceivePath, "_take", lambda *args: short.append(args[1]) or take(*args))
-
-    def keep(*args):
-        queued.append(args[1])
-        otherwise(*args)
-
-    monkeypatch.setattr(ice_limits.GuardedConnection, "data_received", keep)
-    async with Running(redis_url, tmp_path) as running:
-        client = Client(running.url)
-        await client.open()
-        await until(lambda: len(client.grids) >= 3)
-        queued.clear()  # what came before the connection was made, and all that the client was sent
-        await until(lambda: len(client.grids) >= 5)
-        await client.close()
-
-    assert len(short) > 30
-    assert queued and all(is_rtcp(data) for data in queued)
-    assert abs(client.colours() - (200, 40, 90)).max() < 12
 
 
 def packets(numbers: list[int]) -> list[bytes]:

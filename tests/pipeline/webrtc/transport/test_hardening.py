@@ -1,8 +1,3 @@
-import asyncio
-import gc
-import socket
-from collections.abc import AsyncIterator
-
 import pytest
 from aiortc import RTCCertificate, RTCPeerConnection, rtcsctptransport
 from aiortc.rtcdtlstransport import SRTP_PROFILES
@@ -11,22 +6,8 @@ from hypothesis import strategies as st
 from OpenSSL import SSL
 
 from pipeline.webrtc.transport import hardening
-from support.impairment import Impaired
-from support.peers import Client, Running, until
-
-#: A DTLS 1.2 record that begins a handshake, cut short.
-CLIENT_HELLO = bytes.fromhex("16fefd0000000000000000003601000030000000000000003000fefd") + bytes(40)
-
 
 pytestmark = pytest.mark.usefixtures("patched")
-
-
-@pytest.fixture
-async def unheard() -> AsyncIterator[list[dict]]:
-    """What tasks failed with that nobody awaits."""
-    found: list[dict] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: found.append(context))
-    yield found
 
 
 @pytest.mark.parametrize("body", [b"\0\1\0\0", b"\0\1\0\3abcd", b"\0\1\0\x09abcd", b"\0\1\0\x08abcd\0\1\0\0"])
@@ -106,65 +87,3 @@ def test_a_new_handshake_on_an_old_connection_is_refused(kind, role, renewed):
 
 def test_connections_of_a_gateway_are_made_with_that_certificate():
     assert isinstance(RTCPeerConnection()._RTCPeerConnection__certificates[0], hardening.Certificate)
-
-
-async def test_strangers_cannot_disturb_a_handshake(redis_url, tmp_path, edge):
-    async with Running(redis_url, tmp_path) as running, Impaired(running.url, delay_s=0.05) as path:
-        client = Client(path.url)
-        opening = asyncio.create_task(client.open())
-        await until(lambda: path.gateway is not None)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
-            while not opening.done():
-                stranger.sendto(CLIENT_HELLO, path.gateway)
-                stranger.sendto(b"\0\1", path.gateway)
-                await asyncio.sleep(0.01)
-
-        await opening
-        await until(lambda: client.grids)
-        await client.close()
-
-
-async def test_a_timer_that_rings_while_a_session_closes_is_no_trouble(redis_url, tmp_path, edge, unheard):
-    async with Running(redis_url, tmp_path) as running, Impaired(running.url) as path:
-        client = Client(path.url)
-        stream_id = await client.open()
-        await until(lambda: client.grids)
-        session = running.gateway._sessions[stream_id]
-        sctp, stop = session._peer.sctp, session._peer.sctp.stop
-        path.outage = True
-        await until(lambda: sctp._sent_queue)  # nobody acknowledges what it says each second
-
-        async def ring_and_stop() -> None:
-            sctp._t3_expired()
-            await stop()
-
-        sctp.stop = ring_and_stop
-        await session.close()
-        await client.close()
-
-    gc.collect()
-    assert unheard == []
-
-
-async def test_a_session_may_be_closed_amid_its_handshake(redis_url, tmp_path, unheard):
-    async with Running(redis_url, tmp_path) as running, Impaired(running.url, delay_s=0.1) as path:
-        client = Client(path.url)
-        opening = asyncio.create_task(client.open())
-        await until(lambda: running.gateway._sessions)
-        (session,) = running.gateway._sessions.values()
-        await until(lambda: session._peer.sctp and session._peer.sctp.transport.state == "connecting")
-        dtls = session._peer.sctp.transport
-        ice, close_ice = dtls.transport._connection, dtls.transport._connection.close
-
-        async def close_late() -> None:
-            await until(lambda: dtls.state != "connecting")
-            await close_ice()
-
-        ice.close = close_late
-        await session.close()
-        opening.cancel()
-        await asyncio.gather(opening, return_exceptions=True)
-        await client.close()
-
-    gc.collect()
-    assert unheard == []

@@ -2,11 +2,7 @@
 
 import asyncio
 import binascii
-import contextlib
 import hmac
-import random
-import socket
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 
 import pytest
@@ -17,11 +13,8 @@ from prometheus_client import CollectorRegistry
 from pipeline.monitoring.metrics import REFUSALS, counted_by
 from pipeline.webrtc import patches
 from pipeline.webrtc.transport import ice_limits
+from support.ice_ends import CLIENT_HELLO, stranger, two
 from support.peers import until
-
-#: A DTLS 1.2 record that begins a handshake, cut short.
-CLIENT_HELLO = bytes.fromhex("16fefd0000000000000000003601000030000000000000003000fefd") + bytes(40)
-LATE_S = 0.2
 
 
 @pytest.fixture(autouse=True)
@@ -30,95 +23,6 @@ def refused():
     counter = counted_by("refused", "", REFUSALS, registry=CollectorRegistry())
     with patches.installed(refused=counter):
         yield lambda reason: counter.labels(reason)._value.get()
-
-
-@contextlib.asynccontextmanager
-async def two(addresses: list[str] = ["127.0.0.1"], **late_s: float) -> AsyncIterator[SimpleNamespace]:
-    """The end that nominates and the other one, with candidates of each other; not yet connected."""
-    ends = [rtcicetransport.Connection(ice_controlling=controls) for controls in (True, False)]
-    for end in ends:
-        end._local_candidates = await end.get_component_candidates(1, addresses)
-        end._local_candidates_end = True
-    for end, other in (ends, ends[::-1]):
-        end.remote_username, end.remote_password = other.local_username, other.local_password
-        for candidate in other.local_candidates:
-            await end.add_remote_candidate(candidate)
-        await end.add_remote_candidate(None)
-    yield SimpleNamespace(near=ends[0], far=ends[1], port=ends[1].local_candidates[0].port)
-    for end in ends:
-        await end.close()
-
-
-def delay_ipv4(end: ice.Connection, delay_s: float) -> None:
-    """Have what it sends over IPv4 arrive late."""
-    for protocol in end._protocols:
-        if "." in protocol.local_candidate.host:
-            send = protocol.transport.sendto
-
-            def later(data: bytes, address: tuple, send=send, transport=protocol.transport) -> None:
-                loop = asyncio.get_running_loop()
-                loop.call_later(delay_s, lambda: transport.is_closing() or send(data, address))
-
-            protocol.transport = SimpleNamespace(sendto=later, close=protocol.transport.close)
-
-
-async def is_heard(start_s: float) -> bool:
-    """Whether two ends with two addresses each connect, and hear each other from then on."""
-    async with two(["127.0.0.1", "::1"]) as ends:
-        delay_ipv4(ends.far, LATE_S)
-        await asyncio.gather(connect_after(ends.near, start_s), ends.far.connect())
-        for _ in range(10):
-            await asyncio.gather(ends.near.send(CLIENT_HELLO), ends.far.send(CLIENT_HELLO))
-            await asyncio.sleep(LATE_S / 10)
-        try:
-            async with asyncio.timeout(5):
-                heard = [[await end.recv() for _ in range(10)] for end in (ends.near, ends.far)]
-                return heard == 2 * [10 * [CLIENT_HELLO]]
-        except TimeoutError:
-            return False
-
-
-async def connect_after(end: ice.Connection, start_s: float) -> None:
-    """The answer takes some time to the peer that offers."""
-    await asyncio.sleep(start_s)
-    await end.connect()
-
-
-async def test_peers_hear_each_other_whatever_pair_each_of_them_nominates():
-    moments = random.Random(0)
-
-    heard = await asyncio.gather(*(is_heard(moments.uniform(0, 2 * LATE_S)) for _ in range(30)))
-
-    assert heard == 30 * [True]
-
-
-async def test_strangers_are_not_heard_whatever_they_send(refused):
-    """Neither before two ends are connected nor afterwards, and 100 of 100 connect."""
-
-    async def one() -> bool:
-        async with two() as ends:
-            with stranger(ends.port) as send:
-                connecting = asyncio.gather(ends.near.connect(), ends.far.connect())
-                while not connecting.done():
-                    send(CLIENT_HELLO)
-                    await asyncio.sleep(0)
-                for data in (CLIENT_HELLO, b"", b"\0", b"\0\1", b"\0\1" + bytes(18), b"\x80" * 30):
-                    send(data)
-                await ends.near.send(CLIENT_HELLO + b"peer's")
-                return await ends.far.recv() == CLIENT_HELLO + b"peer's" and ends.far._queue.empty()
-
-    assert [await one() for _ in range(100)] == 100 * [True]
-    assert refused("stranger") >= 100 and refused("stun") > 0
-
-
-@contextlib.contextmanager
-def stranger(port: int):
-    """Sends from a port of its own, and fails where it is answered."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.setblocking(False)
-        yield lambda data: other.sendto(data, ("127.0.0.1", port))
-        with pytest.raises(BlockingIOError):
-            other.recv(100)
 
 
 def request(to: ice.Connection, key: str | None = None, **attributes: object) -> bytes:

@@ -54,7 +54,7 @@ async def test_a_gateway_that_comes_back_finds_its_client(gateway, edge, grids, 
 async def test_a_gateway_that_becomes_silent_is_given_up(gateway, edge, grids, lasting_connection, monkeypatch):
     monkeypatch.setattr(connection, "SILENCE_S", 0.5)
     monkeypatch.setattr("pipeline.gateway.session.WATCH_S", 0.1)
-    async with gateway() as running:
+    async with gateway(key_frame_interval_s=1.0) as running:  # an answer is a sign of life, too
         client = lasting_connection(running.url)
         await client.open()
         await until(lambda: len(grids) >= 2)

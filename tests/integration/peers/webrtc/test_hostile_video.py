@@ -13,19 +13,11 @@ from aiortc import MediaStreamTrack
 from aiortc.rtp import RtpPacket
 
 from pipeline.contract.control import ErrorMessage
-from pipeline.webrtc import patches
+from pipeline.monitoring.monitor import counted
 from pipeline.webrtc.media import packet_intake
 from support.peers import Client, Running, until
-from support.webrtc import counters
 
-
-@pytest.fixture
-async def fort(redis_url, web_root):
-    """A gateway as `workers.gateway` runs it."""
-    async with Running(redis_url, web_root) as running:
-        metrics = running.gateway.metrics
-        with patches.installed(counters(metrics), metrics.refused):
-            yield running
+pytestmark = pytest.mark.patched_only("the limits of received video")
 
 
 class PacketCamera(MediaStreamTrack):
@@ -50,22 +42,22 @@ def claiming(width: int, height: int) -> bytes:
     return b"\x50\1\0\x9d\1\x2a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + bytes(149)
 
 
-async def test_a_claim_of_16000_pixels_squared_ends_the_session_with_a_sentence(fort):
-    client = Client(fort.url)
+async def test_a_claim_of_16000_pixels_squared_ends_the_session_with_a_sentence(webrtc, running):
+    client = Client(running.url)
     client.camera = PacketCamera(itertools.repeat(claiming(16000, 16000)))
 
     await client.open()
 
     await until(lambda: any("larger than this server takes" in message.error for message in client.of(ErrorMessage)))
-    await until(lambda: not fort.gateway._sessions, 10)
+    await until(lambda: not running.gateway._sessions, 10)
     await client.close()
-    assert fort.count("mvs_streams_refused_total", reason="size") == 1
+    assert counted(webrtc.streams_refused.labels("size")) == 1
 
 
-async def attacker(fort: Running) -> Client:
-    client = Client(fort.url)
+async def attacker(running: Running) -> Client:
+    client = Client(running.url)
     await client.open()
-    await until(lambda: fort.count("mvs_frames_received_total") >= 3)
+    await until(lambda: running.count("mvs_frames_received_total") >= 3)
     return client
 
 
@@ -81,23 +73,23 @@ async def send(client: Client, packets: Iterator[RtpPacket]) -> None:
             await asyncio.sleep(0)  # others of this process have their turn
 
 
-async def test_two_hundred_sources_leave_a_session_that_ends_as_any_other(fort):
-    client = await attacker(fort)
-    (live,) = fort.gateway._sessions.values()
+async def test_two_hundred_sources_leave_a_session_that_ends_as_any_other(webrtc, running):
+    client = await attacker(running)
+    (live,) = running.gateway._sessions.values()
     receiver = live._peer.getReceivers()[0]
 
     await send(client, (RtpPacket(97, 1, n, 0, 1_000 + n, b"\x10\x11\0\0") for n in range(200)))
-    await until(lambda: fort.count("mvs_packets_refused_total", reason="source") >= 150)
+    await until(lambda: counted(webrtc.refused.labels("source")) >= 150)
     await asyncio.wait_for(live.close(), 3)
     await client.close()
 
     assert len(receiver._RTCRtpReceiver__remote_streams) <= packet_intake.MOST_SOURCES
-    assert not fort.gateway._sessions
+    assert not running.gateway._sessions
 
 
-async def test_numbers_that_jump_make_nobody_wait(fort):
+async def test_numbers_that_jump_make_nobody_wait(webrtc, running):
     """450 a second of these stopped the event loop."""
-    client = await attacker(fort)
+    client = await attacker(running)
     lag, ssrc = [], 77  # its own: SRTP holds a source to its numbers
 
     async def probe() -> None:
@@ -116,8 +108,8 @@ async def test_numbers_that_jump_make_nobody_wait(fort):
     assert max(lag) < 1.0  # aiortc took ten seconds, and who asks for nothing lost waits with all others
 
 
-async def test_short_extensions_write_no_line(fort, caplog):
-    client = await attacker(fort)
+async def test_short_extensions_write_no_line(webrtc, running, caplog):
+    client = await attacker(running)
     caplog.set_level(logging.INFO)
     caplog.clear()
     packet = RtpPacket(97, 1, 0, 0, 78, b"")
@@ -127,6 +119,6 @@ async def test_short_extensions_write_no_line(fort, caplog):
         head = bytes([data[0] | 0x10, data[1]]) + number.to_bytes(2, "big") + data[4:]
         await sender(client).transport._send_rtp(head + b"\xbe\xde\0\1\x30\1\0\0\x10\x11\0\0")
 
-    await until(lambda: fort.count("mvs_packets_refused_total", reason="extension") >= 40)
+    await until(lambda: counted(webrtc.refused.labels("extension")) >= 40)
     assert not [record for record in caplog.records if record.exc_info or record.levelno > logging.INFO]
     await client.close()

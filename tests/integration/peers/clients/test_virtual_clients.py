@@ -38,7 +38,7 @@ async def living(clients: VirtualClients) -> AsyncIterator[None]:
 
 async def test_clients_ask_for_looks_and_count_them(redis_url, tmp_path, edge, recording, monkeypatch):
     monkeypatch.setattr(virtual_clients, "SETTLE_S", 0.0)
-    async with Running(redis_url, tmp_path) as running:
+    async with Running(redis_url, tmp_path, key_frame_interval_s=0.5) as running:
         clients = VirtualClients(plan(running.url, recording, 2), range(2))
         tasks = [asyncio.create_task(client.live()) for client in clients.clients.values()]
 

@@ -1,0 +1,54 @@
+"""Several gateways behind one address, as compose starts them."""
+
+import contextlib
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.contract.errors import Busy
+from pipeline.contract.image_codec import encode_jpeg
+from support.nginx import nginx
+from support.paths import ROOT
+from support.peers import Client, Running, until
+from workers.process.redis_server import free_port
+
+NGINX = ROOT / "pipeline" / "gateway" / "nginx.conf"
+
+
+@contextlib.asynccontextmanager
+async def balancer(folder: Path, gateways: list[Running]) -> AsyncIterator[str]:
+    """The address of a real nginx with our configuration, but other ports."""
+    port, text = free_port(), NGINX.read_text()
+    asked = zip((8081, 8082, 8080), [*(gateway.url.rpartition(":")[2] for gateway in gateways), port])
+    for published, free in asked:
+        text = text.replace(f"127.0.0.1:{published}", f"127.0.0.1:{free}")
+    async with nginx(folder, port, text) as url:
+        yield url
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")
+async def test_two_gateways_behind_one_address_are_one(redis_url, edge, tmp_path):
+    style = tmp_path / "style.jpg"
+    style.write_bytes(encode_jpeg(np.random.default_rng(0).integers(0, 255, (900, 900, 3), np.uint8)))
+    async with (
+        Running(redis_url, tmp_path, max_sessions=1) as first,
+        Running(redis_url, tmp_path, max_sessions=1) as second,
+        balancer(tmp_path, [first, second]) as url,
+    ):
+        one, other, third = clients = [Client(url) for _ in range(3)]
+        await one.open(str(style))  # asks the first gateway, with a style that was uploaded to the second one
+        await other.open()  # asks the first one, too, which is full and passes the offer on
+        with pytest.raises(Busy) as refusal:
+            await third.open()
+        await until(lambda: one.headers and other.headers)
+
+        assert [gateway.count("mvs_sessions") for gateway in (first, second)] == [1, 1]
+        assert refusal.value.retry_after_s > 0
+        for path in ("/metrics", "/status", "/status.json"):  # it is about one gateway, and not for strangers
+            async with first.http.get(url + path) as response:
+                assert response.status == 404
+        for client in clients:
+            await client.close()
