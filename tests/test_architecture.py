@@ -31,7 +31,7 @@ MAY_IMPORT = {
     "pipeline.webrtc": {FENCE, "pipeline.webrtc.media", "pipeline.webrtc.transport"},
     FENCE: set(),
     "pipeline.webrtc.media": {BASICS, CONTRACT, FENCE},
-    "pipeline.webrtc.transport": {BASICS, FENCE, "pipeline.webrtc.media"},
+    "pipeline.webrtc.transport": {BASICS, CONTRACT, FENCE, "pipeline.webrtc.media"},
     "pipeline.monitoring": {BASICS, CONTRACT, "pipeline.queues", "pipeline.key_frames", "pipeline.styles"},
     "pipeline.http": {BASICS, CONTRACT, "pipeline.monitoring"},
     "pipeline.capacity": {CONTRACT, "pipeline.http"},

@@ -46,8 +46,12 @@ async def serve(settings: Settings, *, tls: bool) -> None:
     """Serve until SIGINT or SIGTERM, with our parts in the place of aiortc's."""
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
     counters = Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused)
+    if settings.udp_ports and patches.verify():
+        raise BadSetting("MVS_UDP_PORTS has no effect with the installed versions of aiortc and aioice; leave it out.")
     marker = settings.marker_jitter_buffer
-    with patches.installed(counters, gateway.metrics.refused, marker_jitter_buffer=marker):
+    with patches.installed(
+        counters, gateway.metrics.refused, marker_jitter_buffer=marker, udp_ports=settings.udp_ports
+    ):
         await _serve(gateway, settings, tls=tls)
 
 

@@ -43,6 +43,16 @@ def _name(text: str) -> str:
     return text
 
 
+def _ports(text: str) -> range | None:
+    """Parse "first-last", both included, as a range; nothing stands for all ports. Raises ValueError."""
+    if not text:
+        return None
+    ends = [int(word) for word in text.split("-") if word.isdecimal()]
+    if len(ends) != 2 or not 1024 <= ends[0] <= ends[1] < 1 << 16:
+        raise ValueError("two numbers between 1024 and 65535 are needed, like 40000-40100")
+    return range(ends[0], ends[1] + 1)
+
+
 def _switch(text: str) -> bool:
     if text.lower() not in ("on", "off"):
         raise ValueError("on or off is needed")
@@ -96,6 +106,9 @@ class Settings:
     )
     host: str = _setting("127.0.0.1", str, "address the gateway listens on")
     port: int = _setting(8080, _positive(int), "port the gateway listens on")
+    udp_ports: range | None = _setting(
+        None, _ports, "UDP ports for video, such as `40000-40100`; without them, any free one"
+    )
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
     cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
     key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")

@@ -85,13 +85,9 @@ class OfferRoute:
         try:
             offer = Offer.parse(await _read_body(request))
             session = await self._open(offer, request[CLIENT])
+            sdp = await _answer(session, offer.sdp)
         except (BadOffer, Busy) as error:
             self._refused.labels(type(error).__name__).inc()
-            raise
-        try:
-            sdp = await session.answer(offer.sdp)
-        except BaseException:
-            await session.close()
             raise
         return web.json_response({"type": "answer", "sdp": sdp, "stream_id": session.stream_id})
 
@@ -101,6 +97,15 @@ class OfferRoute:
         if style_id is None:
             raise BadOffer(UNKNOWN_STYLE)
         return self._sessions.open(client=client, style_id=style_id, picture_size=offer.picture_size)
+
+
+async def _answer(session: Session, sdp: str) -> str:
+    """Return the session's answer to an offer; if there is none, the session is closed."""
+    try:
+        return await session.answer(sdp)
+    except BaseException:
+        await session.close()
+        raise
 
 
 async def _read_body(request: web.Request) -> bytes:

@@ -29,7 +29,7 @@ from pipeline.contract.control import (
     SizeChange,
     StyleChoice,
 )
-from pipeline.contract.errors import BadOffer
+from pipeline.contract.errors import BadOffer, Busy
 from pipeline.contract.messages import StylizedFrame
 from pipeline.contract.settings import Settings
 from pipeline.gateway.chosen_style import ChosenStyle
@@ -103,7 +103,7 @@ class Session:
         self._peer.on("connectionstatechange", self._on_connection_state)
 
     async def answer(self, sdp: str) -> str:
-        """Return the SDP answer to an offer. Raises BadOffer; then the caller must close the session."""
+        """Return the SDP answer to an offer. Raises BadOffer or Busy; then the caller must close the session."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
@@ -111,7 +111,7 @@ class Session:
                 if isinstance(self._peer.sctp, LimitedSctpTransport):
                     self._peer.sctp.end_with(self._on_excess)
                 await self._peer.setLocalDescription(await self._peer.createAnswer())
-        except BadOffer:
+        except (BadOffer, Busy):
             raise
         except TimeoutError:
             raise BadOffer(f"This offer could not be answered within {ANSWER_TIMEOUT_S:.0f} s.") from None

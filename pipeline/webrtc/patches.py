@@ -13,6 +13,7 @@ from pipeline.webrtc.media import decoder_pool, packet_intake, refusals, rtp
 from pipeline.webrtc.media.guarded_decoder import guarded_decoder
 from pipeline.webrtc.media.jitter_buffer import jitter_buffer
 from pipeline.webrtc.transport import hardening, ice_limits, sctp_limits, sctp_window
+from pipeline.webrtc.transport.udp_ports import UdpPorts
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,8 @@ _is_installed = False
 
 def verify() -> list[str]:
     """Return what our parts need of aiortc and aioice but do not find there; an empty list means that all is well."""
-    return seams.verify([*PARTS.replacements(), *seams.jitter_buffer(jitter_buffer), *ALWAYS])
+    sockets = seams.udp_sockets(UdpPorts(range(1)).bind)  # port 0 stands for any free one
+    return seams.verify([*PARTS.replacements(), *seams.jitter_buffer(jitter_buffer), *sockets, *ALWAYS])
 
 
 @contextlib.contextmanager
@@ -53,12 +55,13 @@ def installed(
     refused: Counter | None = None,
     *,
     marker_jitter_buffer: bool = True,
+    udp_ports: range | None = None,
 ) -> Iterator[None]:
     """Have peer connections that are made inside the `with` block use our parts. A nested call changes nothing.
 
     A process that receives video passes `counters`, which count frames that are dropped and streams that are refused.
-    `refused` counts refused packets, candidates and chunks. If `verify` finds something, a warning is logged and only
-    ALWAYS is replaced.
+    `refused` counts refused packets, candidates and chunks. With `udp_ports`, connections use no other ports. If
+    `verify` finds something, a warning is logged and only ALWAYS is replaced.
     """
     global _is_installed
     if _is_installed:
@@ -74,6 +77,8 @@ def installed(
             _warn(missing)
         else:
             stack.enter_context(seams.replaced(PARTS.replacements()))
+            if udp_ports:
+                stack.enter_context(seams.replaced(seams.udp_sockets(UdpPorts(udp_ports).bind)))
             if counters:
                 make = stack.enter_context(decoder_pool.threads(counters))
                 stack.enter_context(seams.replaced(seams.decoder_input(make)))

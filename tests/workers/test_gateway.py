@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.contract.errors import BadSetting
 from pipeline.contract.settings import Settings
 from pipeline.monitoring import task_owner
 from support.peers import until
+from support.webrtc import another_aiortc
 from workers import gateway
 from workers.process.redis_server import free_port
 
@@ -49,3 +51,11 @@ async def test_a_heartbeat_that_fails_begins_anew_and_is_counted(redis_url, made
 
     assert made[0].metrics.tasks_restarted.labels("beat")._value.get() == 1
     assert f"is ready: it listens on 127.0.0.1:{settings.port}." in capsys.readouterr().out
+
+
+async def test_ports_are_not_promised_where_they_cannot_be_kept():
+    """Behind a firewall no session would ever connect, and nobody would know why."""
+    settings = replace(Settings(), udp_ports=range(40000, 40101))
+
+    with another_aiortc(), pytest.raises(BadSetting, match="MVS_UDP_PORTS"):
+        await gateway.serve(settings, tls=False)

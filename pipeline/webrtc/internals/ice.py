@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from aioice.candidate import Candidate
@@ -72,6 +73,31 @@ class OpenConnection(Connection):
             if pair.task:
                 pair.task.cancel()
         return True
+
+
+class _BindingLoop:
+    """Stands for the running event loop in aioice, and opens each of its sockets with one that `bind` returns."""
+
+    def __init__(self, bind: Callable[[str], socket.socket]) -> None:
+        self._loop, self._bind = asyncio.get_running_loop(), bind
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    async def create_datagram_endpoint(
+        self, protocol_factory: Callable[[], StunProtocol], local_addr: Address
+    ) -> tuple[asyncio.DatagramTransport, StunProtocol]:
+        """Open a socket at the address of `local_addr`, whose port, 0 in aioice, is left to `bind`."""
+        bound = self._bind(local_addr[0])
+        return await self._loop.create_datagram_endpoint(protocol_factory, sock=bound)
+
+
+def asyncio_with(bind: Callable[[str], socket.socket]) -> SimpleNamespace:
+    """Return a substitute for the module `asyncio` in aioice, whose sockets are those that `bind(address)` returns.
+
+    An OSError of `bind` makes aioice do without the address; any other error ends the gathering of candidates.
+    """
+    return SimpleNamespace(**{**vars(asyncio), "get_running_loop": lambda: _BindingLoop(bind)})
 
 
 def connection_of(transport: RTCIceTransport) -> Connection:

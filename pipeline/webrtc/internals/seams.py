@@ -4,6 +4,7 @@ import contextlib
 import dis
 import importlib.metadata
 import inspect
+import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -153,6 +154,11 @@ def jitter_buffer(make: Callable[..., rtp.JitterBuffer]) -> list[Replacement]:
 def decoder_input(make: Callable[[], rtp.DecoderInput]) -> list[Replacement]:
     """Have aiortc start no thread for a stream, and put its encoded frames into an object that `make` returns."""
     return [(owner, name, module) for (owner, name), module in zip(DECODER_MODULES, rtp.decoder_modules(make))]
+
+
+def udp_sockets(bind: Callable[[str], socket.socket]) -> list[Replacement]:
+    """Have connections send and receive through the sockets that `bind(address)` returns; see `ice.asyncio_with`."""
+    return [(aioice_ice, "asyncio", ice.asyncio_with(bind))]
 
 
 def decoder(make: Callable[[RTCRtpCodecParameters], Decoder]) -> list[Replacement]:

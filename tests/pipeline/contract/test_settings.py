@@ -17,6 +17,11 @@ def test_variables_are_parsed():
     assert settings.ice_servers == ({"urls": "stun:a"},)
 
 
+def test_a_range_of_ports_has_both_its_ends():
+    assert Settings.from_environment({"MVS_UDP_PORTS": "40000-40100"}).udp_ports == range(40000, 40101)
+    assert Settings.from_environment({"MVS_UDP_PORTS": ""}).udp_ports is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -27,6 +32,10 @@ def test_variables_are_parsed():
         ("MVS_ICE_SERVERS", '["stun:a"]'),
         ("MVS_KEY_FRAME_INTERVAL_S", "nan"),
         ("MVS_MARKER_JITTER_BUFFER", "yes"),
+        ("MVS_UDP_PORTS", "40000"),
+        ("MVS_UDP_PORTS", "40100-40000"),
+        ("MVS_UDP_PORTS", "1000-2000"),
+        ("MVS_UDP_PORTS", "40000-70000"),
     ],
 )
 def test_a_wrong_value_is_named(name, value):

@@ -22,7 +22,7 @@ def test_the_balancer_asks_the_gateways_where_they_listen():
 
     asked = re.findall(r"server 127\.0\.0\.1:(\d+) max_fails=0;", nginx)
 
-    assert asked == [first, str(second["MVS_PORT"])]
+    assert asked == [first, str(second["MVS_PORT"])] * 2
     assert second["MVS_REDIS_URL"] == services["gateway"]["environment"]["MVS_REDIS_URL"]
     assert services["balancer"]["volumes"] == ["./pipeline/gateway/nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
 

@@ -126,6 +126,7 @@ def test_another_version_is_left_as_it_is_with_one_warning(caplog):
         (ice.Connection, "_add_remote_candidate"),
         (rtcrtpreceiver, "TimestampMapper"),
         (rtcrtpreceiver, "threading"),
+        (ice, "asyncio"),
     ],
     ids=lambda part: getattr(part, "__name__", part),
 )
