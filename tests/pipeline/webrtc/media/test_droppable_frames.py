@@ -209,10 +209,10 @@ def test_frames_that_come_at_once_stay_what_they_are():
     assert [(type(frame), frame.timestamp) for frame in found] == [(JitterFrame, 0), (DroppableFrame, 3000)]
 
 
-def test_a_decoder_that_is_behind_leaves_out_what_no_other_frame_needs(video):
-    """Before, it skipped everything until an intra frame, which it asked for."""
-    session = Session()
-    late = video[: decoder_pool.MOST_WAITING + 3]
+@pytest.mark.parametrize("waiting", [decoder_pool.MOST_WAITING_DROPPABLE + 3, decoder_pool.MOST_WAITING + 3])
+def test_a_decoder_that_is_behind_leaves_out_what_no_other_frame_needs(video, waiting):
+    """It does not have to skip everything until an intra frame."""
+    session, late = Session(), video[:waiting]
 
     for number, data in enumerate(late):
         kind = DroppableFrame if upper(number) else JitterFrame
