@@ -18,10 +18,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 import av
-from aiortc.codecs.base import Decoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import VIDEO_CLOCK_RATE
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
@@ -31,7 +30,7 @@ from pipeline.basics.token_bucket import TokenBucket
 from pipeline.webrtc.media import video_header, video_limits
 from pipeline.webrtc.media.handover import Handover
 from pipeline.webrtc.media.jitter_buffer import DroppableFrame, is_intra_frame, parts
-from pipeline.webrtc.media.native_decoder import native_decoder
+from pipeline.webrtc.media.native_decoder import NativeDecoder, native_decoder
 from pipeline.webrtc.media.video_limits import Room, StreamRefused, Unfit
 
 logger = logging.getLogger(__name__)
@@ -63,6 +62,14 @@ class Counters:
     refused: Counter
 
 
+class Task(NamedTuple):
+    """A frame that waits for a decoder thread."""
+
+    codec: RTCRtpCodecParameters
+    frame: JitterFrame
+    is_wanted: bool
+
+
 class EncodedStream:
     """Takes one stream's encoded frames in place of aiortc's queue, and hands the decoded pictures to its track.
 
@@ -74,12 +81,12 @@ class EncodedStream:
         """`turns` is the queue that decoder threads read: it has each stream with frames to decode once."""
         now_s = time.monotonic()
         self._turns, self._counters = turns, counters
-        self._encoded: deque[tuple[RTCRtpCodecParameters, JitterFrame] | None] = deque()
+        self._encoded: deque[Task | None] = deque()  # None after the last frame
         self._lock, self._has_turn, self._waiting_bytes = threading.Lock(), False, 0
         self._frames = TokenBucket(FRAMES_AT_ONCE, FRAMES_PER_S, now_s)
         self._gap = False  # whether frames are dropped until an intra frame comes; only the event loop uses this
         self._codec_name, self._skipped = "", 0  # only decoder threads use this and the following
-        self._decoder: Decoder | None = None
+        self._decoder: NativeDecoder | None = None
         self._room, self._refused = Room(memory, now_s), False
         self._logged = False
         self._failures = self._delayed = self._handed = self._taken = 0
@@ -91,21 +98,28 @@ class EncodedStream:
     def put(self, task: tuple[RTCRtpCodecParameters, JitterFrame] | None) -> None:
         """Take an encoded frame, or None after the last one. Frames beyond the limits are dropped here."""
         now_s = time.monotonic()
-        tasks = [None] if task is None else [(task[0], part) for part in parts(task[1]) if self._admits(part, now_s)]
+        tasks = [None] if task is None else list(self._admitted(*task, now_s))
         if not tasks:
             return
         with self._lock:
             self._encoded.extend(tasks)
-            self._waiting_bytes += sum(len(entry[1].data) for entry in tasks if entry)
+            self._waiting_bytes += sum(len(entry.frame.data) for entry in tasks if entry)
             if not self._has_turn:
                 self._has_turn = True
                 self._turns.put(self)
 
-    def _admits(self, frame: JitterFrame, now_s: float) -> bool:
+    def _admitted(self, codec: RTCRtpCodecParameters, frames: JitterFrame, now_s: float) -> Iterator[Task]:
+        for frame in parts(frames):
+            task = Task(codec, frame, self._wants(frame))
+            if self._admits(task, now_s):
+                yield task
+
+    def _admits(self, task: Task, now_s: float) -> bool:
+        frame = task.frame
         if not frame.data:  # a frame of padding, which is no loss
             self._counters.dropped.labels("empty").inc()
             return False
-        if isinstance(frame, DroppableFrame) and not self._wants(frame):
+        if isinstance(frame, DroppableFrame) and not task.is_wanted:
             self._counters.dropped.labels("unneeded").inc()
             return False
         try:
@@ -143,10 +157,10 @@ class EncodedStream:
                 self._let_go()
                 self._call(self._decoded.put_nowait, None)
             else:
-                self._hand_over(self._decode(*task))
+                self._hand_over(self._decode(task))
         finally:
             with self._lock:
-                self._waiting_bytes -= len(task[1].data) if task else 0
+                self._waiting_bytes -= len(task.frame.data) if task else 0
                 self._has_turn = bool(self._encoded)
                 if self._has_turn:
                     self._turns.put(self)
@@ -168,36 +182,43 @@ class EncodedStream:
         with contextlib.suppress(RuntimeError):  # the event loop has ended
             self._loop.call_soon_threadsafe(function, *args)
 
-    def _decode(self, codec: RTCRtpCodecParameters, frame: JitterFrame) -> list[av.VideoFrame]:
-        """Return the pictures of a frame; an error affects only this stream."""
+    def _decode(self, task: Task) -> list[av.VideoFrame]:
+        """Return the pictures that a frame gives the stream's owner; an error affects only this stream."""
         try:
             if self._refused:
                 raise Unfit("size")
-            pictures = self._pictures(codec, frame.data, frame)
+            pictures = self._pictures(task)
         except Unfit as error:
-            self._skip(frame, error.reason)
+            self._skip(task.frame, error.reason)
         except StreamRefused as error:
             self._refuse(error)
         except Exception as error:  # mostly one of FFmpeg's; any other is caused by the peer's data too
             self._fail(error)
         else:
             self._skipped = self._failures = 0
-            return pictures
+            return pictures if task.is_wanted else self._without(task.frame, pictures)
         return []
 
-    def _pictures(self, codec: RTCRtpCodecParameters, data: bytes, frame: JitterFrame) -> list[av.VideoFrame]:
-        now_s = time.monotonic()
+    def _without(self, frame: JitterFrame, pictures: list[av.VideoFrame]) -> list[av.VideoFrame]:
+        """Return the pictures but for this frame's own; a decoder of H.264 may give those of earlier frames."""
+        self._counters.dropped.labels("unneeded").inc()
+        return [picture for picture in pictures if picture.pts != frame.timestamp]
+
+    def _pictures(self, task: Task) -> list[av.VideoFrame]:
+        now_s, codec, frame = time.monotonic(), task.codec, task.frame
         most_waiting = MOST_WAITING_DROPPABLE if isinstance(frame, DroppableFrame) else MOST_WAITING
-        if (self._skipped or len(self._encoded) > most_waiting) and not is_intra_frame(data):
+        if (self._skipped or len(self._encoded) > most_waiting) and not is_intra_frame(frame.data):
             self._room.enter([], self._most_pixels(), now_s)
             raise Unfit("behind")
         try:
-            demands = video_header.demands(codec.name, data)
+            demands = video_header.demands(codec.name, frame.data)
         except ValueError:
             raise Unfit("broken") from None
         self._room.enter(demands, self._most_pixels(), now_s)
-        pictures = cast(list[av.VideoFrame], self._decoder_of(codec, now_s).decode(frame))
-        self._delayed = max(0, self._delayed + 1 - len(pictures)) if codec.name == "H264" else 0
+        decoder = self._decoder_of(codec, now_s)
+        pictures = cast(list[av.VideoFrame], (decoder.decode if task.is_wanted else decoder.skim)(frame))
+        if codec.name == "H264" and task.is_wanted:
+            self._delayed = max(0, self._delayed + 1 - len(pictures))
         if self._delayed > MOST_DELAYED:
             raise ValueError("pictures are held back")
         for picture in pictures:
@@ -209,7 +230,7 @@ class EncodedStream:
     def _most_pixels(self) -> int:
         return self._decoded.most_pixels() if isinstance(self._decoded, Handover) else video_limits.MOST_PIXELS
 
-    def _decoder_of(self, codec: RTCRtpCodecParameters, now_s: float) -> Decoder:
+    def _decoder_of(self, codec: RTCRtpCodecParameters, now_s: float) -> NativeDecoder:
         if self._decoder is not None and codec.name != self._codec_name:
             self._room.change(now_s)
         if self._decoder is None or codec.name != self._codec_name:

@@ -42,8 +42,8 @@ def hand_over(
     Frames with more than `most_pixels()` pixels are not decoded; any thread may call this function. `refuse` is called
     with a sentence that says why, if the stream is refused.
 
-    `wants_frame` is called on the event loop with the time, in seconds, of each frame that no other frame needs; it is
-    the `time` that the frame's picture will have. A frame for which it returns False is not decoded.
+    `wants_frame` is called on the event loop with the time, in seconds, of each encoded frame, which its picture will
+    have as `time`. A frame for which it returns False is not handed over, and only decoded if other frames need it.
 
     If the track is aiortc's own, a coroutine is returned, which the caller must run; all its frames are decoded.
     """

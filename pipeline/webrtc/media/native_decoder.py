@@ -23,6 +23,17 @@ class NativeDecoder(Decoder):
 
     def decode(self, encoded_frame: JitterFrame) -> list[Frame]:
         """Return the pictures of an encoded frame; raises av.FFmpegError."""
+        return self._decode(encoded_frame)
+
+    def skim(self, encoded_frame: JitterFrame) -> list[Frame]:
+        """Decode a frame whose picture nobody will look at: only if other frames need it. Raises av.FFmpegError."""
+        self._codec.skip_frame = "NONREF"
+        try:
+            return self._decode(encoded_frame)
+        finally:
+            self._codec.skip_frame = "DEFAULT"
+
+    def _decode(self, encoded_frame: JitterFrame) -> list[Frame]:
         packet = av.Packet(encoded_frame.data)
         packet.pts, packet.time_base = encoded_frame.timestamp, VIDEO_TIME_BASE
         return list(self._codec.decode(packet))

@@ -101,8 +101,11 @@ def _aggregated(payload: bytes) -> list[bytes]:
 
 def depayload(codec: RTCRtpCodecParameters, payload: bytes) -> bytes:
     """Replace aiortc's function: return a payload's part of the encoded frame; raises ValueError."""
-    readers = {"VP8": vp8_data, "H264": h264_data}
-    return readers[codec.name](payload) if codec.name in readers else payload
+    reader = _READERS.get(codec.name)
+    return reader(payload) if reader else payload
+
+
+_READERS = {"VP8": vp8_data, "H264": h264_data}
 
 
 def sender_reports(data: bytes) -> bytes:
