@@ -94,6 +94,8 @@ class App {
     onClick('cancel', () => this.#input.cancel());
     onClick('again', () => this.#input.retry());
     onClick('shutter', () => this.#savePhoto());
+    onClick('pictures', () => { byId('look-file').hidden = !this.#live.player.hasLook; });
+    onClick('save-lut', () => this.#saveLut());
     onClick('record', () => this.#toggleRecording());
     onClick('compare', () => press('compare', this.#live.player.toggleCompare()));
     onFile('video-file', (file) => this.#input.startFile(file));
@@ -116,6 +118,11 @@ class App {
   async #savePhoto() {
     const photo = await this.#live.player.photo();
     if (photo) download(photo);
+  }
+
+  #saveLut() {
+    const table = this.#live.player.lut(this.#gallery.selected?.name ?? 'MVStylizer');
+    if (table) download(table);
   }
 
   #toggleRecording() {

@@ -62,8 +62,13 @@ async def test_the_camera_is_live_stylized_and_recorded(browser, up):
 
     await is_stylized(tab)
     kind, length, name = await recording(tab)
+    await tab.click("#pictures")
+    await tab.click("#save-lut")
+    await until(tab, "saved.length === 2")
+    table, table_length, table_name = (await tab.evaluate("saved"))[1]
 
     assert length > 1000 and kind.startswith(f"video/{name.rpartition('.')[2]};codecs")
+    assert table == "application/cube" and table_name.endswith(".cube") and table_length > 33**3 * 27
     await tab.close()
     assert tab.errors == []
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import av
 import numpy as np
@@ -15,6 +16,8 @@ from support.chromium import phone, photo, snapshot, until
 from support.fake_peer import FakePeer
 from support.grids import make_grid
 from support.page_server import PageServer
+from workers.files.lut import LOST
+from workers.files.lut_files import cube_file
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,6 +52,29 @@ async def later(page: Page, seconds: int) -> None:
     for _ in range(seconds):
         sent = await page.evaluate("ahead += 1000, mvstylizer.stats.framesSent")
         await until(page, f"mvstylizer.stats.framesSent > {sent}")
+
+
+# the look as a file
+
+
+async def test_the_look_on_show_is_saved_as_a_table(page, server, peer):
+    await start_camera(page, server)
+    await page.click("#pictures")
+    await expect(page.locator("#save-lut")).to_be_hidden()  # there is no look yet
+    await page.keyboard.press("Escape")
+    look = make_grid((8, 1, 1))
+    await peer.look("dusk", look)
+    await until(page, "mvstylizer.state === 'live'")
+
+    await page.click("#pictures")
+    await expect(page.locator("#look-file")).to_contain_text(LOST)
+    async with page.expect_download() as download:
+        await page.click("#save-lut")
+
+    file = await download.value
+    ours, theirs = cube_file(look, "Dusk").decode().splitlines(), Path(await file.path()).read_text().splitlines()
+    assert file.suggested_filename.endswith(".cube") and theirs[:2] == ours[:2]
+    assert np.abs(np.loadtxt(theirs[2:]) - np.loadtxt(ours[2:])).max() < 1e-4
 
 
 # the status line

@@ -12,7 +12,7 @@ from workers.files.lut_files import CUBE_SIDE, HALD_LEVEL, cube_file, hald_file
 from workers.files.model_loading import load_stylizer
 
 SIZES = {".cube": f"{CUBE_SIDE}x{CUBE_SIDE}x{CUBE_SIDE} colours", ".png": f"HaldCLUT of level {HALD_LEVEL}"}
-#: What every user of a LUT should know.
+#: What every user of a LUT should know; the page says the same.
 LOST = "A LUT treats equal colours alike wherever they are, so what the look does to single places is lost."
 
 

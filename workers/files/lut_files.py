@@ -1,4 +1,7 @@
-"""Writes colour tables (LUTs): the `.cube` of video programs, and the HaldCLUT picture of photo programs."""
+"""Writes colour tables (LUTs): the `.cube` of video programs, and the HaldCLUT picture of photo programs.
+
+The page's twin is clients/web/render/lut.js, for `.cube` only.
+"""
 
 import cv2
 import numpy as np

@@ -2,6 +2,8 @@
 
 import { Compare } from './compare.js';
 import { GridFade } from './grid_fade.js';
+import { context2d } from '../basics/canvas.js';
+import { cubeText, globalGrid, pixelCounts } from './lut.js';
 import { Renderer } from './renderer.js';
 import { Renderer2D } from './renderer2d.js';
 import { Stage } from './stage.js';
@@ -32,11 +34,16 @@ import { Stage } from './stage.js';
 const JPEG_QUALITY = 0.95;
 /** @type {Span} the span without any untouched part */
 const UNDIVIDED = [0, 0];
+/** The side, in pixels, of a cell of the grid in the picture whose pixels are counted for a LUT. */
+const CELL_PX = 8;
 
 export class Player {
   #output;
   #picture;
   #fade = new GridFade();
+  /** @type {Grid|null} the grid that the picture is drawn with */
+  #grid = null;
+  #hasLook = false;
   /** @type {Renderer|Renderer2D} */
   #renderer;
   #stage;
@@ -98,6 +105,11 @@ export class Player {
     return this.#renderer.usesFlow;
   }
 
+  /** @returns {boolean} whether a look has ever arrived */
+  get hasLook() {
+    return this.#hasLook;
+  }
+
   /**
    * Take the answer to a key frame; frames are drawn with it from now on.
    * @param {Grid} grid
@@ -105,6 +117,7 @@ export class Player {
    * @param {KeyFrameContext} [context]
    */
   arrive(grid, cut, { picture = null, toOlder = null, toNewer = null } = {}) {
+    this.#hasLook = true;
     if (toNewer && toOlder) this.#fade.arrive(grid, cut, toNewer, toOlder);
     else this.#fade.arrive(grid, cut);
     if (this.#renderer.usesFlow) this.#renderer.setKey(picture);
@@ -117,7 +130,7 @@ export class Player {
    */
   show({ source, width, height }, flow = null) {
     const grid = this.#fade.step();
-    if (grid) this.#renderer.setGrid(grid);
+    if (grid) this.#renderer.setGrid(this.#grid = grid);
     if (this.#renderer.usesFlow) this.#renderer.setFlow(flow);
     this.#renderer.setImage(source, width, height);
     this.#stage.fit(width, height);
@@ -141,6 +154,25 @@ export class Player {
     const photo = new Promise((resolve) => { this.#output.toBlob(resolve, 'image/jpeg', JPEG_QUALITY); });
     this.#draw();
     return photo;
+  }
+
+  /**
+   * The look on show, at its strength, as a colour table for the whole picture.
+   * @param {string} title
+   * @returns {Blob|null} a `.cube` file; null if there is no frame yet
+   */
+  lut(title) {
+    const grid = this.#grid;
+    if (!grid) return null;
+    const [, rows, columns] = grid.shape;
+    const small = document.createElement('canvas');
+    [small.width, small.height] = [CELL_PX * columns, CELL_PX * rows];
+    const context = context2d(small, { willReadFrequently: true });
+    this.#renderer.draw([0, 1]);
+    context.drawImage(this.#output, 0, 0, small.width, small.height);
+    this.#draw();
+    const pixels = context.getImageData(0, 0, small.width, small.height);
+    return new Blob([cubeText(globalGrid(grid, pixelCounts(pixels, grid.shape)), title)], { type: 'application/cube' });
   }
 
   /**

@@ -1,5 +1,6 @@
 """`mvstylizer lut`, and what FFmpeg makes of its tables. The model here gives one made-up look."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -9,7 +10,10 @@ import pytest
 from PIL import Image
 
 from clients.reassembly.grid import IDENTITY, apply_grid, blend_grids
+from support.grids import make_grid
 from support.missing import missing
+from support.node import node
+from support.paths import WEB
 from workers.__main__ import main
 from workers.files import lut
 from workers.files.lut_files import cube_file, lattice, recoloured
@@ -91,6 +95,34 @@ def test_it_says_what_it_wrote_and_what_a_lut_loses(folder: Path, capsys: pytest
     main(["lut", "photo.png", "dusk", "look.cube"])
 
     assert capsys.readouterr().out == f"look.cube: 33x33x33 colours. {lut.LOST}\n"
+
+
+#: Reads a grid and the weights of its cells, and prints the page's reduction of it to one place, and its table.
+IN_NODE = f"""
+import {{ cubeText, globalGrid, pixelCounts }} from '{(WEB / "render" / "lut.js").as_uri()}';
+const {{ shape, coefficients, picture }} = JSON.parse(await new Response(process.stdin).text());
+const reduced = globalGrid({{ shape, coefficients }}, pixelCounts(picture, shape));
+console.log(JSON.stringify([[...reduced.coefficients], cubeText(reduced, 'a "look"')]));
+"""
+
+
+def test_the_page_writes_the_same_table_for_its_own_reduction_of_a_grid():
+    grid, lumas = make_grid((3, 2, 4)), np.array([[0, 40, 110, 200], [0, 40, 255, 255]])
+    levels = np.clip(lumas / 255 * 3 - 0.5, 0, 2)
+    weights = np.maximum(0, 1 - np.abs(levels - np.arange(3)[:, None, None])) + 0.01 / 3
+    picture = {"data": np.repeat(lumas.ravel(), 4).tolist(), "width": 4, "height": 2}
+    asked = {"shape": grid.shape[1:4], "coefficients": grid.astype(float).ravel().tolist(), "picture": picture}
+    command = [node(), "--input-type=module", "--eval", IN_NODE]
+    answer = subprocess.run(command, input=json.dumps(asked), capture_output=True, text=True, check=True).stdout
+
+    reduced, table = json.loads(answer)
+
+    look = np.array(reduced, np.float32).reshape(3, 3, 1, 1, 4)
+    mean = (grid.astype(float) * weights[..., None]).sum((2, 3)) / weights.sum((1, 2))[:, None]
+    ours, theirs = (text.splitlines() for text in (cube_file(look, 'a "look"').decode(), table))
+    assert np.abs(look[:, :, 0, 0] - mean).max() < 1e-6
+    assert theirs[:2] == ours[:2]
+    assert np.abs(np.loadtxt(theirs[2:]) - np.loadtxt(ours[2:])).max() < 2e-6
 
 
 @pytest.mark.parametrize(
