@@ -23,6 +23,7 @@ from pipeline.monitoring.metrics import LEARNING
 from pipeline.queues.broker import connect
 from pipeline.queues.counters import counts
 from pipeline.queues.weight_snapshots import Snapshots, recent_globals
+from support.forks import Forks
 from support.paths import ROOT
 from support.redis_process import RedisServer
 from workers import aggregate
@@ -304,43 +305,36 @@ def test_a_full_disk_is_one_alarm_and_nothing_is_lost(aggregator, connection, re
     assert connection.xlen(redis_keys.WEIGHTS_LOCAL) == 0
 
 
-PROCESS = """
-import os, sys
+PROGRAM = """
+import os
 from dataclasses import replace
 from pathlib import Path
 import redis
 from cloud.federated.registry import Registry
 from pipeline.contract.settings import Settings
 from workers import aggregate
-url, folder, shipped, calls_left = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
-calls = 0
-def dying(function):
-    def call(*args, **kwargs):
-        global calls
-        calls += 1
-        if calls == calls_left:
-            os.kill(os.getpid(), 9)
-        return function(*args, **kwargs)
-    return call
-redis.Connection.send_packed_command = dying(redis.Connection.send_packed_command)
-os.fsync, Path.replace = dying(os.fsync), dying(Path.replace)
-aggregate.BLOCK_MS = 20
-settings = replace(Settings(), redis_url=url, round_quorum=2, round_deadline_s=1e6, snapshot_key=sys.argv[5])
-registry = Registry(folder, shipped)
-aggregator = aggregate.Aggregator(settings, registry, lambda file: 1.0)
-while registry.latest().version < 1 or aggregator._round.updates():
+
+def run(url, folder, shipped, key, die_at):
+    calls = 0
+    def dying(function):
+        def call(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls == die_at:
+                os.kill(os.getpid(), 9)
+            return function(*args, **kwargs)
+        return call
+    redis.Connection.send_packed_command = dying(redis.Connection.send_packed_command)
+    os.fsync, Path.replace = dying(os.fsync), dying(Path.replace)
+    aggregate.BLOCK_MS = 20
+    settings = replace(Settings(), redis_url=url, round_quorum=2, round_deadline_s=1e6, snapshot_key=key)
+    registry = Registry(Path(folder), Path(shipped))
+    aggregator = aggregate.Aggregator(settings, registry, lambda file: 1.0)
+    while registry.latest().version < 1 or aggregator._round.updates():
+        aggregator.run_once(0.0)
     aggregator.run_once(0.0)
-aggregator.run_once(0.0)
-print(calls)
+    return calls
 """
-
-
-def aggregate_in_a_process(redis_url: str, folder: Path, shipped: Path, die_at: int = 0) -> int:
-    """The number of calls to Redis and the disk that it made; 0 if it died at one of them."""
-    command = [sys.executable, "-c", PROCESS, redis_url, str(folder), str(shipped), str(die_at), KEY]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, timeout=120)
-    assert done.returncode == (-signal.SIGKILL if die_at else 0)
-    return int(done.stdout or 0)
 
 
 def test_killed_at_ten_points_it_makes_the_same_global_and_counts_nothing_twice(
@@ -352,19 +346,23 @@ def test_killed_at_ten_points_it_makes_the_same_global_and_counts_nothing_twice(
             send(connection, edge_id, trained(seed), num_examples=examples)
         send(connection, "c", b"rubbish")
 
-    send_a_round()
-    calls = aggregate_in_a_process(redis_url, tmp_path / "undisturbed", shipped)
-    undisturbed = Registry(tmp_path / "undisturbed", shipped).latest()
-    assert undisturbed.examples == {"a": 100, "b": 120}
+    def aggregate(folder: Path, die_at: int = 0) -> tuple[int, object]:
+        return forks.run(redis_url, str(folder), str(shipped), KEY, die_at)
 
-    for die_at in np.random.default_rng(0).choice(np.arange(1, calls + 1), 10, replace=False).tolist():
+    with Forks(PROGRAM) as forks:
         send_a_round()
-        folder = tmp_path / f"killed at {die_at}"
-        aggregate_in_a_process(redis_url, folder, shipped, die_at)
-        aggregate_in_a_process(redis_url, folder, shipped)
+        code, calls = aggregate(tmp_path / "undisturbed")
+        undisturbed = Registry(tmp_path / "undisturbed", shipped).latest()
+        assert code == 0 and undisturbed.examples == {"a": 100, "b": 120}
 
-        assert replace(Registry(folder, shipped).latest(), published=undisturbed.published) == undisturbed
-        assert connection.xlen(redis_keys.WEIGHTS_LOCAL) == 0
+        for die_at in np.random.default_rng(0).choice(np.arange(1, calls + 1), 10, replace=False).tolist():
+            send_a_round()
+            folder = tmp_path / f"killed at {die_at}"
+            assert aggregate(folder, die_at) == (-signal.SIGKILL, None)
+            assert aggregate(folder)[0] == 0
+
+            assert replace(Registry(folder, shipped).latest(), published=undisturbed.published) == undisturbed
+            assert connection.xlen(redis_keys.WEIGHTS_LOCAL) == 0
 
 
 def test_a_redis_that_is_killed_in_the_middle_of_a_round_loses_nothing(tmp_path, registry, settings):

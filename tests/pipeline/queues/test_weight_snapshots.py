@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -12,7 +10,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import MAX_BYTES, WeightSnapshot
 from pipeline.queues.weight_snapshots import Snapshots
-from support.paths import ROOT
+from support.forks import Forks
 
 KEY = "a key of this deployment: 0123456789"
 WEIGHTS = os.urandom(2 * MAX_BYTES + 5)
@@ -187,42 +185,39 @@ def test_rubbish_in_the_stream_is_nothing(snapshots, connection):
     assert arrived(snapshots) == [None, None]
 
 
-PUBLISH = """
-import os, sys
+PROGRAM = """
+import os
 import redis
 from pipeline.queues.broker import connect
 from pipeline.contract.messages import WeightSnapshot
 from pipeline.queues.weight_snapshots import Snapshots
-sends_left = int(sys.argv[2])
-class Dying(redis.Connection):
-    def send_packed_command(self, command, check_health=True):
-        global sends_left
-        sends_left -= 1
-        if sends_left < 0:
-            os.kill(os.getpid(), 9)
-        super().send_packed_command(command, check_health)
-weights = bytes(range(256)) * 10_000
-client = connect(sys.argv[1])
-client.connection_pool.connection_class = Dying
-Snapshots(client).publish_local(WeightSnapshot.of(weights, edge_id="edge", base_version=0, num_examples=1), weights)
+
+def run(url, sends_left):
+    class Dying(redis.Connection):
+        def send_packed_command(self, command, check_health=True):
+            nonlocal sends_left
+            sends_left -= 1
+            if sends_left < 0:
+                os.kill(os.getpid(), 9)
+            super().send_packed_command(command, check_health)
+    weights = bytes(range(256)) * 10_000
+    client = connect(url)
+    client.connection_pool.connection_class = Dying
+    snapshot = WeightSnapshot.of(weights, edge_id="edge", base_version=0, num_examples=1)
+    Snapshots(client).publish_local(snapshot, weights)
 """
 
 
-def test_a_trainer_killed_at_any_point_of_publishing_leaves_all_or_nothing(snapshots, connection):
+def test_a_trainer_killed_at_any_point_of_publishing_leaves_all_or_nothing(snapshots, connection, redis_url):
     ends = []
-    for sends in range(12):
-        connection.flushall()
-        snapshots.take(again=False, block_ms=1)
-        done = subprocess.run([sys.executable, "-c", PUBLISH, connection_url(connection), str(sends)], cwd=ROOT)
-        ends.append(done.returncode)
-        found = arrived(snapshots)
-        assert (found == []) == (done.returncode == -signal.SIGKILL)
-        assert all(snapshots.weights(one) == bytes(range(256)) * 10_000 for one in found)
-        if done.returncode == 0:
-            break
+    with Forks(PROGRAM) as forks:
+        while 0 not in ends:
+            connection.flushall()
+            snapshots.take(again=False, block_ms=1)
+            code, _ = forks.run(redis_url, len(ends))
+            ends.append(code)
+            found = arrived(snapshots)
+            assert (found == []) == (code == -signal.SIGKILL)
+            assert all(snapshots.weights(one) == bytes(range(256)) * 10_000 for one in found)
 
-    assert ends[-1] == 0 and set(ends[:-1]) == {-signal.SIGKILL} and len(ends) >= 5
-
-
-def connection_url(connection) -> str:
-    return f"redis://127.0.0.1:{connection.connection_pool.connection_kwargs['port']}/0"
+    assert set(ends[:-1]) == {-signal.SIGKILL} and len(ends) >= 5
