@@ -6,6 +6,7 @@ import threading
 import typing
 from collections.abc import Callable
 from dataclasses import replace
+from io import BytesIO
 
 import aiohttp
 import av
@@ -123,6 +124,12 @@ class Running:
     async def __aexit__(self, *error: object) -> None:
         await self.http.close()
         await self.server.stop()
+
+    async def upload(self, picture: bytes) -> tuple[int, dict]:
+        """Upload a style. Returns the answer's status and its JSON."""
+        jpeg = {"Content-Type": "image/jpeg"}
+        async with self.http.post("/styles", data=BytesIO(picture), headers=jpeg) as response:
+            return response.status, await response.json()
 
     async def hang_up(self) -> None:
         """Let the server see that its client is gone: else aiohttp waits two seconds for the rest of a refused body."""

@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -19,9 +17,6 @@ from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing, public_name
 from pipeline.styles.catalog import shipped
 from support.counting_stylizer import PICTURE, Counter
-from support.crew import STUB
-from support.peers import until
-from support.redis_process import RedisServer
 from workers.serving import key_frame_batch
 from workers.stylize import Edge, EdgeWorker
 
@@ -465,20 +460,3 @@ async def test_an_answer_says_how_long_its_key_frame_waited(settings):
     async with aclosing(broker.answers()) as answers:
         assert 600 <= (await anext(answers)).queue_ms < redis_keys.KEY_FRAME_DEADLINE_MS
     broker.close()
-
-
-async def test_a_worker_whose_redis_is_away_stops_when_it_is_asked_once(tmp_path):
-    server = RedisServer(tmp_path)
-    server.start()
-    stub = str(STUB)
-    worker = subprocess.Popen([sys.executable, stub, "--redis", server.url])
-    try:
-        with redis.Redis.from_url(server.url) as connection:
-            await until(lambda: connection.scard("rq:workers"), timeout_s=60)
-        server.kill()
-        worker.terminate()
-
-        worker.wait(20)
-    finally:
-        worker.kill()
-        worker.wait()

@@ -10,6 +10,7 @@ import redis
 from cloud.federated.registry import Registry
 from pipeline.contract import redis_keys
 from pipeline.contract.settings import Settings
+from pipeline.queues import redis_errors
 from pipeline.queues.broker import connect, stylize_queue
 from pipeline.queues.redis_errors import place
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
@@ -86,6 +87,7 @@ def server(tmp_path, request) -> Iterator[RedisServer]:
 @pytest.mark.parametrize("ailment", AILMENTS)
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_ends_and_one_line_says_why(server, tmp_path, role, ailment, caplog, capsys, monkeypatch):
+    monkeypatch.setattr(redis_errors, "FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr(rq_worker, "BLOCK_S", 0.01)
     monkeypatch.setattr("workers.train.TICK_S", 0.01)
     monkeypatch.setattr("workers.aggregate.BLOCK_MS", 1)

@@ -2,13 +2,10 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import zlib
 from contextlib import aclosing, contextmanager
-from pathlib import Path
 
 import pytest
 import redis
@@ -23,6 +20,7 @@ from pipeline.queues.redis_errors import Outage, kind, reason
 from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
 from support.peers import until
 from workers import stylize
+from workers.serving import rq_worker
 from workers.serving.rq_worker import EdgeWorker, registries, types, worker_sets
 
 GOOD = MsgpackSerializer.dumps((STYLIZE, None, ("stream", 1), {}))
@@ -160,6 +158,8 @@ def working(worker: EdgeWorker):
 @pytest.fixture
 def threaded(monkeypatch):
     monkeypatch.setattr(EdgeWorker, "death_penalty_class", TimerDeathPenalty)  # signals are the main thread's
+    monkeypatch.setattr(rq_worker, "BLOCK_S", 0.1)
+    monkeypatch.setattr(rq_worker, "HEARTBEAT_S", 0.1)
 
 
 async def test_keys_of_the_wrong_type_are_dropped(threaded, redis_url, connection, queue, worker, served):
@@ -217,7 +217,10 @@ def answer(frame_id: int) -> StylizedFrame:
 
 @pytest.mark.parametrize("entry_id", [f"{2**64 - 1}-{2**64 - 1}", f"{2**64 - 1}-0", "99999999999999-1"])
 @pytest.mark.parametrize("deleted", [True, False])
-async def test_an_answer_from_the_future_stops_looks_for_seconds_only(redis_url, connection, entry_id, deleted):
+async def test_an_answer_from_the_future_stops_looks_for_seconds_only(
+    redis_url, connection, entry_id, deleted, monkeypatch
+):
+    monkeypatch.setattr("pipeline.queues.answers.READ_BLOCK_MS", 50)
     gateway, edge = GatewayBroker(redis_url, edge_id="edge", gateway_id="gateway"), EdgeBroker(connection)
     key = redis_keys.results("gateway")
     connection.xadd(key, {"frame": answer(1).pack()}, id=entry_id)
@@ -406,38 +409,3 @@ def test_what_was_taken_is_let_go_where_redis_goes_away(redis_url, queue, worker
     worker.work(burst=True)
 
     assert [frame_id for _, frame_id in served.asked] == [2]
-
-
-def test_a_worker_that_is_killed_loses_the_jobs_that_it_took_and_no_more(redis_url, queue, monkeypatch):
-    monkeypatch.setattr(redis_keys, "KEY_FRAME_DEADLINE_MS", 60_000)  # a new process imports torch first
-    for number in range(5):
-        submit(redis_url, number)
-
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED, redis_url], cwd=Path(__file__).parents[3], timeout=60, check=False
-    )
-
-    assert killed.returncode == -signal.SIGKILL
-    assert queue.get_job_ids() == [f"stream-{number}" for number in (2, 3, 4)]
-
-
-#: A worker whose model kills it.
-KILLED = """
-import os
-import signal
-import sys
-from pipeline.queues.broker import connect, stylize_queue
-from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
-from workers import stylize
-from workers.serving.rq_worker import EdgeWorker
-
-class Deadly:
-    def stylize(self, *named):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-stylize.EDGE, connection = Deadly(), connect(sys.argv[1])
-worker = EdgeWorker([stylize_queue(connection, "edge")], connection=connection, job_class=AllowListedJob,
-                    serializer=MsgpackSerializer)
-worker.beacon, worker.model_version, worker.batch_size = "beacon", lambda: "version", 2
-worker.work(burst=True)
-"""

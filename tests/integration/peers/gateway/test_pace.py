@@ -1,6 +1,7 @@
 """A gateway that is short of processor asks for fewer frames, and decodes no more than it needs of those it gets."""
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -9,10 +10,10 @@ from clients.load.replay import Replay
 from clients.net.connection import Connection
 from pipeline.capacity.giving_way import RATES
 from pipeline.contract.control import Pace
+from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import counted
 from pipeline.styles.catalog import shipped
 from support.peers import FlatEdge, Running, until
-from support.webrtc import patched  # noqa: F401 (a fixture)
 
 
 class Sender:
@@ -46,24 +47,33 @@ class Sender:
                 self._replay.keep_pace(message.fps)
 
 
-@pytest.mark.parametrize("keeps_pace", [True, False])
-async def test_a_gateway_without_time_decodes_few_frames_and_looks_go_on(redis_url, tmp_path, patched, keeps_pace):  # noqa: F811
+async def slowed(redis_url: str, folder: Path, metrics: GatewayMetrics, *, keeps_pace: bool) -> list[float]:
+    """Frames a second that are sent, decoded, and left out since nobody needs them, while looks go on."""
+
     def counts() -> list[float]:
-        unneeded = counted(patched.frames_dropped.labels("unneeded"))
+        unneeded = counted(metrics.frames_dropped.labels("unneeded"))
         return [sender.sent, running.count("mvs_frames_received_total"), unneeded, time.monotonic()]
 
-    async with Running(redis_url, tmp_path, cpu_budget=0.001) as running:
+    async with Running(redis_url, folder, cpu_budget=0.001) as running:
         edge, sender = FlatEdge(redis_url), Sender(running.url, keeps_pace=keeps_pace)
         await sender.open()
         await until(lambda: sender.heard and sender.heard[-1].fps == RATES[-1])
         before, looks = counts(), sender.looks
         await until(lambda: sender.looks >= looks + 4)
-        sent, decoded, unneeded, seconds = (after - then for after, then in zip(counts(), before, strict=True))
+        *frames, seconds = (after - then for after, then in zip(counts(), before, strict=True))
         await sender.close()
         edge.close()
+    return [number / seconds for number in frames]
 
-    assert decoded / seconds < 12
-    if keeps_pace:
-        assert sent / seconds < 12 and unneeded / seconds < 3
-    else:
-        assert unneeded / seconds > 10
+
+async def test_a_client_that_keeps_the_pace_sends_few_frames(redis_url, tmp_path, webrtc):
+    sent, decoded, unneeded = await slowed(redis_url, tmp_path, webrtc, keeps_pace=True)
+
+    assert sent < 12 and decoded < 12 and unneeded < 3
+
+
+@pytest.mark.patched_only("frames that nobody needs are left out")
+async def test_few_frames_are_decoded_of_a_client_that_knows_no_pace(redis_url, tmp_path, webrtc):
+    _, decoded, unneeded = await slowed(redis_url, tmp_path, webrtc, keeps_pace=False)
+
+    assert decoded < 12 and unneeded > 10

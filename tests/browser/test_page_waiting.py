@@ -1,20 +1,12 @@
 """The page in Chromium, while its gateway is full."""
 
-import pytest
 from playwright.async_api import expect
 
 from support.chromium import chromium, until, write_panned_photo
 from support.page_server import WEB
-from support.peers import Client, FlatEdge, Running
+from support.peers import Client, Running
 
 expect.set_options(timeout=30_000)
-
-
-@pytest.fixture
-def edge(redis_url):
-    edge = FlatEdge(redis_url)
-    yield edge
-    edge.close()
 
 
 async def test_the_page_waits_before_a_full_gateway_and_comes_in_by_itself(redis_url, edge, tmp_path):

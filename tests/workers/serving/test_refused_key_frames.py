@@ -1,4 +1,4 @@
-"""Promises of reliability that no other test checks: a network that is away, and a model without memory."""
+"""A key frame that is too much for the accelerator, or cannot be read, costs itself alone."""
 
 import asyncio
 from contextlib import aclosing
@@ -16,8 +16,6 @@ from pipeline.styles.catalog import shipped
 from support.counting_stylizer import PICTURE, Counter
 from workers import stylize
 from workers.stylize import Edge, EdgeWorker
-
-# 12. a model without memory, and messages that cannot be read
 
 
 class Hungry(Counter):
