@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.grid_model.neutrality import Chroma
+
 #: Added to the variances of every covariance: a share of their mean, and a constant, since flat pictures have none.
 RIDGE_SHARE, RIDGE = 0.05, 1e-3
 #: A picture has this many regions along each side.
@@ -25,17 +27,24 @@ class Statistics(NamedTuple):
     regions: Tensor  # B C R R
 
 
-#: The statistics of each level, coarse to fine, which is the decoder's order.
-StyleStatistics = tuple[Statistics, ...]
+class StyleStatistics(NamedTuple):
+    """What is kept of a style picture."""
+
+    levels: tuple[Statistics, ...]  # coarse to fine, which is the decoder's order
+    chroma: Chroma
 
 
 def in_one_batch(styles: Sequence[StyleStatistics]) -> StyleStatistics:
     """The statistics of several styles as one batch, in the same order."""
-    return tuple(Statistics(*map(torch.cat, zip(*level, strict=True))) for level in zip(*styles, strict=True))
+    levels = zip(*(style.levels for style in styles), strict=True)
+    return StyleStatistics(
+        tuple(Statistics(*map(torch.cat, zip(*level, strict=True))) for level in levels),
+        Chroma(*map(torch.cat, zip(*(style.chroma for style in styles), strict=True))),
+    )
 
 
 class Gate(nn.Module):
-    """Decides how far each feature goes towards the style: the content tells a face from a cloud, statistics do not."""
+    """Decides how far each feature goes towards the style. Unlike statistics, it can tell a face from a cloud."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -46,14 +55,14 @@ class Gate(nn.Module):
         nn.init.constant_(self.decide.bias, 3.0)
 
     def forward(self, content: Tensor, features: Tensor, wanted: Tensor) -> Tensor:
-        """Decides how far each feature goes towards the style. Unlike statistics, it can tell a face from a cloud."""
+        """A mix of `features` and `wanted`, judged by the content and by the wanted change; all are B C H W."""
         content, change = coarse(content), coarse(wanted) - coarse(features)
         share = torch.sigmoid(self.decide(F.relu(self.look(torch.cat((content, change), 1)))))
         return torch.lerp(features, wanted, F.interpolate(share, features.shape[2:], mode="bilinear"))
 
 
 class Likeness(nn.Module):
-    """A mix of `features` and `wanted`, judged by the content and by the wanted change; all are B C H W."""
+    """Which regions of one picture look like which of another? Those at the same height are preferred."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,14 +70,14 @@ class Likeness(nn.Module):
         self.height = nn.Parameter(torch.tensor([1.0]))
 
     def forward(self, asking: Tensor, asked: Tensor) -> Tensor:
-        """Which regions of one picture look like which of another? Those at the same height are preferred."""
+        """Two pictures' regions (unit vectors, B C RR) to weights B m k: how much of region m the first's k takes."""
         v = torch.linspace(0, 1, REGIONS, device=asking.device).repeat_interleave(REGIONS)
         apart = (v[:, None] - v).square()
         return (self.log_sharpness.exp() * (asked.mT @ asking - self.height * apart)).softmax(1)
 
 
 class Colorization(nn.Module):
-    """Two pictures' regions (unit vectors, B C RR) to weights B m k: how much region k of the first takes from m."""
+    """One level's features with the style's covariance, and with the means of those style regions that look alike."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

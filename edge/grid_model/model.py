@@ -8,6 +8,7 @@ from edge.grid_model.colorization import Colorization, Likeness, StyleStatistics
 from edge.grid_model.decoder import Decoder
 from edge.grid_model.encoder import WIDTHS, Encoder
 from edge.grid_model.grid import CELL, DEPTH
+from edge.grid_model.neutrality import chroma_of, holding_back, mapped
 from edge.grid_model.smoothing import MetaSmoothing
 
 
@@ -15,7 +16,8 @@ class GridModel(nn.Module):
     """From a content picture and style statistics to a bilateral grid of colour transforms.
 
     The decoder draws the content twice, in its own colours and in the style's, and the grid is fitted to the
-    difference. So the decoder's errors cancel out, and a picture in its own style gets exactly the identity.
+    difference. So the decoder's errors cancel out, and a picture in its own style gets exactly the identity. Under a
+    grey style, the result is grey by construction (see `neutrality`).
     """
 
     def __init__(self) -> None:
@@ -32,10 +34,12 @@ class GridModel(nn.Module):
 
     def equations(self, content: Tensor, style: StyleStatistics) -> Tensor:
         """The normal equations of the fit, B 4 7 D R C. They may be averaged over time before they are solved."""
-        change = self.change(self.encoder(content), style)[:, :, ::2]  # every other row is enough for the fit
-        small = F.interpolate(content, scale_factor=0.5, mode="bilinear")[:, :, ::2]  # means of 2x2
+        small = fitted(content)
+        target = small + self.change(self.encoder(content), style)[:, :, ::2]
+        colours = holding_back(target, style.chroma)
         rows, columns = (round(side / CELL) for side in content.shape[2:])
-        return self.smoothing.collect(small, small + change, DEPTH, rows, columns)
+        sums = self.smoothing.collect(small, mapped(target, colours), DEPTH, rows, columns)
+        return self.smoothing.prefer(sums, colours)
 
     def style(self, image: Tensor) -> StyleStatistics:
         """A style picture (B 3 H W in 0..1) to the statistics of each level when the decoder draws it as it is."""
@@ -46,15 +50,20 @@ class GridModel(nn.Module):
             return features
 
         self.decoder(self.encoder(image), look)
-        return tuple(seen)
+        return StyleStatistics(tuple(seen), chroma_of(fitted(image)))
 
     def change(self, taps: list[Tensor], style: StyleStatistics) -> Tensor:
         """The content recoloured minus the content as it is, B 3 H/2 W/2, both drawn in one batch, which is faster."""
         shown = normalized(regions(taps[-1]))
-        own, other = self.likeness(shown, shown), self.likeness(shown, normalized(style[0].regions))
+        own, other = self.likeness(shown, shown), self.likeness(shown, normalized(style.levels[0].regions))
 
         def recolour(level: int, features: Tensor) -> Tensor:
             plain, coloured = features.chunk(2) if level else (features, features)
-            return torch.cat((plain, self.colorization[level](plain, coloured, style[level], own, other)))
+            return torch.cat((plain, self.colorization[level](plain, coloured, style.levels[level], own, other)))
 
         return self.decoder.difference(taps, recolour).float()
+
+
+def fitted(image: Tensor) -> Tensor:
+    """The pixels of B 3 H W that the fit reads: means of 2x2, and every other row of them, which is enough."""
+    return F.interpolate(image, scale_factor=0.5, mode="bilinear")[:, :, ::2]

@@ -21,6 +21,8 @@ ALIKE_LUMA, ALIKE_COLOUR, ALIKE_PLACE = 0.09, 0.04, 4.0
 ALIKE_CHROMA, ALIKE_LAYER = 0.15, 2.0
 #: Luma, 0..1, that is added before chroma is divided by it, because chroma is noise in the dark.
 DARK = 0.15
+#: A share of the mean cell's pixels that draws every coefficient to the identity's, so that each cell has a solution.
+LEAST_PULL = 1e-5
 
 
 class MetaKernel(nn.Module):
@@ -56,8 +58,8 @@ class MetaSmoothing(nn.Module):
     """Fits colour transforms in closed form. The fit is differentiable, so its few parameters train with the network.
 
     A cell collects the pixels to which psi would spread it. If it saw too few, it borrows from its luma's layer, then
-    from the whole picture, then from the identity. Cells of like colour share their equations, so that one surface in
-    the content stays one surface, without halos around objects in front of it.
+    from the whole picture, then from a map that everything rests on, usually the identity. Cells of like colour share
+    their equations, so that one surface in the content stays one surface, without halos around objects in front of it.
     """
 
     def __init__(self) -> None:
@@ -84,14 +86,20 @@ class MetaSmoothing(nn.Module):
             sums = self.space.matrix(columns, content.shape[2]).mT @ sums.flatten(2)  # B C 28DR
         return sums.mT.unflatten(1, (4, 7, depth, rows))
 
+    def prefer(self, sums: Tensor, colours: Tensor) -> Tensor:
+        """The normal equations (B 4 7 D R C), for which `solve` falls back on this map (B 3 4), not on the identity."""
+        change = (colours - torch.eye(3, 4, device=sums.device)).mT  # B 4 3
+        change = F.pad(self.log_borrow[2].exp() * change, (4, 0))[..., None, None, None]
+        return sums + mean_pixels(sums) * change
+
     def solve(self, sums: Tensor) -> Tensor:
         """The normal equations (B 4 7 D R C) to the grid (B 3 D R C 4), after the cells have borrowed and shared."""
         layer, whole, identity = self.log_borrow.exp()
+        pull = identity * (1 + layer + whole) * mean_pixels(sums)  # as strong as what `prefer` added is by then
         sums = sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
         sums = share_among_places(share_among_layers(sums))
-        pixels = sums[:, 3, 3].mean((1, 2, 3))
         ridge = torch.eye(4, 7, device=sums.device)[..., None, None, None]
-        change = eliminate(sums + identity * pixels.view(-1, 1, 1, 1, 1, 1) * ridge)
+        change = eliminate(sums + pull * ridge)
         return (change + ridge[:, :3]).permute(0, 2, 3, 4, 5, 1).contiguous()
 
 
@@ -116,6 +124,11 @@ def share_among_places(sums: Tensor) -> Tensor:
     x = torch.cat((lumas / ALIKE_LUMA, (colours - lumas) / ALIKE_COLOUR, places / ALIKE_PLACE), -1)
     shared = mean_of_alike(layers, x)
     return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
+
+
+def mean_pixels(sums: Tensor) -> Tensor:
+    """The weight of the pixels that a cell collected, on average over the cells of B 4 7 D R C: B 1 1 1 1 1."""
+    return sums[:, 3:4, 3:4].mean((3, 4, 5), keepdim=True)
 
 
 def mean_colours(equations: Tensor) -> Tensor:

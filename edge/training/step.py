@@ -1,6 +1,6 @@
 """The training step: a batch becomes losses, and the losses become new weights."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -102,7 +102,11 @@ def move(image: Tensor, motion: Tensor) -> Tensor:
 
 def follow(style: StyleStatistics) -> StyleStatistics:
     """The styles of a batch, with the first one repeated for the content that was moved."""
-    return tuple(type(level)(*(torch.cat((part, part[:1])) for part in level)) for level in style)
+
+    def repeated(statistics: Any) -> Any:
+        return type(statistics)(*(torch.cat((part, part[:1])) for part in statistics))
+
+    return StyleStatistics(tuple(map(repeated, style.levels)), repeated(style.chroma))
 
 
 def update(model: nn.Module, optimizer: torch.optim.Optimizer | Adam, losses: dict[str, Tensor], clip: float) -> bool:

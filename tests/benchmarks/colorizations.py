@@ -28,8 +28,9 @@ from clients.reassembly.grid import apply_grid
 from cloud.pretraining.feed import Feed
 from cloud.pretraining.loop import Phase, Run, train
 from cloud.pretraining.photos import Photos
-from edge.grid_model.colorization import RIDGE, RIDGE_SHARE
-from edge.grid_model.model import GridModel
+from edge.grid_model.colorization import RIDGE, RIDGE_SHARE, StyleStatistics
+from edge.grid_model.model import GridModel, fitted
+from edge.grid_model.neutrality import chroma_of
 from edge.grid_model.stylizer import Stylizer, to_tensor
 from edge.paper_model.feature_transforms import adain, attention, wct
 from edge.training.distillation import Targets
@@ -55,7 +56,7 @@ class Compared(GridModel):
         super().__init__()
         self.form = form
 
-    def style(self, image: Tensor) -> tuple[Features, ...]:
+    def style(self, image: Tensor) -> StyleStatistics:
         seen = []
 
         def look(level: int, features: Tensor) -> Tensor:
@@ -63,17 +64,16 @@ class Compared(GridModel):
             return features
 
         self.decoder(self.encoder(image), look)
-        return tuple(seen)
+        return StyleStatistics(tuple(seen), chroma_of(fitted(image)))
 
-    def draw(self, taps: list[Tensor], style: tuple[Features, ...]) -> tuple[Tensor, Tensor]:
+    def change(self, taps: list[Tensor], style: StyleStatistics) -> Tensor:
         def recolour(level: int, features: Tensor) -> Tensor:
             plain, coloured = features.chunk(2) if level else (features, features)
             with torch.autocast(features.device.type, enabled=False):
-                wanted = self.form(coloured.float(), style[level].values.float()).to(features.dtype)
+                wanted = self.form(coloured.float(), style.levels[level].values.float()).to(features.dtype)
             return torch.cat((plain, self.colorization[level].gate(plain, coloured, wanted)))
 
-        plain, coloured = self.decoder(taps, recolour).chunk(2)
-        return plain, coloured
+        return self.decoder.difference(taps, recolour).float()
 
 
 def zca(x: Tensor, y: Tensor) -> Tensor:

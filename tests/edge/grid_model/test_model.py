@@ -1,6 +1,7 @@
 import torch
 
 from edge.grid_model.encoder import WIDTHS
+from edge.grid_model.grid import slice_grid
 from edge.grid_model.model import GridModel
 
 
@@ -29,10 +30,21 @@ def test_a_picture_in_its_own_style_gets_the_identity():
     assert torch.allclose(grid, torch.eye(3, 4).view(1, 3, 1, 1, 1, 4), atol=0.02)
 
 
+def test_under_a_grey_style_every_colour_becomes_grey_even_one_that_the_content_does_not_show():
+    content, grey = torch.rand(1, 3, 64, 96), torch.rand(1, 1, 64, 96).expand(1, 3, 64, 96)
+    content[:, 1:] *= 0.2  # it is all red
+    model = GridModel()
+
+    grid = model(content, model.style(grey))
+
+    shown = slice_grid(grid, torch.rand(1, 3, 64, 96))
+    assert (shown.amax(1) - shown.amin(1)).max() < 2e-3
+
+
 def test_a_style_has_statistics_for_every_level_from_coarse_to_fine():
     style = GridModel().style(torch.rand(1, 3, 32, 32))
 
-    assert [level.factor.shape[1] for level in style] == [*reversed(WIDTHS)]
+    assert [level.factor.shape[1] for level in style.levels] == [*reversed(WIDTHS)]
 
 
 def test_every_parameter_learns():

@@ -95,6 +95,18 @@ def test_surfaces_of_different_colour_keep_their_own_recolouring():
     assert (shown - target)[..., :96].abs().max() < 0.03 and (shown - target)[..., 160:].abs().max() < 0.03
 
 
+def test_colours_that_were_never_seen_fall_back_on_the_preferred_map():
+    content = torch.full((1, 3, 32, 48), 0.5)
+    preferred = torch.tensor([[0.299, 0.587, 0.114, 0.0]]).repeat(3, 1)[None]
+    smoothing = MetaSmoothing()
+
+    grid = smoothing.solve(smoothing.prefer(smoothing.collect(content, content, 8, 4, 6), preferred))
+
+    colourful = torch.rand(1, 3, 32, 48)
+    shown = slice_grid(grid, colourful)
+    assert (shown.amax(1) - shown.amin(1)).max() < 1e-3
+
+
 def test_the_fit_can_be_learned_through():
     smoothing, content = MetaSmoothing(), torch.rand(1, 3, 16, 24)
     target = torch.rand(1, 3, 16, 24, requires_grad=True)

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clients.reassembly.grid import apply_grid
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import cells, slice_grid
 from edge.grid_model.stylizer import Stylizer, batch_size, network_size
@@ -72,6 +73,14 @@ def test_a_picture_in_its_own_style_stays_as_it_is(stylizer):
 
     error = float(((applied(grid, image) - image / 255) ** 2).mean())
     assert 10 * np.log10(1 / max(error, 1e-12)) > 38
+
+
+def test_a_black_and_white_style_leaves_a_colourful_picture_grey_to_the_last_bit(stylizer):
+    content, style = picture(144, 256), picture(100, 100, seed=1)[..., :1].repeat(3, 2)
+
+    result = apply_grid(content, stylizer.stylize(content, stylizer.style(style)))
+
+    assert (result.max(2) - result.min(2)).max() <= 1
 
 
 def test_colours_move_towards_the_style(stylizer):
