@@ -50,7 +50,7 @@ def runs(args: argparse.Namespace) -> Iterator[tuple[str, Path | None, float | N
     for rate in args.rate:
         for streams in args.streams:
             asked = None if rate == "auto" else float(rate)
-            if args.baseline and asked:
+            if args.baseline:
                 yield f"before {streams} at {rate}", args.baseline, asked, streams
             yield f"{streams} at {rate}", None, asked, streams
 
