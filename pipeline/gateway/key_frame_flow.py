@@ -95,8 +95,8 @@ class KeyFrameFlow:
 
     @property
     def wants_frame(self) -> bool:
-        """Whether the next frame is wanted whatever the pace: to become a key frame, or since it begins a scene."""
-        return self._candidate is not None or self._picker.awaits_cut
+        """Whether the next frame is wanted whatever the pace: it may become a key frame, or begin a scene."""
+        return self._candidate is not None or self._picker.awaits_frame
 
     def _can_send(self) -> bool:
         """Return whether a key frame would be sent at once, and its answer too."""

@@ -111,9 +111,9 @@ class KeyFramePicker:
         self._cut_id = frame_id
 
     @property
-    def awaits_cut(self) -> bool:
-        """Whether a frame that begins a scene has been announced and has not come yet."""
-        return self._cut_id is not None
+    def awaits_frame(self) -> bool:
+        """Whether a frame was asked for, or begins a scene, that has not come yet."""
+        return bool(self._asked_ids) or self._cut_id is not None
 
     def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Candidate | None:
         """Return `frame` as a candidate for a key frame, or None if no key frame is due.

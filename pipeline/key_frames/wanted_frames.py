@@ -1,4 +1,4 @@
-"""Decides which frames are worth decoding, of those that no other frame refers to. It has no clock."""
+"""Decides which of a stream's frames are looked at. It has no clock."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ ON_TIME = 0.75
 
 @dataclass(slots=True)
 class WantedFrames:
-    """One stream's. Frames that others refer to are always decoded, and are not asked about."""
+    """One stream's. A frame that is not wanted is decoded only if others refer to it."""
 
     _last_s: float = float("-inf")
 
     def wants(self, time_s: float, fps: float, *, is_urgent: bool) -> bool:
-        """Return whether to decode the frame of this time, in seconds of its sender's clock, at `fps` frames a second.
+        """Return whether the frame of this time, in seconds of its sender's clock, is wanted at `fps` frames a second.
 
         `is_urgent` says that the next frame is wanted in any case: it may become a key frame, or begins a scene.
         """

@@ -236,3 +236,15 @@ def test_only_the_sender_of_few_frames_can_tell_a_cut(picker):
     picker.cut_at(24)
     assert picker.inspect(frame(23, level=250), now_s=0.7) is None
     assert inspect(picker, frame(24, level=20), now_s=1.0).reason == "cut"
+
+
+def test_a_frame_that_was_asked_for_is_awaited_until_it_comes(picker):
+    inspect(picker, frame(0), now_s=0.0)
+    assert not picker.awaits_frame
+
+    picker.ask(2)
+    assert picker.awaits_frame
+    picker.inspect(frame(1), now_s=0.1)
+    assert picker.awaits_frame
+    picker.inspect(frame(2), now_s=0.2)
+    assert not picker.awaits_frame
