@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import pytest_asyncio
 import redis
@@ -20,6 +21,11 @@ from support.webrtc import patched  # noqa: F401 (a fixture)
 
 if TYPE_CHECKING:
     from playwright.async_api import Page
+
+
+# A test must not fail because the machine is busy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

@@ -39,7 +39,7 @@ def reference(image: np.ndarray, grid: np.ndarray) -> np.ndarray:
     return np.clip(painted, 0, 1) * 255
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.tuples(st.integers(1, 24), st.integers(1, 24)),
     cells=st.tuples(st.integers(1, 9), st.integers(1, 5), st.integers(1, 6)),
@@ -169,7 +169,7 @@ def test_moves_by_whole_cells_are_exact_but_for_the_border_even_past_the_edge(dx
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.booleans())
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 def test_without_motion_a_carried_grid_does_the_same(height: int, width: int, seen: bool):
     image, grid = noise(height, width), some_grid()
 

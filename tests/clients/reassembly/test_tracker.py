@@ -121,4 +121,4 @@ class Bounds(RuleBasedStateMachine):
 
 
 TestBounds = Bounds.TestCase
-TestBounds.settings = settings(max_examples=20, stateful_step_count=20, deadline=None)
+TestBounds.settings = settings(max_examples=20, stateful_step_count=20)

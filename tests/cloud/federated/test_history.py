@@ -41,7 +41,7 @@ def test_what_is_kept_no_more_is_not_gone_back_to():
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_no_rollback_returns_to_a_model_that_was_rolled_back_from_unless_it_is_asked_for(steps):
     with tempfile.TemporaryDirectory() as folder:
         shipped = Path(folder, "shipped")

@@ -16,7 +16,7 @@ def learned(seed=0):
     return smoothing
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(r=st.floats(0.3, 6), seed=st.integers(0, 9), value=st.floats(0, 1))
 def test_a_constant_stays_constant_for_every_r(r, seed, value):
     height, width = max(1, round(12 * r)), max(1, round(17 * r))

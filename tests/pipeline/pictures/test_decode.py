@@ -155,7 +155,7 @@ def test_polyglot_is_read_as_the_picture_it_starts_with():
     assert tuple(style[0, 0]) == RED
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_flipped_bytes_give_a_picture_or_bad_image(data: st.DataObject):
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "AVIF"]))

@@ -177,7 +177,7 @@ async def test_an_intra_frame_is_decoded_whatever_its_sender_says_of_it(video):
     assert session.pictures == all_pictures(video)[1:2]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_who_lies_about_its_frames_spoils_its_own_picture_and_nothing_else(video, data):
     """Frames that others need are left out, whatever is marked and wanted: the decoder goes on."""

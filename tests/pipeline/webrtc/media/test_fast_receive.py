@@ -29,7 +29,7 @@ def packets(numbers: list[int]) -> list[bytes]:
     return made
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.integers(-90, 90), max_size=30), st.lists(st.integers(0, 4), min_size=90, max_size=90))
 def test_packets_lost_late_doubled_or_retransmitted_fare_as_with_aiortc(elsewhere, lateness):
     """The same frames go to the decoder, and the same packets and pictures are asked for."""

@@ -124,7 +124,7 @@ def by_our_threads(frames: list[JitterFrame]) -> list[av.VideoFrame]:
     return shown
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(fates)
 @pytest.mark.parametrize(
     "buffer, decoded",

@@ -159,7 +159,7 @@ def test_an_estimator_that_was_left_alone_for_an_hour_walks_over_nothing():
     assert cost_s(lambda ms: estimator.add(ms, 0, 1200, 1), [3_600_000] * 5) < 100 * busy_s
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 2**24 - 1), st.integers(0, 10**7)), max_size=100))
 def test_any_times_and_sizes_give_a_rate_that_packs(arriving):
     estimator, now_ms = CalmEstimator(), 0
@@ -241,7 +241,7 @@ async def test_two_hundred_sources_leave_reports_that_pack_and_a_receiver_that_s
     await asyncio.wait_for(reported.wait(), 5)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.one_of(

@@ -26,7 +26,7 @@ def encoded(codec: str, size: tuple[int, int], **options: str) -> bytes:
 even = st.integers(8, 200).map(lambda half: 2 * half)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(even, even, st.sampled_from(["baseline", "main", "high"]))
 def test_h264_of_any_size_and_profile_is_read_as_ffmpeg_reads_it(width, height, profile):
     data = encoded("libx264", (width, height), profile=profile, tune="zerolatency", preset="ultrafast")
@@ -44,7 +44,7 @@ def decoded_late(data: bytes) -> list[av.VideoFrame]:
     return [*decoder.decode(av.Packet(data)), *decoder.decode(None)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 300), st.integers(1, 300))
 def test_vp8_of_any_size_is_read_as_ffmpeg_reads_it(width, height):
     data = encoded("libvpx", (width, height), deadline="realtime")
@@ -239,7 +239,7 @@ def test_any_bytes_are_read_or_an_error(data, codec, start):
     assert all(demand.pixels > 0 and demand.references <= 16 for demand in found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_ffmpeg_never_finds_a_larger_picture_than_was_read(data):
     """A set with any of its bytes changed, before a slice that makes FFmpeg use it."""
