@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.redaction import in_environment, in_ice_servers, in_url, redact, whole
@@ -51,6 +52,14 @@ def _ports(text: str) -> range | None:
     if len(ends) != 2 or not 1024 <= ends[0] <= ends[1] < 1 << 16:
         raise ValueError("two numbers between 1024 and 65535 are needed, like 40000-40100")
     return range(ends[0], ends[1] + 1)
+
+
+def _web_address(text: str) -> str:
+    """Parse an address to link to. Raises ValueError unless it is http or https, without a password."""
+    parts = urlsplit(text)
+    if text and (parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc):
+        raise ValueError("an address like https://grafana.example/ is needed, without a password")
+    return text
 
 
 def _switch(text: str) -> bool:
@@ -120,6 +129,8 @@ class Settings:
     )
     operator_token: str = _secret("", _token, "the operators' token; without it, a random one")
     operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")
+    dashboard_url: str = _setting("", _web_address, "where operators find the queues' dashboard; `/status` links to it")
+    grafana_url: str = _setting("", _web_address, "where operators find Grafana; `/status` links to it")
     snapshot_key: str = _secret("", _key, "signs the models that edges and cloud exchange: the same for all of them")
     train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
     train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")

@@ -1,7 +1,7 @@
 """Finds what operators should know. Each alert is a sentence that also says what to do. No I/O and no clock."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TypeVar
 
@@ -137,31 +137,43 @@ TROUBLES: dict[str, tuple[str, str]] = {
 }
 
 
-def alerts(now: Sample, minute: Sequence[Sample], *, lag_s: float | None, old_look_s: float) -> list[str]:
-    """Return the alerts, one sentence each, the worst first.
+def alerts(now: Sample, minute: Sequence[Sample], *, lag_s: float | None, old_look_s: float) -> dict[str, str]:
+    """Return the alerts, the worst first: for each, a name that stays the same, and a sentence with its numbers.
 
     `minute` are the samples of the last minute, including `now`. `lag_s` is how late the event loop's timers are. A
     healthy stream shows no look for longer than `old_look_s`.
     """
     interval_s = now.reductions.look_interval_s or 0.0
     redis_state, waiting = now.redis_state, [stream for stream in now.streams if stream.age_s > old_look_s]
-    found = {
-        redis_alert(redis_state.trouble): bool(redis_state.trouble),
-        "No edge worker is warm: no look is renewed. Start one, or see its log.": not (
-            redis_state.trouble or redis_state.ready
+    found = [
+        ("Redis cannot be used", redis_alert(redis_state.trouble), bool(redis_state.trouble)),
+        (
+            "No edge worker is warm",
+            "No edge worker is warm: no look is renewed. Start one, or see its log.",
+            not (redis_state.trouble or redis_state.ready),
         ),
-        f"The edge is busy: looks are renewed every {interval_s:.1f} s. Add workers.": interval_s > SLOW_INTERVAL_S,
-        f"{redis_state.queue} key frames wait in the queue: the workers do not keep up. Add one.": (
-            redis_state.queue or 0
-        )
-        > LONG_QUEUE,
-        f"{streams_wait(len(waiting))} for more than {old_look_s:g} s for a look.": bool(waiting),
-        f"The gateway is short of processor: its timers are {1000 * (lag_s or 0):.0f} ms late. Add a gateway.": (
-            lag_s or 0
-        )
-        > SLOW_LOOP_S,
-    }
-    return [sentence for sentence, holds in found.items() if holds] + troubles(grown(minute))
+        (
+            "The edge is busy",
+            f"The edge is busy: looks are renewed every {interval_s:.1f} s. Add workers.",
+            interval_s > SLOW_INTERVAL_S,
+        ),
+        (
+            "Key frames pile up in the queue",
+            f"{redis_state.queue} key frames wait in the queue: the workers do not keep up. Add one.",
+            (redis_state.queue or 0) > LONG_QUEUE,
+        ),
+        (
+            "Streams wait long for a look",
+            f"{streams_wait(len(waiting))} for more than {old_look_s:g} s for a look.",
+            bool(waiting),
+        ),
+        (
+            "The gateway is short of processor",
+            f"The gateway is short of processor: its timers are {1000 * (lag_s or 0):.0f} ms late. Add a gateway.",
+            (lag_s or 0) > SLOW_LOOP_S,
+        ),
+    ]
+    return {name: sentence for name, sentence, holds in found if holds} | troubles(grown(minute))
 
 
 def redis_alert(trouble: str) -> str:
@@ -174,23 +186,40 @@ def streams_wait(number: int) -> str:
     return "One stream waits" if number == 1 else f"{number} streams wait"
 
 
-def troubles(growth: Mapping[str, float]) -> list[str]:
-    return [
-        f"{what}: {growth[name]:.0f} in the last minute; {step}."
+def troubles(growth: Mapping[str, float]) -> dict[str, str]:
+    """Return an alert for each counter of TROUBLES that grew, by what happened."""
+    return {
+        what: f"{what}: {growth[name]:.0f} in the last minute; {step}."
         for name, (what, step) in TROUBLES.items()
         if growth.get(name, 0) >= 1
+    }
+
+
+def failures(now: Sample, minute: Sequence[Sample]) -> list[tuple[str, int, int]]:
+    """Return what was ever refused or failed, in the order of TROUBLES: what, and how often in the last minute and in
+    all.
+
+    A gateway's own counts begin with it, and those of other roles with Redis.
+    """
+    growth, counts = grown(minute), {**now.redis_state.pushed.counts, **now.counts}
+    return [
+        (what, int(growth.get(name, 0)), int(counts[name]))
+        for name, (what, _) in TROUBLES.items()
+        if counts.get(name, 0) >= 1
     ]
 
 
 def grown(samples: Sequence[Sample]) -> dict[str, float]:
     """Return how much each counter grew over the samples. Samples without Redis, and restarts of it, do not count."""
     known = [sample.redis_state.pushed.counts for sample in samples if not sample.redis_state.trouble]
-    return steps(sample.counts for sample in samples) | steps(known)
+    return steps((sample.counts for sample in samples), TROUBLES) | steps(known, TROUBLES)
 
 
-def steps(counts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+def steps(counts: Iterable[Mapping[str, float]], names: Collection[str]) -> dict[str, float]:
+    """Return how much each of these counters grew in all. Where one fell, it began anew."""
     total: dict[str, float] = {}
+    wanted = set(names)
     for before, now in pairwise(counts):
-        for name in TROUBLES.keys() & now.keys():
+        for name in wanted & now.keys():
             total[name] = total.get(name, 0.0) + max(0.0, now[name] - before.get(name, 0.0))
     return total

@@ -277,14 +277,16 @@ class ProcessMetrics:
     """The metrics of one process of a role. Their sums say how many processes there are and what they consume."""
 
     def __init__(self, role: str, registry: CollectorRegistry) -> None:
-        self._role = role
+        self._role, self._began_s = role, time.monotonic()
         registry.register(self)
 
     def collect(self) -> Iterator[Metric]:
         processes = GaugeMetricFamily("mvs_processes", "Live processes", labels=["role"])
         memory = GaugeMetricFamily("mvs_process_memory_bytes", "Resident memory", labels=["role"])
         cpu = CounterMetricFamily("mvs_process_cpu_seconds", "Processor time", labels=["role"])
-        for family, value in ((processes, 1.0), (memory, float(resident_bytes())), (cpu, time.process_time())):
+        age = GaugeMetricFamily("mvs_process_age_seconds", "Ages of the live processes, added up", labels=["role"])
+        now = (float(resident_bytes()), time.process_time(), time.monotonic() - self._began_s)
+        for family, value in ((processes, 1.0), (memory, now[0]), (cpu, now[1]), (age, now[2])):
             family.add_metric([self._role], value)
             yield family
 

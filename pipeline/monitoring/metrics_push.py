@@ -7,11 +7,11 @@ import re
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
-from typing import cast
+from typing import Self, cast
 
 import redis
 from prometheus_client import CollectorRegistry
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 TELL_S = 1.0
 LABEL = re.compile("[a-z_]{1,32}")
 #: The only sample with a label whose values are not known beforehand.
-MODEL = re.compile(r'mvs_model_info\{"version": "[0-9a-zA-Z]{1,12}"\}')
+MODEL = re.compile(r'mvs_model_info\{"version": "([0-9a-zA-Z]{1,12})"\}')
 #: Two models are in use while a global spreads, and a third by an edge that is far behind.
 MOST_MODELS = 8
 #: How large the set of processes' names may be, which is enough for 150 of them, and one report.
@@ -82,11 +82,30 @@ class Reporter:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """What one edge worker last pushed of itself; None is what a worker of an older version does not tell."""
+
+    age_s: float | None
+    memory_bytes: int
+    model: str | None  # the version of the model that it answers with
+
+    @classmethod
+    def of(cls, gauges: Mapping[str, float]) -> Self | None:
+        """Return what a process's gauges say, or None if it is no edge worker."""
+        if not gauges.get('mvs_processes{"role": "stylize"}'):
+            return None
+        models = [found[1] for name in gauges if (found := MODEL.fullmatch(name))]
+        memory_bytes = int(gauges.get('mvs_process_memory_bytes{"role": "stylize"}', 0))
+        return cls(gauges.get('mvs_process_age_seconds{"role": "stylize"}'), memory_bytes, next(iter(models), None))
+
+
+@dataclass(frozen=True, slots=True)
 class PushedMetrics:
     """The metrics that all roles pushed, by sample: counters since Redis started, gauges summed over live processes."""
 
     counts: dict[str, float] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)
+    workers: Sequence[WorkerReport] = ()
 
 
 def read(connection: redis.Redis) -> PushedMetrics:
@@ -97,11 +116,12 @@ def read(connection: redis.Redis) -> PushedMetrics:
         connection.srem(redis_keys.ROLES, *refused)
         counters.count(connection, reports_refused=len(refused))
     gauges: dict[str, float] = defaultdict(float)
+    workers = [worker for _, report in found if report and (worker := WorkerReport.of(report))]
     for values in (report for _, report in found if report):
         for name, value in values.items():
             if is_known(name, gauges):
                 gauges[name] += value
-    return PushedMetrics(counters.counts(connection, known_samples()), dict(gauges))
+    return PushedMetrics(counters.counts(connection, known_samples()), dict(gauges), workers)
 
 
 def _reports(connection: redis.Redis) -> list[tuple[bytes, bytes]]:
@@ -143,11 +163,13 @@ def together(parts: Iterable[PushedMetrics]) -> PushedMetrics:
     """Return the sum of what several Redis servers hold, such as the edge's and the cloud's."""
     counted: dict[str, float] = defaultdict(float)
     gauges: dict[str, float] = defaultdict(float)
+    workers: list[WorkerReport] = []
     for part in parts:
+        workers += part.workers
         for total, own in ((counted, part.counts), (gauges, part.gauges)):
             for name, value in own.items():
                 total[name] += value
-    return PushedMetrics(dict(counted), dict(gauges))
+    return PushedMetrics(dict(counted), dict(gauges), workers)
 
 
 @cache

@@ -71,7 +71,8 @@ class Watch:
         self._metrics, self._sessions, self._broker, self._executor = metrics, sessions, broker, executor
         # If every answer comes in time, none is older than this when the next one replaces it.
         old_look_s = settings.key_frame_interval_s + redis_keys.KEY_FRAME_DEADLINE_MS / 1000
-        self.board = Board(old_look_s)
+        addresses = {"Queues": settings.dashboard_url, "Grafana": settings.grafana_url}
+        self.board = Board(old_look_s, {name: address for name, address in addresses.items() if address})
         metrics.old_look.set(old_look_s)
         self._roles = metrics_push.RoleCollector()
         metrics.registry.register(self._roles)

@@ -2,17 +2,23 @@
 
 import math
 from collections import deque
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
+from pipeline.basics.coarse_series import CoarseSeries
 from pipeline.basics.quantiles import quantile
-from pipeline.monitoring.alerts import alerts
+from pipeline.monitoring.alerts import alerts, failures
+from pipeline.monitoring.events import Events
 from pipeline.monitoring.metrics import STAGES
-from pipeline.monitoring.metrics_push import PushedMetrics
+from pipeline.monitoring.metrics_push import PushedMetrics, WorkerReport
 from pipeline.monitoring.sample import Buckets, GlobalModel, Sample, StreamSample
 
 #: A sample is taken each second and kept for five minutes; with twenty streams they take 40 KB.
 SAMPLE_S = 1.0
 SAMPLES = 300
+#: Of the last hour, one value is kept for each 15 samples: 240 of each number, which take 20 KB.
+HOUR_VALUES, HOUR_STEP = 240, 15
 #: Rates cover the last seconds. Stages and percentiles cover the last minute, with a hundred key frames of each stream.
 RATE_SAMPLES = 5
 MINUTE_SAMPLES = 60
@@ -22,28 +28,53 @@ ROLES = ("gateway", "stylize", "train", "aggregate")
 class Board:
     """Holds the samples of the last minutes, and computes what the page shows."""
 
-    def __init__(self, old_look_s: float) -> None:
-        """A healthy stream shows no look for longer than `old_look_s`."""
-        self._old_look_s = old_look_s
+    def __init__(self, old_look_s: float, links: Mapping[str, str] | None = None) -> None:
+        """A healthy stream shows no look for longer than `old_look_s`. `links` are operators' other pages, by name."""
+        self._old_look_s, self._links = old_look_s, links or {}
         self._samples: deque[Sample] = deque(maxlen=SAMPLES + 1)
+        self._hour = {
+            "queue": CoarseSeries(HOUR_VALUES, HOUR_STEP, max),
+            "key_frames_per_s": CoarseSeries(HOUR_VALUES, HOUR_STEP, lambda rates: round(fmean(rates), 3)),
+            "oldest_s": CoarseSeries(HOUR_VALUES, HOUR_STEP, max),
+        }
+        self._events = Events()
+        self._alerts: dict[str, str] = {}
 
     def record(self, sample: Sample) -> None:
         self._samples.append(sample)
+        self._alerts = alerts(sample, self._minute(), lag_s=self._lag_s(), old_look_s=self._old_look_s)
+        self._events.record(sample, self._alerts)
+        for name, values in self._points(list(self._samples)[-2:]).items():
+            for value in values:
+                self._hour[name].record(value)
 
     def state(self) -> dict:
         """Return what the page shows, ready for JSON; {} before the first sample."""
         if not self._samples:
             return {}
         now, then, minute = self._samples[-1], self._before(RATE_SAMPLES), self._before(MINUTE_SAMPLES)
-        lag_s = quantile(grown(now.lags, minute.lags), 0.99)
         return finite(
             {
-                "alerts": alerts(now, self._minute(), lag_s=lag_s, old_look_s=self._old_look_s),
+                "alerts": list(self._alerts.values()),
                 "old_look_s": self._old_look_s,
                 "giving_way": [{"step": step, "active": active} for step, active in now.reductions.steps],
-                "figures": self._figures(now, then, minute, lag_s),
+                "figures": self._figures(now, then, minute),
                 "stages_ms": stages_ms(now, minute),
-                "history": self._history(),
+                "history": {"step_s": SAMPLE_S, **self._points(list(self._samples))},
+                "hour": {
+                    "step_s": SAMPLE_S * HOUR_STEP,
+                    **{name: series.values() for name, series in self._hour.items()},
+                },
+                "events": [
+                    {"ago_s": round(now.at_s - event.at_s), "kind": event.kind, "text": event.text}
+                    for event in self._events.newest_first()
+                ],
+                "failures": [
+                    {"what": what, "minute": recent, "total": total}
+                    for what, recent, total in failures(now, self._minute())
+                ],
+                "links": [{"name": name, "url": url} for name, url in self._links.items()],
+                "workers": workers(now.redis_state.pushed.workers),
                 "streams": [self._stream(stream) for stream in now.streams],
                 "roles": [role(name, now, then) for name in ROLES],
                 "models": models(now.redis_state.pushed),
@@ -57,7 +88,11 @@ class Board:
     def _before(self, samples: int) -> Sample:
         return self._samples[max(0, len(self._samples) - 1 - samples)]
 
-    def _figures(self, now: Sample, then: Sample, minute: Sample, lag_s: float | None) -> dict:
+    def _lag_s(self) -> float | None:
+        """Return how late timers were in the last minute: the 99th percentile."""
+        return quantile(grown(self._samples[-1].lags, self._before(MINUTE_SAMPLES).lags), 0.99)
+
+    def _figures(self, now: Sample, then: Sample, minute: Sample) -> dict:
         trips = grown(now.trips, minute.trips)
         return {
             "streams": len(now.streams),
@@ -67,13 +102,13 @@ class Board:
             "oldest_s": to_digits(now.oldest_s),
             "round_trip_p50_ms": to_ms(quantile(trips, 0.5)),
             "round_trip_p95_ms": to_ms(quantile(trips, 0.95)),
-            "loop_lag_p99_ms": to_ms(lag_s),
+            "loop_lag_p99_ms": to_ms(self._lag_s()),
         }
 
-    def _history(self) -> dict:
-        samples = list(self._samples)
+    @staticmethod
+    def _points(samples: list[Sample]) -> dict[str, list]:
+        """Return what the charts show of each sample but the first one."""
         return {
-            "step_s": SAMPLE_S,
             "queue": [sample.redis_state.queue for sample in samples[1:]],
             "key_frames_per_s": [rate(b.answers - a.answers, b, a) for a, b in zip(samples, samples[1:])],
             "oldest_s": [to_digits(sample.oldest_s) for sample in samples[1:]],
@@ -161,6 +196,18 @@ def models(pushed: PushedMetrics) -> dict[str, int]:
     begin, end = 'mvs_model_info{"version": "', '"}'
     found = {name: value for name, value in pushed.gauges.items() if name.startswith(begin)}
     return {name.removeprefix(begin).removesuffix(end): int(value) for name, value in found.items()}
+
+
+def workers(pushed: Sequence[WorkerReport]) -> list[dict]:
+    """Return what is shown of edge workers, the oldest first."""
+    return [
+        {
+            "age_s": None if worker.age_s is None else round(worker.age_s),
+            "memory_bytes": worker.memory_bytes,
+            "model": worker.model,
+        }
+        for worker in sorted(pushed, key=lambda worker: -(worker.age_s or 0))
+    ]
 
 
 def rounded(of: GlobalModel) -> dict:

@@ -124,7 +124,7 @@ async def test_the_gateway_says_how_old_a_look_may_be(page, server):
 
 
 async def test_every_alert_is_shown_the_first_one_as_the_verdict(page, server):
-    server.status_answer["alerts"] = troubles(dict.fromkeys(TROUBLES, 3))
+    server.status_answer["alerts"] = list(troubles(dict.fromkeys(TROUBLES, 3)).values())
     await page.set_viewport_size(PHONE)
     await page.goto(f"{server.url}/status")
 

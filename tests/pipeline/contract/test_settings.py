@@ -17,6 +17,12 @@ def test_variables_are_parsed():
     assert settings.ice_servers == ({"urls": "stun:a"},)
 
 
+def test_operators_other_pages_have_web_addresses_or_none():
+    settings = Settings.from_environment({"MVS_GRAFANA_URL": "http://127.0.0.1:3000", "MVS_DASHBOARD_URL": ""})
+
+    assert (settings.grafana_url, settings.dashboard_url) == ("http://127.0.0.1:3000", "")
+
+
 def test_a_range_of_ports_has_both_its_ends():
     assert Settings.from_environment({"MVS_UDP_PORTS": "40000-40100"}).udp_ports == range(40000, 40101)
     assert Settings.from_environment({"MVS_UDP_PORTS": ""}).udp_ports is None
@@ -36,6 +42,9 @@ def test_a_range_of_ports_has_both_its_ends():
         ("MVS_UDP_PORTS", "40100-40000"),
         ("MVS_UDP_PORTS", "1000-2000"),
         ("MVS_UDP_PORTS", "40000-70000"),
+        ("MVS_GRAFANA_URL", "grafana:3000"),
+        ("MVS_GRAFANA_URL", "javascript:alert(1)"),
+        ("MVS_DASHBOARD_URL", "https://me:secret@queues.example/"),
     ],
 )
 def test_a_wrong_value_is_named(name, value):

@@ -51,7 +51,7 @@ def pushed(counts: dict | None, trouble: str = "") -> Sample:
 
 
 def told(*minute: Sample, lag_s: float | None = None, old_look_s: float = 2.5) -> list[str]:
-    return alerts(minute[-1], minute, lag_s=lag_s, old_look_s=old_look_s)
+    return list(alerts(minute[-1], minute, lag_s=lag_s, old_look_s=old_look_s).values())
 
 
 @pytest.mark.parametrize(
@@ -91,6 +91,10 @@ def test_whatever_goes_wrong_is_told_with_its_number_and_a_next_step(name):
     (sentence,) = found
     what, step = TROUBLES[name]
     assert sentence == f"{what}: 2 in the last minute; {step}."
+
+
+def test_every_trouble_has_a_name_of_its_own():
+    assert len({what for what, _ in TROUBLES.values()}) == len(TROUBLES)
 
 
 def test_what_is_long_over_is_no_alert():

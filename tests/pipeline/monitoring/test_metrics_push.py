@@ -14,7 +14,16 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import MAX_BYTES, RoleReport
 from pipeline.monitoring.metrics import TrainerMetrics, WorkerMetrics
-from pipeline.monitoring.metrics_push import MOST_MODELS, Reporter, RoleCollector, key, parsed, read
+from pipeline.monitoring.metrics_push import (
+    MOST_MODELS,
+    Reporter,
+    RoleCollector,
+    WorkerReport,
+    key,
+    parsed,
+    read,
+    together,
+)
 from pipeline.queues.broker import connect
 from pipeline.queues.counters import count
 from support.redis_process import RedisServer
@@ -269,3 +278,19 @@ def test_a_sample_is_read_as_it_was_written(name, labels):
 def test_no_text_breaks_the_reader(text):
     sample = parsed(text, 1.0)
     assert sample is None or isinstance(sample.labels, dict)
+
+
+def test_each_edge_worker_is_told_with_its_age_and_model(connection):
+    told = WorkerMetrics()
+    told.model.info({"version": "ab12"})
+    Reporter(connection, "stylize", told.registry).push()
+    Reporter(connection, "train", TrainerMetrics().registry).push()
+    older = {'mvs_processes{"role": "stylize"}': 1, 'mvs_process_memory_bytes{"role": "stylize"}': 5e6}
+    connection.set(redis_keys.role("older"), RoleReport("stylize", json.dumps(older).encode()).pack())
+    connection.sadd(redis_keys.ROLES, "older")
+
+    old, new = sorted(read(connection).workers, key=lambda worker: worker.model or "")
+
+    assert old == WorkerReport(None, 5_000_000, None)
+    assert new.model == "ab12" and 0 <= new.age_s < 60 and new.memory_bytes > 0
+    assert len(together([read(connection), read(connection)]).workers) == 4

@@ -5,9 +5,9 @@ import math
 from dataclasses import replace
 
 from pipeline.monitoring.metrics import STAGES
-from pipeline.monitoring.metrics_push import PushedMetrics
+from pipeline.monitoring.metrics_push import PushedMetrics, WorkerReport
 from pipeline.monitoring.sample import GlobalModel, RedisState, Sample, StreamSample
-from pipeline.monitoring.status import MINUTE_SAMPLES, SAMPLES, Board
+from pipeline.monitoring.status import HOUR_STEP, HOUR_VALUES, MINUTE_SAMPLES, SAMPLES, Board
 
 STREAM = StreamSample(
     3, "Dusk", (640, 360), frames=0, key_frames=4, answers=3, in_flight=1, drops={"late": 1}, age_s=0.4
@@ -121,3 +121,62 @@ def test_a_redis_that_began_anew_is_no_negative_work():
     state = board(sample(0, redis_state=told({answered: 500})), sample(1, redis_state=told({answered: 2}))).state()
 
     assert state["roles"][1]["details"]["key_frames_per_s"] == 0
+
+
+def test_an_hour_is_kept_in_coarser_steps_with_the_worst_of_each():
+    seconds = HOUR_VALUES * HOUR_STEP
+    waiting = {7: 40, seconds - 1: 9}
+
+    kept = board(
+        *(
+            sample(i, answers=2 * i, redis_state=replace(FINE, queue=waiting.get(i % seconds, 0)))
+            for i in range(seconds + HOUR_STEP + 1)
+        )
+    )
+
+    hour = kept.state()["hour"]
+    assert hour["step_s"] == HOUR_STEP
+    assert [len(hour[name]) for name in ("queue", "key_frames_per_s", "oldest_s")] == [HOUR_VALUES] * 3
+    assert hour["queue"][-2:] == [9, 40] and set(hour["queue"][:-2]) == {0}
+    assert set(hour["key_frames_per_s"]) == {2} and set(hour["oldest_s"]) == {None}
+
+
+def test_events_are_told_newest_first_with_their_age():
+    samples = [sample(0), sample(1, streams=[STREAM]), *(sample(i) for i in range(2, 30))]
+
+    assert board(*samples).state()["events"] == [
+        {"ago_s": 27, "kind": "session", "text": "Stream 3 closed."},
+        {"ago_s": 28, "kind": "session", "text": "Stream 3 opened."},
+    ]
+
+
+def test_what_was_refused_or_failed_is_counted_for_the_last_minute_and_in_all():
+    busy, failed = 'mvs_offers_refused_total{"reason": "Busy"}', 'mvs_edge_key_frames_total{"outcome": "failed"}'
+    samples = [
+        sample(i, counts={busy: min(i, 30), "mvs_other": 7}, redis_state=told({failed: 4 if i > 95 else 0}))
+        for i in range(100)
+    ]
+
+    assert board(*samples).state()["failures"] == [
+        {"what": "Offers refused for lack of a place", "minute": 0, "total": 30},
+        {"what": "Key frames that a worker could not stylize", "minute": 4, "total": 4},
+    ]
+
+
+def test_each_worker_is_shown_with_its_age_and_model_the_oldest_first():
+    workers = [WorkerReport(12.4, 9, "ab"), WorkerReport(7000.6, 8, "cd"), WorkerReport(None, 7, None)]
+    state = board(sample(0, redis_state=replace(FINE, pushed=PushedMetrics(workers=workers)))).state()
+
+    assert state["workers"] == [
+        {"age_s": 7001, "memory_bytes": 8, "model": "cd"},
+        {"age_s": 12, "memory_bytes": 9, "model": "ab"},
+        {"age_s": None, "memory_bytes": 7, "model": None},
+    ]
+
+
+def test_it_links_to_what_there_is():
+    linked = Board(2.5, {"Grafana": "http://127.0.0.1:3000"})
+    linked.record(sample(0))
+
+    assert linked.state()["links"] == [{"name": "Grafana", "url": "http://127.0.0.1:3000"}]
+    assert board(sample(0)).state()["links"] == []
