@@ -29,6 +29,7 @@ from pipeline.webrtc.media.handover import Handover
 from pipeline.webrtc.media.native_decoder import NativeDecoder
 from pipeline.webrtc.media.video_header import VP8_START_CODE, Demand
 from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, MOST_PIXELS, SHARED_BYTES, Memory
+from support.h264 import claiming
 
 
 @pytest.fixture
@@ -253,7 +254,7 @@ def test_ffmpeg_refuses_by_itself_what_our_reader_might_miss(size):
     with pytest.raises(av.FFmpegError):
         NativeDecoder("vp8").decode(JitterFrame(key_frame(*size, 159), 0))
     with pytest.raises(av.FFmpegError):
-        NativeDecoder("h264").decode(JitterFrame(x264(size)[0], 0))
+        NativeDecoder("h264").decode(JitterFrame(claiming(x264((192, 112))[0], *size), 0))
 
     assert resident_mb() - before_mb < 300
 
@@ -268,9 +269,9 @@ def x264(size: tuple[int, int], frames: int = 1, **options: str) -> list[bytes]:
 
 
 def test_h264_larger_than_anybodys_ends_the_stream(installed):
-    track = Track(installed)
+    track, frame = Track(installed), x264((192, 112))[0]
 
-    track.send(*x264((192, 112)), *x264((8192, 4320)), codec=H264)
+    track.send(frame, claiming(frame, 8192, 4320), codec=H264)
 
     assert len(track.shown) == 1 and len(track.said) == 1
 
