@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from playwright.async_api import Page
 
 
-# A test must not fail because the machine is busy.
-hypothesis.settings.register_profile("untimed", deadline=None)
+# A test must not fail because the machine is busy. Hypothesis' own number of examples is for CI.
+EXAMPLES = 100 if os.environ.get("CI") == "true" else 25
+hypothesis.settings.register_profile("untimed", deadline=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("untimed")
 
 
@@ -60,14 +61,28 @@ def connection(redis_url: str) -> Iterator[redis.Redis]:
         yield client
 
 
+def write_page(folder: Path) -> Path:
+    """Write an empty page, and an empty one for operators."""
+    files = {"index.html": "<title>page</title>", "main.js": "export {};", "status/status.html": "<title>"}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
 @pytest.fixture
 def web_root(tmp_path: Path) -> Path:
     """A folder with an empty page, and the operators' page."""
-    files = {"index.html": "<title>page</title>", "main.js": "export {};", "status/status.html": "<title>"}
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    return tmp_path
+    return write_page(tmp_path)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared_gateway(
+    _shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """One gateway for all tests of a module, which must run in the module's event loop, too."""
+    async with Running(_shared_redis.url, write_page(tmp_path_factory.mktemp("page"))) as gateway:
+        yield gateway
 
 
 @pytest.fixture

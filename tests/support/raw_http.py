@@ -1,6 +1,7 @@
 """Sends HTTP requests that no library would send."""
 
 import asyncio
+import json
 
 from support.peers import Running
 
@@ -47,3 +48,11 @@ class Socket:
         except ConnectionError:
             pass
         return True
+
+
+async def ask(running: Running, line: str, *headers: str, **options) -> tuple[int, dict[str, str], dict]:
+    """The status, headers and JSON of the answer to one request."""
+    async with Socket(running) as socket:
+        socket.ask(line, *headers, **options)
+        status, found, body = await socket.answer()
+    return status, found, json.loads(body)

@@ -25,13 +25,14 @@ async def test_the_page_is_served_with_its_security_headers(running):
         assert response.headers["ETag"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/nothing", 404), ("/styles/0.jpg", 404), ("/%2e%2e/x", 404), ("/..%2fx", 400), ("/main.js%00", 400)],
 )
-async def test_files_outside_the_page_are_not_found(running, path, status):
+async def test_files_outside_the_page_are_not_found(shared_gateway, path, status):
     """A path with a second spelling is not read at all, either."""
-    async with running.http.get(path) as response:
+    async with shared_gateway.http.get(path) as response:
         assert response.status == status
         assert set(await response.json()) == {"error"}
 
@@ -75,6 +76,7 @@ async def test_a_bad_upload_gets_one_sentence(running, body, content_type, statu
     await running.hang_up()
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     "offer",
     [
@@ -85,12 +87,12 @@ async def test_a_bad_upload_gets_one_sentence(running, body, content_type, statu
         OFFER | {"sdp": "v=0\r\no=- 0 0 IN IP4 0\r\ns=-\r\nt=0 0\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n"},
     ],
 )  # fmt: skip
-async def test_a_hostile_offer_gets_one_sentence_and_leaves_no_session(running, offer):
-    async with running.http.post("/offer", json=offer) as response:
+async def test_a_hostile_offer_gets_one_sentence_and_leaves_no_session(shared_gateway, offer):
+    async with shared_gateway.http.post("/offer", json=offer) as response:
         assert response.status in (400, 413)
         assert (await response.json())["error"].endswith(".")
 
-    assert running.count("mvs_sessions") == 0
+    assert shared_gateway.count("mvs_sessions") == 0
 
 
 async def test_an_offer_from_a_form_of_another_site_is_refused(running):

@@ -1,11 +1,7 @@
 """The HTTP server over real sockets, with requests that no browser makes."""
 
 import asyncio
-import gzip
-import json
-import logging
 import ssl
-import zlib
 from socket import create_connection
 
 import psutil
@@ -16,89 +12,14 @@ from pipeline.gateway.app import Gateway
 from pipeline.http import connection
 from pipeline.http import server as http_server
 from pipeline.http.connection import State
-from pipeline.http.responses import SECURITY_HEADERS
 from support.peers import Running, until
-from support.raw_http import JSON, Socket
+from support.raw_http import JSON, Socket, ask
 
 
 @pytest.fixture
 def quick_sweep(monkeypatch):
     """Let the gateways of later fixtures look for idle connections often."""
     monkeypatch.setattr(http_server, "SWEEP_S", 0.02)
-
-
-async def asked(running: Running, line: str, *headers: str, **options) -> tuple[int, dict[str, str], dict]:
-    """The status, headers and JSON of the answer to one request."""
-    async with Socket(running) as socket:
-        socket.ask(line, *headers, **options)
-        status, found, body = await socket.answer()
-    return status, found, json.loads(body)
-
-
-LOCAL = b"Host: localhost"
-UPLOAD = b"POST /offer HTTP/1.1"
-ODD_REQUESTS = [
-    (200, [b"GET /?%00=%ff HTTP/1.1", LOCAL]),
-    (400, [b""]),
-    (400, [b"hello"]),
-    (400, [b"\x16\x03\x01\x02\x00\x01"]),  # a TLS handshake at a plain port
-    (400, [b"GET / HTTP/1.1"]),
-    (400, [b"GET / HTTP/2.0", LOCAL]),
-    (400, [b"GET http://localhost/ HTTP/1.1", LOCAL]),
-    (400, [b"GET /\xc8 HTTP/1.1", LOCAL]),
-    (400, [b"GET / HTTP/1.1\nHost: localhost\n"]),
-    (400, [b"GET / HTTP/1.1", LOCAL, LOCAL]),
-    (400, [b"GET / HTTP/1.1", b"Host : localhost"]),
-    (400, [b"GET / HTTP/1.1", LOCAL, b" folded: x"]),
-    (400, [b"GET / HTTP/1.1", b"Host: lo\0calhost"]),
-    (400, [b"GET / HTTP/1.1", LOCAL, b"Upgrade: websocket", b"Connection: upgrade"]),
-    (400, [UPLOAD, LOCAL, b"Content-Length: 1", b"Content-Length: 1"]),
-    (400, [UPLOAD, LOCAL, b"Content-Length: +1"]),
-    (404, [b"GET /none HTTP/1.1", LOCAL]),
-    (400, [b"GET /%zz HTTP/1.1", LOCAL]),
-    (400, [b"GET //[ HTTP/1.1", LOCAL]),
-    (405, [b"TRACE / HTTP/1.1", LOCAL]),
-    (405, [b"CONNECT a:1 HTTP/1.1", LOCAL]),
-    (405, [b"POST / HTTP/1.1", LOCAL]),
-    (413, [UPLOAD, LOCAL, b"Content-Length: 99999999999"]),
-    (413, [b"GET / HTTP/1.1", LOCAL, b"Content-Length: 5"]),
-    (414, [b"GET /" + b"a" * 3000 + b" HTTP/1.1", LOCAL]),
-    (417, [b"GET / HTTP/1.1", LOCAL, b"Expect: miracles"]),
-    (431, [b"GET / HTTP/1.1", LOCAL, *[b"a: b"] * 100]),
-    (431, [b"GET / HTTP/1.1", b"a" * 20_000]),
-]
-
-
-@pytest.mark.parametrize(("status", "lines"), ODD_REQUESTS)
-async def test_every_answer_has_the_security_headers_and_nothing_is_logged(running, caplog, status, lines):
-    with caplog.at_level(logging.INFO, logger="aiohttp"):
-        async with Socket(running) as socket:
-            socket.send(b"\r\n".join([*lines, b"", b""]))
-            got, headers, body = await socket.answer()
-
-    assert got == status
-    assert {name: headers[name] for name in SECURITY_HEADERS} == SECURITY_HEADERS
-    assert status == 200 or json.loads(body)["error"].endswith(".")
-    assert not caplog.records
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "GZIP", "identity, gzip", "gzip, gzip"])
-async def test_a_body_is_not_inflated(running, encoding):
-    """A body of 32 KB would become 32 MB, on the event loop."""
-    compress = gzip.compress if "gzip" in encoding.lower() else zlib.compress
-    bomb = compress(bytes(30_000_000))[:30_000]
-
-    status, _, body = await asked(running, "POST /offer", JSON, f"Content-Encoding: {encoding}", body=bomb)
-
-    assert (status, body) == (415, {"error": "Send the body as it is, without Content-Encoding."})
-    assert running.count("mvs_requests_refused_total", reason="encoding") == 1
-
-
-async def test_a_body_in_chunks_is_refused_before_they_are_taken_apart(running):
-    async with Socket(running) as socket:
-        socket.ask("POST /offer", JSON, "Transfer-Encoding: chunked", body=b"1;" + b"x" * 1000 + b"\r\na\r\n")
-        assert (await socket.answer())[0] == 411
-        assert await socket.is_closed()
 
 
 async def test_requests_that_never_end_keep_nobody_waiting(running, monkeypatch):
@@ -201,73 +122,14 @@ async def test_whoever_is_slow_is_hung_up_on(quick_sweep, running, monkeypatch, 
     assert not running.server._all()
 
 
-async def test_requests_in_one_packet_are_answered_one_by_one_in_their_order(running):
-    async with Socket(running) as socket:
-        for path in ("/healthz", "/nothing", "/config", "/healthz"):
-            socket.ask(f"GET {path}")
-
-        assert [(await socket.answer())[0] for _ in range(4)] == [200, 404, 200, 200]
-
-
-async def test_a_request_smuggled_in_a_body_is_none(running):
-    async with Socket(running) as socket:
-        socket.ask("POST /offer", JSON, body=b"GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert (await socket.answer())[0] == 400
-        socket.ask("GET /healthz")
-        assert b'"ok"' in (await socket.answer())[2]
-
-
-async def test_after_a_refused_body_the_connection_goes_on(running):
-    async with Socket(running) as socket:
-        socket.ask("POST /offer", JSON, "Sec-Fetch-Site: cross-site", body=bytes(20_000))
-        assert (await socket.answer())[0] == 403
-        socket.ask("GET /healthz")
-        assert (await socket.answer())[0] == 200
-
-
-@pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "localhost@evil.example", "", "a b", "localhost:x", "localhost/"]
-)
-@pytest.mark.parametrize("path", ["/config", "/", "/healthz", "/status"])
-async def test_a_page_whose_name_was_rebound_to_us_reads_nothing(running, host, path):
-    status, _, body = await asked(running, f"GET {path}", host=f"Host: {host}")
-
-    assert status == 421 and "MVS_ALLOWED_HOSTS" in body["error"]
-
-
 async def test_the_names_of_the_setting_are_ours(redis_url, web_root):
     async with Running(redis_url, web_root, allowed_hosts=("live.example", "*.lan")) as running:
         for host, status in (("live.example", 200), ("LIVE.example:443", 200), ("a.lan", 200), ("lan", 421)):
-            assert (await asked(running, "GET /healthz", host=f"Host: {host}"))[0] == status
-
-
-@pytest.mark.parametrize("headers", [
-    ["Origin: https://evil.example"], ["Origin: null"], ["Origin: http://localhost:1"], ["Sec-Fetch-Site: cross-site"],
-    ["Sec-Fetch-Site: same-site"], ["Origin: http://127.0.0.1"], ["Origin: "], ["Origin: javascript://127.0.0.1"],
-])  # fmt: skip
-@pytest.mark.parametrize("line", ["POST /offer", "POST /styles", "GET /config"])
-async def test_other_sites_pages_may_neither_offer_nor_upload_nor_read_turn_credentials(running, line, headers):
-    status, _, body = await asked(running, line, JSON, *headers)
-
-    assert status == 403 and body["error"].startswith("Only this gateway's own page")
-
-
-@pytest.mark.parametrize("target", ["/%63onfig", "/config#x", "/config%", "/config\\"])
-async def test_there_is_one_spelling_of_a_path(running, target):
-    """Otherwise a server that decodes another spelling would answer requests that nobody has checked."""
-    status, _, body = await asked(running, f"GET {target}", "Sec-Fetch-Site: cross-site")
-
-    assert (status, body) == (400, {"error": "A request's target is a path."})
+            assert (await ask(running, "GET /healthz", host=f"Host: {host}"))[0] == status
 
 
 async def test_our_own_page_and_a_proxys_name_may(redis_url, web_root):
     async with Running(redis_url, web_root, allowed_hosts=("live.example",)) as running:
         for origin in (running.url, "https://live.example"):
-            status, _, body = await asked(running, "POST /offer", JSON, f"Origin: {origin}", body=b"{}")
+            status, _, body = await ask(running, "POST /offer", JSON, f"Origin: {origin}", body=b"{}")
             assert (status, body["error"][:8]) == (400, "An offer")
-
-
-@pytest.mark.parametrize("body", [b'{"a": 1}', b"\xff\xfe{\0"])
-@pytest.mark.parametrize("kind", ["application/json; charset=utf-16", "text/json", "application/json; charset=latin-1"])
-async def test_an_offer_in_another_encoding_is_refused(running, body, kind):
-    assert (await asked(running, "POST /offer", f"Content-Type: {kind}", body=body))[0] == 415

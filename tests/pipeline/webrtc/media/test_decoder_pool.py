@@ -452,9 +452,9 @@ def test_trouble_is_logged_once_a_stream(installed, caplog):
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.binary(max_size=60), max_size=8), st.sampled_from([VP8, H264]))
-def test_any_frames_are_decoded_or_dropped_and_the_next_intra_frame_is_shown(frames, codec):
+def test_any_frames_are_decoded_or_dropped_and_the_next_intra_frame_is_shown(installed, frames, codec):
     whole = {"VP8": lambda: vp8((192, 112)), "H264": lambda: x264((192, 112))[0]}[codec.name]()
-    track = Track(counters())
+    track = Track(installed)
 
     track.send(*frames, codec=codec)
     before = len(track.shown)

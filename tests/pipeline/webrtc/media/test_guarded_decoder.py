@@ -27,6 +27,7 @@ from pipeline.webrtc.media.video_header import VP8_START_CODE
 from pipeline.webrtc.media.video_limits import MOST_PIXELS, Memory
 from support.webrtc import counters
 
+COUNTERS = counters(GatewayMetrics())
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)
 #: The last ones fare well; aiortc's buffer, in which frames pile up, releases one with each.
 FRAMES, LAST_FRAMES = 6, 20
@@ -114,7 +115,7 @@ def by_aiortcs_threads(frames: list[JitterFrame]) -> list[av.VideoFrame]:
 def by_our_threads(frames: list[JitterFrame]) -> list[av.VideoFrame]:
     turns: queue.SimpleQueue[EncodedStream] = queue.SimpleQueue()
     shown: list[av.VideoFrame] = []
-    stream = EncodedStream(turns, counters(GatewayMetrics()), Memory())
+    stream = EncodedStream(turns, COUNTERS, Memory())
     at_once = SimpleNamespace(call_soon_threadsafe=lambda call, *arguments: call(*arguments))
     stream.begin(at_once, Handover(shown.append, lambda: MOST_PIXELS, lambda why: None), threading.Event())
     for frame in frames:
