@@ -9,7 +9,7 @@ from support.peers import Client, Running
 expect.set_options(timeout=30_000)
 
 
-async def test_the_page_waits_before_a_full_gateway_and_comes_in_by_itself(redis_url, edge, tmp_path):
+async def test_the_page_waits_before_a_full_gateway_and_comes_in_by_itself(patched, redis_url, edge, tmp_path):
     camera = write_panned_photo(tmp_path / "camera.y4m", frames=10)
     async with Running(redis_url, WEB, max_sessions=1) as running, chromium(camera) as browser:
         inside = Client(running.url)

@@ -6,5 +6,7 @@ ROOT = Path(__file__).parent.parent.parent
 WEB = ROOT / "clients" / "web"
 #: Real clips. Tests that need them are skipped if they are absent.
 CLIPS = ROOT.parent / "shared" / "data" / "clips"
+#: Where PYTHONPATH has it, processes leave aiortc as it comes.
+PLAIN_AIORTC = Path(__file__).parent / "plain_aiortc"
 #: Offers' SDP as real browsers send it.
 OFFERS = Path(__file__).parent / "offers"

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from clients.net.connection import Connection
 from pipeline.contract.image_codec import decode_image
 from pipeline.styles.catalog import find_shipped, shipped
 from support.chromium import write_panned_photo
-from support.paths import ROOT
+from support.paths import PLAIN_AIORTC, ROOT
 from support.peers import ColourCamera, until
 from support.system import Up
 from workers.process.supervisor import MAX_CRASHES
@@ -25,6 +26,7 @@ from workers.process.supervisor import MAX_CRASHES
 #: A test that takes longer than this hangs.
 START_UP = """
 import os, sys, time
+from collections.abc import Iterator
 from pathlib import Path
 from support.system import Up
 up = Up(Path(sys.argv[1]), environment=dict(os.environ))
@@ -44,15 +46,32 @@ def frames(path: Path) -> list[np.ndarray]:
         return [upright(frame) for frame in clip.frames()]
 
 
-def run_client(up: Up, *options: str) -> subprocess.CompletedProcess:
+def run_client(up: Up, *options: str, **environment: str) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "workers", "client", up.url, *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=120)
 
 
-def test_a_headless_client_gets_its_video_stylized(up, clip, tmp_path):
-    style, output = find_shipped("dusk"), tmp_path / "out.mp4"
+@pytest.fixture(scope="module", params=["patched", "plain"])
+def either(request, tmp_path_factory) -> Iterator[tuple[Up, dict[str, str]]]:
+    """A running system and its clients' environment: with our parts in the place of aiortc's, and without."""
+    if request.param == "patched":
+        yield request.getfixturevalue("up"), {}
+        return
+    plain = {"PYTHONPATH": str(PLAIN_AIORTC)}
+    system = Up(tmp_path_factory.mktemp("plain"), environment={**os.environ, **plain})
+    try:
+        system.wait_ready()
+        assert "lacks what this was written for" in system.log.read_text()
+        yield system, plain
+    finally:
+        system.stop()
 
-    done = run_client(up, "--input", str(clip), "--style", style.name, "--output", str(output))
+
+def test_a_headless_client_gets_its_video_stylized(either, clip, tmp_path):
+    (up, environment), style, output = either, find_shipped("dusk"), tmp_path / "out.mp4"
+    options = ("--input", str(clip), "--style", style.name, "--output", str(output))
+
+    done = run_client(up, *options, **environment)
 
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout.splitlines()[-1])
