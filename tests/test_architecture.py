@@ -69,8 +69,8 @@ MAY_IMPORT = {
     },
     "workers": {
         BASICS, CONTRACT, "clients", "cloud.federated", "edge.grid_model", "edge.training", "pipeline.gateway",
-        "pipeline.http", "pipeline.monitoring", "pipeline.queues", "pipeline.styles", "pipeline.webrtc",
-        "pipeline.webrtc.media", "workers.process", "workers.serving",
+        "pipeline.http", "pipeline.key_frames", "pipeline.monitoring", "pipeline.queues", "pipeline.styles",
+        "pipeline.webrtc", "pipeline.webrtc.media", "workers.process", "workers.serving",
     },
 }  # fmt: skip
 #: The same for the page's rooms, the folders of `clients/web`; "page" is the files beside them, which join them.

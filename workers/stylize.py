@@ -19,6 +19,7 @@ from pipeline.contract.errors import BadMessage, MVStylizerError
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.messages import KeyFrame, StreamMemory, StylizedFrame, TrainingSample, printable
 from pipeline.contract.settings import Settings
+from pipeline.key_frames.change import lead_s
 from pipeline.monitoring.metrics import WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.monitoring.task_owner import keep_thread_running
@@ -211,7 +212,7 @@ def settle(
     state = unpacked(memory, stylizer.device) if memory and memory.suits(frame) else None
     elapsed_s = memory.elapsed_s(frame) if memory and state else 0.0
     try:
-        grid, state = stylizer.settle(equations, state, elapsed_s=elapsed_s)
+        grid, state = stylizer.settle(equations, state, elapsed_s=elapsed_s, lead_s=lead_s(elapsed_s))
     except ValueError:
         if state is None:
             raise

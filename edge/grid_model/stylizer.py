@@ -93,15 +93,16 @@ class Stylizer:
 
     @torch.inference_mode()
     def settle(
-        self, equations: Tensor, state: StreamState | None, *, elapsed_s: float
+        self, equations: Tensor, state: StreamState | None, *, elapsed_s: float, lead_s: float = 0.0
     ) -> tuple[np.ndarray, StreamState]:
         """The grid (float16 3 D R C 4) of a stream's next key frame, and the state to pass with the one after.
 
-        `elapsed_s` is the time since the key frame before. `state` is None for a new stream, scene or style. Raises
+        `elapsed_s` is the time since the key frame before. `state` is None for a new stream, scene or style. The grid
+        is the one that the stream will have `lead_s` after the key frame if the picture stays as it is. Raises
         ValueError if the grid is not finite: a stream that remembered such equations would never recover.
         """
         state = remember(state, equations, elapsed_s)
-        grid = self.model.smoothing.solve(state.average)[0]
+        grid = self.model.smoothing.solve(remember(state, equations, lead_s).average)[0]
         if not grid.isfinite().all():
             raise ValueError("the model gives no finite grid for this picture; its weights may be broken")
         return np.ascontiguousarray(grid.clamp(-LARGEST, LARGEST).half().cpu().numpy()), state

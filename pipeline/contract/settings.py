@@ -120,7 +120,7 @@ class Settings:
     )
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
     cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
-    key_frame_interval_s: float = _setting(0.5, _positive(float), "longest time between two key frames of a stream")
+    key_frame_interval_s: float = _setting(4.0, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
     allowed_hosts: tuple[str, ...] = _setting((), host_names, "host names of the page, besides the machine's own")
     trusted_proxies: tuple[Network, ...] = _setting((), networks, "addresses whose X-Forwarded-For is believed")

@@ -155,12 +155,15 @@ class KeyFrameFlow:
         if seconds is None:
             self._stats.lost("late")
         elif answer.error:
+            self._picker.forget(answer.frame_id)
             self._drop(answer.frame_id, "error")
             self._context.control.send(ErrorMessage(answer.error))
         elif answer.style_id != self._style.id:
             self._stats.lost("style")
         elif self._send(answer):
             self._stats.answered(answer, seconds, now_s)
+        else:
+            self._picker.forget(answer.frame_id)
         self._context.turns.advance(now_s)
 
     def _send(self, answer: StylizedFrame) -> bool:

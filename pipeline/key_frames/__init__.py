@@ -1,1 +1,1 @@
-"""Chooses key frames. It imports the contract; the gateway, monitoring and the commands for files import it."""
+"""Chooses key frames. It imports the contract; the gateway, monitoring, the edge worker and file commands import it."""

@@ -9,7 +9,8 @@ import numpy as np
 
 from pipeline.contract import frame_strip, redis_keys
 from pipeline.contract.image_codec import encode_jpeg
-from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reason
+from pipeline.key_frames.selector import KeyFrameSelector, Reason
+from pipeline.key_frames.thumbnail import FrameThumbnail
 
 #: The network works on 256 px. Twice that leaves training a choice of crops, and makes a JPEG of 40 KB.
 KEY_FRAME_SIDE_PX = 512
@@ -179,12 +180,13 @@ class KeyFramePicker:
         limit_s = now_s - redis_keys.KEY_FRAME_DEADLINE_MS / 1000
         late = [i for i, picked_s in self._picked_at_s.items() if picked_s < limit_s]
         for frame_id in late:
-            del self._picked_at_s[frame_id]
+            self.forget(frame_id)
         return late
 
     def forget(self, frame_id: int) -> None:
-        """Stop waiting for the answer to this key frame."""
+        """Stop waiting for the answer to this key frame: the client does not get it."""
         self._picked_at_s.pop(frame_id, None)
+        self.selector.miss()
 
 
 def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:

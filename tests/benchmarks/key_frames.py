@@ -1,64 +1,105 @@
-"""What key frames chosen by uncovered cells gain: uv run python tests/benchmarks/key_frames.py CLIPS [--style dusk]
+"""Key frames at fixed intervals beside key frames when they are worth it:
 
-CLIPS is a folder of videos, played as live streams whose answers come --delay frames late. Per clip and choice: key
-frames a second, how many of them early, and MS-SSIM (mean and worst frame) of a frame under the newest answer to the
-same under its own. `as many` is a fixed interval that spends as many key frames on the clip as the choice above it.
-Below, what the decision costs a frame. The last line is JSON.
+uv run python tests/benchmarks/key_frames.py CLIPS [--style dusk] [--still CLIP] [--plot FILE]
+
+CLIPS is a folder of videos, played as live streams whose answers come --delay frames late. --still adds three clips of
+a camera that stands still, made of CLIP (see still_clips.py). `fixed` are intervals whose answers are for the moment of
+the key frame, as all once were, `ahead` the same with answers made for the time when they are on show, and `worth` are
+those of the gateway, by what a key frame must be worth. For each choice: key frames a second; MS-SSIM, mean and worst
+frame, of a frame under the newest answer to the same under its own, had every frame been a key frame; and the warping
+error of what a client shows that fades from answer to answer, as a ratio to that of every frame stylized. The last line
+is JSON.
 """
 
 import argparse
 import json
+import math
 import os
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import av
 import cv2
 import numpy as np
 import torch
 
-from clients.headless.camera import sent_size
-from clients.media.clip import Clip, upright
-from clients.reassembly.grid import apply_grid
-from edge.grid_model.stylizer import Stylizer
-from pipeline.key_frames.picker import thumbnail_of
-from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, Reason
-from workers.files.arguments import style_picture
+sys.path.insert(0, str(Path(__file__).parent))
+from curves import draw_lines  # noqa: E402
+from still_clips import RATE, STILL_CLIPS, still_clip  # noqa: E402
 
-#: MS-SSIM's weights of five scales (Wang, Simoncelli and Bovik 2003).
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-#: Short side of the pictures that are compared, in pixels: five scales need 176.
+from clients.headless.camera import sent_size  # noqa: E402
+from clients.media.clip import Clip, upright  # noqa: E402
+from clients.reassembly.grid import apply_grid  # noqa: E402
+from clients.reassembly.grid_fade import GridFade  # noqa: E402
+from edge.grid_model.colorization import StyleStatistics  # noqa: E402
+from edge.grid_model.stylizer import Stylizer  # noqa: E402
+from pipeline.key_frames.change import WORTH, lead_s  # noqa: E402
+from pipeline.key_frames.picker import thumbnail_of  # noqa: E402
+from pipeline.key_frames.selector import KeyFrameSelector  # noqa: E402
+from pipeline.key_frames.thumbnail import FrameThumbnail  # noqa: E402
+from support.metrics import WarpingError, ms_ssim  # noqa: E402
+from workers.files.arguments import style_picture  # noqa: E402
+
+#: Short side of the pictures that are compared, in pixels: MS-SSIM's five scales need 176.
 SHORT_SIDE = 180
-INTERVAL_S, SPARSE_S = 0.5, 1.0
+INTERVALS_S = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
+WORTHS = (0.3, 0.6, WORTH, 2.4, 4.8)
 
 
 class Played:
-    """A clip with the grid of every frame, as a stream sends it."""
+    """A clip as a stream sends it, with what each frame alone would tell the edge."""
 
-    def __init__(self, path: Path, stylizer: Stylizer, style: object, most: int) -> None:
+    def __init__(self, frames: Iterable[np.ndarray], rate: float, stylizer: Stylizer, style: StyleStatistics) -> None:
+        self.rate, self._stylizer = rate, stylizer
         self.thumbnails: list[FrameThumbnail] = []
-        self.grids: list[np.ndarray] = []
-        self._pictures: list[np.ndarray] = []
-        self._scores: dict[tuple[int, int], float] = {}
-        state = None
-        with Clip(path) as clip:
-            self.rate = float(clip.rate)
-            for rgb in pictures(clip, most):
-                grid, state = stylizer.follow(rgb, style, state, elapsed_s=1 / self.rate)
-                self.grids.append(grid)
-                self.thumbnails.append(thumbnail_of(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
-                scale = SHORT_SIDE / min(rgb.shape[:2])
-                self._pictures.append(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
+        self.pictures: list[np.ndarray] = []
+        self._equations: list[torch.Tensor] = []
+        for rgb in frames:
+            self._equations.append(stylizer.equations(rgb, style))
+            self.thumbnails.append(thumbnail_of(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+            scale = SHORT_SIDE / min(rgb.shape[:2])
+            self.pictures.append(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
 
-    def score(self, key: int, frame: int) -> float:
-        """MS-SSIM of the frame under the key frame's grid to itself under its own."""
-        if (key, frame) not in self._scores:
-            shown, own = (apply_grid(self._pictures[frame], self.grids[index]) for index in (key, frame))
-            self._scores[key, frame] = ms_ssim(shown, own)
-        return self._scores[key, frame]
+    def key_frames(self, selector: KeyFrameSelector, delay: int) -> list[int]:
+        keys: list[int] = []
+        for index, thumbnail in enumerate(self.thumbnails):
+            in_flight = sum(index - key < delay for key in keys)
+            if selector.decide(now=index / self.rate, thumbnail=thumbnail, in_flight=in_flight):
+                keys.append(index)
+        return keys
+
+    def answers(self, keys: Iterable[int], *, ahead: bool) -> dict[int, np.ndarray]:
+        """The grid of each key frame, from a memory of these key frames alone."""
+        state, last, grids = None, 0, {}
+        for key in keys:
+            elapsed_s = (key - last) / self.rate
+            lead = lead_s(elapsed_s) if ahead else 0.0
+            grids[key], state = self._stylizer.settle(self._equations[key], state, elapsed_s=elapsed_s, lead_s=lead)
+            last = key
+        return grids
+
+
+class Shown:
+    """What a client shows of one choice of key frames."""
+
+    def __init__(self, answers: dict[int, np.ndarray], delay: int) -> None:
+        self._answers, self._delay, self._fade = answers, delay, GridFade()
+        self._newest: np.ndarray | None = None
+        self.losses: list[float] = []
+        self.warping: list[float] = []
+
+    def step(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """The newest answer and the one that is faded to; None before the first."""
+        if index - self._delay in self._answers:
+            self._newest = self._answers[index - self._delay]
+            self._fade.arrive(self._newest, cut=False)
+        faded = self._fade.step()
+        return None if self._newest is None or faded is None else (self._newest, faded)
 
 
 def main() -> None:
@@ -67,20 +108,30 @@ def main() -> None:
     cv2.setNumThreads(1)
     stylizer, result = Stylizer.load(), {}
     style = stylizer.style(style_picture(args.style))
-    print(f"{'clip':22} {'choice':16} {'a second':>9} {'early':>6} {'MS-SSIM':>8} {'worst':>8}")
-    for path in sorted(path for path in args.clips.iterdir() if path.suffix in (".mp4", ".mkv", ".webm", ".mov")):
-        played = Played(path, stylizer, style, args.frames)
-        result[path.stem] = rows = compared(played, args.delay)
-        for name, row in rows.items():
-            numbers = f"{row['a_second']:9.2f} {row['early']:6} {row['ms_ssim']:8.5f} {row['worst']:8.5f}"
-            print(f"{path.stem:22} {name:16} {numbers}", flush=True)
-    for name in next(iter(result.values())):
-        a_second, early, score, worst = zip(*(rows[name].values() for rows in result.values()))
-        numbers = f"{np.mean(a_second):9.2f} {sum(early):6} {np.mean(score):8.5f} {min(worst):8.5f}"
-        print(f"{'all':22} {name:16} {numbers}")
+    print(f"{'clip':20} {'choice':12} {'a second':>9} {'MS-SSIM':>8} {'worst':>8} {'warping':>8}")
+    for name, frames, rate in clips(args):
+        result[name] = compared(Played(frames, rate, stylizer, style), args.delay)
+        print_rows(name, result[name])
+    for name, kind in (("all moving", False), ("all still", True)):
+        if rows := [row for clip, row in result.items() if (clip in STILL_CLIPS) == kind]:
+            result[name] = {choice: mean([row[choice] for row in rows]) for choice in rows[0]}
+            print_rows(name, result[name])
+    if args.plot:
+        plot(args.plot, result)
     result["decision_us"] = decision_us()
     print(f"decision: {result['decision_us']} microseconds a frame of 640x360")
     print(json.dumps(result))
+
+
+def clips(args: argparse.Namespace) -> Iterator[tuple[str, Iterable[np.ndarray], float]]:
+    for path in sorted(path for path in args.clips.iterdir() if path.suffix in (".mp4", ".mkv", ".webm", ".mov")):
+        with Clip(path) as clip:
+            yield path.stem, pictures(clip, args.frames), float(clip.rate)
+    if args.still:
+        with Clip(args.still) as clip:
+            frames = list(pictures(clip, args.frames))
+        for name, scene in STILL_CLIPS.items():
+            yield name, still_clip(scene, frames), RATE
 
 
 def pictures(clip: Clip, most: int) -> Iterator[np.ndarray]:
@@ -90,47 +141,89 @@ def pictures(clip: Clip, most: int) -> Iterator[np.ndarray]:
         yield cv2.resize(rgb, sent_size(*rgb.shape[1::-1]), interpolation=cv2.INTER_AREA)
 
 
-def compared(played: Played, delay: int) -> dict[str, dict]:
-    unseen = chosen(played, KeyFrameSelector(max_interval=INTERVAL_S), delay)
-    sparse = chosen(played, KeyFrameSelector(max_interval=SPARSE_S), delay)
-    each_s = len(played.grids) / played.rate / len(unseen)
-    choices = {
-        f"every {INTERVAL_S} s": chosen(played, fixed(INTERVAL_S), delay),
-        f"unseen, {INTERVAL_S} s": unseen,
-        "as many": chosen(played, fixed(each_s), delay),
-        f"unseen, {SPARSE_S} s": sparse,
-    }
-    return {name: judged(played, keys, delay) for name, keys in choices.items()}
+def compared(played: Played, delay: int) -> dict[str, dict[str, float]]:
+    """The measures of each choice of key frames."""
+    every = played.answers(range(len(played.pictures)), ahead=False)
+    keys, shown = {}, {}
+    for interval_s in INTERVALS_S:
+        fixed = KeyFrameSelector(interval_s, min_interval=interval_s, least_worth=math.inf)
+        keys[f"fixed {interval_s}"] = keys[f"ahead {interval_s}"] = played.key_frames(fixed, delay)
+    for least in WORTHS:
+        keys[f"worth {least}"] = played.key_frames(KeyFrameSelector(least_worth=least), delay)
+    for name, chosen in keys.items():
+        shown[name] = Shown(played.answers(chosen, ahead=not name.startswith("fixed")), delay)
+    every_warping = watch(played.pictures, every, shown)
+    seconds = len(played.pictures) / played.rate
+    return {name: row(len(keys[name]) / seconds, shown[name], every_warping) for name in keys}
 
 
-def fixed(interval_s: float) -> KeyFrameSelector:
-    """Key frames at a fixed interval; only cuts come early."""
-    return KeyFrameSelector(max_interval=interval_s, min_interval=interval_s)
+def watch(pictures: list[np.ndarray], every: dict[int, np.ndarray], shown: dict[str, Shown]) -> float:
+    """Play all choices side by side, and return the warping error of every frame stylized."""
+    warping, own_warping = WarpingError(), []
+    for index, picture in enumerate(pictures):
+        own = floats(apply_grid(picture, every[index]))
+        videos = {"every frame": own}
+        for name, choice in shown.items():
+            if grids := choice.step(index):
+                newest, faded = (floats(apply_grid(picture, grid)) for grid in grids)
+                choice.losses.append(1 - ms_ssim(newest, own))
+                videos[name] = faded
+        if len(videos) <= len(shown):
+            continue  # no answer has come yet
+        for name, error in warping.next(floats(picture), videos).items():
+            (own_warping if name == "every frame" else shown[name].warping).append(error)
+    return float(np.mean(own_warping))
 
 
-def chosen(played: Played, selector: KeyFrameSelector, delay: int) -> dict[int, Reason]:
-    keys: dict[int, Reason] = {}
-    for index, thumbnail in enumerate(played.thumbnails):
-        in_flight = sum(index - key < delay for key in keys)
-        if reason := selector.decide(now=index / played.rate, thumbnail=thumbnail, in_flight=in_flight):
-            keys[index] = reason
-    return keys
+def floats(picture: np.ndarray) -> np.ndarray:
+    return picture.astype(np.float32) / 255
 
 
-def judged(played: Played, keys: dict[int, Reason], delay: int) -> dict[str, float]:
-    frames = range(delay, len(played.grids))  # before, there is no answer
-    scores = [played.score(max(key for key in keys if key <= frame - delay), frame) for frame in frames]
+def row(a_second: float, shown: Shown, every_warping: float) -> dict[str, float]:
+    losses = np.array(shown.losses)
     return {
-        "a_second": round(len(keys) * played.rate / len(played.grids), 2),
-        "early": sum(reason == "uncovered" for reason in keys.values()),
-        "ms_ssim": round(float(np.mean(scores)), 5),
-        "worst": round(min(scores), 5),
+        "a_second": round(a_second, 3),
+        "ms_ssim": round(1 - float(losses.mean()), 6),
+        "worst": round(1 - float(losses.max()), 6),
+        "warping": round(float(np.mean(shown.warping)) / every_warping, 4),
     }
+
+
+def mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    """Means, but the worst frame of all."""
+    found = {key: round(float(np.mean([row[key] for row in rows])), 6) for key in rows[0]}
+    return found | {"worst": min(row["worst"] for row in rows)}
+
+
+def print_rows(clip: str, rows: dict[str, dict[str, float]]) -> None:
+    for choice, row in rows.items():
+        numbers = f"{row['a_second']:9.2f} {row['ms_ssim']:8.5f} {row['worst']:8.5f} {row['warping']:8.3f}"
+        print(f"{clip:20} {choice:12} {numbers}", flush=True)
+
+
+def plot(path: Path, result: dict[str, dict[str, dict[str, float]]]) -> None:
+    """The curves of moving and still clips, and of warping: one PNG."""
+    panels = []
+    for clip, measure, label in (
+        ("all moving", "ms_ssim", "1 - MS-SSIM, nine clips"),
+        ("all still", "ms_ssim", "1 - MS-SSIM, still camera"),
+        ("all moving", "warping", "warping, nine clips"),
+    ):
+        if clip not in result:
+            continue
+        lines = {}
+        for kind in ("fixed", "ahead", "worth"):
+            rows = [row for name, row in result[clip].items() if name.startswith(kind)]
+            value = (lambda row: 1 - row["ms_ssim"]) if measure == "ms_ssim" else (lambda row: row["warping"])
+            lines[kind] = sorted((row["a_second"], value(row)) for row in rows)
+        panels.append((label, lines))
+    draw_lines(path, panels, across="key frames a second")
 
 
 def decision_us() -> float:
-    """Least CPU time of five runs over noise of 640x360, with all tests made each time."""
-    y, u = (np.random.default_rng(0).integers(0, 256, shape, np.uint8) for shape in ((360, 640), (180, 320)))
+    """Least CPU time of five runs over noise of 640x360, in which every frame is compared and none is a key frame."""
+    random = np.random.default_rng(0)
+    y, u = (random.integers(0, 256, shape, np.uint8) for shape in ((360, 640), (180, 320)))
     selector, runs = KeyFrameSelector(max_interval=1e9, min_interval=0), []
     for _ in range(5):
         start_s = time.process_time()
@@ -140,36 +233,14 @@ def decision_us() -> float:
     return round(1e6 * min(runs), 1)
 
 
-def ms_ssim(a: np.ndarray, b: np.ndarray) -> float:
-    """Multi-scale structural similarity of the luma of two RGB uint8 pictures."""
-    x, y = (cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32) for image in (a, b))
-    product = 1.0
-    for scale, weight in enumerate(WEIGHTS):
-        whole, structure = ssim(x, y)
-        product *= max(whole if scale == len(WEIGHTS) - 1 else structure, 1e-6) ** weight
-        x, y = (cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for image in (x, y))
-    return product
-
-
-def ssim(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """SSIM of two grey pictures of 0..255, and its part without brightness; 11x11 Gaussian, sigma 1.5."""
-
-    def mean(image: np.ndarray) -> np.ndarray:
-        return cv2.GaussianBlur(image, (11, 11), 1.5)[5:-5, 5:-5]
-
-    mx, my = mean(x), mean(y)
-    vx, vy, both = mean(x * x) - mx * mx, mean(y * y) - my * my, mean(x * y) - mx * my
-    structure = (2 * both + 58.5225) / (vx + vy + 58.5225)
-    brightness = (2 * mx * my + 6.5025) / (mx * mx + my * my + 6.5025)
-    return float((brightness * structure).mean()), float(structure.mean())
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", type=Path)
     parser.add_argument("--style", default="dusk")
     parser.add_argument("--delay", type=int, default=3, help="frames from a key frame to its answer (3)")
     parser.add_argument("--frames", type=int, default=1000, help="at most this many of each clip")
+    parser.add_argument("--still", type=Path, metavar="CLIP", help="somebody before a camera, to make still clips of")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves as a PNG")
     return parser.parse_args()
 
 

@@ -18,6 +18,7 @@ class Counter:
         self.model_version = model_version
         self.states: list[int] = []
         self.elapsed_s: list[float] = []
+        self.leads_s: list[float] = []
         self.batches: list[int] = []
         self.styles = 0
 
@@ -29,8 +30,9 @@ class Counter:
         self.batches.append(len(contents))
         return [torch.zeros(1, 4, 7, 1, 1, 1) for _ in contents]
 
-    def settle(self, equations: torch.Tensor, state: StreamState | None, *, elapsed_s: float):
+    def settle(self, equations: torch.Tensor, state: StreamState | None, *, elapsed_s: float, lead_s: float = 0.0):
         self.states.append(1 if state is None else int(state.last.max()) + 1)
         self.elapsed_s.append(elapsed_s)
+        self.leads_s.append(lead_s)
         equations = torch.full((1, 4, 7, 1, 1, 1), float(self.states[-1]))
         return np.zeros((3, 1, 1, 1, 4), np.float16), StreamState(equations, equations)

@@ -7,11 +7,12 @@ import redis
 from rq import SimpleWorker
 from rq.timeouts import JobTimeoutException
 
-from edge.grid_model.temporal_average import StreamState
+from edge.grid_model.temporal_average import MEMORY_S, StreamState
 from pipeline.contract import redis_keys
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.contract.messages import KeyFrame, StreamMemory, TrainingSample
 from pipeline.contract.settings import Settings
+from pipeline.key_frames import change
 from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing, public_name
@@ -181,7 +182,7 @@ def test_a_memory_with_which_no_grid_is_finite_is_done_without(settings, broker)
 class Poisoned(Counter):
     """A stylizer that fails with any memory."""
 
-    def settle(self, equations: None, state: StreamState | None, *, elapsed_s: float):
+    def settle(self, equations: None, state: StreamState | None, *, elapsed_s: float, **options):
         if state is not None:
             raise ValueError("no finite grid")
         return super().settle(equations, state, elapsed_s=elapsed_s)
@@ -460,3 +461,17 @@ async def test_an_answer_says_how_long_its_key_frame_waited(settings):
     async with aclosing(broker.answers()) as answers:
         assert 600 <= (await anext(answers)).queue_ms < redis_keys.KEY_FRAME_DEADLINE_MS
     broker.close()
+
+
+def test_the_gateway_expects_the_edge_to_remember_for_as_long_as_it_does():
+    assert change.MEMORY_S == MEMORY_S
+
+
+def test_an_answer_is_made_for_the_middle_of_the_time_on_show(settings, broker):
+    counter = Counter()
+    edge = Edge(settings, counter)
+
+    for number in range(2):
+        answer(broker, edge, key_frame(number))
+
+    assert counter.leads_s == [change.lead_s(0.0), change.lead_s(0.5)]

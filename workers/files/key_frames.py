@@ -8,7 +8,8 @@ import av
 from av.video.frame import PictureType
 
 from pipeline.key_frames.picker import thumbnail_of
-from pipeline.key_frames.selector import FrameThumbnail, KeyFrameSelector, is_cut
+from pipeline.key_frames.selector import KeyFrameSelector
+from pipeline.key_frames.thumbnail import FrameThumbnail, is_cut
 
 MAX_INTERVAL = 120  # frames between key frames are held in memory: at 1920x1080 these are 370 MB
 

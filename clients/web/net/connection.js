@@ -75,7 +75,7 @@ export class Connection {
    * @throws {OfferRefused} if the gateway refuses; fetch's own errors if it cannot be reached
    */
   async start(stream, request) {
-    const { iceServers, key_frame_interval_s: intervalS = 0.5 } = await this.#fetchJson('/config');
+    const { iceServers, key_frame_interval_s: intervalS = 4 } = await this.#fetchJson('/config');
     const peer = this.#peer = new RTCPeerConnection({ iceServers });
     peer.addEventListener('connectionstatechange', this.#onState);
     this.#openChannels(peer, 1000 * intervalS);

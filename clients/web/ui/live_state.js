@@ -50,7 +50,7 @@ export const PATIENCE_MS = 6000;
 /** @type {Readonly<Facts>} */
 export const NOTHING = Object.freeze({
   source: 'none', opening: null, link: 'none', reason: '', linkSince: 0, frameAt: 0, answered: false, lookAt: 0,
-  askedAt: null, intervalMs: 500, changing: false,
+  askedAt: null, intervalMs: 4000, changing: false,
 });
 
 /**
@@ -117,14 +117,15 @@ function isFrozen({ frameAt }, now) {
 }
 
 /**
- * Whether looks have stopped coming, because the answer is overdue or the server has not even picked a key frame.
+ * Whether looks have stopped coming, because the answer is overdue or the server has not even picked a key frame. It
+ * picks the next one soon after one that got no answer, so one interval is all that may pass.
  * @param {Readonly<Facts>} facts
  * @param {number} now
  * @returns {boolean}
  */
 function isOld({ askedAt, lookAt, intervalMs }, now) {
   const isOverdue = askedAt !== null && now - askedAt > LATE_MS;
-  return isOverdue || now - lookAt > LATE_MS + 3 * intervalMs;
+  return isOverdue || now - lookAt > LATE_MS + intervalMs;
 }
 
 /**

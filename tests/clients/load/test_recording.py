@@ -10,7 +10,7 @@ from pipeline.contract import frame_strip
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.frame_strip import STRIP_ROWS, MonotonicIdFilter
 from pipeline.key_frames.picker import planes
-from pipeline.key_frames.selector import FrameThumbnail, is_cut
+from pipeline.key_frames.thumbnail import FrameThumbnail, is_cut
 from support.chromium import write_panned_photo
 from support.clips import make_clip
 

@@ -106,6 +106,19 @@ def test_the_first_key_frame_of_a_stream_is_stylized_as_a_picture(stylizer):
     assert np.array_equal(grid, stylizer.stylize(image, style))
 
 
+def test_a_grid_made_ahead_is_the_one_of_a_picture_that_stays(stylizer):
+    before, now, style = picture(144, 256), picture(144, 256, seed=2), stylizer.style(picture(100, 100, seed=1))
+    _, state = stylizer.follow(before, style, None, elapsed_s=0)
+    equations = stylizer.equations(now, style)
+
+    ahead, remembered = stylizer.settle(equations, state, elapsed_s=0.5, lead_s=0.4)
+
+    late, _ = stylizer.settle(equations, remembered, elapsed_s=0.4)
+    assert np.array_equal(ahead, late)
+    assert not np.array_equal(ahead, stylizer.settle(equations, state, elapsed_s=0.5)[0])
+    assert torch.equal(remembered.average, stylizer.settle(equations, state, elapsed_s=0.5)[1].average)
+
+
 def test_a_stream_moves_towards_what_it_sees(stylizer):
     before, now, style = picture(144, 256), picture(144, 256, seed=2), stylizer.style(picture(100, 100, seed=1))
     old, state = stylizer.follow(before, style, None, elapsed_s=0)

@@ -9,6 +9,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.frame_strip import stamp, strip
 from pipeline.contract.image_codec import decode_image
 from pipeline.key_frames.picker import KEY_FRAME_SIDE_PX, KeyFramePicker, Picked, shrunk
+from pipeline.key_frames.selector import KeyFrameSelector
 
 DEADLINE_S = redis_keys.KEY_FRAME_DEADLINE_MS / 1000
 
@@ -20,7 +21,7 @@ def frame(frame_id: int, width: int = 640, height: int = 360, level: int = 120) 
 
 @pytest.fixture
 def picker():
-    return KeyFramePicker(picture_height=360)
+    return KeyFramePicker(picture_height=360, selector=KeyFrameSelector(max_interval=0.5))
 
 
 def inspect(picker: KeyFramePicker, shown: av.VideoFrame, now_s: float, **options: bool) -> Picked | None:
@@ -231,7 +232,7 @@ def test_only_the_sender_of_few_frames_can_tell_a_cut(picker):
     inspect(picker, frame(0), now_s=0.0)
     picker.answered(0, now_s=0.1)
 
-    assert inspect(picker, frame(12, level=250), now_s=0.4).reason == "uncovered"
+    assert inspect(picker, frame(12, level=250), now_s=0.4).reason == "change"
     picker.answered(12, now_s=0.5)
     picker.cut_at(24)
     assert picker.inspect(frame(23, level=250), now_s=0.7) is None
@@ -248,3 +249,16 @@ def test_a_frame_that_was_asked_for_is_awaited_until_it_comes(picker):
     assert picker.awaits_frame
     picker.inspect(frame(2), now_s=0.2)
     assert not picker.awaits_frame
+
+
+@pytest.mark.parametrize("way", ["expired", "forgotten"])
+def test_a_key_frame_without_an_answer_is_followed_by_another_before_the_longest_interval(way):
+    picker = KeyFramePicker(picture_height=360, selector=KeyFrameSelector(max_interval=10))
+    inspect(picker, frame(0), now_s=0.0)
+
+    if way == "expired":
+        assert picker.expired(now_s=2.1) == [0]
+    else:
+        picker.forget(0)
+
+    assert inspect(picker, frame(66), now_s=2.2).reason == "interval"

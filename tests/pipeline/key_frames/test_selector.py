@@ -1,129 +1,113 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from pipeline.key_frames.selector import (
-    CELL_PX,
-    CUT_LEVELS,
-    CUT_SHARE,
-    THUMBNAIL_SIDE_PX,
-    FrameThumbnail,
-    KeyFrameSelector,
-    is_cut,
-    uncovered_fraction,
-)
+from pipeline.key_frames.change import MEMORY_S
+from pipeline.key_frames.selector import KeyFrameSelector
+from pipeline.key_frames.thumbnail import FrameThumbnail
+from support.thumbnails import ENTERED, OTHER, RECOLOURED, ROOM, STILL, thumbnail
 
-#: Two pictures of one room, one of a brighter room, and the first one in other colours.
-ROOM = np.tile(np.linspace(40, 120, 160).astype(np.uint8), (90, 1))
-VISITOR = ROOM.copy()
-VISITOR[20:80, 40:80] = 220
-BRIGHT = 255 - ROOM
-
-
-def thumbnail(y: np.ndarray, u: int = 128, v: int = 128) -> FrameThumbnail:
-    chroma = [np.full((y.shape[0] // 2, y.shape[1] // 2), level, np.uint8) for level in (u, v)]
-    return FrameThumbnail.at(y, *chroma)
-
-
-STILL, ENTERED, OTHER, RECOLOURED = thumbnail(ROOM), thumbnail(VISITOR), thumbnail(BRIGHT), thumbnail(ROOM, 90, 170)
-GLANCES = [STILL, ENTERED, OTHER, RECOLOURED]
+#: The light rises for a second, and stays.
+LIT = [thumbnail((ROOM * (1 + min(i / 30, 1))).astype(np.uint8)) for i in range(240)]
+THUMBNAILS = [STILL, ENTERED, OTHER, RECOLOURED]
 
 
 def reasons(selector: KeyFrameSelector, frames: list[FrameThumbnail], fps: float = 30, in_flight: int = 0) -> list:
     return [selector.decide(now=i / fps, thumbnail=frame, in_flight=in_flight) for i, frame in enumerate(frames)]
 
 
-# what the pictures say
-
-
-def test_brightness_and_colour_both_tell_a_cut():
-    assert is_cut(STILL, OTHER)
-    assert is_cut(STILL, RECOLOURED)
-    assert not is_cut(STILL, STILL)
-    assert not is_cut(STILL, ENTERED)
-
-
-@given(st.integers(0, 255), st.integers(0, 255), st.integers(0, 60), st.integers(0, 2**32 - 1))
-def test_the_short_answer_is_the_histograms_own(before, after, contrast, seed):
-    """If pixels hardly changed, histograms are not compared; this never hides a cut."""
-    noise = np.random.default_rng(seed).integers(-contrast, contrast + 1, (2, 36, 64))
-    one, other = (
-        thumbnail(np.clip(level + more, 0, 255).astype(np.uint8)) for level, more in zip((before, after), noise)
-    )
-
-    change = one.histograms - other.histograms
-    moved = np.abs(change).sum(1) / 2 > CUT_SHARE, np.abs(change.cumsum(1)).sum(1) * 8 > CUT_LEVELS + 1e-9
-    assert is_cut(one, other) == np.logical_and(*moved).any()
-
-
-def test_what_was_not_there_is_uncovered():
-    assert uncovered_fraction(STILL, STILL) == 0
-    assert uncovered_fraction(STILL, ENTERED) == pytest.approx(60 * 40 / ROOM.size, abs=0.02)
-    assert uncovered_fraction(STILL, OTHER) > 0.8
-
-
-def test_a_shift_within_a_cell_is_seen():
-    assert uncovered_fraction(STILL, thumbnail(np.roll(ROOM, 1, 0))) == 0
-
-
-@pytest.mark.parametrize("level", range(1, 254))
-def test_a_coders_noise_in_a_flat_picture_is_neither_cut_nor_news(level):
-    noise = np.random.default_rng(level).integers(-2, 3, (90, 160))
-    flat, noisy = (
-        thumbnail(np.clip(level + more, 0, 255).astype(np.uint8), level, level) for more in (0 * noise, noise)
-    )
-    refined = thumbnail(np.full((90, 160), level + 2, np.uint8), max(0, level - 7), min(255, level + 7))
-
-    for other in (noisy, refined):
-        assert not is_cut(flat, other)
-        assert uncovered_fraction(flat, other) == 0
-
-
-def test_a_picture_of_another_shape_is_all_uncovered():
-    assert uncovered_fraction(STILL, thumbnail(np.ascontiguousarray(ROOM.T))) == 1
-
-
-@pytest.mark.parametrize("shape", [(2, 2), (3, 5), (90, 160), (1280, 720), (376, 640), (2, 640)])
-def test_any_size_becomes_a_small_picture_whose_shares_sum_to_one(shape):
-    y = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    u = y[: (shape[0] + 1) // 2, : (shape[1] + 1) // 2]
-
-    seen = FrameThumbnail.at(y, u, u)
-
-    assert max(seen.luma.shape) == THUMBNAIL_SIDE_PX
-    assert seen.histograms.sum(1) == pytest.approx([1, 1, 1])
-    assert uncovered_fraction(seen, seen) == 0
-
-
-def test_a_cell_is_one_of_the_grid_that_the_network_makes():
-    assert thumbnail(np.zeros((360, 640), np.uint8)).seen.size == (THUMBNAIL_SIDE_PX // CELL_PX) * 9 * 8
-
-
-# one key frame after the other
-
-
 def test_the_first_frame_is_a_key_frame():
     assert KeyFrameSelector().decide(now=100.0, thumbnail=STILL) == "first"
 
 
-def test_a_still_scene_gets_one_key_frame_an_interval():
-    found = reasons(KeyFrameSelector(max_interval=0.5), [STILL] * 61)
+def test_a_still_scene_gets_one_key_frame_in_the_longest_interval():
+    found = reasons(KeyFrameSelector(max_interval=4), [STILL] * 361)
 
-    assert [i for i, reason in enumerate(found) if reason] == [0, 15, 30, 45, 60]
-
-
-def test_uncovered_cells_bring_the_next_key_frame_forward():
-    assert reasons(KeyFrameSelector(), [STILL] * 7 + [ENTERED] * 7)[1:] == [None] * 6 + ["uncovered"] + [None] * 6
+    assert [i for i, reason in enumerate(found) if reason] == [0, 120, 240, 360]
 
 
-def test_uncovered_cells_wait_for_an_answer_that_may_show_them():
-    selector = KeyFrameSelector()
+def test_the_noise_of_a_camera_is_no_change():
+    noise = np.random.default_rng(0).integers(-6, 7, (240, *ROOM.shape))
+    frames = [thumbnail((ROOM + grain).clip(0, 255).astype(np.uint8)) for grain in noise]
+
+    assert reasons(KeyFrameSelector(max_interval=4), frames)[1:120] == [None] * 119
+
+
+def test_a_pan_gets_many_key_frames_and_a_faster_one_more():
+    scene = np.random.default_rng(1).integers(0, 256, (9, 90)).astype(np.uint8)
+    scene = cv2.resize(scene, (3600, 180), interpolation=cv2.INTER_CUBIC)
+
+    def key_frames(pixels_a_frame: int) -> int:
+        frames = [thumbnail(scene[:, x : x + 320]) for x in np.arange(90) * pixels_a_frame]
+        return sum(reason is not None for reason in reasons(KeyFrameSelector(), frames))
+
+    assert key_frames(0) == 1
+    assert 6 < key_frames(4) <= key_frames(30) <= 24
+
+
+def test_a_change_of_light_is_followed_soon_and_for_as_long_as_the_edge_follows_it():
+    found = [i - 60 for i, reason in enumerate(reasons(KeyFrameSelector(), [STILL] * 60 + LIT)) if reason]
+
+    assert found[0] == -60 and 0 < found[1] < 20
+    gaps = np.diff(found[1:])
+    assert len(gaps) > 3 and (np.diff(gaps) >= 0).mean() > 0.7  # the memory comes closer, and key frames further apart
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_as_many_key_frames_at_even_intervals_leave_more_of_a_change_unseen(seed):
+    """Key frames come where the picture changes: a scene that is still, then changes, then is still again."""
+    random = np.random.default_rng(seed)
+    levels = np.full(300, 100.0)
+    begin = random.integers(60, 120)
+    levels[begin : begin + 60] += np.linspace(0, random.integers(40, 80), 60)
+    levels[begin + 60 :] = levels[begin + 59]
+    frames = [thumbnail(np.full((90, 160), round(level), np.uint8)) for level in levels]
+
+    keys = [i for i, reason in enumerate(reasons(KeyFrameSelector(), frames)) if reason]
+    even = [300 * k // len(keys) for k in range(len(keys))]
+
+    assert 1 < len(keys) < 40
+    assert unseen(levels, keys) < 0.8 * unseen(levels, even)
+
+
+def unseen(levels: np.ndarray, keys: list[int]) -> float:
+    """Mean difference between the moving average of the levels and its value at the last key frame."""
+    memory = [levels[0]]
+    for level in levels[1:]:
+        memory.append(level + np.exp(-1 / 30 / MEMORY_S) * (memory[-1] - level))
+    return float(np.mean([abs(memory[i] - memory[max(k for k in keys if k <= i)]) for i in range(len(levels))]))
+
+
+def test_a_cut_and_another_style_begin_the_memory_anew():
+    for reason in ("cut", "style"):
+        selector = KeyFrameSelector()
+        for i in range(30):
+            selector.decide(now=i / 30, thumbnail=STILL)
+        selector.ask(reason)
+
+        found = [selector.decide(now=i / 30, thumbnail=ENTERED) for i in range(30, 90)]
+
+        assert found[0] == reason and set(found[1:]) == {None}
+
+
+def test_a_key_frame_without_an_answer_is_followed_by_another_soon():
+    selector = KeyFrameSelector(max_interval=4)
     selector.decide(now=0.0, thumbnail=STILL)
+    selector.miss()
 
-    assert selector.decide(now=0.2, thumbnail=ENTERED, in_flight=1) is None
-    assert selector.decide(now=0.3, thumbnail=ENTERED, in_flight=0) == "uncovered"
+    assert selector.decide(now=0.4, thumbnail=STILL) is None
+    assert selector.decide(now=0.5, thumbnail=STILL) == "interval"
+    assert selector.decide(now=1.1, thumbnail=STILL) is None
+
+
+def test_a_busy_service_stretches_intervals_and_the_change_that_is_worth_a_key_frame():
+    def key_frames(stretch: float) -> int:
+        return sum(reason is not None for reason in reasons(KeyFrameSelector(stretch=stretch), LIT))
+
+    assert key_frames(1) > key_frames(2) > key_frames(8) >= 1
 
 
 @pytest.mark.parametrize("fps", [24, 30, 60])
@@ -146,11 +130,11 @@ def test_backlog_stretches_the_interval():
 
 def test_a_file_is_counted_in_frames_and_nothing_waits():
     selector = KeyFrameSelector.for_file(20)
-    frames = [STILL] * 30 + [ENTERED] * 4 + [OTHER] + [STILL] * 2
+    frames = [STILL] * 44 + [OTHER] + [STILL] * 2
 
     found = {i: reason for i, frame in enumerate(frames) if (reason := selector.decide(now=i, thumbnail=frame))}
 
-    assert found == {0: "first", 20: "interval", 30: "uncovered", 34: "cut", 35: "cut"}
+    assert found == {0: "first", 20: "interval", 40: "interval", 44: "cut", 45: "cut"}
 
 
 class SelectorMachine(RuleBasedStateMachine):
@@ -172,7 +156,7 @@ class SelectorMachine(RuleBasedStateMachine):
     def backlog(self, in_flight):
         self.in_flight = in_flight
 
-    @rule(step=st.floats(0.001, 0.2), frame=st.sampled_from(GLANCES))
+    @rule(step=st.floats(0.001, 0.2), frame=st.sampled_from(THUMBNAILS))
     def frame(self, step, frame):
         self.now += step
         told = {"now": self.now, "thumbnail": frame, "in_flight": self.in_flight}
@@ -191,7 +175,6 @@ class SelectorMachine(RuleBasedStateMachine):
             waited = self.now - self.last
             assert waited >= (self.selector.cut_interval if reason == "cut" else self.selector.min_interval)
             assert reason != "interval" or waited >= self.selector.max_interval
-            assert reason != "uncovered" or (self.in_flight == 0 and frame is not self.key)
             assert reason not in ("style", "asked") or self.asked
         self.last, self.key, self.asked = self.now, frame, False
 
@@ -205,7 +188,7 @@ class SelectorMachine(RuleBasedStateMachine):
 TestStream = SelectorMachine.TestCase
 
 
-@given(st.lists(st.floats(0.001, 0.2), min_size=1, max_size=80), st.sampled_from(GLANCES))
+@given(st.lists(st.floats(0.001, 0.2), min_size=1, max_size=80), st.sampled_from(THUMBNAILS))
 def test_identical_frames_never_trigger_early(steps, frame):
     selector = KeyFrameSelector()
 

@@ -25,7 +25,7 @@ def test_every_reason_is_there_before_its_first_count():
     assert counters() == {
         "mvs_frames_dropped_total": set(metrics.FRAME_DROPS),
         "mvs_streams_refused_total": {"size", "memory", "changes"},
-        "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "uncovered"},
+        "mvs_key_frames_total": {"first", "cut", "style", "asked", "interval", "change"},
         "mvs_key_frames_dropped_total": {"deadline", "error", "redis"},
         "mvs_answers_dropped_total": {"late", "style", "channel", "slow", "gone", "unreadable", "surprise"},
         "mvs_redis_errors_total": set(REASONS),
