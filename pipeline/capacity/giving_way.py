@@ -41,7 +41,8 @@ class Load:
 class Concessions:
     """The reductions that hold for every session at present."""
 
-    stretch: float = 1.0  # how many times longer the intervals between key frames are
+    #: How many times more a key frame must be worth, and how many times longer the shortest interval between two is.
+    stretch: float = 1.0
     fps: float = RATES[0]  # frames a second that a client is asked for
     look_interval_s: float | None = None  # how often a look is renewed while the edge is busy; None when it is not
     capacity: float | None = None  # key frames a second that the edge answers; None as long as it is not busy
@@ -97,7 +98,7 @@ def steps(concessions: Concessions, *, training_waits: bool, refuses: bool) -> S
     """Return the steps of giving way, in order: a few words for operators, and whether the step is in effect."""
     return (
         ("training waits for key frames", training_waits),
-        (f"key frames {concessions.stretch:.1f} times as far apart", concessions.stretch > 1),
+        (f"key frames for {concessions.stretch:.1f} times as much change", concessions.stretch > 1),
         (f"{concessions.fps:g} frames a second from each client", concessions.fps < RATES[0]),
         ("nobody new is let in", refuses),
     )

@@ -37,8 +37,8 @@ class KeyFrameSelector:
     max_in_flight: int = 2
     #: How much `now` advances in a second.
     second: float = 1.0
-    #: The factor by which all intervals are longer, and by which a key frame must be worth more, while the service is
-    #: busy; it is at least 1.
+    #: The factor by which a key frame must be worth more, and by which the shortest interval is longer, while the
+    #: service is busy; it is at least 1. The longest interval stays as it is.
     stretch: float = 1.0
     _last_key: float | None = None
     _previous: FrameThumbnail | None = None
@@ -97,8 +97,7 @@ class KeyFrameSelector:
 
     @property
     def _longest_interval(self) -> float:
-        interval = min(self.max_interval, self.retry_interval * self.second) if self._is_missed else self.max_interval
-        return interval * self.stretch
+        return min(self.max_interval, self.retry_interval * self.second) if self._is_missed else self.max_interval
 
     def _due(self, now: float, memory: np.ndarray, in_flight: int, interval: float) -> Reason | None:
         if in_flight >= self.max_in_flight:

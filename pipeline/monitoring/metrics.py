@@ -121,7 +121,7 @@ class GatewayMetrics:
         self.redis_errors = counter("mvs_redis_errors_total", "Times answers waited for Redis", REASONS)
         self.key_frame_stretch = Gauge(
             "mvs_key_frame_stretch",
-            "How many times longer the intervals between key frames are while the edge is busy",
+            "How many times more a key frame must be worth while the edge is busy",
             registry=self.registry,
         )
         self.asked_frame_rate = Gauge(

@@ -78,7 +78,7 @@ def test_operators_read_the_order():
 
     assert steps(concessions, training_waits=True, refuses=False) == (
         ("training waits for key frames", True),
-        ("key frames 1.2 times as far apart", True),
+        ("key frames for 1.2 times as much change", True),
         ("2.5 frames a second from each client", True),
         ("nobody new is let in", False),
     )
