@@ -1,5 +1,6 @@
 """The page in Firefox: camera and file, live and stylized by the whole system, and every page without an error."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -89,6 +90,11 @@ async def test_the_operators_page_follows_without_an_error(browser, up):
 
     await until(tab, "document.getElementById('pulse').textContent === 'Live'", TIMEOUT_S)
     await until(tab, "document.querySelectorAll('.roles [data-live]').length === 4", TIMEOUT_S)
+    worker = await tab.evaluate("document.querySelector('#workers tr').innerText")
+    events = await tab.evaluate("document.getElementById('events').innerText")
+
+    assert re.fullmatch(r"Worker 1\t\d+ (s|min)\t[0-9a-f]{12}\t\d+ MB", worker.strip())
+    assert re.search(r"An edge worker came; 1 in all|2 edge workers came", events)
 
     await tab.close()
     assert tab.errors == []

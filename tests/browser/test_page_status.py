@@ -9,81 +9,12 @@ from playwright.async_api import Browser, Page, expect
 
 from pipeline.monitoring.alerts import TROUBLES, troubles
 from support.chromium import PHONE, phone, until
+from support.operators_state import EMPTY, STATE
 from support.page_server import PageServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=30_000)
-STATE = {
-    "alerts": [],
-    "old_look_s": 2.5,
-    "figures": {
-        "streams": 2,
-        "fps": 59.6,
-        "key_frames_per_s": 3.9,
-        "queue": 1,
-        "oldest_s": 0.44,
-        "round_trip_p50_ms": 67.2,
-        "round_trip_p95_ms": 109.4,
-        "loop_lag_p99_ms": 4.2,
-    },
-    "stages_ms": {"encode": 6.0, "queue": 4.0, "decode": 2.0, "stylize": 31.0, "return": 12.0},
-    "history": {"step_s": 1, "queue": [0, 1, None, 4], "key_frames_per_s": [3, 4, 4, 4], "oldest_s": [0.1, 0.2, 0.3]},
-    "giving_way": [{"step": "training waits", "active": True}, {"step": "nobody new is let in", "active": False}],
-    "streams": [
-        {
-            "number": 1,
-            "style": "Dusk",
-            "size": [640, 360],
-            "fps": 29.9,
-            "age_s": 0.31,
-            "key_frames": 412,
-            "answers": 408,
-            "in_flight": 1,
-            "drops": {"late": 2, "deadline": 1},
-        },
-        {
-            "number": 7,
-            "style": "own photo",
-            "size": [360, 640],
-            "fps": 30,
-            "age_s": 3.1,
-            "key_frames": 9,
-            "answers": 8,
-            "in_flight": 2,
-            "drops": {},
-        },
-    ],
-    "roles": [
-        {"role": "gateway", "processes": 1, "cpu": 0.31, "memory_bytes": 141e6, "details": {}},
-        {
-            "role": "stylize",
-            "processes": 2,
-            "cpu": 0.42,
-            "memory_bytes": 1.2e9,
-            "details": {"key_frames_per_s": 3.9, "busy": 0.21},
-        },
-        {
-            "role": "train",
-            "processes": 1,
-            "cpu": 0.5,
-            "memory_bytes": 612e6,
-            "details": {"samples": 212, "images": 18240},
-        },
-        {
-            "role": "aggregate",
-            "processes": 0,
-            "cpu": 0,
-            "memory_bytes": 0,
-            "details": {"round": 0, "updates": 0, "refused": 0},
-        },
-    ],
-    "models": {"3f2a91c07be4": 2},
-    "rounds": [
-        {"version": 1, "images": 4000, "loss_before": 0.6, "loss_after": 0.57},
-        {"version": 2, "images": 8000, "loss_before": 0.57, "loss_after": 0.56},
-    ],
-}
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -139,6 +70,67 @@ async def test_the_order_of_giving_way_is_shown_with_what_is_given_now(page, ser
     await expect(page.locator("#giving-way li")).to_have_text(["training waits now", "nobody new is let in"])
 
 
+async def test_what_happened_failed_and_works_is_listed(page, server):
+    await page.goto(f"{server.url}/status")
+
+    await expect(page.locator("#events li")).to_have_text(
+        [
+            "The edge is busy.now",
+            "Stream 7 opened.12 s ago",
+            "Over: No edge worker is warm.3 min ago",
+            "2 edge workers came; 2 in all.2 h 30 min ago",
+        ]
+    )
+    await expect(page.locator("#failures tr")).to_have_text(
+        ["Offers refused for lack of a place21,412", "Key frames without an answer in two seconds03"]
+    )
+    await expect(page.locator("#failures [data-recent]")).to_have_count(1)
+    await expect(page.locator("#workers tr")).to_have_text(["Worker 12 h 30 min3f2a91c07be4612 MB", "Worker 2––588 MB"])
+
+
+async def test_it_links_to_operators_other_pages_if_there_are_any(page, server):
+    await page.goto(f"{server.url}/status")
+    await expect(page.locator("#pulse")).to_have_text("Live")
+    await expect(page.locator("#links a")).to_have_count(0)
+
+    server.status_answer["links"] = [{"name": "Grafana", "url": "http://127.0.0.1:3000/"}]
+
+    await expect(page.get_by_role("link", name="Grafana")).to_have_attribute("href", "http://127.0.0.1:3000/")
+
+
+async def test_a_charts_value_is_shown_under_the_pointer_and_by_arrow_keys(page, server):
+    await page.goto(f"{server.url}/status")
+    await expect(page.locator("#pulse")).to_have_text("Live")
+    plot, tip = page.get_by_role("slider", name="Key frames in the queue"), page.locator(".tip").first
+    await expect(tip).to_be_hidden()
+
+    box = await plot.bounding_box()
+    await plot.hover(position={"x": box["width"] - 0.4, "y": 20})
+    await expect(tip).to_have_text("4, now")
+    await plot.hover(position={"x": 1, "y": 20})  # there is nothing so long ago, so that the oldest value is shown
+    await expect(tip).to_have_text("0, 3 s ago")
+    await page.mouse.move(0, 0)
+    await expect(tip).to_be_hidden()
+
+    await plot.focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(tip).to_have_text("not known, 1 s ago")
+    await expect(plot).to_have_attribute("aria-valuetext", "not known, 1 s ago")
+    await page.keyboard.press("Home")
+    await expect(plot).to_have_attribute("aria-valuenow", "0")
+
+
+async def test_the_charts_show_the_last_hour_when_it_is_chosen(page, server):
+    await page.goto(f"{server.url}/status")
+    axis, line = page.locator(".axis").first, page.locator("#chart-queue .line")
+    await expect(axis).to_contain_text("5 min ago")
+
+    await page.get_by_role("radio", name="hour").check()
+
+    await expect(axis).to_contain_text("60 min ago")
+    await expect(line).to_have_attribute("d", "M298.74 40L300 100")
+
+
 async def test_it_follows_without_reload(page, server):
     await page.goto(f"{server.url}/status")
     await expect(page.locator("#queue")).to_have_text("1")
@@ -155,21 +147,7 @@ async def test_it_follows_without_reload(page, server):
 
 
 async def test_where_there_is_nothing_it_says_so(page, server):
-    server.status_answer |= {
-        "streams": [],
-        "rounds": [],
-        "stages_ms": {},
-        "models": {},
-        "history": {"step_s": 1, "queue": [], "key_frames_per_s": [], "oldest_s": []},
-    }
-    server.status_answer["figures"] |= {
-        "streams": 0,
-        "queue": None,
-        "oldest_s": None,
-        "round_trip_p50_ms": None,
-        "round_trip_p95_ms": None,
-        "loop_lag_p99_ms": None,
-    }
+    server.status_answer = EMPTY
     await page.goto(f"{server.url}/status")
 
     for sentence in ("Nobody is here.", "No round yet.", "No key frame in the last minute."):
@@ -203,10 +181,10 @@ async def test_the_token_leaves_the_address(page, server):
     assert page.url.endswith("/status?x=1")
 
 
-@pytest.mark.parametrize("viewport", [PHONE, {"width": 768, "height": 1000}, {"width": 1280, "height": 800}])
+@pytest.mark.parametrize("viewport", [(360, 640), (390, 844), (820, 1180), (1440, 900)])
 async def test_it_fits_every_screen(page, server, viewport):
     server.status_answer["streams"][0]["drops"] = dict.fromkeys(["late", "deadline", "style", "slow", "error"], 1234)
-    await page.set_viewport_size(viewport)
+    await page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
     await page.goto(f"{server.url}/status")
     await expect(page.locator("#stream-rows tr")).to_have_count(2)
 
@@ -225,7 +203,8 @@ async def chart(page: Page, values: list[float | None], **options: int) -> dict:
         """async ([values, options]) => {
       const { Chart } = await import('/status/chart.js');
       const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-      const top = new Chart(svg, options).show(values);
+      const { slots, ...others } = options;
+      const top = new Chart(svg, others).show(values, slots);
       const [area, line] = ['area', 'line'].map((name) => svg.querySelector(`.${name}`).getAttribute('d'));
       return { top, line, area };
     }""",

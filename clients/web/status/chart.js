@@ -9,7 +9,6 @@ const SVG = 'http://www.w3.org/2000/svg';
 /**
  * @typedef {object} ChartOptions
  * @property {number} [least] the lowest allowed top of the scale
- * @property {number} [slots] how many values the width has room for; by default as many as there are
  * @property {boolean} [dots] whether each value has a dot
  * @property {boolean} [zero] whether the scale begins at zero
  */
@@ -19,13 +18,19 @@ export class Chart {
   #area;
   #dots;
   #options;
+  /** @type {(number|null)[]} those on show, oldest first */
+  values = [];
+  /** @type {(Point|null)[]} */
+  #points = [];
+  /** How many values the width has room for. */
+  #slots = 1;
 
   /**
    * @param {SVGElement} svg empty
    * @param {ChartOptions} [options]
    */
-  constructor(svg, { least = 1, slots = 0, dots = false, zero = true } = {}) {
-    this.#options = { least, slots, dots, zero };
+  constructor(svg, { least = 1, dots = false, zero = true } = {}) {
+    this.#options = { least, dots, zero };
     svg.setAttribute('viewBox', `0 0 ${WIDTH} ${HEIGHT}`);
     svg.setAttribute('preserveAspectRatio', 'none');
     this.#area = addPath(svg, 'area');
@@ -35,18 +40,40 @@ export class Chart {
 
   /**
    * @param {(number|null)[]} values oldest first
+   * @param {number} [slots] how many values the width has room for
    * @returns {number} the top of the scale
    */
-  show(values) {
-    const { least, slots, dots, zero } = this.#options;
+  show(values, slots = values.length) {
+    const { least, dots, zero } = this.#options;
     const known = values.filter((value) => value !== null);
     const top = zero ? niceTop(Math.max(least, ...known)) : Math.max(...known);
     const bottom = zero ? 0 : Math.min(...known);
-    const points = place(values, { slots: slots || values.length, top, bottom });
+    const points = place(values, { slots, top, bottom });
+    [this.values, this.#points, this.#slots] = [values, points, slots];
     this.#line.setAttribute('d', lines(points));
     this.#area.setAttribute('d', zero ? areas(points) : '');
     this.#dots.setAttribute('d', dots ? runs(points).flat().map(([x, y]) => `M${x} ${y}h0`).join('') : '');
     return top;
+  }
+
+  /**
+   * @param {number} share of the width, from the left, 0..1
+   * @returns {number} the index of the value nearest to it; -1 if there are no values
+   */
+  nearest(share) {
+    const { length } = this.values;
+    const back = Math.round((1 - share) * Math.max(1, this.#slots - 1));
+    return Math.min(Math.max(0, length - 1 - back), length - 1);
+  }
+
+  /**
+   * @param {number} index of a value
+   * @returns {[number, number]} where it lies: shares of the width, from the left, and of the height, from the top
+   */
+  place(index) {
+    const back = this.values.length - 1 - index;
+    const y = this.#points[index]?.[1] ?? HEIGHT;
+    return [1 - back / Math.max(1, this.#slots - 1), y / HEIGHT];
   }
 }
 

@@ -7,7 +7,12 @@
  * @property {number} old_look_s the age, in seconds, from which on a look is marked
  * @property {Figures} figures
  * @property {Record<string, number>} stages_ms the mean time of each stage of key frames in the last minute
- * @property {History} history
+ * @property {History} history the last minutes
+ * @property {History} hour the last hour, of which a value is the mean or the worst of some samples
+ * @property {GatewayEvent[]} events newest first
+ * @property {Failure[]} failures whatever was refused or failed since the gateway or Redis began
+ * @property {WorkerState[]} workers the edge's, the oldest first
+ * @property {{name: string, url: string}[]} links to operators' other pages
  * @property {{step: string, active: boolean}[]} giving_way in this order; active: whether it is given up at present
  * @property {StreamState[]} streams
  * @property {RoleState[]} roles
@@ -28,7 +33,16 @@
  */
 
 /**
- * Samples of the last minutes, `step_s` seconds apart, oldest first.
+ * Something that happened. Its kind is session, process, alert or over, which is the end of an alert.
+ * @typedef {{ago_s: number, kind: string, text: string}} GatewayEvent
+ */
+
+/** @typedef {{what: string, minute: number, total: number}} Failure minute: how often in the last one */
+
+/** @typedef {{age_s: number|null, memory_bytes: number, model: string|null}} WorkerState model: its version */
+
+/**
+ * Samples of some time, `step_s` seconds apart, oldest first.
  * @typedef {object} History
  * @property {number} step_s
  * @property {(number|null)[]} queue

@@ -1,19 +1,19 @@
 /** The operators' page: asks the gateway for its state every second, and shows it. */
 
 import { Chart } from './chart.js';
+import { ChartCursor } from './chart_cursor.js';
 import { cell, item, list, say, section, showAxis, strong } from './elements.js';
-import { bytes, duration, loss, milliseconds, percent, seconds } from './words.js';
+import { History, plotOf } from './history.js';
+import { showEvents, showFailures, showLinks, showWorkers } from './lists.js';
+import { bytes, loss, milliseconds, percent, seconds } from './words.js';
 import { byId, find, instantiate } from '../ui/dom.js';
 
 const ASK_MS = 1000;
 /** How long to wait for an answer before it counts as lost. */
 const PATIENCE_MS = 5000;
-/** Samples, one a second, that the charts have room for. */
-const HISTORY = 300;
 
 /** @typedef {import('./state.js').Figures} Figures */
 /** @typedef {import('./state.js').GatewayState} GatewayState */
-/** @typedef {import('./state.js').History} History */
 /** @typedef {import('./state.js').Role} Role */
 /** @typedef {import('./state.js').RoleDetails} RoleDetails */
 /** @typedef {import('./state.js').RoleState} RoleState */
@@ -37,12 +37,11 @@ class Status {
   #timer;
   /** performance.now() at the last good answer. */
   #answeredAt = performance.now();
-  #charts = {
-    queue: new Chart(byId('chart-queue', SVGSVGElement), { least: 5, slots: HISTORY }),
-    keyFrames: new Chart(byId('chart-key-frames', SVGSVGElement), { least: 2, slots: HISTORY }),
-    oldest: new Chart(byId('chart-oldest', SVGSVGElement), { least: 1, slots: HISTORY }),
-    loss: new Chart(byId('chart-loss', SVGSVGElement), { dots: true, zero: false }),
-  };
+  #history = new History(byId('range'));
+  #loss = new Chart(byId('chart-loss', SVGSVGElement), { dots: true, zero: false });
+  #lossCursor = new ChartCursor(plotOf('chart-loss'), this.#loss, (value, index) => this.#describeLoss(value, index));
+  /** @type {Round[]} */
+  #rounds = [];
 
   start() {
     forgetToken();
@@ -51,6 +50,8 @@ class Status {
 
   destroy() {
     clearTimeout(this.#timer);
+    this.#history.destroy();
+    this.#lossCursor.destroy();
   }
 
   async #ask() {
@@ -67,7 +68,7 @@ class Status {
   }
 
   #refused() {
-    this.#pulse('lost', 'Not signed in');
+    this.#pulse('refused', 'Not signed in');
     say('verdict', 'For operators.');
     list('alerts', ['Open the address with the token that “mvstylizer up” printed.'], (text) => item(text));
   }
@@ -76,22 +77,27 @@ class Status {
   #show(state) {
     if (!state.figures) return; // the gateway has only just started: {}
     this.#answeredAt = performance.now();
-    const { alerts, figures, stages_ms: stages, giving_way: givingWay, history } = state;
+    const { alerts, figures, stages_ms: stages, giving_way: givingWay } = state;
     const { streams, roles, models, rounds, old_look_s: oldLook } = state;
     this.#pulse(alerts.length ? 'alert' : 'well', 'Live');
     showVerdict(alerts, figures);
     showFigures(figures);
     showStages(stages);
     list('giving-way', givingWay, givingWayStep);
-    this.#showHistory(history);
+    this.#history.show(state);
     showStreams(streams, oldLook);
+    showEvents(state.events);
+    showFailures(state.failures);
+    showWorkers(state.workers);
+    showLinks(state.links);
     list('roles', roles, role);
+    section('models').toggleAttribute('data-empty', !rounds.length && !Object.keys(models).length);
     list('models', Object.entries(models), model);
     this.#showRounds(rounds);
   }
 
   /**
-   * @param {'well'|'alert'|'lost'} state
+   * @param {'well'|'alert'|'lost'|'refused'} state
    * @param {string} text set only when it changes: screen readers read it out each time
    */
   #pulse(state, text) {
@@ -99,25 +105,28 @@ class Status {
     if (byId('pulse').textContent !== text) say('pulse', text);
   }
 
-  /** @param {History} history */
-  #showHistory({ step_s: step, queue, key_frames_per_s: keyFrames, oldest_s: oldest }) {
-    const ago = duration(step * HISTORY);
-    showAxis('chart-queue', `${this.#charts.queue.show(queue)}`, ago);
-    showAxis('chart-key-frames', `${this.#charts.keyFrames.show(keyFrames)}`, ago);
-    showAxis('chart-oldest', `${this.#charts.oldest.show(oldest)} s`, ago);
-  }
-
   /** @param {Round[]} rounds */
   #showRounds(rounds) {
+    this.#rounds = rounds;
     section('chart-loss').toggleAttribute('data-empty', !rounds.length);
     if (rounds.length) {
       const losses = [rounds[0].loss_before, ...rounds.map((round) => round.loss_after)];
-      this.#charts.loss.show(losses);
+      this.#loss.show(losses);
+      this.#lossCursor.follow();
       const [first, last] = [rounds[0], rounds[rounds.length - 1]];
       showAxis('chart-loss', '', `${loss(first.loss_before)} before global ${first.version}`,
         `${loss(last.loss_after)} with global ${last.version}`);
     }
     list('rounds', [...rounds].reverse(), round);
+  }
+
+  /**
+   * @param {number|null} value
+   * @param {number} index 0 is before the first round
+   * @returns {string}
+   */
+  #describeLoss(value, index) {
+    return index ? `${loss(value)} with global ${this.#rounds[index - 1].version}` : `${loss(value)} before`;
   }
 }
 

@@ -5,7 +5,20 @@
  * @returns {string}
  */
 export function duration(s) {
-  return s < 60 ? `${s} s ago` : `${Math.round(s / 60)} min ago`;
+  return `${elapsed(s)} ago`;
+}
+
+/**
+ * @param {number} s seconds
+ * @returns {string}
+ */
+export function elapsed(s) {
+  if (s < 60) return `${s} s`;
+  const minutes = Math.round(s / 60);
+  if (minutes <= 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+  return `${Math.floor(hours / 24)} d`;
 }
 
 /**
