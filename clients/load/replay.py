@@ -10,6 +10,7 @@ from av.packet import Packet
 
 from clients.load.fast_rtp_sender import CLOCK_RATE, FastRtpSender, PlainRtpSender, sender_for
 from clients.load.recording import Recording
+from clients.net.frame_pacer import FRAMES_AFTER_CUT
 
 #: A frame that is sent later than this counts as late: the generator's machine is too small for the test.
 LATE_S = 0.05
@@ -38,7 +39,7 @@ class Replay(MediaStreamTrack):
         self._timer: asyncio.TimerHandle | None = None
         self._index = 0  # of the next frame
         self._skipped = 0  # frames of the recording that were left out because an intra frame was asked for
-        self._step, self._is_asked = 1, False
+        self._step, self._asked = 1, 0
         self.is_late = False  # whether the newest frame was sent more than LATE_S after it was due
         self.sent_bytes = 0  # of the newest frame; 0 when it was left out
         self._plain = PlainRtpSender()
@@ -50,7 +51,7 @@ class Replay(MediaStreamTrack):
 
     def ask(self) -> None:
         """Send the next frame, whatever the pace."""
-        self._is_asked = True
+        self._asked = max(1, self._asked)
 
     async def recv(self) -> Frame | Packet:
         """The next frame for aiortc's own sender. On the fast path it waits here in vain until it is stopped."""
@@ -79,18 +80,19 @@ class Replay(MediaStreamTrack):
         due_s, position = self._due_s(), self._index + self._skipped
         frame_id = self._recording.frame_id(position)
         self.is_late = self._clock.time() - due_s > LATE_S
-        if is_cut := self._recording.begins_scene(position):
+        if self._recording.begins_scene(position):
             self._on_cut(frame_id)
-        self.sent_bytes = self._send(position) if is_cut or self._is_due(position) else 0
+            self._asked = 1 + FRAMES_AFTER_CUT
+        self.sent_bytes = self._send(position) if self._is_due(position) else 0
         self._on_frame(frame_id, due_s)
         self._index += 1
         self._timer = self._clock.call_at(self._due_s(), self._play_frame)
 
     def _is_due(self, position: int) -> bool:
-        return self._is_asked or self._recording.is_at(position, self._step)
+        return self._asked > 0 or self._recording.is_at(position, self._step)
 
     def _send(self, position: int) -> int:
-        self._is_asked = False
+        self._asked = max(0, self._asked - 1)
         timestamp = round(self._index * CLOCK_RATE / self._recording.fps)
         is_needed = self._recording.is_needed(position)
         return self._sender.send(self._recording.packet(position), timestamp, is_needed=is_needed)

@@ -1,9 +1,12 @@
 /** The live pipeline: sends the frames of a camera or file to the gateway, and draws them with the grids it answers. */
 
+import { isCut, thumbnailOf } from './capture/scene_cut.js';
+import { FramePacer } from './capture/frame_pacer.js';
 import { isNewer } from './capture/frame_strip.js';
 import { Input } from './capture/input.js';
 import { Player } from './render/player.js';
 import { SentPicture } from './capture/sender.js';
+import { SmallFrame } from './flow/small_frame.js';
 import { Session } from './net/session.js';
 import { StyleChoice } from './net/style_choice.js';
 import { NOTHING, after, sentenceAt, stateAt } from './ui/live_state.js';
@@ -47,8 +50,11 @@ export class LivePipeline {
   #usesFlow;
   #stats = new Stats();
   #style = new StyleChoice();
-  /** @type {{sender: SentPicture, tracker: Tracker|null, session: Session}|null} while frames are sent */
+  /** @type {{sender: SentPicture, small: SmallFrame, tracker: Tracker|null, session: Session}|null} while frames are sent */
   #link = null;
+  #pacer = new FramePacer();
+  /** @type {import('./capture/scene_cut.js').Thumbnail|null} of the last frame */
+  #thumbnail = null;
   /** @type {number|null} the key frame whose look is on show, of the present connection */
   #newestKeyFrame = null;
   /** @type {number|null} the frame on show */
@@ -152,13 +158,31 @@ export class LivePipeline {
   /** @param {HTMLVideoElement} video */
   #onFrame(video) {
     const now = performance.now();
-    const { sender, tracker } = this.#link ?? this.#connect();
-    this.#frameId = sender.send(video, now);
-    this.#stats.framesSent += 1;
+    const { sender, small, tracker } = this.#link ?? this.#connect();
+    this.#frameId = sender.take(video, now);
+    this.#stats.framesSeen += 1;
     this.#facts = after(this.#facts, { type: 'frame' }, now);
-    tracker?.see(this.#frameId, sender.frame, now);
+    const pixels = small.read(sender.frame);
+    this.#send(this.#frameId, pixels, now);
+    tracker?.see(this.#frameId, sender.frame, pixels, now);
     this.player.show(this.#toShow(video, sender.frame), tracker?.flow);
     this.#stats.frame(now);
+  }
+
+  /**
+   * Send the frame, if the gateway wants it or cannot know that it begins another scene.
+   * @param {number} frameId
+   * @param {import('./basics/canvas.js').Pixels} pixels
+   * @param {number} now
+   */
+  #send(frameId, pixels, now) {
+    const before = this.#thumbnail;
+    this.#thumbnail = thumbnailOf(pixels);
+    const cause = this.#pacer.cause(now, before !== null && isCut(before, this.#thumbnail));
+    if (cause === null) return;
+    if (cause === 'cut' && this.#facts.link === 'connected') this.send({ type: 'cut', frame_id: frameId });
+    this.#link?.sender.send();
+    this.#stats.framesSent += 1;
   }
 
   /**
@@ -179,7 +203,7 @@ export class LivePipeline {
   #connect() {
     const { onCpu, usesFlow } = this.player;
     const sender = new SentPicture(onCpu, (width, height) => session.setSize(width, height));
-    const tracker = usesFlow && this.#usesFlow ? this.#track(onCpu) : null;
+    const tracker = usesFlow && this.#usesFlow ? this.#track() : null;
     const session = new Session(() => this.#request(sender), {
       onStylized: (frame) => this.#onStylized(frame),
       onControl: (message) => this.#onControl(message),
@@ -189,14 +213,14 @@ export class LivePipeline {
       onFull: (reason) => this.#note({ type: 'full', reason }),
       onMalformed: () => { this.#stats.malformed += 1; },
     });
-    this.#link = { sender, tracker, session };
+    this.#link = { sender, small: new SmallFrame(onCpu), tracker, session };
+    this.#thumbnail = null;
     session.start();
     return this.#link;
   }
 
-  /** @param {boolean} onCpu */
-  #track(onCpu) {
-    const tracker = new Tracker(onCpu, this.#mode === 'grid', (frameId) => {
+  #track() {
+    const tracker = new Tracker(this.#mode === 'grid', (frameId) => {
       if (frameId === this.#frameId) this.player.follow(tracker.flow);
     });
     return tracker;
@@ -221,6 +245,7 @@ export class LivePipeline {
 
   #onConnecting() {
     this.#newestKeyFrame = null;
+    this.#pacer.begin();
     this.#link?.tracker?.dropPending();
     this.#note({ type: 'connecting' });
   }
@@ -244,7 +269,7 @@ export class LivePipeline {
     const toOlder = tracker?.flow;
     const picture = tracker?.show(frameId);
     this.player.arrive(grid, cut, { picture, toOlder, toNewer: tracker?.flow });
-    this.#stats.keyFrame(sender.sentAt(frameId), performance.now());
+    this.#stats.keyFrame(sender.takenAt(frameId), performance.now());
     this.#note({ type: 'look' });
   }
 
@@ -261,7 +286,12 @@ export class LivePipeline {
 
   /** @param {GatewayMessage} message */
   #onControl(message) {
-    const { type, frame_id: frameId } = message;
+    const { type, frame_id: frameId, look_interval_s: busyS } = message;
+    this.#pacer.obey(message);
+    if (type === 'pace') {
+      this.#link?.session.limitVideo(this.#pacer.maxBitsPerS);
+      this.#note({ type: 'pace', busyS: busyS === undefined ? null : Number(busyS) });
+    }
     if (type === 'key_frame') {
       this.#link?.tracker?.announce(Number(frameId));
       this.#note({ type: 'asked' });

@@ -28,8 +28,8 @@ WATCH = """(seconds) => new Promise((resolve) => {
   const video = document.getElementById('video');
   const gl = mvstylizer.output.getContext('webgl2');
   const [delays, drawn, flows, began] = [[], [], [], performance.now()];
-  const { framesSent } = mvstylizer.stats;
-  let [captured, seen] = [null, framesSent];
+  const { framesSeen } = mvstylizer.stats;
+  let [captured, seen] = [null, framesSeen];
   video.requestVideoFrameCallback(function look(now, { captureTime }) {
     captured = captureTime ?? now;
     video.requestVideoFrameCallback(look);
@@ -40,9 +40,9 @@ WATCH = """(seconds) => new Promise((resolve) => {
     gl.deleteSync(fence);
   };
   const afterFrame = (since) => {
-    const { framesSent, flowMs = null } = mvstylizer.stats;
-    if (framesSent === seen || since === null) return;
-    seen = framesSent;
+    const { framesSeen, flowMs = null } = mvstylizer.stats;
+    if (framesSeen === seen || since === null) return;
+    seen = framesSeen;
     delays.push(performance.now() - since);
     flows.push(flowMs);
     whenDrawn(gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0), since);
@@ -51,7 +51,7 @@ WATCH = """(seconds) => new Promise((resolve) => {
     setTimeout(afterFrame, 0, captured);
     if (performance.now() - began < 1000 * seconds) return requestAnimationFrame(each);
     const stats = mvstylizer.stats;
-    resolve({ delays, drawn, flows, stats, fps: (seen - framesSent) / ((performance.now() - began) / 1000) });
+    resolve({ delays, drawn, flows, stats, fps: (seen - framesSeen) / ((performance.now() - began) / 1000) });
   });
 })"""
 
@@ -104,7 +104,7 @@ async def watched(browser: Browser, url: str, mode: str, seconds: float) -> dict
         "fps": round(seen["fps"], 1),
         "flow_ms": round(flows[len(flows) // 2], 1) if flows else None,
         "flow_size": "x".join(map(str, stats["flowSize"])) if flows else None,
-        "flows_skipped": round(stats.get("flowsSkipped", 0) / stats["framesSent"], 3),
+        "flows_skipped": round(stats.get("flowsSkipped", 0) / stats["framesSeen"], 3),
         "delay_p50_ms": round(delays[len(delays) // 2]),
         "delay_p95_ms": round(delays[int(0.95 * len(delays))]),
         "delay_frames": round(delays[len(delays) // 2] / FRAME_MS, 1),

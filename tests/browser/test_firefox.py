@@ -52,7 +52,7 @@ async def recording(tab: Tab, frames: int = 20) -> list:
     """Record some frames; returns the file's type, length and name."""
     await tab.evaluate(SAVED)
     await tab.click("#record")
-    await until(tab, f"mvstylizer.stats.framesSent > {await tab.evaluate('mvstylizer.stats.framesSent') + frames}")
+    await until(tab, f"mvstylizer.stats.framesSeen > {await tab.evaluate('mvstylizer.stats.framesSeen') + frames}")
     await tab.click("#record")
     await until(tab, "saved.length")
     return (await tab.evaluate("saved"))[0]

@@ -40,7 +40,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 async def start_camera(page: Page, server: PageServer) -> None:
     """Start the camera, and wait until it is on show and the first offer was refused."""
     await page.goto(f"{server.url}/?source=camera&autostart=1")
-    await until(page, "mvstylizer.state === 'lost' && mvstylizer.stats.framesSent > 3")
+    await until(page, "mvstylizer.state === 'lost' && mvstylizer.stats.framesSeen > 3")
 
 
 # Looks
@@ -189,7 +189,7 @@ async def test_a_video_file_is_a_source_too(page, server, portrait):
     await page.goto(server.url)
 
     await page.locator("#video-file").set_input_files(portrait)
-    await until(page, "mvstylizer.stats.framesSent > 3")
+    await until(page, "mvstylizer.stats.framesSeen > 3")
 
     assert await page.evaluate("[mvstylizer.output.width, mvstylizer.output.height]") == [240, 320]
 
@@ -241,7 +241,7 @@ async def test_the_picture_is_recorded_as_a_video(page, server):
 
     await record.click()
     await expect(record).to_have_attribute("aria-pressed", "true")
-    await until(page, f"mvstylizer.stats.framesSent > {await page.evaluate('mvstylizer.stats.framesSent')} + 15")
+    await until(page, f"mvstylizer.stats.framesSeen > {await page.evaluate('mvstylizer.stats.framesSeen')} + 15")
     async with page.expect_download() as download:
         await record.click()
 
@@ -318,7 +318,7 @@ async def test_after_trouble_the_camera_can_be_tried_again(page, server):
 
     await page.get_by_role("button", name="Try again").click()
 
-    await until(page, "mvstylizer.stats.framesSent > 0")
+    await until(page, "mvstylizer.stats.framesSeen > 0")
     await expect(page.get_by_role("alert")).to_be_hidden()
 
 
@@ -367,7 +367,7 @@ async def test_where_the_cpu_draws_a_frame_is_taken_from_the_video_once(page, se
 
     await start_camera(page, server)
 
-    taken, sent = await page.evaluate("[taken, mvstylizer.stats.framesSent]")
+    taken, sent = await page.evaluate("[taken, mvstylizer.stats.framesSeen]")
     source, output = await snapshot(page)
     assert taken == sent
     assert output.shape == (360, 640, 3) and source.std() > 30
@@ -385,15 +385,15 @@ async def test_no_frame_is_taken_while_the_one_before_is_being_drawn(page, serve
     taken = await page.evaluate("""async () => {
       const video = document.getElementById('video');
       window.drawing = true;
-      const { framesSent } = mvstylizer.stats;
+      const { framesSeen } = mvstylizer.stats;
       for (let frame = 0; frame < 5; frame++) await new Promise((next) => video.requestVideoFrameCallback(next));
-      const taken = mvstylizer.stats.framesSent - framesSent;
+      const taken = mvstylizer.stats.framesSeen - framesSeen;
       window.drawing = false;
       return taken;
     }""")
 
     assert taken == 0
-    await until(page, f"mvstylizer.stats.framesSent > {await page.evaluate('mvstylizer.stats.framesSent')} + 3")
+    await until(page, f"mvstylizer.stats.framesSeen > {await page.evaluate('mvstylizer.stats.framesSeen')} + 3")
 
 
 async def test_a_lost_graphics_context_comes_back(page, server):
@@ -416,6 +416,6 @@ async def test_a_lost_graphics_context_comes_back(page, server):
       extension.restoreContext();
       await restored;
     }""")
-    await until(page, f"mvstylizer.stats.framesSent > {await page.evaluate('mvstylizer.stats.framesSent')} + 1")
+    await until(page, f"mvstylizer.stats.framesSeen > {await page.evaluate('mvstylizer.stats.framesSeen')} + 1")
 
     assert (await snapshot(page))[1].std() > 30

@@ -241,6 +241,8 @@ async def test_the_size_follows_the_time_it_takes(page):
 
 TRACK = """
   const { Tracker } = await import('/flow/tracker.js');
+  const { SmallFrame } = await import('/flow/small_frame.js');
+  const small = new SmallFrame(true);
   const canvas = new OffscreenCanvas(640, 376);
   const context = canvas.getContext('2d');
   const sheet = context.createImageData(1280, 376);
@@ -252,7 +254,8 @@ TRACK = """
   }
   const see = (id, now = 33 * id, height = 360) => {
     context.putImageData(sheet, -4 * id, 0);  // the camera pans by 4 pixels a frame
-    tracker.see(id, { source: canvas, width: 640, height }, now);
+    const frame = { source: canvas, width: 640, height };
+    tracker.see(id, frame, small.read(frame), now);
   };
   const move = (flow) => {
     const across = Array.from(flow.normalizedFlow).filter((_, i) => i % 4 === 0).sort((a, b) => a - b);
@@ -260,7 +263,7 @@ TRACK = """
   };
   let compared = () => {};
   const comparison = () => new Promise((resolve) => { compared = resolve; });
-  const tracker = new Tracker(true, forGrid, (frameId) => compared(frameId));
+  const tracker = new Tracker(forGrid, (frameId) => compared(frameId));
 """
 
 

@@ -93,9 +93,9 @@ async def open_page(page: Page, server: PageServer, *cameras: str) -> None:
 
 async def shows(page: Page, camera: str) -> None:
     """Wait until this camera is on show, and no other one is on."""
-    sent = await page.evaluate("mvstylizer.stats.framesSent")
+    sent = await page.evaluate("mvstylizer.stats.framesSeen")
     await until(page, f"document.getElementById('video').srcObject === streams['{camera}'] && streams['{camera}']")
-    await until(page, f"mvstylizer.stats.framesSent > {sent}")
+    await until(page, f"mvstylizer.stats.framesSeen > {sent}")
     await until(page, f"Object.entries(streams).every(([id, stream]) => (id === '{camera}') === stream.active)")
 
 
@@ -149,7 +149,7 @@ async def test_a_file_whose_picture_stands_still_is_sent_on(page, server, tmp_pa
 
     await choose(page, tmp_path / "still.webm")
 
-    await until(page, "mvstylizer.stats.framesSent > 4")
+    await until(page, "mvstylizer.stats.framesSeen > 4")
     assert await page.evaluate("mvstylizer.state") == "lost"
 
 
@@ -167,7 +167,7 @@ async def test_an_unanswered_prompt_can_be_cancelled_and_a_late_yes_opens_nothin
     await page.evaluate("allow()")
 
     await until(page, "!granted.active")
-    assert await page.evaluate("[mvstylizer.state, mvstylizer.stats.framesSent]") == ["idle", 0]
+    assert await page.evaluate("[mvstylizer.state, mvstylizer.stats.framesSeen]") == ["idle", 0]
 
 
 async def test_an_unanswered_prompt_is_left_with_the_escape_key(page, server):
@@ -187,7 +187,7 @@ async def test_a_file_can_be_opened_while_the_prompt_is_unanswered(page, server,
     await expect(page.locator("#meanwhile")).to_be_visible()
 
     await choose(page, portrait)
-    await until(page, "mvstylizer.stats.framesSent > 3")
+    await until(page, "mvstylizer.stats.framesSeen > 3")
     await page.evaluate("allow()")
 
     await until(page, "!granted.active")
@@ -202,7 +202,7 @@ async def test_pressed_twice_the_prompt_may_be_answered_once(page, server):
     await page.evaluate("document.getElementById('begin-camera').click()")
     await page.evaluate("allow()")
 
-    await until(page, "mvstylizer.stats.framesSent > 3")
+    await until(page, "mvstylizer.stats.framesSeen > 3")
 
 
 async def test_a_camera_that_gives_no_picture_is_let_go_of(page, server):
@@ -323,7 +323,7 @@ async def test_over_plain_http_it_says_what_is_missing_and_all_the_rest_works(se
         await expect(page.get_by_role("alert")).to_contain_text("--tls")
 
         await choose(page, portrait)
-        await until(page, "mvstylizer.stats.framesSent > 3")
+        await until(page, "mvstylizer.stats.framesSeen > 3")
         await page.locator("#pictures").click()
         await page.locator("#share").check()
         await page.get_by_role("button", name="Done").click()
@@ -333,7 +333,7 @@ async def test_over_plain_http_it_says_what_is_missing_and_all_the_rest_works(se
         async with page.expect_download():
             await page.locator("#shutter").click()
         await page.locator("#record").click()
-        await until(page, f"mvstylizer.stats.framesSent > {await page.evaluate('mvstylizer.stats.framesSent')} + 15")
+        await until(page, f"mvstylizer.stats.framesSeen > {await page.evaluate('mvstylizer.stats.framesSeen')} + 15")
         async with page.expect_download():
             await page.locator("#record").click()
 

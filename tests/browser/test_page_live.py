@@ -50,8 +50,8 @@ async def start_camera(page: Page, server: PageServer, style: str = "dusk") -> N
 async def later(page: Page, seconds: int) -> None:
     """Put the clock forward, while pictures go on."""
     for _ in range(seconds):
-        sent = await page.evaluate("ahead += 1000, mvstylizer.stats.framesSent")
-        await until(page, f"mvstylizer.stats.framesSent > {sent}")
+        sent = await page.evaluate("ahead += 1000, mvstylizer.stats.framesSeen")
+        await until(page, f"mvstylizer.stats.framesSeen > {sent}")
 
 
 # the look as a file
@@ -281,7 +281,7 @@ async def last_frame(page: Page) -> tuple[np.ndarray, str, str]:
 
 
 async def frames_pass(page: Page, count: int = 20) -> None:
-    await until(page, f"mvstylizer.stats.framesSent > {await page.evaluate('mvstylizer.stats.framesSent')} + {count}")
+    await until(page, f"mvstylizer.stats.framesSeen > {await page.evaluate('mvstylizer.stats.framesSeen')} + {count}")
 
 
 async def test_a_recording_shows_the_whole_look_without_the_divider(page, server, peer):

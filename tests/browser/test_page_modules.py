@@ -95,9 +95,9 @@ async def test_the_sent_picture_is_small_even_stamped_and_remembered(page):
       for (const [index, [width, height]] of sizes.entries()) {
         const video = Object.assign(document.createElement('canvas'), { width, height });
         Object.assign(video, { videoWidth: width, videoHeight: height });
-        for (let frame = 0; frame < 500; frame++) sender.send(video, 1000 * index + frame);
+        for (let frame = 0; frame < 500; frame++) sender.take(video, 1000 * index + frame);
       }
-      const times = [0, 975, 976, 1999].map((id) => sender.sentAt(id) ?? null);
+      const times = [0, 975, 976, 1999].map((id) => sender.takenAt(id) ?? null);
       const tracks = sender.stream.getVideoTracks().length;
       sender.destroy();
       return { announced, times, tracks };

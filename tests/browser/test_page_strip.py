@@ -35,7 +35,8 @@ SEND = """async ({ bitrate, scale }) => {
       context.fillStyle = `hsl(${137 * dot} 60% ${30 + dot % 40}%)`;
       context.fillRect((dot * 89 + 7 * id) % 640, (dot * 53 + 3 * id) % 360, 12, 12);
     }
-    id = sender.send(video, performance.now()) + 1;
+    id = sender.take(video, performance.now()) + 1;
+    sender.send();
     requestAnimationFrame(step);
   };
   step();

@@ -21,7 +21,7 @@ async def test_the_page_waits_before_a_full_gateway_and_comes_in_by_itself(patch
         sentence = "All 1 places are taken; try again in a moment. This page does so by itself."
         await expect(page.locator("#status")).to_contain_text(sentence)
         refused = running.count("mvs_offers_refused_total", reason="Busy")
-        await until(page, "mvstylizer.state === 'full' && mvstylizer.stats.framesSent > 3")
+        await until(page, "mvstylizer.state === 'full' && mvstylizer.stats.framesSeen > 3")
         assert refused >= 1 and running.count("mvs_sessions") == 1
 
         await inside.close()

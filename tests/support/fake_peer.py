@@ -26,7 +26,12 @@ window.RTCPeerConnection = class extends EventTarget {
     window.peer = this;
   }
   createDataChannel(label) { return this.channels[label] = new Channel(label); }
-  addTransceiver() { return {}; }
+  addTransceiver() {
+    const parameters = { encodings: [{}] };
+    const getParameters = () => structuredClone(parameters);
+    this.video = { getParameters, setParameters: async (set) => { Object.assign(parameters, set); } };
+    return { sender: this.video };
+  }
   async setLocalDescription() { this.localDescription = { type: 'offer', sdp: 'v=0' }; }
   async setRemoteDescription() {
     this.connectionState = 'connected';
@@ -61,7 +66,7 @@ class FakePeer:
 
     async def look(self, style: str, grid: np.ndarray) -> None:
         """Answer the newest frame: announce it as a key frame, and send the grid [3, D, R, C, 4]."""
-        frame_id = await self._page.evaluate("mvstylizer.stats.framesSent - 1")
+        frame_id = await self._page.evaluate("mvstylizer.stats.framesSeen - 1")
         await self.say(type="key_frame", frame_id=frame_id, reason="asked")
         answer = StylizedFrame("s", frame_id, style, "edge", "model", True, grid.shape[1:4], pack_grid(grid), 1, 2, "")
         self._messages += 1

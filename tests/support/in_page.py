@@ -14,6 +14,18 @@ HELPERS = """
   const toText = (array) => btoa(Array.from(array, (byte) => String.fromCharCode(byte)).join(''));
 """
 
+#: Runs in the page: from the next frame on, whose id is `covered`, the camera is covered.
+COVER = """() => {
+  const draw = CanvasRenderingContext2D.prototype.drawImage;
+  CanvasRenderingContext2D.prototype.drawImage = function (source, ...place) {
+    draw.call(this, source, ...place);
+    if (!(source instanceof HTMLVideoElement)) return;
+    this.fillStyle = '#003';
+    this.fillRect(0, 0, this.canvas.width, this.canvas.height);
+  };
+  window.covered = mvstylizer.stats.framesSeen;
+}"""
+
 
 async def run(page: Page, script: str, **values: object) -> object:
     """Run a script, with `values` passed by name; it returns JSON."""

@@ -8,6 +8,11 @@
  */
 
 /**
+ * The pixels of a picture, row by row: red, green, blue and alpha of each, 0..255. An ImageData is one.
+ * @typedef {{data: ArrayLike<number>, width: number, height: number}} Pixels
+ */
+
+/**
  * The context of a canvas that was not given to WebGL.
  * @param {HTMLCanvasElement} canvas
  * @param {CanvasRenderingContext2DSettings} [settings]

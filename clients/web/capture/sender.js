@@ -1,4 +1,4 @@
-/** Makes the pictures that are sent, as a stream for WebRTC: each frame is scaled down, with its id in a strip below. */
+/** Makes small pictures of frames, with the id in a strip below, and sends some of them as a stream for WebRTC. */
 
 import { context2d } from '../basics/canvas.js';
 import { MAX_FRAME_ID, STRIP_ROWS, drawStrip } from './frame_strip.js';
@@ -14,7 +14,7 @@ export class SentPicture {
   #stream;
   #onSize;
   /** @type {Map<number, number>} performance.now() by frame id, oldest first */
-  #sentAt = new Map();
+  #takenAt = new Map();
   #nextId = 0;
 
   /** The picture's width without the strip, in pixels; 0 before the first frame. */
@@ -28,7 +28,7 @@ export class SentPicture {
    */
   constructor(onCpu, onSize) {
     this.#context = context2d(this.#canvas, { alpha: false, willReadFrequently: onCpu });
-    this.#stream = this.#canvas.captureStream();
+    this.#stream = this.#canvas.captureStream(0); // a picture is sent when that is asked for, and at no other time
     this.#onSize = onSize;
   }
 
@@ -37,18 +37,18 @@ export class SentPicture {
     return this.#stream;
   }
 
-  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last sent picture, without the strip */
+  /** @returns {{source: HTMLCanvasElement, width: number, height: number}} the last picture, without the strip */
   get frame() {
     return { source: this.#canvas, width: this.width, height: this.height };
   }
 
   /**
-   * Stamp and send the video's current frame.
+   * Make a picture of the video's current frame, and stamp it. Frames that are not sent use up an id, too.
    * @param {HTMLVideoElement} video
    * @param {number} now performance.now()
    * @returns {number} the frame's id
    */
-  send(video, now) {
+  take(video, now) {
     this.#fit(video.videoWidth, video.videoHeight);
     const frameId = this.#nextId;
     this.#nextId = (frameId + 1) & MAX_FRAME_ID;
@@ -58,13 +58,22 @@ export class SentPicture {
     return frameId;
   }
 
+  /** Send the picture that was taken last; to be called in the same turn. */
+  send() {
+    /** @type {any} */
+    const stream = this.#stream; // Firefox has the method here, others have it on the track
+    /** @type {any} */
+    const [track] = stream.getVideoTracks();
+    (track.requestFrame ? track : stream).requestFrame();
+  }
+
   /**
-   * When a frame was sent.
+   * When a picture of this frame was taken.
    * @param {number} frameId
-   * @returns {number|undefined} performance.now() at that moment; undefined for a frame long past or never sent
+   * @returns {number|undefined} performance.now() at that moment; undefined for a frame long past or never taken
    */
-  sentAt(frameId) {
-    return this.#sentAt.get(frameId);
+  takenAt(frameId) {
+    return this.#takenAt.get(frameId);
   }
 
   destroy() {
@@ -89,10 +98,10 @@ export class SentPicture {
    * @param {number} now
    */
   #remember(frameId, now) {
-    this.#sentAt.delete(frameId); // ids repeat, and an id that is set again would keep its old place in the map
-    this.#sentAt.set(frameId, now);
-    const [oldest] = this.#sentAt.keys();
-    if (this.#sentAt.size > REMEMBERED_FRAMES) this.#sentAt.delete(oldest);
+    this.#takenAt.delete(frameId); // ids repeat, and an id that is set again would keep its old place in the map
+    this.#takenAt.set(frameId, now);
+    const [oldest] = this.#takenAt.keys();
+    if (this.#takenAt.size > REMEMBERED_FRAMES) this.#takenAt.delete(oldest);
   }
 }
 

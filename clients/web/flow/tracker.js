@@ -3,8 +3,6 @@
  * them are key frames, and lets a worker compare those with the frames that follow. No call here ever waits.
  */
 
-import { context2d } from '../basics/canvas.js';
-import { FLOW_SIDE, fitted } from './estimator.js';
 import { isNewer } from '../capture/frame_strip.js';
 
 /** Frames are remembered for this long: a key frame is announced within a round trip, even on a very bad network. */
@@ -67,7 +65,6 @@ const LUMA = [0.299, 0.587, 0.114];
 
 export class Tracker {
   #worker;
-  #small;
   #keepsPictures;
   #onFlow;
   /** @type {Map<number, SeenFrame>} by frame id, oldest first */
@@ -92,14 +89,11 @@ export class Tracker {
   #lost = 0;
 
   /**
-   * @param {boolean} onCpu whether to scale on the CPU, as SentPicture does
    * @param {boolean} forGrid whether grids are sampled along the flow, which must then be smooth; if not, the key
    *   frames' pictures are kept
    * @param {(frameId: number) => void} onFlow called when there is a new flow from this frame
    */
-  constructor(onCpu, forGrid, onFlow) {
-    const canvas = document.createElement('canvas');
-    this.#small = context2d(canvas, { alpha: false, willReadFrequently: onCpu });
+  constructor(forGrid, onFlow) {
     this.#keepsPictures = !forGrid;
     this.#onFlow = onFlow;
     this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: forGrid ? 'grid' : 'pixels' });
@@ -124,10 +118,11 @@ export class Tracker {
    * Remember a frame, and compare it with the key frames.
    * @param {number} frameId
    * @param {Frame} frame
+   * @param {import('../basics/canvas.js').Pixels} small the frame's, as SmallFrame reads them
    * @param {number} now performance.now()
    */
-  see(frameId, frame, now) {
-    const luma = this.#smallLuma(frame);
+  see(frameId, frame, small, now) {
+    const luma = lumaOf(small);
     if (this.#newest?.luma.width !== luma.width || this.#newest.luma.height !== luma.height) this.#forgetAll();
     this.#frames.set(frameId, { luma, picture: this.#keepsPictures ? copy(frame) : null, seenAt: now });
     this.#forget(now);
@@ -232,25 +227,18 @@ export class Tracker {
     this.#frames.clear();
     for (const id of this.#keys.keys()) this.drop(id);
   }
+}
 
-  /**
-   * @param {Frame} frame
-   * @returns {Plane} its luma, 0..255, in a small size
-   */
-  #smallLuma({ source, width, height }) {
-    const { canvas } = this.#small;
-    const [smallWidth, smallHeight] = fitted(width, height, FLOW_SIDE);
-    if (canvas.width !== smallWidth || canvas.height !== smallHeight) {
-      Object.assign(canvas, { width: smallWidth, height: smallHeight });
-    }
-    this.#small.drawImage(source, 0, 0, width, height, 0, 0, smallWidth, smallHeight);
-    const { data } = this.#small.getImageData(0, 0, smallWidth, smallHeight);
-    const pixels = new Uint8Array(smallWidth * smallHeight);
-    for (let i = 0, at = 0; i < pixels.length; i++, at += 4) {
-      pixels[i] = LUMA[0] * data[at] + LUMA[1] * data[at + 1] + LUMA[2] * data[at + 2] + 0.5;
-    }
-    return { width: smallWidth, height: smallHeight, pixels };
+/**
+ * @param {import('../basics/canvas.js').Pixels} pixels
+ * @returns {Plane} their luma, 0..255
+ */
+function lumaOf({ data, width, height }) {
+  const pixels = new Uint8Array(width * height);
+  for (let i = 0, at = 0; i < pixels.length; i++, at += 4) {
+    pixels[i] = LUMA[0] * data[at] + LUMA[1] * data[at + 1] + LUMA[2] * data[at + 2] + 0.5;
   }
+  return { width, height, pixels };
 }
 
 /**

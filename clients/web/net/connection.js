@@ -51,6 +51,8 @@ export class Connection {
   #peer = null;
   /** @type {RTCDataChannel|null} null before `start` */
   #control = null;
+  /** @type {RTCRtpSender|null} the video's; null before `start` */
+  #video = null;
   #handlers;
   #abort = new AbortController();
   /** @type {Map<string, ClientMessage>} the newest message of each type, until the channel is open */
@@ -79,7 +81,7 @@ export class Connection {
     const peer = this.#peer = new RTCPeerConnection({ iceServers });
     peer.addEventListener('connectionstatechange', this.#onState);
     this.#openChannels(peer, 1000 * intervalS);
-    addVideo(peer, stream);
+    this.#video = addVideo(peer, stream).sender;
     await peer.setLocalDescription();
     await gathered(peer);
     const body = JSON.stringify({ ...request, type: 'offer', sdp: peer.localDescription?.sdp });
@@ -96,6 +98,19 @@ export class Connection {
   send(message) {
     if (this.#control?.readyState === 'open') this.#control.send(JSON.stringify(message));
     else this.#unsent.set(message.type, message);
+  }
+
+  /**
+   * Limit the bit rate of the video, so that few frames take no more than few need.
+   * @param {number|null} bitsPerS null for no limit
+   */
+  async limitVideo(bitsPerS) {
+    const parameters = this.#video?.getParameters();
+    const encoding = parameters?.encodings?.[0];
+    if (!parameters || !encoding) return;
+    if (bitsPerS === null) delete encoding.maxBitrate;
+    else encoding.maxBitrate = bitsPerS;
+    await this.#video?.setParameters(parameters).catch(() => {}); // another limit follows at once, or it is closed
   }
 
   destroy() {
@@ -168,13 +183,34 @@ export class Connection {
  * Send the stream's video, as VP8 if the browser has it, because that costs the gateway least to decode.
  * @param {RTCPeerConnection} peer
  * @param {MediaStream} stream
+ * @returns {RTCRtpTransceiver}
  */
 function addVideo(peer, stream) {
-  const [track] = stream.getVideoTracks();
-  const transceiver = peer.addTransceiver(track, { direction: 'sendonly', streams: [stream] });
+  const transceiver = inLayers(peer, stream);
   const codecs = RTCRtpSender.getCapabilities?.('video')?.codecs ?? [];
   const vp8 = codecs.filter(({ mimeType }) => mimeType === 'video/VP8');
   if (vp8.length) transceiver.setCodecPreferences?.([...vp8, ...codecs.filter((codec) => !vp8.includes(codec))]);
+  return transceiver;
+}
+
+/**
+ * Add the video in two temporal layers where the browser can do that: no frame needs one of the upper layer, so that a
+ * busy gateway may leave those out.
+ * @param {RTCPeerConnection} peer
+ * @param {MediaStream} stream
+ * @returns {RTCRtpTransceiver}
+ */
+function inLayers(peer, stream) {
+  const [track] = stream.getVideoTracks();
+  /** @type {RTCRtpTransceiverInit} */
+  const init = { direction: 'sendonly', streams: [stream] };
+  /** @type {RTCRtpEncodingParameters & {scalabilityMode: string}} */
+  const encoding = { scalabilityMode: 'L1T2' };
+  try {
+    return peer.addTransceiver(track, { ...init, sendEncodings: [encoding] });
+  } catch {
+    return peer.addTransceiver(track, init);
+  }
 }
 
 /**

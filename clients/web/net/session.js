@@ -95,6 +95,11 @@ export class Session {
     this.#connection?.send(message);
   }
 
+  /** @param {number|null} bitsPerS of this connection's video, or null for no limit */
+  limitVideo(bitsPerS) {
+    this.#connection?.limitVideo(bitsPerS);
+  }
+
   destroy() {
     this.#running = false;
     window.removeEventListener('online', this.#retryNow);

@@ -28,6 +28,7 @@
  * @property {number} lookAt when the last look came, or when pictures came again after a pause
  * @property {number|null} askedAt when the first key frame since then was announced; null if none was
  * @property {number} intervalMs the server's setting for the longest time from one key frame to the next
+ * @property {number|null} busyS how often the busy server renews looks, in seconds; null if it is not busy
  * @property {boolean} changing whether another style was chosen since the last look
  */
 
@@ -37,7 +38,8 @@
  * Something that happened. `lost` and `full` come with the reason, `connected` with the server's interval of key frames.
  * @typedef {{type: 'opening', what: Opening}|{type: 'cancelled'}|{type: 'playing'}|{type: 'failed'}|{type: 'stopped'}
  *   |{type: 'frame'}|{type: 'connecting'}|{type: 'connected', intervalMs: number}|{type: 'full', reason: string}
- *   |{type: 'lost', reason: string}|{type: 'asked'}|{type: 'look'}|{type: 'style'}} LiveEvent
+ *   |{type: 'lost', reason: string}|{type: 'asked'}|{type: 'look'}|{type: 'style'}
+ *   |{type: 'pace', busyS: number|null}} LiveEvent
  */
 
 /** A key frame without an answer for this long is overdue: the server gives each one up much earlier. */
@@ -50,7 +52,7 @@ export const PATIENCE_MS = 6000;
 /** @type {Readonly<Facts>} */
 export const NOTHING = Object.freeze({
   source: 'none', opening: null, link: 'none', reason: '', linkSince: 0, frameAt: 0, answered: false, lookAt: 0,
-  askedAt: null, intervalMs: 4000, changing: false,
+  askedAt: null, intervalMs: 4000, busyS: null, changing: false,
 });
 
 /**
@@ -81,6 +83,7 @@ function changes(facts, event, now) {
     case 'connecting': return facts.link === 'none' ? { link: 'connecting', linkSince: now } : {};
     case 'connected': return {
       link: 'connected', reason: '', linkSince: now, answered: false, askedAt: null, intervalMs: event.intervalMs,
+      busyS: null,
     };
     case 'full': return { link: 'full', reason: event.reason, linkSince: now };
     case 'lost': return { link: 'lost', reason: event.reason, linkSince: now };
@@ -89,6 +92,7 @@ function changes(facts, event, now) {
       link: 'connected', reason: '', answered: true, lookAt: now, askedAt: null, changing: false,
     };
     case 'style': return { changing: facts.answered };
+    case 'pace': return { busyS: event.busyS };
   }
 }
 
@@ -123,9 +127,9 @@ function isFrozen({ frameAt }, now) {
  * @param {number} now
  * @returns {boolean}
  */
-function isOld({ askedAt, lookAt, intervalMs }, now) {
+function isOld({ askedAt, lookAt, intervalMs, busyS }, now) {
   const isOverdue = askedAt !== null && now - askedAt > LATE_MS;
-  return isOverdue || now - lookAt > LATE_MS + intervalMs;
+  return isOverdue || now - lookAt > LATE_MS + Math.max(intervalMs, 2000 * (busyS ?? 0));
 }
 
 /**
@@ -142,7 +146,7 @@ const SENTENCES = {
   waiting: ({ linkSince }, now) => (now - linkSince > PATIENCE_MS
     ? 'The server is reached, but sends no look. It may have no worker at the moment; this page goes on asking.'
     : 'Waiting for the first look…'),
-  live: () => '',
+  live: ({ busyS }) => (busyS === null ? '' : `Busy: the look is renewed every ${Math.max(1, Math.round(busyS))} s.`),
   changing: () => 'Changing the look…',
   old: ({ lookAt }, now) => `No new look for ${roughly(now - lookAt)}. The picture keeps the last one.`,
   full: ({ reason }) => `${reason} This page does so by itself.`,

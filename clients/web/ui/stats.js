@@ -8,6 +8,7 @@ const FPS_WINDOW_MS = 2000;
  * @property {number} keyFrames the number of key frames whose answers were shown
  * @property {number|null} keyFrameAgeMs the time since the capture of the key frame on which the present look is based
  * @property {number|null} roundTripMs the time from that capture to the key frame's answer
+ * @property {number} framesSeen
  * @property {number} framesSent
  * @property {number} dropped this and the following are explained at the fields of Stats
  * @property {number} stale
@@ -24,6 +25,9 @@ export class Stats {
   /** @type {number|null} */
   #roundTripMs = null;
 
+  /** Frames of the source. */
+  framesSeen = 0;
+  /** Those of them that were sent. */
   framesSent = 0;
   /** Key frames that the gateway or a worker gave up. */
   dropped = 0;
@@ -58,13 +62,13 @@ export class Stats {
    * @returns {StatsSnapshot}
    */
   snapshot(now) {
-    const { framesSent, dropped, stale, malformed, reconnects } = this;
+    const { framesSeen, framesSent, dropped, stale, malformed, reconnects } = this;
     return {
       fps: this.#fps(now),
       keyFrames: this.#keyFrames,
       keyFrameAgeMs: this.#keyFrameCapturedAt === null ? null : now - this.#keyFrameCapturedAt,
       roundTripMs: this.#roundTripMs,
-      framesSent, dropped, stale, malformed, reconnects,
+      framesSeen, framesSent, dropped, stale, malformed, reconnects,
     };
   }
 

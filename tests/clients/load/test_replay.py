@@ -148,7 +148,7 @@ def test_a_frame_that_begins_a_scene_is_sent_whatever_the_pace_and_said_before(p
     replayed.keep_pace(2.5)
     clock.go_to(100 + 83.5 / 30)
 
-    assert [frame[1] for frame, _ in sent] == [0, 12, 24, 36, 48, 60, 72, CUT]
+    assert [frame[1] for frame, _ in sent] == [0, 12, 24, 36, 48, 60, 72, CUT, CUT + 1, CUT + 2]
     assert said == [(RECORDING.frame_id(CUT), 7)]
 
 

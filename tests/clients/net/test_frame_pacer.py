@@ -72,24 +72,25 @@ def test_the_next_frame_is_sent_when_one_is_asked_for_and_just_one():
     assert sent(pacer, camera(30, 40, first=5)) == [0, 30]  # the next second begins there
 
 
-def test_a_frame_that_begins_a_scene_is_sent_at_once():
+def test_a_frame_that_begins_a_scene_is_sent_at_once_and_so_are_the_two_after_it():
+    """The gateway may have picked a key frame just before."""
     pacer = paced(2)
 
     causes = [pacer.cause(at_s, is_cut=i == 7) for i, at_s in enumerate(camera(30, 15))]
 
-    assert [i for i, cause in enumerate(causes) if cause] == [0, 7] and causes[7] == "cut"
+    assert [i for i, cause in enumerate(causes) if cause] == [0, 7, 8, 9] and causes[7] == "cut"
 
 
 def test_a_cut_is_one_at_any_pace():
     assert FramePacer().cause(0.0, is_cut=True) == "cut"
 
 
-def test_flickering_light_sends_no_more_than_five_frames_a_second():
+def test_flickering_light_sends_no_more_than_half_of_the_frames():
     pacer = paced(2)
 
     frames = sent(pacer, camera(30, 300), cuts=range(300))
 
-    assert 40 <= len(frames) <= 10 / LEAST_CUT_GAP_S + 1
+    assert 100 <= len(frames) <= 3 * (10 / LEAST_CUT_GAP_S + 1)
 
 
 def test_a_scene_that_follows_too_soon_is_sent_a_moment_later():
@@ -115,4 +116,4 @@ def test_fewer_frames_take_less_of_the_uplink_and_get_more_each():
     few, more = paced(2.5).most_bits_per_s, paced(10).most_bits_per_s
 
     assert few == 300_000 < more and few / 2.5 > more / 10
-    assert FramePacer().most_bits_per_s is None
+    assert FramePacer().most_bits_per_s is paced(30).most_bits_per_s is None
