@@ -191,7 +191,6 @@ class Session:
 
     def _wants_frame(self, time_s: float) -> bool:
         """Return whether a frame with this time should be looked at."""
-        print("W", time_s, self._pace.fps, self._key_frames.wants_frame, flush=True)
         return self._wanted_frames.wants(time_s, self._pace.fps, is_urgent=self._key_frames.wants_frame)
 
     def _on_frame(self, frame: av.VideoFrame | None) -> None:

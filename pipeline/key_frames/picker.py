@@ -41,10 +41,12 @@ class Punctuality:
         """
         if frame.time is None:
             return False
-        is_paced = now_s - self._came_s > 0.75 * (frame.time - self._captured_s)
+        interval_s = frame.time - self._captured_s
+        is_paced = now_s - self._came_s > 0.75 * interval_s
         delay_s, self._came_s, self._captured_s = now_s - frame.time, now_s, frame.time
         self._paced = self._paced + 1 if is_paced else 0
-        if self._usual_s is not None and delay_s > self._usual_s + LATE_S and self._paced < PACED_FRAMES:
+        late_s = max(LATE_S, interval_s)  # else no newer frame can have been sent yet
+        if self._usual_s is not None and delay_s > self._usual_s + late_s and self._paced < PACED_FRAMES:
             return True
         self._usual_s, self._paced = delay_s, 0
         return False

@@ -262,3 +262,13 @@ def test_a_key_frame_without_an_answer_is_followed_by_another_before_the_longest
         picker.forget(0)
 
     assert inspect(picker, frame(66), now_s=2.2).reason == "interval"
+
+
+@pytest.mark.parametrize("late_s, is_picked", [(0.15, True), (0.3, True), (0.5, False)])
+def test_of_few_frames_one_is_late_only_if_a_newer_one_may_have_been_sent(picker, late_s, is_picked):
+    for number in range(3):
+        inspect(picker, timed(12 * number, 0.4 * number), 100 + 0.4 * number)
+        picker.forget(12 * number)
+    picker.ask()
+
+    assert (picker.inspect(timed(36, 1.2), 101.2 + late_s) is not None) == is_picked
