@@ -120,6 +120,22 @@ async def test_a_charts_value_is_shown_under_the_pointer_and_by_arrow_keys(page,
     await expect(plot).to_have_attribute("aria-valuenow", "0")
 
 
+async def test_a_tapped_value_stays_when_the_finger_is_gone(browser, server):
+    page = await browser.new_page(viewport=PHONE, has_touch=True)
+    await page.goto(f"{server.url}/status")
+    await expect(page.locator("#pulse")).to_have_text("Live")
+
+    await page.get_by_role("slider", name="Key frames in the queue").tap(position={"x": 2, "y": 20})
+    await expect(page.locator(".tip").first).to_have_text("0, 3 s ago")
+    async with page.expect_response("**/status.json"):
+        pass
+    await expect(page.locator(".tip").first).to_have_text("0, 3 s ago")
+
+    await page.get_by_role("heading", name="All is well.").tap()
+    await expect(page.locator(".tip").first).to_be_hidden()
+    await page.close()
+
+
 async def test_the_charts_show_the_last_hour_when_it_is_chosen(page, server):
     await page.goto(f"{server.url}/status")
     axis, line = page.locator(".axis").first, page.locator("#chart-queue .line")
@@ -181,15 +197,18 @@ async def test_the_token_leaves_the_address(page, server):
     assert page.url.endswith("/status?x=1")
 
 
-@pytest.mark.parametrize("viewport", [(360, 640), (390, 844), (820, 1180), (1440, 900)])
+@pytest.mark.parametrize("viewport", [(320, 640), (360, 640), (390, 844), (820, 1180), (1440, 900)])
 async def test_it_fits_every_screen(page, server, viewport):
+    server.status_answer["links"] = [{"name": name, "url": "http://127.0.0.1/"} for name in ("Queues", "Grafana")]
     server.status_answer["streams"][0]["drops"] = dict.fromkeys(["late", "deadline", "style", "slow", "error"], 1234)
     await page.set_viewport_size({"width": viewport[0], "height": viewport[1]})
     await page.goto(f"{server.url}/status")
     await expect(page.locator("#stream-rows tr")).to_have_count(2)
 
-    wide = await page.evaluate("""[...document.querySelectorAll('main *')]
-      .filter((element) => element.getBoundingClientRect().right > innerWidth).map((element) => element.outerHTML)""")
+    wide = await page.evaluate("""[...document.querySelectorAll('main *, nav *')].filter((element) => {
+      const around = element.closest('.plate, nav, main').getBoundingClientRect();
+      return element.getBoundingClientRect().right > Math.min(around.right, document.body.clientWidth);
+    }).map((element) => element.outerHTML)""")
 
     assert wide == []
     assert await page.evaluate("document.documentElement.scrollHeight > innerHeight")  # and it scrolls

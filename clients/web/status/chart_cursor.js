@@ -21,7 +21,7 @@ export class ChartCursor {
     this.#describe = describe;
     plot.addEventListener('pointermove', this.#onPointer);
     plot.addEventListener('pointerdown', this.#onPointer);
-    plot.addEventListener('pointerleave', this.#hide);
+    plot.addEventListener('pointerleave', this.#onLeave);
     plot.addEventListener('focus', this.#onFocus);
     plot.addEventListener('blur', this.#hide);
     plot.addEventListener('keydown', this.#onKey);
@@ -49,7 +49,7 @@ export class ChartCursor {
   destroy() {
     this.#plot.removeEventListener('pointermove', this.#onPointer);
     this.#plot.removeEventListener('pointerdown', this.#onPointer);
-    this.#plot.removeEventListener('pointerleave', this.#hide);
+    this.#plot.removeEventListener('pointerleave', this.#onLeave);
     this.#plot.removeEventListener('focus', this.#onFocus);
     this.#plot.removeEventListener('blur', this.#hide);
     this.#plot.removeEventListener('keydown', this.#onKey);
@@ -59,6 +59,14 @@ export class ChartCursor {
   #onPointer = ({ clientX }) => {
     const { left, width } = this.#plot.getBoundingClientRect();
     this.#choose(this.#chart.values.length - 1 - this.#chart.nearest((clientX - left) / width));
+  };
+
+  /**
+   * A finger leaves when it is lifted, and what it chose is to be read then; it stays until another place is tapped.
+   * @param {PointerEvent} event
+   */
+  #onLeave = ({ pointerType }) => {
+    if (pointerType === 'mouse') this.#hide();
   };
 
   #onFocus = () => {

@@ -6,7 +6,15 @@ import { camerasOf, constraintsFor, nextCamera } from '../../../clients/web/capt
 import { StyleChoice } from '../../../clients/web/net/style_choice.js';
 import { letterbox } from '../../../clients/web/render/letterbox.js';
 import { extensionOf, recordingType } from '../../../clients/web/render/recorder.js';
+import { elapsed } from '../../../clients/web/status/words.js';
 import { limitsOf } from '../../../clients/web/ui/limits.js';
+
+// times
+
+test('a time is said in its two largest units at most', () => {
+  assert.deepEqual([0, 59, 61, 3600, 3700, 7200, 100_000, 180_000].map(elapsed),
+    ['0 s', '59 s', '1 min', '60 min', '1 h 2 min', '2 h', '27 h 47 min', '2 d']);
+});
 
 // cameras
 
