@@ -87,9 +87,15 @@ def record(path: Path | None, size: tuple[int, int], *, fps: int = 30, frames: i
     """
     most = min(PICTURES, frames // 2 + 1)
     pictures = _pan(size, most) if path is None else list(islice(_read(path, size), most))
-    there_and_back = pictures + pictures[-2:0:-1]
-    if len(there_and_back) < 2:
+    if len(pictures) < 2:
         raise BadSetting(f"{path} has no two frames of video.")
+    return record_pictures(pictures, fps=fps, frames=frames)
+
+
+def record_pictures(pictures: list[np.ndarray], *, fps: int = 30, frames: int = FRAMES) -> Recording:
+    """Record two pictures or more, RGB uint8 [H, W, 3] with even sides, forwards and then backwards."""
+    size = pictures[0].shape[1], pictures[0].shape[0]
+    there_and_back = pictures + pictures[-2:0:-1]
     shown = [i % len(there_and_back) for i in range(frames)]
     stamped = (stamp(there_and_back[picture], _spread(i, frames)) for i, picture in enumerate(shown))
     return Recording(size, fps, tuple(encode(stamped, fps)), frozenset(_cuts(there_and_back, shown)))

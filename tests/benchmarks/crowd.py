@@ -1,13 +1,14 @@
 """Measures how many streams one machine carries, with everything on it and the real model:
 
-    uv run python tests/benchmarks/crowd.py --clip CLIP ... [--streams 8 14 20 40] [--rate auto 2] [--seconds 30]
-    uv run python tests/benchmarks/crowd.py --clip CLIP ... --baseline ../older-checkout
+    uv run python tests/benchmarks/crowd.py --clip CLIP ... --still CLIP [--streams 8 14 20 40] [--rate auto 2]
+    uv run python tests/benchmarks/crowd.py --clip CLIP ... --baseline ../older-checkout [--seconds 30]
 
-Each row is one `mvstylizer up` and one `mvstylizer load` on this machine, whose processor they share; clients send the
-clips in turn. `--rate auto` lets the gateway decide when a key frame is worth it; a number asks for so many looks a
-second of each client, whatever comes (open loop). `--baseline` runs an older checkout's `up` before ours in each row.
-Printed for each row: frames a second shown and sent, round trip and age of looks, looks a second of each client, what
-was lost, how alike the clients were served (Jain's index), and what each role took of a core. The last line is JSON.
+Each row is one `mvstylizer up` and one `mvstylizer load` on this machine, whose processor they share. Clients send the
+clips in turn, and every third one a still picture that only breathes. `--rate auto` lets the gateway decide when a key
+frame is worth it; a number asks for so many looks a second of each client, whatever comes (open loop). `--baseline`
+runs an older checkout's `up` before ours in each row. Printed for each row: frames a second shown and sent, round trip
+and age of looks, looks a second of each client, what was lost, how alike the clients were served (Jain's index), and
+what each role took of a core. The last line is JSON.
 """
 
 import argparse
@@ -16,13 +17,18 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).parent.parent))
+from still_clips import RATE, SECONDS, held, still_clip  # noqa: E402
+
 from clients.load.cli import measure  # noqa: E402
-from clients.load.recording import Recording, record  # noqa: E402
+from clients.load.recording import Recording, record, record_pictures  # noqa: E402
 from clients.load.virtual_clients import Plan  # noqa: E402
+from clients.media.clip import Clip, upright  # noqa: E402
+from clients.media.geometry import resized  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.system import Up  # noqa: E402
 
@@ -34,7 +40,7 @@ ROLES = ("gateway", "stylize", "redis", "generator")
 
 def main() -> None:
     args = arguments()
-    recordings = tuple(record(clip, SIZE, fps=FPS) for clip in args.clip or [None])
+    recordings = recorded(args.clip or [None], args.still)
     rows = {}
     for name, checkout, rate, streams in runs(args):
         row = columns(measured(checkout, recordings, streams, rate, args.seconds))
@@ -43,6 +49,18 @@ def main() -> None:
         rows[name] = row
         print_row(name, row)
     print(json.dumps(rows))
+
+
+def recorded(clips: list[Path | None], still: Path | None) -> tuple[Recording, ...]:
+    """What clients send in turn: the clips, and in every third place the first picture of `still`, breathing."""
+    moving = [record(clip, SIZE, fps=FPS) for clip in clips]
+    if still is None:
+        return tuple(moving)
+    with Clip(still) as clip:
+        first = resized(upright(next(clip.frames())), SIZE)
+    breathing = record_pictures(list(islice(still_clip(held, [first]), SECONDS * RATE)), fps=FPS)
+    pairs = [moving[i : i + 2] for i in range(0, len(moving), 2)]
+    return tuple(recording for pair in pairs for recording in (*pair, breathing))
 
 
 def runs(args: argparse.Namespace) -> Iterator[tuple[str, Path | None, float | None, int]]:
@@ -99,6 +117,7 @@ def print_row(name: str, row: dict) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clip", type=Path, nargs="+", default=[], help="videos to send (a pan over a photo)")
+    parser.add_argument("--still", type=Path, help="a video whose first picture every third client sends, breathing")
     parser.add_argument("--streams", type=int, nargs="+", default=[8, 14, 20, 40])
     parser.add_argument("--rate", nargs="+", default=["auto", "2"])
     parser.add_argument("--seconds", type=float, default=30)
