@@ -54,7 +54,12 @@ async def measure(redis_url: str, web_root: Path) -> dict[str, float]:
         for number in range(STREAMS):
             stats = StreamStats(gateway.metrics, number=number, shown_s=time.monotonic())
             gateway._sessions._sessions[f"{number}"] = Silent(
-                stats=stats, style_id="", picture_size=(640, 360), in_flight=0, close=lambda: asyncio.sleep(0)
+                stats=stats,
+                style_id="",
+                began_s=0.0,
+                picture_size=(640, 360),
+                in_flight=0,
+                close=lambda: asyncio.sleep(0),
             )
         sample = await sample_s(running, SAMPLES)
         return {
