@@ -9,10 +9,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: If streams wait for a turn longer than the first time, intervals grow; below the second, they shrink again.
+#: If streams wait for a turn longer than the first time, the stretch grows; it shrinks below that, and below the second
+#: time, at which there is room for all, it shrinks fast.
 LONG_WAIT_S, SHORT_WAIT_S = 0.25, 0.1
-#: The factors by which intervals grow and shrink each second, and how many times longer they may become.
-STRETCH_STEP, RELAX_STEP, MOST_STRETCH = 1.25, 1.1, 8.0
+#: The factors by which the stretch grows, shrinks and shrinks fast each second, and the largest one.
+STRETCH_STEP, RELAX_STEP, FAST_STEP, MOST_STRETCH = 1.25, 1.1, 1.5, 8.0
 #: The frames a second that clients are asked for. At a camera's 30 a key frame is taken with the least delay.
 RATES = (30.0, 10.0, 5.0, 2.5)
 #: A gateway that takes more than the first share of its budget asks for fewer frames, and one that takes more than all
@@ -69,7 +70,7 @@ class GivingWay:
     def _next_stretch(self, wait_s: float) -> float:
         if wait_s > LONG_WAIT_S:
             return min(MOST_STRETCH, self._stretch * STRETCH_STEP)
-        return max(1.0, self._stretch / RELAX_STEP) if wait_s < SHORT_WAIT_S else self._stretch
+        return max(1.0, self._stretch / (FAST_STEP if wait_s < SHORT_WAIT_S else RELAX_STEP))
 
     def _change_rate(self, load: Load) -> None:
         is_pressed = self._stretch >= PRESSED_STRETCH
