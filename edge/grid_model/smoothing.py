@@ -14,8 +14,9 @@ KNOT_GAP = 0.5
 LUMA_LEVELS = 256
 #: How far apart two cells of one layer may be and still count as alike: in luma (0..1), in mean colour minus luma
 #: (0..1), and in place (cells). More is allowed in luma: the layers distinguish it already, and beside a dark object
-#: the cells of a white wall hold some of both.
-ALIKE_LUMA, ALIKE_COLOUR, ALIKE_PLACE = 0.09, 0.04, 4.0
+#: the cells of a white wall hold some of both. Place hardly counts: what has one colour is recoloured as one. With
+#: 0.09, 0.04 and 4 cells, surfaces were half as uneven again at the same strength of style.
+ALIKE_LUMA, ALIKE_COLOUR, ALIKE_PLACE = 0.06, 0.025, 30.0
 #: The same for two cells at one place, in chroma as a share of luma, and in layers: they are light and shade of one
 #: surface.
 ALIKE_CHROMA, ALIKE_LAYER = 0.15, 2.0
@@ -58,7 +59,7 @@ class MetaSmoothing(nn.Module):
     """Fits colour transforms in closed form. The fit is differentiable, so its few parameters train with the network.
 
     A cell collects the pixels to which psi would spread it. If it saw too few, it borrows from its luma's layer, then
-    from the whole picture, then from a map that everything rests on, usually the identity. Cells of like colour share
+    from the whole picture, then from the identity or another map that is known beforehand. Cells of like colour share
     their equations, so that one surface in the content stays one surface, without halos around objects in front of it.
     """
 
@@ -96,34 +97,45 @@ class MetaSmoothing(nn.Module):
         """The normal equations (B 4 7 D R C) to the grid (B 3 D R C 4), after the cells have borrowed and shared."""
         layer, whole, identity = self.log_borrow.exp()
         pull = identity * (1 + layer + whole) * mean_pixels(sums)  # as strong as what `prefer` added is by then
-        sums = sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
-        sums = share_among_places(share_among_layers(sums))
+        sums = self.borrow(sums).flatten(1, 2)
+        sums = share_among_layers(sums, mean_colours(sums))
+        sums = share_among_places(sums, mean_colours(sums)).unflatten(1, (4, 7))
         ridge = torch.eye(4, 7, device=sums.device)[..., None, None, None]
         change = eliminate(sums + pull * ridge)
         return (change + ridge[:, :3]).permute(0, 2, 3, 4, 5, 1).contiguous()
 
+    def borrow(self, sums: Tensor) -> Tensor:
+        """The normal equations (B 4 7 D R C), with a small share of their layer's and of the whole picture's added."""
+        layer, whole, _ = self.log_borrow.exp()
+        return sums + layer * sums.mean((4, 5), keepdim=True) + whole * sums.mean((3, 4, 5), keepdim=True)
 
-def share_among_layers(sums: Tensor) -> Tensor:
-    """The equations (B 4 7 D R C), each replaced by a mean over its place's cells that are alike and near in luma."""
-    places = sums.flatten(4).flatten(1, 2).permute(0, 3, 2, 1).contiguous()  # B RC D 28
-    colours = mean_colours(places)
+
+def share_among_layers(cells: Tensor, colours: Tensor) -> Tensor:
+    """Cells (B K D R C), each replaced by a mean over its place's cells that are alike and near in luma.
+
+    `colours` (B 3 D R C) says how alike cells are.
+    """
+    colours = colours.flatten(3).permute(0, 3, 2, 1)  # B RC D 3
     lumas = luma(colours.movedim(-1, 1))[..., None]
-    layers = torch.arange(sums.shape[3], device=sums.device).view(-1, 1).expand_as(lumas)
+    layers = torch.arange(cells.shape[2], device=cells.device).view(-1, 1).expand_as(lumas)
     chroma = (colours[..., ::2] - lumas) / (lumas + DARK)
-    shared = mean_of_alike(places, torch.cat((chroma / ALIKE_CHROMA, layers / ALIKE_LAYER), -1))
-    return shared.permute(0, 3, 2, 1).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
+    x = torch.cat((chroma / ALIKE_CHROMA, layers / ALIKE_LAYER), -1)
+    shared = mean_of_alike(cells.flatten(3).permute(0, 3, 2, 1).contiguous(), x)
+    return shared.permute(0, 3, 2, 1).unflatten(3, cells.shape[3:])
 
 
-def share_among_places(sums: Tensor) -> Tensor:
-    """The equations (B 4 7 D R C), each replaced by a mean over its layer's cells that are alike and near in place."""
-    rows, columns = (torch.arange(n, device=sums.device) for n in sums.shape[4:])
-    layers = sums.flatten(4).flatten(1, 2).permute(0, 2, 3, 1).contiguous()  # B D RC 28
-    colours = mean_colours(layers)
+def share_among_places(cells: Tensor, colours: Tensor) -> Tensor:
+    """Cells (B K D R C), each replaced by a mean over its layer's cells that are alike and near in place.
+
+    `colours` (B 3 D R C) says how alike cells are.
+    """
+    colours = colours.flatten(3).permute(0, 2, 3, 1)  # B D RC 3
     lumas = luma(colours.movedim(-1, 1))[..., None]
-    places = torch.cartesian_prod(rows, columns).expand(*layers.shape[:3], 2)
+    rows, columns = (torch.arange(n, device=cells.device) for n in cells.shape[3:])
+    places = torch.cartesian_prod(rows, columns).expand(*colours.shape[:3], 2)
     x = torch.cat((lumas / ALIKE_LUMA, (colours - lumas) / ALIKE_COLOUR, places / ALIKE_PLACE), -1)
-    shared = mean_of_alike(layers, x)
-    return shared.permute(0, 3, 1, 2).unflatten(3, sums.shape[4:]).unflatten(1, (4, 7))
+    shared = mean_of_alike(cells.flatten(3).permute(0, 2, 3, 1).contiguous(), x)
+    return shared.permute(0, 3, 1, 2).unflatten(3, cells.shape[3:])
 
 
 def mean_pixels(sums: Tensor) -> Tensor:
@@ -132,14 +144,14 @@ def mean_pixels(sums: Tensor) -> Tensor:
 
 
 def mean_colours(equations: Tensor) -> Tensor:
-    """The mean colours (... 3) of the pixels that the normal equations (... 28) were collected from."""
-    return equations[..., 3:18:7] / equations[..., 24:25]
+    """The mean colours (B 3 ...) of the pixels that the normal equations (B 28 ...) were collected from."""
+    return equations[:, 3:18:7] / equations[:, 24:25]
 
 
-def mean_of_alike(equations: Tensor, x: Tensor) -> Tensor:
-    """The equations (... N 28), each replaced by a mean over all N, weighted by exp(-|a - b|^2) of x (... N K)."""
-    with torch.autocast(equations.device.type, enabled=False):
-        return (2 * x @ x.mT - x.square().sum(-1)[..., None, :]).softmax(-1) @ equations
+def mean_of_alike(cells: Tensor, x: Tensor) -> Tensor:
+    """The cells (... N K), each replaced by a mean over all N, weighted by exp(-|a - b|^2) of x (... N M)."""
+    with torch.autocast(cells.device.type, enabled=False):
+        return (2 * x @ x.mT - x.square().sum(-1)[..., None, :]).softmax(-1) @ cells
 
 
 def normal_equations(content: Tensor, target: Tensor) -> Tensor:

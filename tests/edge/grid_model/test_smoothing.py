@@ -85,6 +85,17 @@ def test_the_shade_of_a_surface_is_not_bent_away_from_its_light():
     assert (shown - content)[:, 0].std() < 0.5 * bend.std()
 
 
+def test_parts_of_one_colour_are_recoloured_alike_however_far_apart_they_are():
+    colours = torch.tensor([[0.6, 0.5, 0.4], [0.2, 0.4, 0.7], [0.6, 0.5, 0.4]])
+    thirds = (torch.arange(240) // 80).expand(144, 240)
+    content = colours[thirds].permute(2, 0, 1)[None]
+    target = content + 0.2 * torch.tensor([[1.0, 0, 0], [0, 0, 0], [0, 0, 1]])[thirds].permute(2, 0, 1)
+
+    shown = slice_grid(MetaSmoothing()(content, target, 8, 9, 16), content)
+
+    assert (shown[..., :60].mean((2, 3)) - shown[..., 180:].mean((2, 3))).abs().max() < 0.1
+
+
 def test_surfaces_of_different_colour_keep_their_own_recolouring():
     colours = torch.tensor([[0.6, 0.4, 0.4], [0.4, 0.5, 0.4]]), torch.tensor([[0.2, 0.3, 0.8], [0.7, 0.4, 0.1]])
     halves = (torch.arange(256) >= 128).long().expand(144, 256)
