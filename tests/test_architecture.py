@@ -64,8 +64,8 @@ MAY_IMPORT = {
         BASICS, CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "workers.process",
     },
     "workers.files": {
-        CONTRACT, "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model", "pipeline.key_frames",
-        "pipeline.pictures", "pipeline.styles",
+        CONTRACT, "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model", "edge.training",
+        "pipeline.key_frames", "pipeline.pictures", "pipeline.styles",
     },
     "workers": {
         BASICS, CONTRACT, "clients", "cloud.federated", "edge.grid_model", "edge.training", "pipeline.gateway",

@@ -69,3 +69,10 @@ def mapped(image: Tensor, colours: Tensor) -> Tensor:
     """A picture (B 3 H W) under an affine map of colours (B 3 4); the identity leaves every bit as it is."""
     weights = colours[..., None, None]
     return sum((weights[:, :, i] * image[:, i : i + 1] for i in range(3)), weights[:, :, 3])
+
+
+def followed_by(grid: Tensor, colours: Tensor) -> Tensor:
+    """The grid (B 3 D R C 4) that does what `grid` does and then an affine map of colours (B 3 4)."""
+    weights = colours[..., None, None, None, None]  # B 3 4 1 1 1 1
+    result = sum(weights[:, :, i] * grid[:, i : i + 1] for i in range(3))
+    return result + F.pad(colours[:, :, None, None, None, 3:], (3, 0))

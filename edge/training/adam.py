@@ -6,17 +6,17 @@ torch's own Adam imports torch's compiler when it is created, which takes second
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor
 
 #: Keeps a step finite where a gradient has always been nearly zero.
 EPSILON = 1e-8
 
 
 class Adam:
-    """Steps of about `rate` along each parameter's gradient, however large it is."""
+    """Steps of about `rate` along each parameter's gradient, however large it is. The rate may be changed."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], rate: float, betas: tuple[float, float]) -> None:
-        self._parameters, self._rate, self._betas, self._steps = list(parameters), rate, betas, 0
+    def __init__(self, parameters: Iterable[Tensor], rate: float, betas: tuple[float, float]) -> None:
+        self._parameters, self.rate, self._betas, self._steps = list(parameters), rate, betas, 0
         self._mean = [torch.zeros_like(parameter) for parameter in self._parameters]
         self._square = [torch.zeros_like(parameter) for parameter in self._parameters]
 
@@ -34,4 +34,4 @@ class Adam:
                 continue
             mean.lerp_(parameter.grad, 1 - self._betas[0])
             square.lerp_(parameter.grad.square(), 1 - self._betas[1])
-            parameter.addcdiv_(mean, (square / second).sqrt_().add_(EPSILON), value=-self._rate / first)
+            parameter.addcdiv_(mean, (square / second).sqrt_().add_(EPSILON), value=-self.rate / first)

@@ -27,6 +27,10 @@ GREEN_CAST, OLIVE = 0.02, 0.3
 #: matters.
 STEEPER, FLAT = 1.5, 0.01
 
+#: Rows and columns of the parts whose colours `patchiness` compares, and how far two colours, in 0..1, may be apart and
+#: still count as alike.
+PARTS, ALIKE = (9, 16), 0.05
+
 
 def style_moments(features: Iterable[Tensor]) -> list[Tensor]:
     """Mean and standard deviation of each layer's channels: a list of B 2C."""
@@ -127,6 +131,23 @@ def grid_roughness(grid: Tensor) -> Tensor:
     """How far a grid's cells (B 3 D R C 4) are from the mean of their two neighbours, along luma, rows and columns."""
     second = (grid.diff(n=2, dim=axis) for axis in (2, 3, 4) if grid.shape[axis] > 2)
     return sum((d.square().mean() for d in second), grid.new_zeros(()))
+
+
+def place_deviation(grid: Tensor) -> Tensor:
+    """How far a grid's cells (B 3 D R C 4) are from their layer's mean over all places."""
+    return (grid - grid.mean((3, 4), keepdim=True)).square().mean()
+
+
+def patchiness(output: Tensor, content: Tensor) -> Tensor:
+    """How different the colours are that parts of like colour in the content (both B 3 H W) get in the output."""
+    shown, seen = (F.adaptive_avg_pool2d(image.float(), PARTS).flatten(2).mT for image in (content, output))
+    alike = torch.exp(-apart(shown) / ALIKE**2)
+    return (alike * apart(seen)).mean()
+
+
+def apart(colours: Tensor) -> Tensor:
+    """The squared distances between all pairs of B N 3: B N N."""
+    return (colours[:, :, None] - colours[:, None]).square().sum(3)
 
 
 def out_of_range(image: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ Picture = TypeVar("Picture")
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     add_look_arguments(parser)
     parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="paper: the paper's own")
-    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19 of model paper (default: torchvision's)")
+    parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19, for model paper and for --refine")
 
 
 def add_look_arguments(parser: argparse.ArgumentParser) -> None:

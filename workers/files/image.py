@@ -3,11 +3,13 @@
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from clients.media.geometry import resized
 from clients.media.names import check_output, choices, renamed_at_the_end
@@ -22,7 +24,7 @@ from workers.files.arguments import (
     shown,
     style_picture,
 )
-from workers.files.model_loading import load_paper, load_stylizer
+from workers.files.model_loading import load_features, load_paper, load_stylizer
 
 if TYPE_CHECKING:
     from edge.grid_model.stylizer import Stylizer
@@ -42,12 +44,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--size", metavar="WxH", help="size of the output (default: the photo's)")
     size.add_argument("--scale", type=float, metavar="R", help="the photo's size times R")
     add_common_arguments(parser)
-    parser.epilog = "example:\n  mvstylizer image holiday.jpg dusk holiday-at-dusk.jpg --scale 0.5"
+    parser.add_argument(
+        "--refine", type=int, metavar="N", help="improve the look of this one photo in N steps; 60 take about a minute"
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  mvstylizer image holiday.jpg dusk holiday-at-dusk.jpg --scale 0.5\n"
+        "  mvstylizer image holiday.jpg sunset.jpg best.png --refine 60"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     started_s = time.monotonic()
     check_strength(args.strength)
+    check_refine(args.refine, args.model)
     if args.out.suffix.lower() not in FORMATS:
         raise BadSetting(f"{shown(args.out)} must end in {choices(FORMATS)}.")
     check_output(args.out, folder=False, force=args.force)
@@ -56,6 +66,8 @@ def run(args: argparse.Namespace) -> None:
     check_side(size, FORMATS[args.out.suffix.lower()])
     style = style_picture(args.style)
     paint = paint_pixels if args.model == "paper" else paint_grid
+    if args.refine is not None:
+        paint = partial(paint_refined, steps=args.refine, vgg=args.vgg)
     stylizer = load_paper(args.weights, args.vgg) if args.model == "paper" else load_stylizer(args.weights)
     stylize_image(content, args.out, stylizer, style, size=size, strength=args.strength, paint=paint)
     print(f"{shown(args.out)}: {size[0]}x{size[1]}, {time.monotonic() - started_s:.1f} s.")
@@ -65,6 +77,13 @@ def check_side(size: tuple[int, int], kind: str) -> None:
     most = MOST_PX.get(kind, max(size))
     if max(size) > most:
         raise BadSetting(f"The sides of a {kind} picture have at most {most} px, not {max(size)}; write a .png.")
+
+
+def check_refine(steps: int | None, model: str) -> None:
+    if steps is not None and steps < 1:
+        raise BadSetting(f"--refine must be 1 or more, not {steps}.")
+    if steps is not None and model != "grid":
+        raise BadSetting("--refine improves the looks of model grid only.")
 
 
 def stylize_image(
@@ -79,7 +98,7 @@ def stylize_image(
 ) -> None:
     """Write `content` in the style of the picture `style` (RGB uint8 H W 3), at `size` (width, height).
 
-    `paint` is paint_grid or paint_pixels, as the model needs it.
+    `paint` is paint_grid, paint_refined or paint_pixels, as the model needs it.
     """
     target, alpha = at_size(content, size)
     painted = paint(without_hidden(content), target, stylizer, style, strength)
@@ -96,6 +115,28 @@ def paint_grid(
     All pictures are RGB uint8 H W 3.
     """
     return apply_grid(target, stylizer.stylize(content, stylizer.style(style)), strength=strength)
+
+
+def paint_refined(
+    content: np.ndarray,
+    target: np.ndarray,
+    stylizer: "Stylizer",
+    style: np.ndarray,
+    strength: float,
+    *,
+    steps: int,
+    vgg: Path | None,
+) -> np.ndarray:
+    """Do the same as paint_grid with a grid that is refined first, while a bar shows the progress.
+
+    Its style is compared by the features of VGG-19, from the file `vgg`, or by those of the shipped encoder.
+    """
+    from edge.training.refinement import Refinement  # it imports torch, which takes seconds
+
+    refinement = Refinement(stylizer, content, style, load_features(vgg, stylizer.device))
+    for _ in tqdm(refinement.steps(steps), total=steps, desc="refining", unit="step", disable=None):
+        pass
+    return apply_grid(target, refinement.grid(), strength=strength)
 
 
 def paint_pixels(

@@ -9,6 +9,7 @@ from pipeline.contract.errors import BadSetting
 if TYPE_CHECKING:
     from edge.grid_model.stylizer import Stylizer
     from edge.paper_model.stylizer import PaperStylizer
+    from edge.training.losses import Features
 
 
 def load_stylizer(weights: Path | None = None) -> "Stylizer":
@@ -20,6 +21,13 @@ def load_stylizer(weights: Path | None = None) -> "Stylizer":
 
     torch.set_num_threads(1)
     return Stylizer.load(weights)
+
+
+def load_features(vgg: Path | None, device: str) -> "Features":
+    """Load the features by which styles are compared: VGG-19's from its file, or the shipped encoder's."""
+    from edge.training.retraining import encoder_features, features_from
+
+    return features_from(vgg, device) if vgg else encoder_features(device=device)
 
 
 def load_paper(weights: Path | None, vgg: Path | None) -> "PaperStylizer":

@@ -7,6 +7,8 @@ from edge.training.losses import (
     glow,
     grid_roughness,
     out_of_range,
+    patchiness,
+    place_deviation,
     skin,
     ssim,
     style_distance,
@@ -149,3 +151,19 @@ def test_only_a_slope_where_the_content_is_flat_glows():
     assert glow(flat * 0.5, flat) == 0
     assert glow(ramp, ramp) == 0
     assert glow(flat * (1 - 0.2 * ramp), flat) > 0.001
+
+
+def test_a_surface_in_two_colours_is_patchy_and_two_surfaces_are_not():
+    surface, two = torch.full((1, 3, 36, 64), 0.5), torch.full((1, 3, 36, 64), 0.5)
+    two[..., 32:] = 0.9
+
+    assert patchiness(two, surface) > 0.02
+    assert patchiness(two, two) < 1e-6
+
+
+def test_only_what_differs_from_place_to_place_deviates():
+    grid = torch.rand(1, 3, 4, 1, 1, 4).expand(1, 3, 4, 2, 3, 4).clone()
+    assert place_deviation(grid) < 1e-12
+
+    grid[:, 0, 1, 0, 0, 3] += 0.5
+    assert place_deviation(grid) > 1e-4

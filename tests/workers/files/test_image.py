@@ -250,3 +250,24 @@ def test_the_style_is_seen_in_its_colours_too(folder: Path):
     )  # fmt: skip
 
     assert np.abs(seen[0] - profiles.shown(SMOOTH, profiles.ADOBE, 2.2)).max() <= 2
+
+
+def test_a_refined_look_is_another_than_the_network_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(SMOOTH).save("photo.png")
+
+    main(["image", "photo.png", "dusk", "plain.png"])
+    main(["image", "photo.png", "dusk", "refined.png", "--refine", "3"])
+
+    plain, refined = (np.asarray(Image.open(name)).astype(int) for name in ("plain.png", "refined.png"))
+    assert 0 < np.abs(refined - plain).mean() < 40
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [(["--refine", "0"], "--refine must be 1 or more"), (["--refine", "5", "--model", "paper"], "model grid only")],
+)
+def test_what_cannot_be_refined_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture, options: list[str], reason: str
+):
+    assert reason in refused(["photo.png", "dusk", "out.png", *options], capsys)
