@@ -14,22 +14,26 @@ STILL = np.zeros((1, 1, 3), np.float32)  # the flow of a frame whose motion is u
 #: A carried grid has this many times the rows and columns. The factor is odd, so that cell centres coincide where
 #: nothing moves.
 FINER = 3
+#: How far dithering moves a colour before it is rounded, in levels, up and down together. Below 1, a colour that is a
+#: whole level already, as under the identity, stays.
+DITHER = 0.98
 
 
 def apply_grid(
-    image: np.ndarray, grid: np.ndarray, *, strength: float = 1.0, out: np.ndarray | None = None
+    image: np.ndarray, grid: np.ndarray, *, strength: float = 1.0, dither: bool = False, out: np.ndarray | None = None
 ) -> np.ndarray:
     """Stylize an image (RGB uint8 H W 3). A strength of 0 gives the image back, 1 the full style.
 
     The grid is sampled trilinearly at each pixel's (column, row, luma), with cell centres at (k + 0.5) / n and clamped
-    edges. An `out` saves an allocation. It must be C-contiguous and of the image's shape, and may be the image itself.
+    edges. With `dither`, fractions of a level become fine grain, so that a smooth sky has no bands. An `out` saves an
+    allocation. It must be C-contiguous and of the image's shape, and may be the image itself.
     """
     if strength != 1.0:
         grid = blend_grids(IDENTITY, grid, strength)
     out = np.empty(image.shape, np.uint8) if out is None else out
     cells = _cells_first(grid)
     cells[..., 3::4] *= 255  # offsets in 0..255, like the pixels
-    _paint(np.ascontiguousarray(image), cells, out)
+    _paint(np.ascontiguousarray(image), cells, DITHER if dither else 0.0, out)
     return out
 
 
@@ -98,7 +102,15 @@ def _mixed(
 
 
 @compiled
-def _paint(image: np.ndarray, cells: np.ndarray, out: np.ndarray) -> None:
+def _grain(x: int, y: int) -> float:
+    """Interleaved gradient noise (Jimenez 2014), -0.5 to 0.5, as in the page's shader: neighbours differ evenly."""
+    wave = np.float32(0.06711056) * np.float32(x) + np.float32(0.00583715) * np.float32(y)
+    noise = np.float32(52.9829189) * (wave - np.floor(wave))
+    return noise - np.floor(noise) - np.float32(0.5)
+
+
+@compiled
+def _paint(image: np.ndarray, cells: np.ndarray, dither: float, out: np.ndarray) -> None:
     """Transform each pixel by a mix of the four cells around its column and luma, out of cells mixed for its row.
 
     The loop goes pixel by pixel on purpose: 48 multiply-adds on adjacent numbers are as fast as vectors across pixels.
@@ -109,6 +121,7 @@ def _paint(image: np.ndarray, cells: np.ndarray, out: np.ndarray) -> None:
     left, across = _columns(width, row.shape[0])
     last_column, last_depth = row.shape[0] - 1, row.shape[1] - 1
     per_level = np.float32(row.shape[1] / 255)
+    dither = np.float32(dither)
     zero, half, one, white = np.float32(0), np.float32(0.5), np.float32(1), np.float32(255)
     for y in range(height):
         _between_rows(rows, (y + 0.5) / height, row.reshape(-1))
@@ -124,10 +137,11 @@ def _paint(image: np.ndarray, cells: np.ndarray, out: np.ndarray) -> None:
             w11 = w01 * w10
             w01, w10 = w01 - w11, w10 - w11
             w00 = one - w01 - w10 - w11
+            rounding = half + dither * _grain(x, y) if dither else half
             for channel in range(3):
                 k = 4 * channel
                 colour = r * _mixed(row, c0, c1, d0, d1, k, w00, w01, w10, w11)
                 colour += g * _mixed(row, c0, c1, d0, d1, k + 1, w00, w01, w10, w11)
                 colour += b * _mixed(row, c0, c1, d0, d1, k + 2, w00, w01, w10, w11)
                 colour += _mixed(row, c0, c1, d0, d1, k + 3, w00, w01, w10, w11)
-                out[y, x, channel] = np.uint8(min(max(colour + half, zero), white))
+                out[y, x, channel] = np.uint8(min(max(colour + rounding, zero), white))

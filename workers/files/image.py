@@ -114,7 +114,7 @@ def paint_grid(
 
     All pictures are RGB uint8 H W 3.
     """
-    return apply_grid(target, stylizer.stylize(content, stylizer.style(style)), strength=strength)
+    return apply_grid(target, stylizer.stylize(content, stylizer.style(style)), strength=strength, dither=True)
 
 
 def paint_refined(
@@ -136,7 +136,7 @@ def paint_refined(
     refinement = Refinement(stylizer, content, style, load_features(vgg, stylizer.device))
     for _ in tqdm(refinement.steps(steps), total=steps, desc="refining", unit="step", disable=None):
         pass
-    return apply_grid(target, refinement.grid(), strength=strength)
+    return apply_grid(target, refinement.grid(), strength=strength, dither=True)
 
 
 def paint_pixels(

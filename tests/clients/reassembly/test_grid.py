@@ -196,3 +196,21 @@ def test_works_where_no_folder_can_keep_the_machine_code(monkeypatch: pytest.Mon
     monkeypatch.setattr(jit, "njit", njit)
 
     assert jit.compiled(lambda x: x + 1)(1) == 2
+
+
+def test_dithering_turns_the_bands_of_a_smooth_sky_into_grain():
+    sky, grid = np.full((64, 640, 3), 90, np.uint8), np.repeat(np.array(IDENTITY), 2, 3)
+    grid[:, :, :, 1, 3] = 6 / 255  # it becomes lighter to the right, by six levels
+
+    banded, dithered = (apply_grid(sky, grid, dither=dither)[:, 160:480, 0] for dither in (False, True))
+
+    smooth = 90 + 6 * (np.arange(320) + 0.5) / 320
+    off = [np.abs(cv2.blur(shown.astype(float), (9, 9)).mean(0) - smooth)[9:-9].mean() for shown in (banded, dithered)]
+    assert off[1] < 0.3 * off[0]
+    assert np.abs(dithered - smooth).max() <= 1
+
+
+def test_dithering_changes_nothing_where_the_grid_does_not():
+    image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+
+    np.testing.assert_array_equal(apply_grid(image, IDENTITY, dither=True), image)
