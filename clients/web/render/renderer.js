@@ -83,11 +83,19 @@ vec3 stylize(vec3 source) {
 }`,
 };
 
+// Below a whole level, so that a colour which is one already stays.
 const MAIN = `
+const float DITHER = 0.98 / 255.0;
+
+// Interleaved gradient noise (Jimenez 2014), -0.5 to 0.5: fractions of a level become fine grain, not bands.
+float grain() {
+  return fract(52.9829189 * fract(dot(gl_FragCoord.xy, vec2(0.06711056, 0.00583715)))) - 0.5;
+}
+
 void main() {
   vec3 source = texture(image, position).rgb;
   bool untouched = position.x >= before.x && position.x < before.y;
-  colour = vec4(untouched ? source : stylize(source), 1.0);
+  colour = vec4(untouched ? source : stylize(source) + DITHER * grain(), 1.0);
 }`;
 
 /** The names of drivers that draw on the CPU. */
