@@ -39,11 +39,11 @@ LEAST_SIDE = 32
 RATE, BETAS = 0.02, (0.9, 0.99)
 #: Added to the style distance between content and style, by which the style's loss is divided.
 DISTANCE_FLOOR = 0.02
-#: The weight of each loss. Edges weigh twice as much as in training, and the last three are not in training or much
+#: The weight of each loss. Edges weigh three times as much as in training, and the last three are not in training or much
 #: weaker there: a grid that is free to move buys style with blotches.
 WEIGHTS = {
     "style": 2.4,
-    "edges": 2.0,
+    "edges": 3.0,
     "range": 6.0,
     "skin": 14.0,
     "sky": 20.0,

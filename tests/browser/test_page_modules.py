@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from playwright.async_api import Page
 
-from clients.reassembly.grid import apply_grid
+from clients.reassembly.grid import IDENTITY, apply_grid
 from clients.reassembly.grid_fade import GridFade
 from pipeline.contract import frame_strip
 from pipeline.contract.chunks import CHUNK_BYTES, to_chunks
@@ -368,6 +368,17 @@ async def test_a_renderer_leaves_the_part_before_untouched(page, kind, before):
     styled[:, left:right] = content[:, left:right]
     np.testing.assert_array_equal(drawn[:, left:right], content[:, left:right])
     assert psnr(drawn, styled) >= 40
+
+
+async def test_the_shader_turns_the_bands_of_a_smooth_sky_into_grain(page):
+    sky, grid = np.full((64, 640, 3), 90, np.uint8), np.repeat(np.array(IDENTITY), 2, 3)
+    grid[:, :, :, 1, 3] = 6 / 255  # it becomes lighter to the right, by six levels
+
+    drawn, banded = await draw(page, "Renderer", sky, grid), apply_grid(sky, grid)
+
+    smooth = 90 + 6 * (np.arange(320) + 0.5) / 320
+    off = [np.abs(shown[:, 160:480, 0].mean(0) - smooth).mean() for shown in (drawn, banded)]
+    assert off[0] < 0.5 * off[1]
 
 
 async def test_without_webgl2_a_picture_is_drawn_small(page):
