@@ -121,7 +121,7 @@ def _paint(image: np.ndarray, cells: np.ndarray, dither: float, out: np.ndarray)
     left, across = _columns(width, row.shape[0])
     last_column, last_depth = row.shape[0] - 1, row.shape[1] - 1
     per_level = np.float32(row.shape[1] / 255)
-    dither = np.float32(dither)
+    grains = np.float32(dither)
     zero, half, one, white = np.float32(0), np.float32(0.5), np.float32(1), np.float32(255)
     for y in range(height):
         _between_rows(rows, (y + 0.5) / height, row.reshape(-1))
@@ -137,7 +137,7 @@ def _paint(image: np.ndarray, cells: np.ndarray, dither: float, out: np.ndarray)
             w11 = w01 * w10
             w01, w10 = w01 - w11, w10 - w11
             w00 = one - w01 - w10 - w11
-            rounding = half + dither * _grain(x, y) if dither else half
+            rounding = half + grains * _grain(x, y) if dither else half
             for channel in range(3):
                 k = 4 * channel
                 colour = r * _mixed(row, c0, c1, d0, d1, k, w00, w01, w10, w11)
