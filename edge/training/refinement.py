@@ -39,8 +39,8 @@ LEAST_SIDE = 32
 RATE, BETAS = 0.02, (0.9, 0.99)
 #: Added to the style distance between content and style, by which the style's loss is divided.
 DISTANCE_FLOOR = 0.02
-#: The weight of each loss. Edges weigh three times as much as in training, and the last three are not in training or much
-#: weaker there: a grid that is free to move buys style with blotches.
+#: The weight of each loss. Edges weigh three times as much as in training, and the last three are weaker there or
+#: missing: a grid that is free to move buys style with blotches.
 WEIGHTS = {
     "style": 2.4,
     "edges": 3.0,
