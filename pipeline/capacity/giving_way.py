@@ -13,7 +13,7 @@ from dataclasses import dataclass
 #: time, at which there is room for all, it shrinks fast.
 LONG_WAIT_S, SHORT_WAIT_S = 0.25, 0.1
 #: The factors by which the stretch grows, shrinks and shrinks fast each second, and the largest one.
-STRETCH_STEP, RELAX_STEP, FAST_STEP, MOST_STRETCH = 1.25, 1.1, 1.5, 8.0
+STRETCH_STEP, RELAX_STEP, FAST_STEP, MOST_STRETCH = 1.25, 1.1, 2.0, 8.0
 #: The frames a second that clients are asked for. At a camera's 30 a key frame is taken with the least delay.
 RATES = (30.0, 10.0, 5.0, 2.5)
 #: A gateway that takes more than the first share of its budget asks for fewer frames, and one that takes more than all
@@ -23,7 +23,7 @@ BUSY_SHARE, CALM_SHARE = 0.7, 0.6
 PRESSED_STRETCH = 2.0
 #: How many seconds a rate is kept before a change to fewer or more frames, since the measured load follows with a
 #: delay.
-FEWER_AFTER, MORE_AFTER = 2, 5
+FEWER_AFTER, MORE_AFTER = 2, 3
 #: The share of a core that a session of 640x360 takes in any case, and for each frame a second.
 SESSION_CORES, FRAME_CORES = 0.006, 0.0013
 
