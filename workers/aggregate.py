@@ -203,8 +203,7 @@ class Aggregator:
             return
         record, file = self._next(latest, updates)
         edges = ", ".join(record.examples)
-        self.metrics.loss["before"].set(record.loss_before)
-        self.metrics.loss["after"].set(record.loss_after)
+        self.metrics.measured(record.loss_before, record.loss_after)
         if record.loss_after <= self._most_loss * record.loss_before:
             self._registry.append(record, file)
             logger.info(

@@ -73,7 +73,10 @@ def metric_names() -> str:
 
 
 def rows(kind: type) -> Iterator[str]:
-    for family in sorted(kind().registry.collect(), key=lambda family: family.name):
+    made = kind()
+    if isinstance(made, metrics.AggregatorMetrics):
+        made.measured(0.0, 0.0)  # before that it has no series, and thus no label
+    for family in sorted(made.registry.collect(), key=lambda family: family.name):
         if not family.name.startswith("mvs_"):
             continue  # the process collector's own
         labels = sorted({label for sample in family.samples for label in sample.labels} - {"le"})

@@ -72,6 +72,8 @@ PARTS = ("redis", "gateway", "worker", "trainer", "aggregator")
 RESTART_REASONS = ("ended", "killed", "silent")
 #: The outcomes of jobs. Those which are not jobs of ours are "unreadable".
 EDGE_OUTCOMES = ("answered", "late", "refused", "failed", "unreadable")
+#: Gauges that have no series before something was measured, since 0 would be a perfect value.
+MEASURED = {"mvs_holdout_loss"}
 #: The stages of a key frame, in this order; together they take mvs_key_frame_answer_seconds.
 STAGES = ("encode", "queue", "decode", "stylize", "return")
 STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2)
@@ -100,6 +102,12 @@ class GatewayMetrics:
         self.queue_depth = Gauge("mvs_queue_depth", "Key frames in the edge's queue", registry=self.registry)
         self.worker_ready = Gauge(
             "mvs_worker_ready", "1 while a warm worker serves this gateway's edge", registry=self.registry
+        )
+        self.redis_usable = Gauge("mvs_redis_usable", "1 while Redis takes key frames", registry=self.registry)
+        self.look_interval = Gauge(
+            "mvs_look_interval_seconds",
+            "Time between two renewals of a look while the edge is busy; 0 while it is not",
+            registry=self.registry,
         )
         self.frames = Counter("mvs_frames_received_total", "Video frames received", registry=self.registry)
         self.frames_dropped = counter("mvs_frames_dropped_total", "Frames that cannot be key frames", FRAME_DROPS)
@@ -224,10 +232,14 @@ class AggregatorMetrics:
         self.waiting = Gauge(
             "mvs_round_updates", "Edges whose weights wait for the round to close", registry=self.registry
         )
-        loss = Gauge(
+        self._loss = Gauge(
             "mvs_holdout_loss", "Eq. 5 of the hold-out pictures around the last round", ["when"], registry=self.registry
         )
-        self.loss = {when: loss.labels(when) for when in ("before", "after")}
+
+    def measured(self, before: float, after: float) -> None:
+        """Set the loss of the hold-out pictures around a round."""
+        for when, loss in (("before", before), ("after", after)):
+            self._loss.labels(when).set(loss)
 
 
 class SupervisorMetrics:

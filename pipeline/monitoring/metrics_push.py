@@ -22,6 +22,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import RoleReport
 from pipeline.monitoring.metrics import (
+    MEASURED,
     AggregatorMetrics,
     LearningMetrics,
     SupervisorMetrics,
@@ -177,7 +178,10 @@ def known_families() -> dict[str, Metric]:
     """Return all families that roles may push, by name, with each sample at zero."""
     families: dict[str, Metric] = {}
     for role in (WorkerMetrics, TrainerMetrics, AggregatorMetrics, SupervisorMetrics, LearningMetrics):
-        for family in role().registry.collect():
+        made = role()
+        if isinstance(made, AggregatorMetrics):
+            made.measured(0.0, 0.0)
+        for family in made.registry.collect():
             known = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
             known.samples += [sample._replace(value=0.0) for sample in family.samples if family.type != "info"]
     return families
@@ -197,7 +201,7 @@ def is_known(name: str, beside: Collection[str]) -> bool:
 
 
 class RoleCollector:
-    """Shows in a gateway's /metrics what other roles pushed; samples that nobody pushed are zero.
+    """Shows in a gateway's /metrics what other roles pushed; samples that nobody pushed are zero, except for MEASURED.
 
     Only the families of pipeline.monitoring.metrics are shown, whatever else Redis contains.
     """
@@ -214,7 +218,8 @@ class RoleCollector:
         for known in self._known.values():
             family = Metric(known.name, known.documentation, known.type)
             found = [s for ending in ENDINGS.get(known.type, ("",)) for s in pushed[known.name + ending]]
-            family.samples = list({key(sample): sample for sample in (*known.samples, *found)}.values())
+            zeros = () if known.name in MEASURED else known.samples
+            family.samples = list({key(sample): sample for sample in (*zeros, *found)}.values())
             yield family
 
 

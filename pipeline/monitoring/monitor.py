@@ -120,6 +120,8 @@ class Watch:
         self.board.record(sample)
         self._metrics.in_flight.set(sum(stream.in_flight for stream in sample.streams))
         self._metrics.oldest_look.set(sample.oldest_s or 0.0)
+        self._metrics.look_interval.set(sample.reductions.look_interval_s or 0.0)
+        self._metrics.redis_usable.set(not redis_state.trouble)
         self._metrics.worker_ready.set(redis_state.ready)
         self._metrics.queue_depth.set(math.nan if redis_state.queue is None else redis_state.queue)
 

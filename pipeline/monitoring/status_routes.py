@@ -7,7 +7,8 @@ from concurrent.futures import Executor
 from functools import partial
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
 
 from pipeline.monitoring.auth import COOKIE, SENTENCE, Access
 from pipeline.monitoring.status import Board
@@ -47,9 +48,10 @@ class Operators:
         return guarded
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        loop = asyncio.get_running_loop()
-        text = await loop.run_in_executor(self._executor, generate_latest, self._registry)
-        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_LATEST})
+        """Answer in OpenMetrics if the Accept header prefers it, and otherwise in Prometheus' text format."""
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        text = await asyncio.get_running_loop().run_in_executor(self._executor, encode, self._registry)
+        return web.Response(body=text, headers={"Content-Type": content_type})
 
     async def _page(self, request: web.Request) -> web.Response:
         return web.Response(body=self._html, content_type="text/html", charset="utf-8")

@@ -31,6 +31,7 @@ async def exported(redis_url, tmp_path) -> dict[str, set[str]]:
         something_happens(running.gateway.metrics)
         worker, trainer, aggregator = WorkerMetrics(), TrainerMetrics(), AggregatorMetrics()
         worker.model.info({"version": "v"})
+        aggregator.measured(1.0, 1.0)
         with connect(redis_url) as connection:
             for role, metrics in (("stylize", worker), ("train", trainer), ("aggregate", aggregator)):
                 Reporter(connection, role, metrics.registry).push()
@@ -74,7 +75,8 @@ def test_panels_neither_overlap_nor_leave_the_screen():
 
 
 def test_compose_mounts_what_is_there_and_asks_gateways_where_they_listen():
-    compose = yaml.safe_load((ROOT / "compose.yaml").read_text())
+    text = (ROOT / "compose.yaml").read_text()
+    compose = yaml.safe_load(text)
     prometheus = yaml.safe_load(compose["configs"]["prometheus"]["content"])
     source = yaml.safe_load((MONITORING / "grafana-datasource.yml").read_text())["datasources"][0]
     mounts = [volume.split(":") for volume in compose["services"]["grafana"]["volumes"]]
@@ -84,8 +86,11 @@ def test_compose_mounts_what_is_there_and_asks_gateways_where_they_listen():
     assert provider["options"]["path"] in [target.rpartition("/")[0] for _, target, _ in mounts]
     assert {target["datasource"]["uid"] for _, target in TARGETS} == {source["uid"]}
     (job,) = prometheus["scrape_configs"]
-    ports = [compose["services"][name]["environment"]["MVS_PORT"] for name in ("gateway", "gateway-2")]
-    assert job["static_configs"][0]["targets"] == [f"127.0.0.1:{port}" for port in ports]
+    first, second = (compose["services"][name]["environment"]["MVS_PORT"] for name in ("gateway", "gateway-2"))
+    assert job["static_configs"][0]["targets"] == f'${{MVS_TARGETS:-["127.0.0.1:{first}"]}}'
+    assert f"""with --profile balanced: MVS_TARGETS='["127.0.0.1:8081", "127.0.0.1:{second}"]'""" in text
+    rules = [volume.split(":") for volume in compose["services"]["prometheus"]["volumes"]]
+    assert ["./pipeline/monitoring/alerts.yml", *prometheus["rule_files"], "ro"] in rules
     assert job["authorization"]["credentials"] == compose["services"]["gateway"]["environment"]["MVS_OPERATOR_TOKEN"]
     assert source["url"].endswith("127.0.0.1:9090")
     assert {compose["services"][name]["profiles"][0] for name in ("prometheus", "grafana")} == {"operators"}

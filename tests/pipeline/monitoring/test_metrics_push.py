@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import MAX_BYTES, RoleReport
-from pipeline.monitoring.metrics import TrainerMetrics, WorkerMetrics
+from pipeline.monitoring.metrics import AggregatorMetrics, TrainerMetrics, WorkerMetrics
 from pipeline.monitoring.metrics_push import (
     MOST_MODELS,
     Reporter,
@@ -57,6 +57,18 @@ def test_counters_of_two_workers_add_up_and_outlive_one_of_them(connection):
     assert (both['mvs_processes{"role": "stylize"}'], one['mvs_processes{"role": "stylize"}']) == (2, 1)
     assert (both['mvs_model_info{"version": "abc"}'], one['mvs_model_info{"version": "abc"}']) == (2, 1)
     assert connection.scard(redis_keys.ROLES) == 1
+
+
+def test_a_loss_that_nobody_measured_yet_is_not_shown_as_a_perfect_one(connection):
+    metrics = AggregatorMetrics()
+    reporter, loss = Reporter(connection, "aggregate", metrics.registry), 'mvs_holdout_loss{"when": "after"}'
+    reporter.push()
+    unmeasured = shown(connection)
+    metrics.measured(2.0, 1.5)
+    reporter.push()
+
+    assert loss not in unmeasured and unmeasured["mvs_round"] == 0
+    assert shown(connection)[loss] == 1.5
 
 
 def test_what_was_counted_while_redis_was_away_is_told_afterwards(tmp_path):

@@ -1,6 +1,8 @@
 """Who may see /metrics, /status and /status.json of a real gateway."""
 
 import pytest
+from prometheus_client import parser as text
+from prometheus_client.openmetrics import parser as openmetrics
 
 from pipeline.contract.settings import Settings
 from pipeline.monitoring.auth import Access
@@ -80,3 +82,16 @@ async def test_a_gateway_started_alone_beyond_loopback_tells_the_address_that_op
         told = for_operators(Settings(host="0.0.0.0"), running.gateway.operators.access)
         async with running.http.get(told.rpartition(" ")[2], allow_redirects=False) as response:
             assert response.status == 303  # to the page, with a cookie
+
+
+@pytest.mark.parametrize(("accept", "read", "content_type"), [
+    ("", text.text_string_to_metric_families, "text/plain"),
+    ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5", openmetrics.text_string_to_metric_families,
+     "application/openmetrics-text"),
+])  # fmt: skip
+async def test_metrics_are_written_in_the_format_that_is_asked_for(running, accept, read, content_type):
+    async with running.http.get("/metrics", headers={"Accept": accept}) as response:
+        families = {family.name: family for family in read(await response.text())}
+
+    assert response.content_type == content_type
+    assert {"mvs_sessions", "mvs_event_loop_lag_seconds", "mvs_rounds"} <= families.keys()
