@@ -105,7 +105,7 @@ def neighbours(photos: Photos, stylizer: Stylizer, rng: random.Random, args: arg
     sketches = torch.stack([sketch(photos.read(index), stylizer) for index in tqdm(pool, desc="pool", leave=False)])
     likeness = (sketches @ sketches.mT).fill_diagonal_(-1)
     for content, style in zip(pool[: args.count], likeness.argmax(1).tolist(), strict=False):
-        yield graded(*(photos.whole(index, HEIGHT, WIDTH) for index in (content, pool[style])), rng)
+        yield graded(*(photos.centre_crop(index, HEIGHT, WIDTH) for index in (content, pool[style])), rng)
 
 
 def canon(photos: Photos, _: Stylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
