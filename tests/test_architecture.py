@@ -203,6 +203,12 @@ def test_tests_of_the_pipeline_import_no_torch():
     assert ROOT / "pipeline" / "gateway" / "app.py" in todo
 
 
+def test_peers_connect_only_in_tests_that_run_with_and_without_our_parts():
+    """Which is what those in tests/integration/peers do; and in the rooms' folders, peers would take seconds."""
+    for path in (file for folder in FOLDERS for file in (ROOT / "tests" / folder).rglob("*.py")):
+        assert not imported(path) & {"support.peers.Client", "clients.net.connection.Connection"}, path
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_no_room_is_crowded(room):
     files = [path for path in ROOT.joinpath(*room.split(".")).glob("*.py") if path.name != "__init__.py"]

@@ -24,6 +24,7 @@ from clients.load.virtual_clients import SETTLE_S, LoadCounters, Plan, VirtualCl
 from clients.net.connection import Connection
 from pipeline.contract.errors import MVStylizerError
 from pipeline.styles.catalog import shipped
+from pipeline.webrtc import patches
 from workers.process.runtime import die_with_parent
 
 SIZE, LOOKS_PER_S = (640, 360), 2
@@ -77,7 +78,8 @@ class Innocents:
 
 def _live(url: str, photo: str, pipe: Pipe) -> None:
     die_with_parent()
-    asyncio.run(_Crowd(url, photo).serve(pipe))
+    with patches.installed():  # as in any client
+        asyncio.run(_Crowd(url, photo).serve(pipe))
 
 
 @dataclass(slots=True)
