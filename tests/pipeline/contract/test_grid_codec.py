@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import MAX_SIDE, STEPS, pack_grid, unpack_grid
+from support.bombs import deflated_zeros
 from support.grids import lifelike_grid, make_grid
 
 SIZES = st.tuples(*3 * [st.integers(1, 5)]) | st.sampled_from([(8, 9, 16), (8, 16, 9), (1, 1, MAX_SIDE)])
@@ -104,7 +105,7 @@ def test_what_is_no_shape_is_refused(shape):
 
 
 def test_what_would_fill_the_memory_is_not_inflated():
-    bomb = zlib.compress(bytes(1 << 28), 9)
+    bomb = deflated_zeros(268)
     tracemalloc.start()
 
     with pytest.raises(BadMessage):

@@ -1,9 +1,11 @@
 """What the HTTP server refuses, asked over real sockets as no browser asks."""
 
+import functools
 import gzip
 import json
 import logging
 import zlib
+from collections.abc import Callable
 
 import pytest
 
@@ -59,11 +61,15 @@ async def test_every_answer_has_the_security_headers_and_nothing_is_logged(share
     assert not caplog.records
 
 
+@functools.cache
+def inflatable(compress: Callable[[bytes], bytes]) -> bytes:
+    return compress(bytes(30_000_000))[:30_000]
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "GZIP", "identity, gzip", "gzip, gzip"])
 async def test_a_body_is_not_inflated(shared_gateway, encoding):
     """A body of 32 KB would become 32 MB, on the event loop."""
-    compress = gzip.compress if "gzip" in encoding.lower() else zlib.compress
-    bomb = compress(bytes(30_000_000))[:30_000]
+    bomb = inflatable(gzip.compress if "gzip" in encoding.lower() else zlib.compress)
 
     before = shared_gateway.count("mvs_requests_refused_total", reason="encoding")
     status, _, body = await ask(shared_gateway, "POST /offer", JSON, f"Content-Encoding: {encoding}", body=bomb)

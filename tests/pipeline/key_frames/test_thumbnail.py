@@ -27,16 +27,15 @@ def test_the_short_answer_is_the_histograms_own(before, after, contrast, seed):
     assert is_cut(one, other) == np.logical_and(*moved).any()
 
 
-@pytest.mark.parametrize("level", range(1, 254))
-def test_a_coders_noise_in_a_flat_picture_is_no_cut(level):
-    noise = np.random.default_rng(level).integers(-2, 3, (90, 160))
-    flat, noisy = (
-        thumbnail(np.clip(level + more, 0, 255).astype(np.uint8), level, level) for more in (0 * noise, noise)
-    )
-    refined = thumbnail(np.full((90, 160), level + 2, np.uint8), max(0, level - 7), min(255, level + 7))
+def test_a_coders_noise_in_a_flat_picture_is_no_cut():
+    for level in range(1, 254):
+        noise = np.random.default_rng(level).integers(-2, 3, (90, 160))
+        flat, noisy = (
+            thumbnail(np.clip(level + more, 0, 255).astype(np.uint8), level, level) for more in (0 * noise, noise)
+        )
+        refined = thumbnail(np.full((90, 160), level + 2, np.uint8), max(0, level - 7), min(255, level + 7))
 
-    for other in (noisy, refined):
-        assert not is_cut(flat, other)
+        assert not any(is_cut(flat, other) for other in (noisy, refined)), level
 
 
 @pytest.mark.parametrize("shape", [(2, 2), (3, 5), (90, 160), (1280, 720), (376, 640), (2, 640)])
