@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -283,6 +285,20 @@ def touch(peer, track, sender, receiver):
     peer.sctp.transport.stop()
     return peer.__class__.__name__, track.id, sender.track
 """
+
+
+def test_nothing_of_aiortc_is_replaced_when_modules_are_imported():
+    script = """
+import aiortc.rtcpeerconnection as peers, aiortc.rtcrtpreceiver as receivers, aiortc.rtcsctptransport as sctp
+import aioice.ice, aioice.mdns, aiortc.codecs
+modules = (peers, receivers, sctp, aioice.ice, aioice.mdns, aiortc.codecs)
+modules += tuple(value for module in modules for value in vars(module).values() if isinstance(value, type))
+before = {(module, name): value for module in modules for name, value in list(vars(module).items())}
+import clients.headless.cli, clients.load.cli, workers.gateway
+for (module, name), value in before.items():
+    assert vars(module).get(name) is value or name.startswith("_abc"), (module, name)
+"""
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
 def test_the_fence_knows_all_that_it_touches():

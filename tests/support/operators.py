@@ -15,5 +15,5 @@ async def reached(running: Running, condition: Callable[[dict], bool]) -> dict:
     """The state, as soon as it meets the condition. Raises TimeoutError if it does not."""
     async with asyncio.timeout(20):
         while not (found := await state(running)) or not condition(found):
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
     return found

@@ -15,7 +15,7 @@ from support.redis_process import RedisServer
 
 @pytest.fixture(autouse=True)
 def sampling_often(monkeypatch):
-    monkeypatch.setattr(monitor, "SAMPLE_S", 0.25)
+    monkeypatch.setattr(monitor, "SAMPLE_S", 0.2)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """All of our parts go in together, come out together, and stay out where aiortc is not what they were written for."""
 
 import logging
-import subprocess
-import sys
 import threading
 import tomllib
 
@@ -82,20 +80,6 @@ def test_decoder_threads_end_with_it():
     for thread in started:
         thread.join(20)
     assert started and decoders() == []
-
-
-def test_nothing_is_replaced_when_modules_are_imported():
-    script = """
-import aiortc.rtcpeerconnection as peers, aiortc.rtcrtpreceiver as receivers, aiortc.rtcsctptransport as sctp
-import aioice.ice, aioice.mdns, aiortc.codecs
-modules = (peers, receivers, sctp, aioice.ice, aioice.mdns, aiortc.codecs)
-modules += tuple(value for module in modules for value in vars(module).values() if isinstance(value, type))
-before = {(module, name): value for module in modules for name, value in list(vars(module).items())}
-import clients.headless.cli, clients.load.cli, workers.gateway
-for (module, name), value in before.items():
-    assert vars(module).get(name) is value or name.startswith("_abc"), (module, name)
-"""
-    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
 
 
 def is_plain() -> bool:
