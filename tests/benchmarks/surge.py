@@ -20,6 +20,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.load.cli import jain  # noqa: E402
+from clients.load.open_loop import PATIENCE_S  # noqa: E402
 from clients.load.recording import Recording, record  # noqa: E402
 from clients.load.virtual_clients import SETTLE_S, LoadCounters, Plan, VirtualClients  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
@@ -27,7 +28,8 @@ from pipeline.webrtc import patches  # noqa: E402
 from support.crew import Crew  # noqa: E402
 
 SIZE, FPS = (640, 360), 30
-RAMP_S = 3.0
+#: Clients that come in a second.
+ARRIVALS_PER_S = 5
 #: Looks are as young as before when their median age is within this of what it was.
 AS_BEFORE, AS_BEFORE_S = 1.2, 0.1
 
@@ -65,10 +67,11 @@ def main() -> None:
 
 async def measured(url: str, recordings: tuple[Recording, ...], args: argparse.Namespace) -> dict:
     begin_s, style = time.monotonic(), shipped()[0].id
-    lasting_s = 3 * args.seconds + RAMP_S + SETTLE_S
-    plan = Plan(url, style, recordings, None, args.steady, RAMP_S, lasting_s, start_s=begin_s)
+    surge_ramp_s = args.surge / ARRIVALS_PER_S
+    lasting_s = 3 * args.seconds + surge_ramp_s + SETTLE_S
+    plan = Plan(url, style, recordings, None, args.steady, args.steady / ARRIVALS_PER_S, lasting_s, start_s=begin_s)
     surge_s = plan.count_from_s + args.seconds
-    visit = Plan(url, style, recordings, None, args.surge, RAMP_S, args.seconds, start_s=surge_s)
+    visit = Plan(url, style, recordings, None, args.surge, surge_ramp_s, args.seconds, start_s=surge_s)
     steady = Group(VirtualClients(plan, range(args.steady)))
     visitors = Group(VirtualClients(visit, range(args.surge)))
     both = asyncio.gather(steady.run(), visitors.run())
@@ -86,7 +89,7 @@ async def measured(url: str, recordings: tuple[Recording, ...], args: argparse.N
         "surge": args.surge,
         "age_before_ms": found["before"],
         "age_full_ms": found["full"],
-        "recovered_s": recovered_s(steady, visit.end_s, found["before"]),
+        "recovered_s": recovered_s(steady, visit.end_s + PATIENCE_S, found["before"]),
         "jain_full": jain(shares),
         "looks_per_s_full": round(sum(shares) / args.seconds, 1),
         "shown_fps_least": round(min(shown) / args.steady, 1),
@@ -103,7 +106,7 @@ def age_ms(seconds: list[LoadCounters]) -> float | None:
 
 
 def recovered_s(steady: Group, end_s: float, before_ms: float | None) -> float | None:
-    """Seconds from the end of the surge to the first one whose looks are as young as before; None if none was."""
+    """Seconds from when the surge has left to the first one whose looks are as young as before; None if none was."""
     for at_s, counters in steady.seconds:
         age = age_ms([counters])
         if at_s > end_s and age and before_ms and age <= AS_BEFORE * before_ms + 1000 * AS_BEFORE_S:
