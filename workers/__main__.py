@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import NoReturn
 
 from pipeline.contract.errors import Misuse, MVStylizerError
-from pipeline.contract.redaction import redact
+from pipeline.contract.redaction import in_url, redact
 from pipeline.contract.settings import Settings
 from workers.process import extras
 from workers.process.runtime import set_up_logging
@@ -53,6 +53,7 @@ def main(argv: list[str] | None = None) -> None:
         return
     set_up_logging(args.verbose)
     try:
+        check_arguments(args)
         args.run(args)
     except (MVStylizerError, ValueError) as error:
         if not is_misuse(args.command, error):
@@ -61,6 +62,12 @@ def main(argv: list[str] | None = None) -> None:
         _end(args.command, error)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Raise Misuse if an argument holds a password, which stands in `ps` for as long as the process lives."""
+    if in_url(getattr(args, "redis", None) or ""):
+        raise Misuse("Every user of this machine can read a password in --redis: set MVS_REDIS_URL instead.")
 
 
 def _end(command: str | None, error: Exception) -> NoReturn:

@@ -33,10 +33,15 @@ def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
     """Return a client for calls that Redis answers at once. It has a short time-out and no retries, since a late key
     frame is worth nothing.
 
+    A connection to a Redis that has become a read-only replica is given up after one error, so that the next call
+    connects anew, and finds the new primary.
+
     Raises BadSetting for an invalid URL. Whether Redis is there is only found out by the first call.
     """
     try:
-        client = redis.Redis.from_url(redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0))
+        client = redis.Redis.from_url(
+            redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0), retry_on_error=[redis.ReadOnlyError]
+        )
         pool = client.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # this does not connect, but checks the URL's options
     except (ValueError, TypeError):  # the text of the error may contain a piece of the password

@@ -136,7 +136,7 @@ def _passwords() -> str:
         server._process = subprocess.Popen(server._command, stdout=subprocess.DEVNULL)
         try:
             url = server.url.replace("//", f"//:{SECRET}@")
-            with another_up("--redis", url) as up:
+            with another_up(MVS_REDIS_URL=url) as up:
                 seen = _ps(up.parts())
                 said = SECRET in up.log.read_text()
         finally:

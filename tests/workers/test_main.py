@@ -116,3 +116,14 @@ def test_styles_are_listed_as_other_commands_take_them(capsys):
 
     listed = capsys.readouterr().out.splitlines()
     assert "golden-hour" in listed and [find_shipped(name).name for name in listed] == [s.name for s in shipped()]
+
+
+@pytest.mark.parametrize("url", ["redis://:hunter2@host/0", "rediss://u:hunter2@host", "redis://host?password=hunter2"])
+@pytest.mark.parametrize("name", ["gateway", "stylize", "aggregate", "dashboard", "up"])
+def test_a_password_is_not_taken_from_the_command_line(name, url, capsys):
+    """Everybody on the machine could read it there."""
+    with pytest.raises(SystemExit) as ended:
+        command.main([name, "--redis", url])
+
+    said = capsys.readouterr().err
+    assert ended.value.code == EXIT_MISUSE and "set MVS_REDIS_URL instead" in said and "hunter2" not in said

@@ -14,6 +14,7 @@ from pipeline.queues import redis_errors
 from pipeline.queues.broker import connect, stylize_queue
 from pipeline.queues.redis_errors import place
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
+from support.redis_pair import RedisPair
 from support.redis_process import RedisServer
 from workers.aggregate import Aggregator
 from workers.serving import rq_worker
@@ -121,3 +122,26 @@ def test_no_role_ends_and_one_line_says_why(server, tmp_path, role, ailment, cap
 
 #: A trainer only reads while nobody shares.
 HARMLESS = {("trainer", "memory"), ("trainer", "read_only"), ("trainer", "permission")}
+
+
+@pytest.mark.parametrize("role", ["edge worker", "aggregator"])
+def test_a_role_goes_on_with_the_replica_that_has_become_the_primary(tmp_path, role, caplog, monkeypatch):
+    monkeypatch.setattr(redis_errors, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(rq_worker, "BLOCK_S", 0.01)
+    monkeypatch.setattr("workers.aggregate.BLOCK_MS", 1)
+    pair = RedisPair(tmp_path)
+    pair.start()
+    try:
+        settings = replace(Settings(), redis_url=pair.url, models_dir=tmp_path / "models", snapshot_key="k" * 32)
+        run = ROLES[role](settings)
+        with pytest.raises(Enough):
+            run(several())
+        pair.fail_over()
+        for _ in range(2):
+            with pytest.raises(Enough):
+                run(several())
+    finally:
+        pair.stop()
+
+    said = [record.getMessage() for record in caplog.records if "Redis" in record.getMessage()]
+    assert redis_errors.REASONS["read_only"] in said[0] and "again" in said[-1], said
