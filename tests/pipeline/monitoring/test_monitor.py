@@ -43,7 +43,7 @@ async def test_queue_roles_and_rounds_come_from_redis(running, redis_url):
             )
             Snapshots(connection).publish_global(snapshot, weights)
 
-    found = await reached(running, lambda s: s["models"] and len(s["rounds"]) == 2)
+    found = await reached(running, lambda s: s["models"] and s["roles"][3]["processes"] and len(s["rounds"]) == 2)
 
     assert found["models"] == {"abcdef": 1}
     assert [r["version"] for r in found["rounds"]] == [3, 4] and found["rounds"][0]["images"] == 240
