@@ -42,6 +42,7 @@ class Up:
                 preexec_fn=die_with_parent,
                 env={
                     "MVS_OPERATOR_OPEN": "on",
+                    "MVS_KEY_FRAME_INTERVAL_S": "0.5",  # cameras of tests show little that is new
                     **environment,
                     "TMPDIR": str(folder),
                     "MVS_MODELS_DIR": str(folder.with_suffix(".models")),

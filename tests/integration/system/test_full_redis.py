@@ -19,7 +19,7 @@ SLACK_S = 4.0
 
 @pytest.fixture
 def crew(tmp_path):
-    with Crew(tmp_path, stub_ms=5) as crew:
+    with Crew(tmp_path, stub_ms=5, MVS_KEY_FRAME_INTERVAL_S="0.5") as crew:
         yield crew
 
 
