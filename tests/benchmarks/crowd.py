@@ -29,12 +29,16 @@ from clients.load.recording import Recording, record, record_pictures  # noqa: E
 from clients.load.virtual_clients import Plan  # noqa: E402
 from clients.media.clip import Clip, upright  # noqa: E402
 from clients.media.geometry import resized  # noqa: E402
+from pipeline.contract.settings import Settings  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.system import Up  # noqa: E402
 
 SIZE, FPS = (640, 360), 30
 #: Settings that refuse no client, since the budget of the machine itself is measured.
 SETTINGS = {"MVS_MAX_SESSIONS": "1000", "MVS_OFFERS_PER_S": "100"}
+#: The longest interval between key frames, for which the systems of tests have a setting of their own, and what it was
+#: before key frames followed the picture.
+INTERVAL_S, BEFORE_INTERVAL_S = str(Settings().key_frame_interval_s), "0.5"
 ROLES = ("gateway", "stylize", "redis", "generator")
 
 
@@ -79,7 +83,12 @@ def measured(
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "up").mkdir()
         command = ("uv", "run", "mvstylizer", "up") if checkout else (sys.executable, "-m", "workers", "up")
-        up = Up(Path(folder) / "up", environment={**os.environ, **SETTINGS}, command=command, cwd=checkout)
+        environment = {
+            **os.environ,
+            **SETTINGS,
+            "MVS_KEY_FRAME_INTERVAL_S": BEFORE_INTERVAL_S if checkout else INTERVAL_S,
+        }
+        up = Up(Path(folder) / "up", environment=environment, command=command, cwd=checkout)
         try:
             up.wait_ready()
             plan = Plan(up.url, shipped()[0].id, recordings, rate, streams, streams / 5, seconds)
