@@ -44,7 +44,8 @@ class SecuredRedis:
             "dir": folder,
         }  # fmt: skip
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        self._command = [shutil.which("redis-server") or missing("redis-server"), *words]
+        # The one that comes with the Python packages speaks no TLS, and `uv run` finds it first.
+        self._command = [shutil.which("redis-server", path=os.defpath) or missing("the system's redis-server"), *words]
 
     def url(self, user: str, password: str) -> str:
         return f"rediss://{user}:{password}@127.0.0.1:{self.port}/0?ssl_ca_certs={self.pem}"
