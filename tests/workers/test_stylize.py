@@ -154,7 +154,7 @@ class Interrupted(Counter):
         StreamMemory(DUSK, 1, 1_000_000, (2, 22, 1, 1, 1), bytes(88)).pack(),
         ["a list"],
     ],
-    ids=repr,
+    ids=lambda lie: repr(lie)[:40],
 )
 def test_a_memory_that_is_none_costs_nothing_but_itself(settings, broker, lie):
     stylizer = Counter()
