@@ -24,9 +24,7 @@ from pipeline.monitoring.metrics_push import (
     read,
     together,
 )
-from pipeline.queues.broker import connect
 from pipeline.queues.counters import count
-from support.redis_process import RedisServer
 
 
 def shown(connection) -> dict[str, float]:
@@ -69,24 +67,6 @@ def test_a_loss_that_nobody_measured_yet_is_not_shown_as_a_perfect_one(connectio
 
     assert loss not in unmeasured and unmeasured["mvs_round"] == 0
     assert shown(connection)[loss] == 1.5
-
-
-def test_what_was_counted_while_redis_was_away_is_told_afterwards(tmp_path):
-    server = RedisServer(tmp_path)
-    server.start()
-    with connect(server.url) as connection:
-        trainer = TrainerMetrics()
-        reporter = Reporter(connection, "train", trainer.registry)
-        trainer.images.inc(8)
-        server.stop()
-        with pytest.raises(Exception, match="onnect"):
-            reporter.push()
-        trainer.images.inc(8)
-        server.start()
-        reporter.push()
-
-        assert shown(connection)["mvs_training_images_total"] == 16
-    server.stop()
 
 
 def test_all_a_role_has_is_shown_before_anything_happened(connection):

@@ -5,15 +5,13 @@ import socket
 from contextlib import aclosing
 
 import pytest
-import redis
 
 from pipeline.contract import redis_keys
 from pipeline.contract.messages import KeyFrame, StylizedFrame
 from pipeline.queues import answers
-from pipeline.queues.broker import GatewayBroker, connect, stylize_queue
+from pipeline.queues.broker import GatewayBroker, stylize_queue
 from pipeline.queues.edge_broker import EdgeBroker
 from support.peers import until
-from support.redis_process import RedisServer
 
 KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", False, b"jpeg")
 
@@ -87,27 +85,6 @@ async def test_a_damaged_answer_is_skipped(gateway, connection):
 
     async with aclosing(gateway.answers()) as answers:
         assert (await anext(answers)).frame_id == 5
-
-
-async def test_answers_go_on_after_redis_comes_back(tmp_path):
-    server = RedisServer(tmp_path)
-    server.start()
-    gateway = GatewayBroker(server.url, edge_id="edge", gateway_id="gateway")
-    async with aclosing(gateway.answers()) as answers:
-        with connect(server.url) as client:
-            EdgeBroker(client).answer("gateway", answer(1))
-        first = await anext(answers)
-        waiting = asyncio.create_task(anext(answers))
-        server.stop()
-        with pytest.raises(redis.RedisError):
-            gateway.submit(KEY_FRAME)
-        server.start()
-        with connect(server.url) as client:
-            EdgeBroker(client).answer("gateway", answer(2))
-
-        assert (first.frame_id, (await waiting).frame_id) == (1, 2)
-    gateway.close()
-    server.stop()
 
 
 async def test_a_redis_that_hangs_is_noticed(monkeypatch):

@@ -8,10 +8,9 @@ import pytest
 from pipeline.contract import redis_keys
 from pipeline.contract.messages import KeyFrame, TrainingSample
 from pipeline.monitoring.metrics import LEARNING
-from pipeline.queues.broker import GatewayBroker, connect
+from pipeline.queues.broker import GatewayBroker
 from pipeline.queues.counters import counts
 from pipeline.queues.training_samples import PAGE, Sharing, public_name
-from support.redis_process import RedisServer
 
 LAST_ID = "18446744073709551615-18446744073709551615"
 
@@ -115,30 +114,6 @@ def test_agreements_stand_until_they_are_withdrawn(sharing):
     sharing.withdraw("you")
 
     assert sharing.standing([mine, yours, ("nobody", ""), ("me", "other")]) == {mine}
-
-
-@pytest.mark.parametrize("memory", ["lost", "of before the withdrawal"])
-def test_a_redis_that_is_killed_after_a_withdrawal_brings_nothing_back(tmp_path, memory):
-    """It brings back neither what it lost nor what it kept from the time before."""
-    server = RedisServer(tmp_path, dir=str(tmp_path))
-    server.start()
-    with connect(server.url) as connection:
-        sharing = Sharing(connection, "edge")
-        held = sample(sharing, "a")
-        sharing.append(held)
-        if memory != "lost":
-            connection.save()
-        sharing.withdraw("a")
-        server.kill()
-        server.start()
-
-        sharing.append(held)  # a worker had it in its memory
-
-        assert connection.exists(redis_keys.consent("edge", "a")) == (memory != "lost")
-        assert sharing.standing([("a", held.consent)]) == set()
-        assert counted(connection)["mvs_samples_without_consent_total"] == 1
-        assert sharing.standing([("a", sharing.allow("a"))]) != set()
-    server.stop()
 
 
 def test_what_withdrawing_costs_depends_on_what_one_shared(sharing, connection):
