@@ -49,11 +49,11 @@ async def test_a_second_without_network_costs_key_frames_and_nothing_else(runnin
         path.outage, before = True, client.camera.count
         await until(lambda: client.camera.count >= before + FPS)
         missed, path.outage = len(client.grids), False
+        # The first answers may still be of frames from within the outage, since lost packets are sent again.
+        await until(lambda: client.headers[-1]["frame_id"] > before + FPS, timeout_s=60)
         await until(lambda: len(client.grids) >= missed + 5, timeout_s=60)
         await client.close()
 
-    newest = client.headers[-1]["frame_id"]
-    assert newest > before + FPS
     assert running.count("mvs_key_frames_dropped_total", reason="error") == 0
 
 
