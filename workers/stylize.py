@@ -23,7 +23,7 @@ from pipeline.key_frames.change import lead_s
 from pipeline.monitoring.metrics import WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.monitoring.task_owner import keep_thread_running
-from pipeline.queues.broker import connect, stylize_queue
+from pipeline.queues.broker import connect, enqueue_preview, preview_queue, stylize_queue
 from pipeline.queues.edge_broker import Answer, EdgeBroker
 from pipeline.queues.redis_errors import place
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
@@ -34,6 +34,7 @@ from workers.process.prefork import prefork
 from workers.process.runtime import say_ready
 from workers.serving.key_frame_batch import Served, TakenKeyFrame, draw
 from workers.serving.model_updates import Globals, stylizer_of
+from workers.serving.previews import Unprepared, previews
 from workers.serving.rq_worker import SOCKET_TIMEOUT_S, WORKER_TTL_S, EdgeWorker
 from workers.serving.stream_states import packed, unpacked
 
@@ -51,6 +52,7 @@ class Edge:
         self._redis = connect(settings.redis_url)
         self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
         self._sharing = Sharing(self._redis, settings.edge_id)
+        self._previews = preview_queue(self._redis, settings.edge_id)
         self._expected: list[tuple[str, int]] = []
         self._taken: dict[tuple[str, int], TakenKeyFrame | None] = {}
         self.metrics = WorkerMetrics()
@@ -105,6 +107,27 @@ class Edge:
         self._count(answer, time.monotonic() - start_s)
         if taken.frame.shared_by:
             self._share(taken.frame)
+
+    def preview(self, stream_id: str, number: int) -> None:
+        """Answer a request for previews, unless its deadline has passed."""
+        start_s, outcome = time.monotonic(), "answered"
+        try:
+            picture = self._broker.preview(*named(stream_id, number))
+            if picture is None:
+                outcome = "late"
+                return
+            made = previews(self._served, picture, self._styles.jpeg)
+            if isinstance(made, Unprepared):
+                outcome = "again"
+                enqueue_preview(self._previews, stream_id, number)
+            elif made:
+                self._broker.answer_preview(picture.gateway_id, made)
+        except (MVStylizerError, ValueError) as error:
+            outcome = "refused"
+            logger.info("stream %s: no previews: %s", stream_id, error)
+        finally:
+            self.metrics.previews[outcome].inc()
+            self.metrics.busy_seconds.inc(time.monotonic() - start_s)
 
     def _take_with_expected(self, name: tuple[str, int]) -> TakenKeyFrame | None:
         """Take a key frame out of Redis, and with it all that are expected; None if it was refused or is too late."""
@@ -237,6 +260,12 @@ def stylize_key_frame(stream_id: str, frame_id: int) -> None:
     EDGE.stylize(stream_id, frame_id)
 
 
+def preview_styles(stream_id: str, number: int) -> None:
+    """Answer a request for previews. This is a job, too; it waits in a queue of its own."""
+    assert EDGE is not None, "jobs run only in a process that `run` has set up"
+    EDGE.preview(stream_id, number)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--redis", metavar="URL", help="Redis to use (default MVS_REDIS_URL)")
     parser.add_argument("--edge", metavar="NAME", help="edge to work for (default 'edge', or MVS_EDGE_ID)")
@@ -259,7 +288,7 @@ def run(args: argparse.Namespace) -> None:
     keep_thread_running("globals", adoption, edge.metrics.threads_restarted.inc)
     connection = connect(settings.redis_url, SOCKET_TIMEOUT_S)
     worker = EdgeWorker(
-        [stylize_queue(connection, settings.edge_id)],
+        [stylize_queue(connection, settings.edge_id), preview_queue(connection, settings.edge_id)],
         name=f"stylize-{settings.edge_id}-{os.getpid()}-{time.time_ns()}",
         connection=connection,
         job_class=AllowListedJob,

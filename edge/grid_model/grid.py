@@ -17,10 +17,10 @@ LONG_SIDE = 16
 CELL = 14
 
 
-def cells(height: int, width: int) -> tuple[int, int]:
-    """Rows and columns of the grid for a picture: LONG_SIDE along its long side, at least one along the other."""
-    short = max(1, round(LONG_SIDE * min(height, width) / max(height, width)))
-    return (short, LONG_SIDE) if width >= height else (LONG_SIDE, short)
+def cells(height: int, width: int, long_side: int = LONG_SIDE) -> tuple[int, int]:
+    """Rows and columns of the grid for a picture: `long_side` along its long side, at least one along the other."""
+    short = max(1, round(long_side * min(height, width) / max(height, width)))
+    return (short, long_side) if width >= height else (long_side, short)
 
 
 def luma(image: Tensor) -> Tensor:

@@ -33,9 +33,14 @@ class GridModel(nn.Module):
         return self.smoothing.solve(self.equations(content, style))
 
     def equations(self, content: Tensor, style: StyleStatistics) -> Tensor:
-        """The normal equations of the fit, B 4 7 D R C. They may be averaged over time before they are solved."""
+        """The normal equations of the fit, B 4 7 D R C. They may be averaged over time before they are solved.
+
+        One content may be given several styles; it is encoded only once.
+        """
+        taps, size = self.encoder(content), (max(len(content), len(style.chroma.mean)), -1, -1, -1)
+        content, taps = content.expand(size), [tap.expand(size) for tap in taps]
         small = fitted(content)
-        target = small + self.change(self.encoder(content), style)[:, :, ::2]
+        target = small + self.change(taps, style)[:, :, ::2]
         colours = holding_back(target, style.chroma)
         rows, columns = (round(side / CELL) for side in content.shape[2:])
         sums = self.smoothing.collect(small, mapped(target, colours), DEPTH, rows, columns)

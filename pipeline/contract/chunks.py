@@ -8,7 +8,7 @@ import json
 import struct
 
 from pipeline.contract.errors import BadMessage
-from pipeline.contract.messages import MAX_FRAME_ID, StylizedFrame
+from pipeline.contract.messages import MAX_FRAME_ID, PreviewGrids, StylizedFrame
 from pipeline.contract.strict_json import read_object
 
 #: This is below every browser's message limit, and control messages get through between two chunks.
@@ -31,8 +31,18 @@ def to_chunks(message: int, frame: StylizedFrame) -> list[bytes]:
         "cut": frame.cut,
         "grid": frame.grid_shape,
     }
+    return _cut(message, header, frame.grid)
+
+
+def to_preview_chunks(message: int, previews: PreviewGrids) -> list[bytes]:
+    """Return the chunks of previews. `message` is their number among the messages of their channel."""
+    header = {"frame_id": previews.frame_id, "previews": previews.styles, "grid": previews.grid_shape}
+    return _cut(message, header, previews.grids)
+
+
+def _cut(message: int, header: dict, body: bytes) -> list[bytes]:
     text = json.dumps(header, separators=(",", ":")).encode()
-    payload = _LENGTH.pack(len(text)) + text + frame.grid
+    payload = _LENGTH.pack(len(text)) + text + body
     total = -(-len(payload) // CHUNK_BYTES)
     return [
         _CHUNK.pack(message & 0xFFFFFFFF, i, total) + payload[i * CHUNK_BYTES : (i + 1) * CHUNK_BYTES]

@@ -22,6 +22,9 @@ MAX_BYTES = 4096
 MAX_SIDE_PX = 4096
 #: The limits on the fields of Pace.
 MAX_FPS, MAX_LOOK_INTERVAL_S = 1000, 3600
+#: Ids of styles that may be asked for at once: the shipped ones, and all photos that a page remembers.
+MAX_PREVIEWS = 24
+STYLE_ID = re.compile("[0-9a-f]{16}")
 #: The name with which a client withdraws what it shared. It is a secret, so it is long.
 SHARER = re.compile("[0-9a-f-]{16,64}")
 
@@ -78,6 +81,14 @@ class SharingChoice(ControlMessage):
     TYPE = "share"
     on: bool
     by: str | None = None  # a secret name with which later sessions can withdraw them; without it only this session can
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewRequest(ControlMessage):
+    """From the client: show my next frame in each of these styles, if there is nothing more important to do."""
+
+    TYPE = "previews"
+    styles: tuple[str, ...]  # their ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,7 @@ class ErrorMessage(ControlMessage):
     error: str
 
 
-ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SceneCut | SharingChoice
+ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SceneCut | SharingChoice | PreviewRequest
 GatewayMessage = (
     Alive | Pace | FrameRequest | KeyFramePicked | KeyFrameDropped | SharingChanged | SharingForgotten | ErrorMessage
 )
@@ -208,6 +219,15 @@ def _number(fields: Fields, name: str, limit: float) -> float:
     return value
 
 
+def _style_ids(fields: Fields, name: str) -> tuple[str, ...]:
+    value = fields.get(name)
+    if not isinstance(value, list) or not 0 < len(value) <= MAX_PREVIEWS:
+        raise BadMessage(f"The {name} of a control message are a list of 1 to {MAX_PREVIEWS} ids.")
+    if not all(isinstance(style, str) and STYLE_ID.fullmatch(style) for style in value) or len(set(value)) < len(value):
+        raise BadMessage("A style's id has 16 hex digits, and each is named once.")
+    return tuple(value)
+
+
 def _sharer(fields: Fields) -> str:
     if not SHARER.fullmatch(name := _text(fields, "by")):
         raise BadMessage("Whoever shares is known by 16 to 64 hex digits and dashes.")
@@ -220,6 +240,7 @@ _FROM_CLIENT: dict[str, Callable[[Fields], ClientMessage]] = {
     "key_frame": lambda fields: KeyFrameRequest(None if fields.get("frame_id") is None else _frame_id(fields)),
     "cut": lambda fields: SceneCut(_frame_id(fields)),
     "share": lambda fields: SharingChoice(_switch(fields, "on"), _sharer(fields) if "by" in fields else None),
+    "previews": lambda fields: PreviewRequest(_style_ids(fields, "styles")),
 }
 _FROM_GATEWAY: dict[str, Callable[[Fields], GatewayMessage]] = {
     "alive": lambda fields: Alive(),

@@ -97,19 +97,20 @@ def is_reached(frame_id: int, now: int) -> bool:
 class MonotonicIdFilter:
     """Accepts the ids of one stream as long as they increase. An id that comes again is from an old strip."""
 
-    _last: int | None = None
+    #: The newest id that was accepted.
+    last: int | None = None
     _doubted: int | None = None
     _in_a_row: int = 0
 
     def accept(self, frame_id: int) -> bool:
         """Note an id; return whether it is accepted."""
-        if self._last is not None and not _ahead(self._last, frame_id) and not self._convinced(frame_id):
+        if self.last is not None and not _ahead(self.last, frame_id) and not self._convinced(frame_id):
             return False
-        self._last, self._doubted = frame_id, None
+        self.last, self._doubted = frame_id, None
         return True
 
     def _convinced(self, frame_id: int) -> bool:
-        """Return whether the last few ids increase, although none of them follows `_last`."""
+        """Return whether the last few ids increase, although none of them follows `last`."""
         follows = self._doubted is not None and _ahead(self._doubted, frame_id)
         self._doubted, self._in_a_row = frame_id, self._in_a_row + 1 if follows else 1
         return self._in_a_row >= _CONVINCING

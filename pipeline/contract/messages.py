@@ -167,6 +167,49 @@ class StylizedFrame(Message):
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewPicture(Message):
+    """A frame that a client wants to see in several styles, on its way to an edge."""
+
+    MOST_STYLES: ClassVar[int] = 8
+
+    gateway_id: str
+    stream_id: str
+    number: int  # of the request among those of the stream
+    frame_id: int  # the id in the frame's strip
+    style_ids: str  # with commas between them
+    picture: bytes  # JPEG, without the strip
+
+    @property
+    def styles(self) -> list[str]:
+        return self.style_ids.split(",")
+
+    def validate(self) -> None:
+        if self.frame_id > MAX_FRAME_ID or not 0 < len(self.styles) <= self.MOST_STYLES:
+            raise BadMessage("PreviewPicture: its frame or the number of its styles is beyond what it may be.")
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewGrids(Message):
+    """An edge's answer to a PreviewPicture: the coarse grids of its styles, one below the other in one tall grid."""
+
+    stream_id: str
+    number: int  # as in the request
+    frame_id: int
+    style_ids: str  # with commas between them, in the order of their grids, without styles that are not known any more
+    grid_shape: tuple[int, ...]  # depth, the rows of all grids together, columns
+    grids: bytes  # packed, see pipeline.contract.grid_codec
+
+    @property
+    def styles(self) -> list[str]:
+        return self.style_ids.split(",")
+
+    def validate(self) -> None:
+        _, rows, _ = check_shape(self.grid_shape)
+        if self.frame_id > MAX_FRAME_ID or len(self.styles) > PreviewPicture.MOST_STYLES or rows % len(self.styles):
+            raise BadMessage("PreviewGrids: its rows are not divided evenly among its styles.")
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingSample(Message):
     """A key frame whose sender agreed to its use for training."""
 

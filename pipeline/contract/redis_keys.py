@@ -1,33 +1,39 @@
 """Every name in Redis, with its lifetime and its longest length, so that nothing grows without a limit.
 
 | name                      | kind      | limit                      | carries                                   |
-|---------------------------|-----------|----------------------------|-------------------------------------------| |
-stylize.{edge}            | RQ queue  | two jobs a session         | ids only: stream, frame                   | |
-mvs:blob:{stream}:{frame} | string    | KEY_FRAME_DEADLINE_MS      | KeyFrame                                  | |
-mvs:memory:{stream}       | string    | STREAM_MEMORY_TTL_S        | StreamMemory, of 100 to 180 KB            | |
-mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame                          | |
-mvs:worker:{edge}         | string    | WORKER_BEACON_S            | the model version of a worker that is there | |
-mvs:gateway:{gateway}     | string    | GATEWAY_PROBE_S            | nothing; writing it proves that Redis can be
-written | | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG
-| | mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       | |
-mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use | |
-mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | ids of styles in use, by end of lease     | |
-mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample                         | |
-mvs:consent:{edge}:{by}   | string    | CONSENT_TTL_S, SAMPLES_TTL_S | token of a client's consent to training | |
-mvs:shared:{edge}:{by}    | list      | SAMPLES_MAXLEN, SAMPLES_TTL_S | ids of the samples that it shared      | |
-mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              | |
-mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              | |
-mvs:aggregator            | string    | AGGREGATOR_LEASE_S         | the registry that may publish globals     | |
-mvs:part:{maker}:{sha256}:{i} | string | as its snapshot           | at most MAX_BYTES of a snapshot's weights | |
-mvs:counts                | hash      | a field for each sample    | counters of processes without /metrics    | |
-mvs:roles                 | set       | ROLES_TTL_S                | names of those processes                  | |
-mvs:role:{name}           | string    | ROLE_TTL_S                 | RoleReport: a sign of life, with gauges   |
+|---------------------------|-----------|----------------------------|-------------------------------------------|
+| stylize.{edge}            | RQ queue  | two jobs a session         | ids only: stream, frame                   |
+| previews.{edge}           | RQ queue  | PREVIEWS_WAITING           | ids only: stream, number                  |
+| mvs:blob:{stream}:{frame} | string    | KEY_FRAME_DEADLINE_MS      | KeyFrame                                  |
+| mvs:preview:{stream}:{n}  | string    | PREVIEW_DEADLINE_MS        | PreviewPicture                            |
+| mvs:memory:{stream}       | string    | STREAM_MEMORY_TTL_S        | StreamMemory, of 100 to 180 KB            |
+| mvs:results:{gateway}     | stream    | RESULTS_MAXLEN, RESULTS_TTL_S | StylizedFrame, PreviewGrids            |
+| mvs:worker:{edge}         | string    | WORKER_BEACON_S            | the model version of a worker that is there |
+| mvs:gateway:{gateway}     | string    | GATEWAY_PROBE_S            | nothing; it proves that Redis can be written |
+| mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
+| mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       |
+| mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use |
+| mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | ids of styles in use, by end of lease     |
+| mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample                         |
+| mvs:consent:{edge}:{by}   | string    | CONSENT_TTL_S, SAMPLES_TTL_S | token of a client's consent to training |
+| mvs:shared:{edge}:{by}    | list      | SAMPLES_MAXLEN, SAMPLES_TTL_S | ids of the samples that it shared      |
+| mvs:weights:local         | stream, group | LOCAL_MAXLEN, LOCAL_TTL_S | WeightSnapshot of an edge              |
+| mvs:weights:global        | stream    | GLOBAL_MAXLEN, GLOBAL_TTL_S | WeightSnapshot of the cloud              |
+| mvs:aggregator            | string    | AGGREGATOR_LEASE_S         | the registry that may publish globals     |
+| mvs:part:{maker}:{sha256}:{i} | string | as its snapshot           | at most MAX_BYTES of a snapshot's weights |
+| mvs:counts                | hash      | a field for each sample    | counters of processes without /metrics    |
+| mvs:roles                 | set       | ROLES_TTL_S                | names of those processes                  |
+| mvs:role:{name}           | string    | ROLE_TTL_S                 | RoleReport: a sign of life, with gauges   |
 
 Samples and weights may live in two different Redis servers: see `cloud_redis_url` in settings.
 """
 
 #: A later answer to a key frame is useless, since the next one is already on its way.
 KEY_FRAME_DEADLINE_MS = 2_000
+#: Previews wait for a worker that has nothing else to do. Later than this, another frame shows more.
+PREVIEW_DEADLINE_MS = 5_000
+#: A queue that is longer takes no more previews. One takes a worker about 30 ms.
+PREVIEWS_WAITING = 32
 #: A memory that is older than this has a weight of only a twelfth, see edge.grid_model.temporal_average.
 STREAM_MEMORY_TTL_S = 30
 #: 64 answers are 2 MB of grids: more than 20 streams with two key frames a second get in a second.
@@ -72,6 +78,14 @@ CLOUD = "cloud"
 
 def stylize_queue(edge_id: str) -> str:
     return f"stylize.{edge_id}"
+
+
+def preview_queue(edge_id: str) -> str:
+    return f"previews.{edge_id}"
+
+
+def preview(stream_id: str, number: int) -> str:
+    return f"mvs:preview:{stream_id}:{number}"
 
 
 def blob(stream_id: str, frame_id: int) -> str:

@@ -16,6 +16,7 @@ from pipeline.contract.frame_strip import STRIP_ROWS
 from pipeline.contract.settings import Settings
 from pipeline.gateway.offers import MAX_OFFER_BYTES, OfferRoute
 from pipeline.gateway.open_sessions import OpenSessions
+from pipeline.gateway.previews import INTERVAL_S
 from pipeline.http.client_address import ClientAddresses
 from pipeline.http.hosts import Hosts
 from pipeline.http.page_files import PageFiles
@@ -133,6 +134,7 @@ class Gateway:
             "iceServers": self._settings.ice_servers,
             "strip_rows": STRIP_ROWS,
             "key_frame_interval_s": self._settings.key_frame_interval_s,
+            "preview_interval_s": INTERVAL_S,
         }
         return web.json_response(config)
 

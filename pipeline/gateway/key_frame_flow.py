@@ -4,6 +4,7 @@ import contextlib
 import logging
 import time
 import traceback
+from collections.abc import Callable
 
 import av
 import redis
@@ -160,21 +161,21 @@ class KeyFrameFlow:
             self._context.control.send(ErrorMessage(answer.error))
         elif answer.style_id != self._style.id:
             self._stats.lost("style")
-        elif self._send(answer):
+        elif self.send(lambda number: to_chunks(number, answer), self._stats.lost):
             self._stats.answered(answer, seconds, now_s)
         else:
             self._picker.forget(answer.frame_id)
         self._context.turns.advance(now_s)
 
-    def _send(self, answer: StylizedFrame) -> bool:
-        """Send an answer in chunks; return False if the channel is closed or full."""
+    def send(self, chunks: Callable[[int], list[bytes]], lost: Callable[[str], None]) -> bool:
+        """Send the chunks that `chunks` makes of the message's number, or call `lost` with the reason why not."""
         if self._frames is None or self._frames.readyState != "open":
-            self._stats.lost("channel")
+            lost("channel")
             return False
         if self._frames.bufferedAmount > MAX_BUFFERED_BYTES:
-            self._stats.lost("slow")
+            lost("slow")
             return False
         self._messages_sent += 1
-        for chunk in to_chunks(self._messages_sent, answer):
+        for chunk in chunks(self._messages_sent):
             self._frames.send(chunk)
         return True

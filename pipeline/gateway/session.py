@@ -24,18 +24,20 @@ from pipeline.contract.control import (
     ErrorMessage,
     KeyFrameRequest,
     Pace,
+    PreviewRequest,
     SceneCut,
     SharingChoice,
     SizeChange,
     StyleChoice,
 )
 from pipeline.contract.errors import BadOffer, Busy
-from pipeline.contract.messages import StylizedFrame
+from pipeline.contract.messages import PreviewGrids, StylizedFrame
 from pipeline.contract.settings import Settings
 from pipeline.gateway.chosen_style import ChosenStyle
 from pipeline.gateway.consent import Consent
 from pipeline.gateway.control_channel import ControlChannel
 from pipeline.gateway.key_frame_flow import KeyFrameFlow
+from pipeline.gateway.previews import Previews
 from pipeline.gateway.session_context import SessionContext
 from pipeline.key_frames.picker import KeyFramePicker
 from pipeline.key_frames.selector import KeyFrameSelector
@@ -96,6 +98,13 @@ class Session:
             consent=self._consent,
             gateway_id=settings.gateway_id,
         )
+        self._previews = Previews(
+            context=context,
+            picker=self._picker,
+            metrics=stats.metrics,
+            send=self._key_frames.send,
+            gateway_id=settings.gateway_id,
+        )
         servers = [RTCIceServer(**server) for server in settings.ice_servers]
         self._peer = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         self._peer.on("track", self._on_track)
@@ -128,9 +137,12 @@ class Session:
         if sctp.transport is None or transceivers[0].receiver.transport is not sctp.transport:
             raise BadOffer("An offer has its sections in one BUNDLE group.")
 
-    def deliver(self, answer: StylizedFrame) -> None:
+    def deliver(self, answer: StylizedFrame | PreviewGrids) -> None:
         """Send an edge's answer to the client, if it is still wanted."""
-        self._key_frames.deliver(answer)
+        if isinstance(answer, PreviewGrids):
+            self._previews.deliver(answer)
+        else:
+            self._key_frames.deliver(answer)
 
     @property
     def style_id(self) -> str:
@@ -145,6 +157,7 @@ class Session:
     def concede(self, concessions: Concessions) -> None:
         """Apply the gateway's present reductions to this session, and tell the client."""
         self._picker.selector.stretch = concessions.stretch
+        self._previews.concessions = concessions
         interval_s = concessions.look_interval_s
         self._pace = Pace(concessions.fps, None if interval_s is None else max(0.5, round(2 * interval_s) / 2))
         self._tell_pace()
@@ -203,6 +216,7 @@ class Session:
             self._heard_s = time.monotonic()
             try:
                 self._key_frames.inspect(frame, self._heard_s)
+                self._previews.inspect(frame, self._heard_s)
             except Exception:  # each further frame would raise the same error, into the event loop's own log
                 logger.exception("stream %s: a frame could not be inspected", self.stream_id)
                 self._end()
@@ -243,6 +257,8 @@ class Session:
                 self._picker.cut_at(message.frame_id)
             case SharingChoice():
                 self._consent.choose(message)
+            case PreviewRequest():
+                self._previews.ask(message.styles, time.monotonic())
 
     # Life and end
 

@@ -78,8 +78,7 @@ class Picked:
 
     def jpeg(self) -> bytes:
         """Return the picture without its strip as JPEG. This takes milliseconds, so call it in a thread."""
-        rgb = self.frame.to_ndarray(format="rgb24")[: self.frame.height - self.strip_rows]
-        return encode_jpeg(shrunk(rgb, KEY_FRAME_SIDE_PX))
+        return jpeg_of(self.frame, self.strip_rows, KEY_FRAME_SIDE_PX)
 
 
 @dataclass(slots=True)
@@ -162,6 +161,11 @@ class KeyFramePicker:
         return Picked(candidate.frame_id, candidate.reason, candidate.frame, candidate.strip_rows, self._scene, now_s)
 
     @property
+    def newest_id(self) -> int | None:
+        """The id of the newest frame whose strip could be read."""
+        return self._ids.last
+
+    @property
     def in_flight(self) -> int:
         """How many key frames wait for their answers."""
         return len(self._picked_at_s)
@@ -189,6 +193,12 @@ class KeyFramePicker:
         """Stop waiting for the answer to this key frame: the client does not get it."""
         self._picked_at_s.pop(frame_id, None)
         self.selector.miss()
+
+
+def jpeg_of(frame: av.VideoFrame, strip_rows: int, side: int) -> bytes:
+    """Return a frame's picture without its strip, shrunk to `side` pixels, as JPEG."""
+    rgb = frame.to_ndarray(format="rgb24")[: frame.height - strip_rows]
+    return encode_jpeg(shrunk(rgb, side))
 
 
 def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:

@@ -72,6 +72,11 @@ PARTS = ("redis", "gateway", "worker", "trainer", "aggregator")
 RESTART_REASONS = ("ended", "killed", "silent")
 #: The outcomes of jobs. Those which are not jobs of ours are "unreadable".
 EDGE_OUTCOMES = ("answered", "late", "refused", "failed", "unreadable")
+#: The outcomes of jobs for previews: "again" if the statistics of a style had to be computed first.
+PREVIEW_JOBS = ("answered", "again", "late", "refused")
+#: The outcomes of clients' requests for previews: an answer was sent; there was more important work; the client asked
+#: too soon; too many waited in the queue; Redis took none; or the answer was late, or the channel closed or full.
+PREVIEW_OUTCOMES = ("answered", "busy", "rate", "queue", "redis", "late", "channel", "slow")
 #: Gauges that have no series before something was measured, since 0 would be a perfect value.
 MEASURED = {"mvs_holdout_loss"}
 #: The stages of a key frame, in this order; together they take mvs_key_frame_answer_seconds.
@@ -116,6 +121,7 @@ class GatewayMetrics:
         self.key_frames_dropped = counter("mvs_key_frames_dropped_total", "Key frames never answered", KEY_FRAME_DROPS)
         self.answers = Counter("mvs_answers_sent_total", "Answers sent to their client", registry=self.registry)
         self.answers_dropped = counter("mvs_answers_dropped_total", "Answers that reached nobody", ANSWER_DROPS)
+        self.previews = counter("mvs_previews_total", "Requests for previews", PREVIEW_OUTCOMES, "outcome")
         self.offers_refused = counter("mvs_offers_refused_total", "Offers refused", OFFER_REFUSALS)
         self.refused = counter("mvs_packets_refused_total", "Datagrams and chunks that were dropped", REFUSALS)
         self.control_dropped = counter("mvs_control_dropped_total", "Control messages dropped", CONTROL_DROPS)
@@ -188,6 +194,8 @@ class WorkerMetrics:
             "mvs_edge_key_frames_total", "Key frames taken from the queue", ["outcome"], registry=self.registry
         )
         self.handled = {outcome: handled.labels(outcome) for outcome in EDGE_OUTCOMES}
+        jobs = Counter("mvs_edge_previews_total", "Jobs for previews taken", ["outcome"], registry=self.registry)
+        self.previews = {outcome: jobs.labels(outcome) for outcome in PREVIEW_JOBS}
         errors = Counter(
             "mvs_edge_redis_errors_total", "Times an edge worker waited for Redis", ["reason"], registry=self.registry
         )

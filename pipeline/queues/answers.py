@@ -11,7 +11,7 @@ import redis.asyncio
 
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
-from pipeline.contract.messages import StylizedFrame
+from pipeline.contract.messages import PreviewGrids, StylizedFrame
 from pipeline.queues.redis_errors import Outage, kind
 from pipeline.queues.redis_streams import entries
 
@@ -23,7 +23,7 @@ READ_BLOCK_MS, READ_TIMEOUT_S = 1_000, 3.0
 
 async def answers(
     redis_url: str, gateway_id: str, outage: Outage, on_refused: Callable[[], None]
-) -> AsyncGenerator[StylizedFrame, None]:
+) -> AsyncGenerator[StylizedFrame | PreviewGrids, None]:
     """Yield every answer to a gateway, for ever; it survives outages of Redis and wrong data in it.
 
     `outage` is told of each error of Redis, and `on_refused` is called for each unreadable answer.
@@ -45,12 +45,19 @@ async def answers(
                 continue
             for last, fields in entries(found[0][1]) if found else ():
                 try:
-                    yield StylizedFrame.unpack(fields.get(b"frame", b""))
+                    yield _answer_in(fields)
                 except BadMessage as error:
                     logger.info("an answer was refused: %s", error)
                     on_refused()
     finally:
         await client.aclose()
+
+
+def _answer_in(fields: dict[bytes, bytes]) -> StylizedFrame | PreviewGrids:
+    """Parse an entry of the stream; raises BadMessage."""
+    if previews := fields.get(b"previews"):
+        return PreviewGrids.unpack(previews)
+    return StylizedFrame.unpack(fields.get(b"frame", b""))
 
 
 @contextlib.asynccontextmanager

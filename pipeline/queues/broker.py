@@ -1,7 +1,7 @@
 """The gateway's way to its edge: key frames as jobs in RQ and pictures in Redis strings, and who agrees to sharing."""
 
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import replace
 
 import redis
@@ -12,11 +12,11 @@ from rq import Queue
 from pipeline.basics.lru import LruCache
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadSetting
-from pipeline.contract.messages import KeyFrame, StylizedFrame
+from pipeline.contract.messages import KeyFrame, PreviewGrids, PreviewPicture, StylizedFrame
 from pipeline.queues.answers import answers
 from pipeline.queues.redis_errors import Outage
 from pipeline.queues.redis_errors import place as address
-from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
+from pipeline.queues.rq_job import PREVIEW, STYLIZE, AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing, public_name
 
 #: A call that Redis does not answer in this time fails; the next key frame tries again.
@@ -51,9 +51,33 @@ def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
 
 def stylize_queue(connection: redis.Redis, edge_id: str) -> Queue:
     """Return the RQ queue of an edge's key frames."""
-    return Queue(
-        redis_keys.stylize_queue(edge_id), connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer
+    return _queue(connection, redis_keys.stylize_queue(edge_id))
+
+
+def preview_queue(connection: redis.Redis, edge_id: str) -> Queue:
+    """Return the RQ queue of an edge's previews, which workers look at only while no key frame waits."""
+    return _queue(connection, redis_keys.preview_queue(edge_id))
+
+
+def _queue(connection: redis.Redis, name: str) -> Queue:
+    return Queue(name, connection=connection, job_class=AllowListedJob, serializer=MsgpackSerializer)
+
+
+def enqueue_preview(queue: Queue, stream_id: str, number: int, pipe: redis.client.Pipeline | None = None) -> None:
+    """Add a job for previews to their queue; it expires soon after the deadline, and an idle queue as well."""
+    deadline_s = redis_keys.PREVIEW_DEADLINE_MS // 1000 + 1
+    queue.enqueue(
+        PREVIEW,
+        stream_id,
+        number,
+        description="",
+        ttl=deadline_s,
+        result_ttl=redis_keys.JOB_TTL_S,
+        failure_ttl=redis_keys.JOB_TTL_S,
+        job_timeout=redis_keys.JOB_TIMEOUT_S,
+        pipeline=pipe,
     )
+    (queue.connection if pipe is None else pipe).expire(queue.key, 2 * deadline_s)  # where no worker takes from it
 
 
 class GatewayBroker:
@@ -62,7 +86,7 @@ class GatewayBroker:
     def __init__(self, redis_url: str, *, edge_id: str, gateway_id: str) -> None:
         self._url, self._gateway_id, self._edge_id = redis_url, gateway_id, edge_id
         self._redis = connect(redis_url)
-        self._queue = stylize_queue(self._redis, edge_id)
+        self._queue, self._previews = stylize_queue(self._redis, edge_id), preview_queue(self._redis, edge_id)
         self._sharing, self._consents = Sharing(self._redis, edge_id), Consents()
 
     def submit(self, frame: KeyFrame) -> None:
@@ -92,6 +116,18 @@ class GatewayBroker:
             *_, last = pipe.execute()
         if consent and last != consent.encode():
             self._consents.forget(secret)
+
+    def submit_previews(self, pictures: Sequence[PreviewPicture]) -> bool:
+        """Queue pictures for previews; return False if too many wait there already, or key frames wait."""
+        if self._queue.count or self._previews.count + len(pictures) > redis_keys.PREVIEWS_WAITING:
+            return False
+        with self._redis.pipeline() as pipe:
+            for picture in pictures:
+                enqueue_preview(self._previews, picture.stream_id, picture.number, pipe)
+                key = redis_keys.preview(picture.stream_id, picture.number)
+                pipe.set(key, picture.pack(), px=redis_keys.PREVIEW_DEADLINE_MS)
+            pipe.execute()
+        return True
 
     def agrees(self, secret: str) -> bool:
         """Return whether the client with this secret has agreed, as far as this gateway knows.
@@ -133,7 +169,7 @@ class GatewayBroker:
 
     def answers(
         self, on_refused: Callable[[], None] = lambda: None, on_trouble: Callable[[str], None] = lambda kind: None
-    ) -> AsyncGenerator[StylizedFrame, None]:
+    ) -> AsyncGenerator[StylizedFrame | PreviewGrids, None]:
         """Yield every answer to this gateway, for ever: see `pipeline.queues.answers.answers`."""
         outage = Outage("the gateway", address(self._redis), on_trouble)
         return answers(self._url, self._gateway_id, outage, on_refused)

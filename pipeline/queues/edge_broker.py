@@ -9,7 +9,7 @@ import redis
 
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
-from pipeline.contract.messages import MAX_BYTES, KeyFrame, StreamMemory, StylizedFrame
+from pipeline.contract.messages import MAX_BYTES, KeyFrame, PreviewGrids, PreviewPicture, StreamMemory, StylizedFrame
 from pipeline.queues.redis_errors import kind
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,17 @@ class EdgeBroker:
         waited_ms = max(0.0, float(redis_keys.KEY_FRAME_DEADLINE_MS - left_ms))
         return None if data is None else (KeyFrame.unpack(data), waited_ms)
 
-    def answer(self, gateway_id: str, frame: StylizedFrame) -> None:
+    def preview(self, stream_id: str, number: int) -> PreviewPicture | None:
+        """Return the picture of a job, or None after its deadline or its answer. Raises BadMessage."""
+        data = held(self._redis, redis_keys.preview(stream_id, number))
+        return PreviewPicture.unpack(data) if data else None
+
+    def answer_preview(self, gateway_id: str, previews: PreviewGrids) -> None:
+        """Send previews to a gateway, and forget their picture."""
+        self._redis.unlink(redis_keys.preview(previews.stream_id, previews.number))
+        self.answer(gateway_id, previews)
+
+    def answer(self, gateway_id: str, frame: StylizedFrame | PreviewGrids) -> None:
         """Send an answer to a gateway.
 
         If the stream takes no entry, because it has reached the last possible id or is no stream, it is deleted first.
@@ -84,20 +94,21 @@ class EdgeBroker:
         self.answer(frame.gateway_id, answer)
         return answer
 
-    def _append(self, pipe: redis.client.Pipeline, gateway_id: str, frame: StylizedFrame) -> None:
+    def _append(self, pipe: redis.client.Pipeline, gateway_id: str, frame: StylizedFrame | PreviewGrids) -> None:
         """Add an answer to `pipe` and execute it; raises an error of this command, but not those of earlier ones."""
         key = redis_keys.results(gateway_id)
-        pipe.xadd(key, {"frame": frame.pack()}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False)
+        field = "frame" if isinstance(frame, StylizedFrame) else "previews"
+        pipe.xadd(key, {field: frame.pack()}, maxlen=redis_keys.RESULTS_MAXLEN, approximate=False)
         pipe.expire(key, redis_keys.RESULTS_TTL_S)
         *_, added, _ = pipe.execute(raise_on_error=False)
         if isinstance(added, redis.RedisError):
             raise added
 
 
-def held(pipe: redis.client.Pipeline, key: str) -> bytes:
+def held(connection: redis.Redis, key: str) -> bytes:
     """Return the string at a key, up to a size that no message reaches, or b"" if the key holds another type."""
     try:
-        return cast(bytes, pipe.getrange(key, 0, 2 * MAX_BYTES))
+        return cast(bytes, connection.getrange(key, 0, 2 * MAX_BYTES))
     except redis.ResponseError as error:
         if kind(error) != "type":
             raise

@@ -19,7 +19,8 @@ from rq.utils import as_text
 from pipeline.contract import redis_keys
 
 STYLIZE = "workers.stylize.stylize_key_frame"
-ALLOWED = frozenset({STYLIZE})
+PREVIEW = "workers.stylize.preview_styles"
+ALLOWED = frozenset({STYLIZE, PREVIEW})
 
 #: Our ids have 20 to 40 characters; RQ's own are UUIDs.
 JOB_ID = re.compile(rb"[A-Za-z0-9_-]{1,128}")

@@ -30,6 +30,9 @@ class Counter:
         self.batches.append(len(contents))
         return [torch.zeros(1, 4, 7, 1, 1, 1) for _ in contents]
 
+    def previews(self, content: np.ndarray, styles: list[str]) -> np.ndarray:
+        return np.zeros((len(styles), 3, 1, 1, 1, 4), np.float16)
+
     def settle(self, equations: torch.Tensor, state: StreamState | None, *, elapsed_s: float, lead_s: float = 0.0):
         self.states.append(1 if state is None else int(state.last.max()) + 1)
         self.elapsed_s.append(elapsed_s)

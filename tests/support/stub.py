@@ -38,6 +38,10 @@ class FixedTime:
         time.sleep(len(contents) * self._seconds)  # a batch saves nothing
         return [self._state.last] * len(contents)
 
+    def previews(self, content: np.ndarray, styles: list[str]) -> np.ndarray:
+        time.sleep(self._seconds)
+        return np.stack([self._grid[:, :, ::2, ::2]] * len(styles))
+
     def settle(self, equations: torch.Tensor, state: object, **_: object) -> tuple[np.ndarray, StreamState]:
         return self._grid, self._state
 

@@ -29,6 +29,8 @@ logger = logging.getLogger(__name__)
 BLOCK_S = 2
 #: This is longer than the worker waits, but short enough to notice a hanging Redis while the worker counts as alive.
 SOCKET_TIMEOUT_S = 4
+#: A worker in burst mode ends when no job has come for this long.
+BURST_S = 0.01
 #: RQ keeps a worker's name this long after its last heartbeat.
 WORKER_TTL_S = 17
 #: Heartbeats are sent no more often. RQ asks for five with each job, which would cost 3 ms, and the keys that they
@@ -43,7 +45,9 @@ SURPRISE_PAUSE_S = 0.2
 
 
 class EdgeWorker(SimpleWorker):
-    """Runs the jobs of one queue, one at a time, in its own process. Jobs that wait are taken a few at once.
+    """Runs the jobs of its queues, one at a time, in its own process. Jobs that wait are taken a few at once.
+
+    Only those of the first queue are. A job of another queue is taken when no job waits in the queues before it.
 
     Each heartbeat renews the beacon, by which gateways know that this edge has a worker with a loaded model.
     """
@@ -71,7 +75,7 @@ class EdgeWorker(SimpleWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options | {"prepare_for_work": False})  # which would ask Redis, now
         self.hostname, self.pid = socket.gethostname(), os.getpid()
-        self._taken: deque[Job] = deque()  # taken out of the queue, and not run yet
+        self._taken: deque[tuple[Job, Queue]] = deque()  # taken out of the queue, and not run yet
 
     @property
     def connection_timeout(self) -> int:
@@ -117,22 +121,29 @@ class EdgeWorker(SimpleWorker):
             return False
         if self._taken:
             self.alive()
-            self.execute_job(self._taken.popleft(), self.queues[0])
+            self.execute_job(*self._taken.popleft())
             self.alive()
             self.heartbeat()
         return True
 
     def _take(self, burst: bool) -> bool:
-        """Take jobs out of the queue, and return whether there was an entry, be it a valid job or not."""
+        """Take jobs out of a queue, and return whether there was an entry, be it a valid job or not."""
         queue = self.queues[0]
         # RQ's intermediate list is not used: a key frame whose worker died is too old before RQ would find it there,
         # and a job that kills workers would come back.
         found: Any = self.connection.lpop(queue.key, self.batch_size)
-        if not found and not burst:
-            found = (self.connection.blpop(queue.key, BLOCK_S) or ())[1:]
-        self._taken.extend(job for job_id in found or () if (job := self._read(job_id, queue)))
-        self.on_taken([tuple(job.args) for job in self._taken])
+        if not found:
+            queue, found = self._wait(BURST_S if burst else BLOCK_S)
+        self._taken.extend((job, queue) for job_id in found or () if (job := self._read(job_id, queue)))
+        if queue is self.queues[0]:
+            self.on_taken([tuple(job.args) for job, _ in self._taken])
         return bool(found)
+
+    def _wait(self, seconds: float) -> tuple[Queue, list[bytes]]:
+        """Wait for an entry of any queue; return it with its queue. If several have one, the first queue's is taken."""
+        found: Any = self.connection.blpop([queue.key for queue in self.queues], seconds)
+        key, *entries = found or (self.queues[0].key.encode(),)
+        return next(queue for queue in self.queues if queue.key.encode() == key), entries
 
     def _read(self, job_id: bytes, queue: Queue) -> Job | None:
         try:
@@ -200,13 +211,13 @@ class EdgeWorker(SimpleWorker):
         if now_s < self._cared_s + CARE_S:
             return
         self._cared_s = now_s
-        queue = self.queues[0]
         with self.connection.pipeline(transaction=False) as pipe:
-            for key in registries(queue):
-                pipe.zremrangebyscore(key, "-inf", time.time())
-            pipe.delete(queue.intermediate_queue_key)
+            for queue in self.queues:
+                for key in registries(queue):
+                    pipe.zremrangebyscore(key, "-inf", time.time())
+                pipe.delete(queue.intermediate_queue_key)
             pipe.execute()
-        for key in worker_sets(queue):
+        for key in {key for queue in self.queues for key in worker_sets(queue)}:
             self._forget_workers(key)
 
     def _forget_workers(self, key: str) -> None:
@@ -229,7 +240,7 @@ class EdgeWorker(SimpleWorker):
         self._registered, self._cared_s = False, float("-inf")
         if kind(error) != "type":
             return
-        wanted = types(self.queues[0])
+        wanted = {key: kind for queue in self.queues for key, kind in types(queue).items()}
         with contextlib.suppress(redis.RedisError), self.connection.pipeline(transaction=False) as pipe:
             for key in wanted:
                 pipe.type(key)

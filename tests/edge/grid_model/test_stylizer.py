@@ -213,3 +213,13 @@ def test_the_global_look_is_nearer_to_the_whole_look_than_the_mean_of_its_places
     off, mean_off = (np.square(applied(grid, photo) - applied(whole, photo)).mean() for grid in (look, mean))
     assert look.shape == (3, 8, 1, 1, 4) and look.dtype == np.float16
     assert off < mean_off
+
+
+def test_one_picture_in_several_styles_is_what_each_alone_gives(stylizer):
+    content, styles = picture(90, 160), [stylizer.style(picture(80, 80, seed)) for seed in (1, 2, 3)]
+
+    grids = stylizer.previews(content, styles)
+
+    assert grids.shape == (3, 3, 8, 4, 8, 4) and grids.dtype == np.float16
+    for grid, style in zip(grids, styles, strict=True):
+        assert np.abs(grid - stylizer.previews(content, [style])[0]).max() < 0.05  # bfloat16, in another batch

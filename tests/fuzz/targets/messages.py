@@ -16,6 +16,8 @@ from pipeline.contract.messages import (
     VERSION,
     KeyFrame,
     Message,
+    PreviewGrids,
+    PreviewPicture,
     RoleReport,
     StylizedFrame,
     TrainingSample,
@@ -23,7 +25,15 @@ from pipeline.contract.messages import (
 )
 from pipeline.monitoring.metrics_push import PushedMetrics, RoleCollector
 
-KINDS: tuple[type[Message], ...] = (KeyFrame, StylizedFrame, TrainingSample, RoleReport, WeightSnapshot)
+KINDS: tuple[type[Message], ...] = (
+    KeyFrame,
+    StylizedFrame,
+    TrainingSample,
+    RoleReport,
+    WeightSnapshot,
+    PreviewPicture,
+    PreviewGrids,
+)
 #: msgpack has no larger numbers.
 PACKABLE = [value for value in ODD_VALUES if type(value) is not int or abs(value) < 2**63] + [2**64 - 1, -(2**63)]
 

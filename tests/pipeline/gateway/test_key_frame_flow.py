@@ -1,7 +1,6 @@
 """One session's key frames, from a received frame to the edge: which frame goes, when its turn comes."""
 
 import asyncio
-from concurrent.futures import Future
 from types import SimpleNamespace
 
 import av
@@ -18,23 +17,12 @@ from pipeline.gateway.session_context import SessionContext
 from pipeline.key_frames.picker import KeyFramePicker
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.stream_stats import StreamStats
+from support.at_once import AtOnce
 
 
 def frame(frame_id: int) -> av.VideoFrame:
     picture = np.full((90, 640, 3), 120, np.uint8)
     return av.VideoFrame.from_ndarray(stamp(picture, frame_id), format="rgb24").reformat(format="yuv420p")
-
-
-class AtOnce:
-    """An executor without threads."""
-
-    def submit(self, function, *args):
-        future = Future()
-        try:
-            future.set_result(function(*args))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 class Stream:

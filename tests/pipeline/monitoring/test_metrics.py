@@ -36,6 +36,7 @@ def test_every_reason_is_there_before_its_first_count():
         "mvs_packets_refused_total": set(metrics.REFUSALS),
         "mvs_control_dropped_total": {"rate", "nonsense", "unread"},
         "mvs_sessions_cut_total": {"flood", "broken", "pending"},
+        "mvs_previews_total": set(metrics.PREVIEW_OUTCOMES),
         "mvs_uploads_total": set(metrics.UPLOAD_OUTCOMES),
         "mvs_tasks_restarted_total": set(metrics.TASKS),
     }

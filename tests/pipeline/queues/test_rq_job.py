@@ -10,7 +10,7 @@ import redis
 from rq import Queue, SimpleWorker
 from rq.job import Callback
 
-from pipeline.queues.rq_job import ALLOWED, STYLIZE, AllowListedJob, BadJob, MsgpackSerializer
+from pipeline.queues.rq_job import ALLOWED, PREVIEW, STYLIZE, AllowListedJob, BadJob, MsgpackSerializer
 
 RAN: list[tuple] = []
 
@@ -52,7 +52,7 @@ def enqueue(connection: redis.Redis, function: str, *args: object, **options: ob
 
 
 def test_only_the_stylize_job_is_on_the_list():
-    assert ALLOWED == {STYLIZE}
+    assert ALLOWED == {STYLIZE, PREVIEW}
 
 
 def test_an_allowed_job_runs_with_its_arguments(connection):
