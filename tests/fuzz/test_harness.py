@@ -62,6 +62,16 @@ def test_what_none_may_do_is_a_finding(run, said):
     assert bool(said) == bool(verdict(run))
 
 
+def test_memory_that_only_the_first_run_takes_is_not_the_inputs():
+    kept = []
+
+    def run(data: bytes) -> None:
+        if not kept:
+            kept.append(np.ones(2 * harness.MOST_BYTES, np.uint8))
+
+    assert verdict(run) == ""
+
+
 def test_what_a_target_lets_through_comes_out():
     with pytest.raises(KeyError):
         check(Target("example", lambda data: {}[data]), b"input")
