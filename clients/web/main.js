@@ -8,6 +8,7 @@ import { LivePipeline } from './live.js';
 import { Notices } from './ui/notices.js';
 import { Readout } from './ui/readout.js';
 import { Recorder, download } from './render/recorder.js';
+import { ScrollingRow } from './ui/scrolling_row.js';
 import { Share } from './ui/share.js';
 
 /** @typedef {import('./ui/live_state.js').State} State */
@@ -21,6 +22,7 @@ class App {
   #notices = new Notices({ status: byId('status'), remark: byId('remark'), card: byId('card') });
   #share = new Share(byId('pictures', HTMLButtonElement), byId('sharing', HTMLDialogElement), () => this.#sendShare());
   #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), (style) => this.#onStyle(style));
+  #looks = new ScrollingRow(byId('gallery'));
   /** @type {Promise<void>} resolves when there are styles to choose from */
   #galleryLoaded = Promise.resolve();
   #live = new LivePipeline({
@@ -59,6 +61,7 @@ class App {
     this.#readout.start();
     this.#share.start();
     this.#cameraSwitch.start();
+    this.#looks.start();
     this.#showLimits();
     this.#galleryLoaded = this.#gallery.start(query.get('style'));
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
@@ -83,7 +86,8 @@ class App {
 
   destroy() {
     const parts = [
-      this.#recorder, this.#live, this.#cameraSwitch, this.#gallery, this.#share, this.#readout, this.#notices,
+      this.#recorder, this.#live, this.#cameraSwitch, this.#looks, this.#gallery, this.#share, this.#readout,
+      this.#notices,
     ];
     parts.forEach((part) => part.destroy());
   }

@@ -259,7 +259,7 @@ async def test_every_control_is_on_the_screen_and_large_enough_to_touch(page, se
         const { left, top, right, bottom } = element.getBoundingClientRect();
         return { name: element.id || element.textContent.trim(), left, top, right, bottom };
       })""")
-    looks = await page.locator(".strip").evaluate("(strip) => strip.scrollWidth - strip.clientWidth")
+    looks = await page.locator(".gallery").evaluate("(row) => row.scrollWidth - row.clientWidth")
 
     assert await page.evaluate("document.documentElement.scrollWidth") == viewport["width"]
     for control in controls:
