@@ -43,7 +43,8 @@ MAY_IMPORT = {
     },
     "clients.net": {CONTRACT, FENCE, "pipeline.webrtc.media"},
     "clients.reassembly": set(),
-    "clients.media": {CONTRACT, "pipeline.key_frames", "pipeline.pictures.colour"},
+    "clients.feeds": {CONTRACT},
+    "clients.media": {CONTRACT, "clients.feeds", "pipeline.key_frames", "pipeline.pictures.colour"},
     "clients.headless": {
         BASICS, CONTRACT, "clients.media", "clients.net", "clients.reassembly", "pipeline.key_frames",
         "pipeline.webrtc",
@@ -66,8 +67,8 @@ MAY_IMPORT = {
         BASICS, CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "workers.process",
     },
     "workers.files": {
-        CONTRACT, "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model", "edge.training",
-        "pipeline.key_frames", "pipeline.pictures", "pipeline.styles",
+        CONTRACT, "clients.feeds", "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model",
+        "edge.training", "pipeline.key_frames", "pipeline.pictures", "pipeline.styles",
     },
     "workers": {
         BASICS, CONTRACT, "clients", "cloud.federated", "edge.grid_model", "edge.training", "pipeline.gateway",

@@ -1,7 +1,6 @@
-"""The project's one reader of video files. It reads a file once, from the first frame to the last."""
+"""The project's one reader of videos. It reads a file, pipe, address or camera once, from the first frame on."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from typing import Self
@@ -9,9 +8,9 @@ from typing import Self
 import av
 import numpy as np
 
+from clients.feeds.inputs import Input, find_input
 from clients.media import colour, geometry
 from clients.media.decoding import Decoder, deinterlaced, of_one_size
-from clients.media.names import seekable, shown
 from clients.media.source import Source
 from clients.media.timeline import Timeline
 from pipeline.contract.errors import BadSetting
@@ -25,18 +24,20 @@ def _ignore(packet: av.Packet) -> None:
 
 
 class Clip:
-    """A video file. Its times begin at 0 with the first frame or sound, whatever the file's own times are."""
+    """A video. Its times begin at 0 with the first frame or sound, whatever the source's own times are."""
 
-    def __init__(self, path: Path) -> None:
-        """A path of `-` is standard input. Raises BadSetting if there is no file, or no video in it."""
-        self.path = path
-        with ExitStack() as stack:
-            file = stack.enter_context(seekable(path))
-            first, start_s = _beginning(file, path)
-            self.source = Source(file, path)
-            stack.callback(self.source.close)
-            self._stack = stack.pop_all()
-        self.start_s, self.time_base = start_s, fine_time_base(self.source.tick_s)
+    def __init__(self, where: Input | Path | str) -> None:
+        """`where` is an input, or its name (see `find_input`).
+
+        Raises BadSetting if there is none, or no video in it, and MVStylizerError if a network or camera gives none.
+        """
+        self.source = Source(where if isinstance(where, Input) else find_input(where))
+        try:
+            self._decoder, first, self.start_s = _beginning(self.source)
+        except BaseException:
+            self.source.close()
+            raise
+        self.time_base = fine_time_base(self.source.tick_s)
         matrix = geometry.display_matrix(first)
         self.size = tuple(geometry.upright(colour.luma(first), matrix).shape[1::-1])
         aspect = self.source.video.sample_aspect_ratio or geometry.SQUARE
@@ -52,7 +53,7 @@ class Clip:
         self.close()
 
     def close(self) -> None:
-        self._stack.close()
+        self.source.close()
 
     @property
     def rate(self) -> Fraction:
@@ -73,37 +74,38 @@ class Clip:
         Their pts and duration are in units of time_base. `on_packet` is called with packets of sound, subtitles and
         covers as they come between the frames, and with an empty packet of each such stream at the end.
         """
-        frames = _frames(self.source, Timeline(self.start_s, self.source.has_jumps), on_packet)
-        for frame in of_one_size(deinterlaced(frames)):
+        timeline = Timeline(self.start_s, self.source.has_jumps)
+        for frame in of_one_size(deinterlaced(self._decoded(timeline, on_packet))):
             assert frame.pts is not None and frame.time_base is not None, "the decoder sets both"
             ticks = frame.time_base / self.time_base
             frame.duration, frame.pts = round(frame.duration * ticks), round(frame.pts * ticks)
             frame.time_base = self.time_base
             yield frame
 
-
-def _beginning(file: Path, name: Path) -> tuple[av.VideoFrame, Fraction]:
-    """The first frame, and the time in the file, in seconds, at which picture or sound begins."""
-    source = Source(file, name)
-    try:
-        first = next(_frames(source, Timeline(Fraction(0), source.has_jumps), _ignore), None)
-        if first is None:
-            raise BadSetting(f"{shown(name)} holds no video frame that can be decoded.")
-        assert first.pts is not None, "the decoder sets it"
-        sounds_s = [s.start_time * s.time_base for s in source.sounds if s.start_time is not None and s.time_base]
-        return first, min([first.pts * source.tick_s, *sounds_s])
-    finally:
-        source.close()
+    def _decoded(self, timeline: Timeline, on_packet: Callable[[av.Packet], None]) -> Iterator[av.VideoFrame]:
+        for packet in self.source.packets(timeline):
+            if packet.stream is self.source.video:
+                yield from self._decoder.decode(packet)
+            else:
+                on_packet(packet)
 
 
-def _frames(source: Source, timeline: Timeline, on_packet: Callable[[av.Packet], None]) -> Iterator[av.VideoFrame]:
-    video = source.video
-    decoder = Decoder(video, source.name, frame_ticks=round(1 / source.rate / source.tick_s))
-    for packet in source.packets(timeline):
-        if packet.stream is video:
-            yield from decoder.decode(packet)
-        else:
-            on_packet(packet)
+def _beginning(source: Source) -> tuple[Decoder, av.VideoFrame, Fraction]:
+    """The decoder, the first frame, and the source's time, in seconds, at which picture or sound begins."""
+    decoder = Decoder(source.video, source.name, frame_ticks=round(1 / source.rate / source.tick_s))
+    found: list[av.VideoFrame] = []
+
+    def has_frame(packet: av.Packet) -> bool:
+        found.extend(decoder.decode(packet) if packet.stream is source.video else ())
+        return bool(found)
+
+    source.beginning(has_frame)
+    if not found:
+        raise BadSetting(f"{source.name} holds no video frame that can be decoded.")
+    decoder.begin_again()
+    assert found[0].pts is not None, "the decoder sets it"
+    sounds_s = [s.start_time * s.time_base for s in source.sounds if s.start_time is not None and s.time_base]
+    return decoder, found[0], min([found[0].pts * source.tick_s, *sounds_s])
 
 
 def fine_time_base(tick_s: Fraction) -> Fraction:

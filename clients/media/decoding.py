@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Iterator
 from heapq import heappop, heappush
-from pathlib import Path
 
 import av
 from av.codec import CodecContext
@@ -23,7 +22,7 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 class Decoder:
     """Decodes one video stream. Damaged frames are left out."""
 
-    def __init__(self, video: av.VideoStream, name: Path, *, frame_ticks: int) -> None:
+    def __init__(self, video: av.VideoStream, name: str, *, frame_ticks: int) -> None:
         """`frame_ticks` is a frame's usual duration, in units of the stream's time base, for files without times."""
         self._name, self._frame_ticks = name, frame_ticks
         self._time_base = video.time_base
@@ -38,6 +37,11 @@ class Decoder:
             assert isinstance(codec, VideoCodecContext)
             codec.extradata = video.codec_context.extradata
             self._codec = codec
+
+    def begin_again(self) -> None:
+        """Forget all packets so far: the first one comes next."""
+        self._codec.flush_buffers()
+        self._waiting, self._next = [], 0
 
     def decode(self, packet: av.Packet) -> Iterator[av.VideoFrame]:
         """The frames that this packet completes. An empty packet yields all that are left."""

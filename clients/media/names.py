@@ -1,43 +1,18 @@
-"""Names of inputs and outputs: how FFmpeg opens them, whether they can be written, how an output appears complete."""
+"""Names of outputs: how FFmpeg opens them, whether they can be written, and how an output appears complete."""
 
 import os
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
+from clients.feeds.inputs import shown
 from pipeline.contract.errors import BadSetting, MVStylizerError
-
-STANDARD_STREAM = Path("-")
 
 
 def file_url(path: Path) -> str:
     """The URL by which FFmpeg opens a file of any name: without it, `a:b.mp4` would name a protocol."""
     return f"file:{path}"
-
-
-@contextmanager
-def seekable(path: Path) -> Iterator[Path]:
-    """A seekable file with the content of `path`, where `-` is standard input.
-
-    Content from a pipe is copied to a temporary file first. Raises BadSetting if there is no such file.
-    """
-    is_stdin = path == STANDARD_STREAM
-    if not is_stdin and (not os.path.exists(path) or os.path.isdir(path)):
-        raise BadSetting(f"{shown(path)} is not a file.")
-    if not is_stdin and os.path.isfile(path):
-        yield path
-        return
-    with NamedTemporaryFile(prefix="mvstylizer-") as copy:
-        if is_stdin:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-        else:
-            with path.open("rb") as pipe:
-                shutil.copyfileobj(pipe, copy)
-        copy.flush()
-        yield Path(copy.name)
 
 
 def check_output(out: Path, *, folder: bool, force: bool) -> None:
@@ -62,12 +37,6 @@ def _check_output(out: Path, *, folder: bool, force: bool) -> None:
         raise BadSetting(f"{shown(out)} exists; --force replaces it.")
     if not os.access(parent, os.W_OK):
         raise BadSetting(f"The folder {shown(out.parent)} may not be written to.")
-
-
-def shown(name: Path | str) -> str:
-    """A name as it can be printed: with escapes, if it has an unknown encoding or a line break in it."""
-    text = str(name)
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def choices(suffixes: Iterable[str]) -> str:

@@ -14,9 +14,10 @@ from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.reformatter import ColorRange, Colorspace
 
+from clients.feeds.inputs import STANDARD_STREAM, shown
 from clients.media.clip import Clip, upright_alpha
 from clients.media.geometry import pixel_aspect_at, resized, square_size
-from clients.media.names import STANDARD_STREAM, choices, file_url, renamed_at_the_end, shown
+from clients.media.names import choices, file_url, renamed_at_the_end
 from clients.media.tags import copied, kept, moved
 from clients.media.tracks import CopiedTrack, SoundTrack, SubtitleTrack, Track
 from pipeline.contract.errors import BadSetting, MVStylizerError

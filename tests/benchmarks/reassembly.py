@@ -40,7 +40,7 @@ from clients.reassembly.grid_fade import GridFade
 from clients.reassembly.residual import fit_grid
 from clients.reassembly.tracker import Tracker
 from support.metrics import WarpingError, ms_ssim, psnr
-from workers.files.arguments import parse_size, style_picture
+from workers.files.arguments import output_size, style_picture
 from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
 from workers.files.key_frames import Choice, Marked, fixed, marked
 from workers.files.model_loading import load_paper, load_stylizer
@@ -157,7 +157,7 @@ def main() -> None:
     for name in args.sizes:
         rows: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
         for path in tqdm(paths, desc=name, unit="clip", leave=False):
-            run = Run(path, parse_size(name), args.frames, models, style, args.phase)
+            run = Run(path, output_size(name), args.frames, models, style, args.phase)
             live_too = "live" in args.modes and name == args.sizes[0]
             for row, scores in (files(run, args) | (live(run) if live_too else {})).items():
                 rows[row][path.stem] = scores
@@ -245,7 +245,7 @@ def unit(picture: np.ndarray) -> np.ndarray:
 
 
 def report(size: str, rows: dict[str, dict[str, dict[str, float]]]) -> dict[str, dict]:
-    took = milliseconds(parse_size(size))
+    took = milliseconds(output_size(size))
     heads = " ".join(f"{head:>8}" for head in ("MS-SSIM", "worst", "PSNR", "warping", "of every", "worst", "pulse"))
     print(f"\n{size:32} {heads}")
     for name, clips in rows.items():

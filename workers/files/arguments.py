@@ -12,7 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
-from clients.media.names import STANDARD_STREAM, shown
+from clients.feeds.arguments import parse_size
+from clients.feeds.inputs import STANDARD_STREAM, shown
 from pipeline.contract.errors import BadImage, BadSetting
 from pipeline.contract.image_codec import decode_image
 from pipeline.pictures.own_file import Photo, read_photo, read_picture
@@ -49,24 +50,21 @@ def style_picture(path_or_name: str) -> np.ndarray:
     return decode_image(style.jpeg)
 
 
-def parse_size(text: str) -> tuple[int, int]:
-    """Return the width and height in a text like "1280x720"."""
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise BadSetting(f"--size must be WIDTHxHEIGHT, for example 1280x720, not {text}.")
-    return _checked_size(int(width), int(height))
-
-
 def image_size(size: str | None, scale: float | None, content: np.ndarray) -> tuple[int, int]:
     """Return the output's width and height by --size or --scale, or those of `content` without either."""
     height, width = content.shape[:2]
     if size:
-        return parse_size(size)
+        return output_size(size)
     if scale is None:
         return width, height
     if not 0 < scale < float("inf"):
         raise BadSetting(f"--scale must be a number above 0, not {scale}.")
     return _checked_size(max(1, round(width * scale)), max(1, round(height * scale)))
+
+
+def output_size(text: str) -> tuple[int, int]:
+    """Return the width and height in the option --size, a text like "1280x720"."""
+    return _checked_size(*parse_size(text, "--size"))
 
 
 def _checked_size(width: int, height: int) -> tuple[int, int]:

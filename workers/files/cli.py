@@ -1,4 +1,4 @@
-"""The command `mvstylizer video`: stylizes a video file."""
+"""The command `mvstylizer video`: stylizes a video, every frame of it."""
 
 import argparse
 import time
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clients.feeds.arguments import INPUT_HELP, add_input_arguments, input_of
 from clients.media.clip import Clip
 from clients.media.names import check_output
 from clients.media.writer import check_video_name, is_video, usual_size
@@ -15,7 +16,7 @@ from pipeline.contract.errors import BadSetting
 from workers.files.arguments import (
     add_common_arguments,
     check_strength,
-    parse_size,
+    output_size,
     style_picture,
 )
 from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
@@ -25,7 +26,7 @@ from workers.files.video import MODES, stylize_video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("input", type=Path, metavar="IN", help="video file to stylize; - is standard input")
+    parser.add_argument("input", metavar="IN", help=INPUT_HELP)
     parser.add_argument("out", type=Path, metavar="OUT", help="video to write, or a folder for lossless PNG frames")
     parser.add_argument("--style", required=True, metavar="STYLE", help="a photo, or the name of a shipped style")
     parser.add_argument(
@@ -47,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
     )
     parser.add_argument("--size", metavar="WxH", help="size of the output (default: the video's)")
+    add_input_arguments(parser)
     add_common_arguments(parser)
     parser.epilog = (
         "examples:\n"
@@ -61,8 +63,8 @@ def run(args: argparse.Namespace) -> None:
     style = style_picture(args.style)
     choose, interval = ("fixed", 1) if args.every_frame else (args.key_frames, args.interval)
     started_s = time.monotonic()
-    with Clip(args.input) as clip:
-        size = parse_size(args.size) if args.size else usual_size(args.out, clip)
+    with Clip(input_of(args)) as clip:
+        size = output_size(args.size) if args.size else usual_size(args.out, clip)
         count = stylize_video(
             clip,
             args.out,

@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from clients.media.names import check_output, choices, renamed_at_the_end, shown
+from clients.feeds.inputs import shown
+from clients.media.names import check_output, choices, renamed_at_the_end
 from clients.reassembly.grid import IDENTITY, blend_grids
 from pipeline.contract.errors import BadSetting
 from workers.files.arguments import add_look_arguments, check_strength, photo, style_picture
