@@ -81,12 +81,13 @@ MAY_IMPORT = {
 PAGE_MAY_IMPORT = {
     "basics": set(),
     "capture": {"basics"},
+    "controls": set(),
     "flow": {"basics", "capture"},
     "net": {"capture", "render"},
     "render": {"basics", "flow"},
     "status": {"ui"},
     "ui": {"basics", "capture", "flow", "net"},
-    "page": {"basics", "capture", "flow", "net", "render", "ui"},
+    "page": {"basics", "capture", "controls", "flow", "net", "render", "ui"},
 }
 PAGE = ROOT / "clients" / "web"
 #: Finds the names of modules, of types in comments, and of workers' scripts.

@@ -2,6 +2,8 @@
 
 import { CameraSwitch } from './ui/camera_switch.js';
 import { byId } from './ui/dom.js';
+import { Fading } from './controls/fading.js';
+import { FullScreen } from './controls/full_screen.js';
 import { Gallery } from './ui/gallery.js';
 import { abilities, limitsOf } from './ui/limits.js';
 import { LivePipeline } from './live.js';
@@ -48,6 +50,8 @@ class App {
   #input = this.#live.input;
   #cameraSwitch = new CameraSwitch(byId('flip', HTMLButtonElement), byId('cameras', HTMLDialogElement),
     () => this.#input.camera, (choice) => this.#input.startCamera(choice));
+  #fading = new Fading([byId('header'), byId('dock')], () => hasPicture(this.state));
+  #fullScreen = new FullScreen(byId('full-screen', HTMLButtonElement));
   #recorder = new Recorder({
     onChange: (recording) => this.#onRecording(recording),
     onTrouble: (sentence) => this.#notices.remark(sentence),
@@ -62,6 +66,8 @@ class App {
     this.#share.start();
     this.#cameraSwitch.start();
     this.#looks.start();
+    this.#fading.start();
+    this.#fullScreen.start();
     this.#showLimits();
     this.#galleryLoaded = this.#gallery.start(query.get('style'));
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
@@ -87,7 +93,7 @@ class App {
   destroy() {
     const parts = [
       this.#recorder, this.#live, this.#cameraSwitch, this.#looks, this.#gallery, this.#share, this.#readout,
-      this.#notices,
+      this.#notices, this.#fading, this.#fullScreen,
     ];
     parts.forEach((part) => part.destroy());
   }
@@ -101,6 +107,7 @@ class App {
     onClick('pictures', () => { byId('look-file').hidden = !this.#live.player.hasLook; });
     onClick('save-lut', () => this.#saveLut());
     onClick('record', () => this.#toggleRecording());
+    onClick('numbers', () => this.#toggleNumbers());
     onClick('compare', () => press('compare', this.#live.player.toggleCompare()));
     onFile('video-file', (file) => this.#input.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
@@ -122,6 +129,12 @@ class App {
   async #savePhoto() {
     const photo = await this.#live.player.photo();
     if (photo) download(photo);
+  }
+
+  #toggleNumbers() {
+    const readout = byId('readout');
+    readout.hidden = !readout.hidden;
+    press('numbers', !readout.hidden);
   }
 
   #saveLut() {
@@ -180,6 +193,7 @@ class App {
   #onState(state, sentence) {
     document.body.dataset.state = state;
     this.#notices.status(sentence);
+    if (!hasPicture(state)) this.#fading.show();
     if (state === 'idle' || state === 'failed') this.#recorder.stop();
   }
 
@@ -210,6 +224,14 @@ class App {
     this.#share.confirm(on);
     if (!on) this.#notices.remark('The pictures you shared are deleted.');
   }
+}
+
+/**
+ * @param {State} state
+ * @returns {boolean} whether a picture is on show
+ */
+function hasPicture(state) {
+  return state !== 'idle' && state !== 'opening' && state !== 'failed';
 }
 
 /**

@@ -1,7 +1,12 @@
-/** Places the picture: it fills the page if that hides little of it; otherwise it is shown whole, above the controls. */
+/**
+ * Places the picture: it fills the page if that hides little of it, beyond the edges and below the dock. Otherwise it is
+ * shown whole, above the dock; and without a dock it is always shown whole.
+ */
 
-/** The share of the picture that must stay visible when it fills the page. */
+/** The share of the picture that must be on the page when it fills the page. */
 const LEAST_VISIBLE = 0.75;
+/** The share of the page that the dock may cover when the picture fills it. */
+const MOST_COVERED = 0.13;
 
 export class Stage {
   #stage;
@@ -45,10 +50,13 @@ export class Stage {
 
   #layout() {
     const { clientWidth, clientHeight } = this.#stage;
+    const dock = this.#dock.getBoundingClientRect();
+    const hasDock = dock.height > 0;
     const across = clientWidth / this.#width;
     const down = clientHeight / this.#height;
-    const fills = Math.min(across, down) / Math.max(across, down) >= LEAST_VISIBLE;
-    const free = fills ? clientHeight : clientHeight - this.#dock.offsetHeight;
+    const isVisible = Math.min(across, down) / Math.max(across, down) >= LEAST_VISIBLE;
+    const fills = hasDock && isVisible && dock.width * dock.height <= MOST_COVERED * clientWidth * clientHeight;
+    const free = hasDock && !fills ? dock.top : clientHeight;
     const scale = fills ? Math.max(across, down) : Math.min(across, free / this.#height);
     const [width, height] = [this.#width * scale, this.#height * scale];
     const box = { left: (clientWidth - width) / 2, top: (free - height) / 2, width, height };
