@@ -2,16 +2,21 @@
 
 import { CameraSwitch } from './ui/camera_switch.js';
 import { byId } from './ui/dom.js';
+import { Comparing } from './controls/comparing.js';
 import { Fading } from './controls/fading.js';
 import { FullScreen } from './controls/full_screen.js';
 import { Gallery } from './ui/gallery.js';
+import { Gestures } from './controls/gestures.js';
+import { Hint } from './ui/hint.js';
 import { abilities, limitsOf } from './ui/limits.js';
 import { LivePipeline } from './live.js';
+import { chooseLook, stepLook } from './controls/look_steps.js';
 import { Notices } from './ui/notices.js';
 import { Readout } from './ui/readout.js';
 import { Recorder, download } from './render/recorder.js';
 import { ScrollingRow } from './ui/scrolling_row.js';
 import { Share } from './ui/share.js';
+import { Shortcuts } from './controls/shortcuts.js';
 
 /** @typedef {import('./ui/live_state.js').State} State */
 
@@ -52,6 +57,18 @@ class App {
     () => this.#input.camera, (choice) => this.#input.startCamera(choice));
   #fading = new Fading([byId('header'), byId('dock')], () => hasPicture(this.state));
   #fullScreen = new FullScreen(byId('full-screen', HTMLButtonElement));
+  #hint = new Hint(byId('hint'));
+  #comparing = new Comparing(byId('compare', HTMLButtonElement), this.#live.player, (isHeld) => this.#onHeld(isHeld));
+  #gestures = new Gestures(byId('stage'), {
+    onTap: () => this.#fading.toggle(),
+    onHold: (isHeld) => this.#comparing.hold(isHeld),
+    onSwipe: (step) => this.#onLookChosen(stepLook(byId('gallery'), step)),
+  });
+  #shortcuts = new Shortcuts(byId('keys-on', HTMLInputElement), {
+    onCommand: (command) => this.#obey(command),
+    onLook: (place) => this.#onLookChosen(chooseLook(byId('gallery'), place)),
+    onHold: (isHeld) => this.#comparing.hold(isHeld),
+  });
   #recorder = new Recorder({
     onChange: (recording) => this.#onRecording(recording),
     onTrouble: (sentence) => this.#notices.remark(sentence),
@@ -66,8 +83,7 @@ class App {
     this.#share.start();
     this.#cameraSwitch.start();
     this.#looks.start();
-    this.#fading.start();
-    this.#fullScreen.start();
+    [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts].forEach((part) => part.start());
     this.#showLimits();
     this.#galleryLoaded = this.#gallery.start(query.get('style'));
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
@@ -93,7 +109,7 @@ class App {
   destroy() {
     const parts = [
       this.#recorder, this.#live, this.#cameraSwitch, this.#looks, this.#gallery, this.#share, this.#readout,
-      this.#notices, this.#fading, this.#fullScreen,
+      this.#notices, this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#hint,
     ];
     parts.forEach((part) => part.destroy());
   }
@@ -108,7 +124,9 @@ class App {
     onClick('save-lut', () => this.#saveLut());
     onClick('record', () => this.#toggleRecording());
     onClick('numbers', () => this.#toggleNumbers());
-    onClick('compare', () => press('compare', this.#live.player.toggleCompare()));
+    onClick('open-help', () => this.#obey('help'));
+    onClick('open-pictures', () => byId('pictures').click());
+    byId('menu').addEventListener('click', () => byId('menu').hidePopover());
     onFile('video-file', (file) => this.#input.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
     const strength = byId('strength', HTMLInputElement);
@@ -125,6 +143,27 @@ class App {
   }
 
   // Controls
+
+  /** @param {import('./controls/shortcuts.js').Command} command */
+  #obey(command) {
+    if (command === 'help') byId('help', HTMLDialogElement).showModal();
+    if (!hasPicture(this.state)) return;
+    if (command === 'photo') this.#savePhoto();
+    if (command === 'record') this.#toggleRecording();
+    if (command === 'compare') this.#comparing.toggle();
+    if (command === 'full-screen') this.#fullScreen.toggle();
+    if (command === 'numbers') this.#toggleNumbers();
+  }
+
+  /** @param {boolean} isHeld whether the picture is shown untouched for a while */
+  #onHeld(isHeld) {
+    this.#hint.show(isHeld ? 'Before' : '', true);
+  }
+
+  /** @param {string|null} name of a look that was chosen without its tile; null if there was none to choose */
+  #onLookChosen(name) {
+    if (name) this.#hint.show(name);
+  }
 
   async #savePhoto() {
     const photo = await this.#live.player.photo();
@@ -169,6 +208,7 @@ class App {
   #onStrength(slider) {
     this.#live.player.strength = slider.valueAsNumber / 100;
     slider.style.setProperty('--filled', `${slider.value}%`);
+    slider.setAttribute('aria-valuetext', `${slider.value} %`);
     byId('strength-value').textContent = slider.value;
   }
 

@@ -83,6 +83,8 @@ export class Compare {
 
   #show() {
     this.#divider.style.left = `${100 * this.position}%`;
-    this.#divider.setAttribute('aria-valuenow', String(Math.round(100 * this.position)));
+    const percent = Math.round(100 * this.position);
+    this.#divider.setAttribute('aria-valuenow', String(percent));
+    this.#divider.setAttribute('aria-valuetext', `${percent} % before, ${100 - percent} % after`);
   }
 }

@@ -34,6 +34,8 @@ import { Stage } from './stage.js';
 const JPEG_QUALITY = 0.95;
 /** @type {Span} the span without any untouched part */
 const UNDIVIDED = [0, 0];
+/** @type {Span} the span of which all is untouched */
+const WHOLE = [0, 1];
 /** The side, in pixels, of a cell of the grid in the picture whose pixels are counted for a LUT. */
 const CELL_PX = 8;
 
@@ -44,6 +46,7 @@ export class Player {
   /** @type {Grid|null} the grid that the picture is drawn with */
   #grid = null;
   #hasLook = false;
+  #isUntouched = false;
   /** @type {Renderer|Renderer2D} */
   #renderer;
   #stage;
@@ -87,6 +90,12 @@ export class Player {
   /** @param {boolean} mirrored whether the picture is shown as in a mirror; saved photos and videos never are */
   set mirrored(mirrored) {
     this.#picture.toggleAttribute('data-mirrored', mirrored);
+  }
+
+  /** @param {boolean} untouched whether all of the picture is shown as it comes, while recordings keep the look */
+  set untouched(untouched) {
+    this.#isUntouched = untouched;
+    this.#draw();
   }
 
   /** @param {number} strength the style's strength, 0..1 */
@@ -168,7 +177,7 @@ export class Player {
     const small = document.createElement('canvas');
     [small.width, small.height] = [CELL_PX * columns, CELL_PX * rows];
     const context = context2d(small, { willReadFrequently: true });
-    this.#renderer.draw([0, 1]);
+    this.#renderer.draw(WHOLE);
     context.drawImage(this.#output, 0, 0, small.width, small.height);
     this.#draw();
     const pixels = context.getImageData(0, 0, small.width, small.height);
@@ -180,7 +189,7 @@ export class Player {
    * @returns {{source: string, output: string}} PNG data URLs of the untouched and of the stylized frame
    */
   snapshot() {
-    const source = this.#drawn([0, 1]);
+    const source = this.#drawn(WHOLE);
     const output = this.#drawn(UNDIVIDED);
     this.#draw();
     return { source, output };
@@ -197,7 +206,7 @@ export class Player {
       this.#renderer.draw(UNDIVIDED);
       this.onDrawn(this.#output);
     }
-    if (!this.onDrawn || this.#compare.enabled) this.#renderer.draw(this.#before());
+    if (!this.onDrawn || this.#compare.enabled || this.#isUntouched) this.#renderer.draw(this.#before());
   }
 
   /**
@@ -211,6 +220,7 @@ export class Player {
 
   /** @returns {Span} the untouched part, which the user sees on the left of the divider */
   #before() {
+    if (this.#isUntouched) return WHOLE;
     if (!this.#compare.enabled) return UNDIVIDED;
     const { position } = this.#compare;
     return this.#picture.hasAttribute('data-mirrored') ? [1 - position, 1] : [0, position];
