@@ -15,7 +15,7 @@ import redis
 from cloud.federated.fedavg import Contribution, Weights, change, check, merge, read, write
 from cloud.federated.registry import Outdated, Record, Registry
 from cloud.federated.rounds import Line, Round, Update, refusal
-from edge.grid_model.trained import is_trained
+from edge.grid_model.weights import is_trained
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage, BadSetting
 from pipeline.contract.image_codec import decode_image

@@ -1,12 +1,13 @@
 """Colorization: content features get the style's statistics by whitening and colouring, as far as a gate allows."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.grid_model.correspondence import Places
 from edge.grid_model.neutrality import Chroma
 
 #: Added to the variances of every covariance: a share of their mean, and a constant, since flat pictures have none.
@@ -31,16 +32,21 @@ class StyleStatistics(NamedTuple):
     """What is kept of a style picture."""
 
     levels: tuple[Statistics, ...]  # coarse to fine, which is the decoder's order
+    places: tuple[Places, Places]  # of the picture as it is, and mirrored
     chroma: Chroma
 
 
 def in_one_batch(styles: Sequence[StyleStatistics]) -> StyleStatistics:
     """The statistics of several styles as one batch, in the same order."""
-    levels = zip(*(style.levels for style in styles), strict=True)
-    return StyleStatistics(
-        tuple(Statistics(*map(torch.cat, zip(*level, strict=True))) for level in levels),
-        Chroma(*map(torch.cat, zip(*(style.chroma for style in styles), strict=True))),
-    )
+    return each(lambda *parts: torch.cat(parts), *styles)
+
+
+def each(function: Callable[..., Tensor], *statistics: Any) -> Any:
+    """The function's results for the tensors of statistics of one form, in a tuple of that form."""
+    if isinstance(statistics[0], Tensor):
+        return function(*statistics)
+    parts = [each(function, *fields) for fields in zip(*statistics, strict=True)]
+    return type(statistics[0])(*parts) if hasattr(statistics[0], "_fields") else tuple(parts)
 
 
 class Gate(nn.Module):

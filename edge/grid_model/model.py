@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from edge.grid_model.colorization import Colorization, Likeness, StyleStatistics, normalized, regions, statistics
+from edge.grid_model.correspondence import Places, agreement, places, standardized
 from edge.grid_model.decoder import Decoder
 from edge.grid_model.encoder import WIDTHS, Encoder
 from edge.grid_model.grid import CELL, DEPTH
@@ -37,17 +38,19 @@ class GridModel(nn.Module):
 
         One content may be given several styles; it is encoded only once.
         """
+        places = self.places(content)
         taps, size = self.encoder(content), (max(len(content), len(style.chroma.mean)), -1, -1, -1)
         content, taps = content.expand(size), [tap.expand(size) for tap in taps]
         small = fitted(content)
         target = small + self.change(taps, style)[:, :, ::2]
+        target = agreement(places, style.places).blend(small, target)
         colours = holding_back(target, style.chroma)
         rows, columns = (round(side / CELL) for side in content.shape[2:])
         sums = self.smoothing.collect(small, mapped(target, colours), DEPTH, rows, columns)
         return self.smoothing.prefer(sums, colours)
 
     def style(self, image: Tensor) -> StyleStatistics:
-        """A style picture (B 3 H W in 0..1) to the statistics of each level when the decoder draws it as it is."""
+        """A style picture (B 3 H W in 0..1) to what is kept of it; the decoder draws it as it is."""
         seen = []
 
         def look(level: int, features: Tensor) -> Tensor:
@@ -55,7 +58,11 @@ class GridModel(nn.Module):
             return features
 
         self.decoder(self.encoder(image), look)
-        return StyleStatistics(tuple(seen), chroma_of(fitted(image)))
+        return StyleStatistics(tuple(seen), (self.places(image), self.places(image.flip(3))), chroma_of(fitted(image)))
+
+    def places(self, image: Tensor) -> Places:
+        """What is seen at the places of a picture, B 3 H W in 0..1, whatever its grade."""
+        return places(self.encoder(standardized(image)), image)
 
     def change(self, taps: list[Tensor], style: StyleStatistics) -> Tensor:
         """The content recoloured minus the content as it is, B 3 H/2 W/2, both drawn in one batch, which is faster."""

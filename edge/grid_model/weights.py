@@ -1,4 +1,4 @@
-"""Saves and loads the model's weights: safetensors files in half precision, whose version is their hash."""
+"""The model's weights: which are trained, and safetensors files of them, in half precision, with a hash as version."""
 
 import hashlib
 from pathlib import Path
@@ -10,6 +10,11 @@ from safetensors.torch import save_file
 from edge.grid_model.model import GridModel
 
 SHIPPED = Path(__file__).parent.parent / "weights" / "grid.safetensors"
+
+
+def is_trained(name: str) -> bool:
+    """Whether an edge trains a weight: all but the encoder's, which are frozen (section 4.2 of the paper)."""
+    return not name.startswith("encoder.")
 
 
 def save(model: GridModel, path: Path) -> None:

@@ -15,8 +15,7 @@ from torch import Tensor
 from edge.grid_model.grid import slice_grid
 from edge.grid_model.model import GridModel
 from edge.grid_model.stylizer import faster_type, to_tensor
-from edge.grid_model.trained import is_trained
-from edge.grid_model.weights import SHIPPED, load
+from edge.grid_model.weights import SHIPPED, is_trained, load
 from edge.training.adam import Adam
 from edge.training.losses import (
     Features,

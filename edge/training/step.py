@@ -1,12 +1,12 @@
 """The training step: a batch becomes losses, and the losses become new weights."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge.grid_model.colorization import StyleStatistics
+from edge.grid_model.colorization import StyleStatistics, each
 from edge.grid_model.grid import slice_grid
 from edge.grid_model.model import GridModel
 from edge.training.adam import Adam
@@ -102,11 +102,7 @@ def move(image: Tensor, motion: Tensor) -> Tensor:
 
 def follow(style: StyleStatistics) -> StyleStatistics:
     """The styles of a batch, with the first one repeated for the content that was moved."""
-
-    def repeated(statistics: Any) -> Any:
-        return type(statistics)(*(torch.cat((part, part[:1])) for part in statistics))
-
-    return StyleStatistics(tuple(map(repeated, style.levels)), repeated(style.chroma))
+    return each(lambda part: torch.cat((part, part[:1])), style)
 
 
 def update(model: nn.Module, optimizer: torch.optim.Optimizer | Adam, losses: dict[str, Tensor], clip: float) -> bool:

@@ -64,7 +64,7 @@ class Compared(GridModel):
             return features
 
         self.decoder(self.encoder(image), look)
-        return StyleStatistics(tuple(seen), chroma_of(fitted(image)))
+        return StyleStatistics(tuple(seen), (self.places(image), self.places(image.flip(3))), chroma_of(fitted(image)))
 
     def change(self, taps: list[Tensor], style: StyleStatistics) -> Tensor:
         def recolour(level: int, features: Tensor) -> Tensor:

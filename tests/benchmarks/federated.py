@@ -31,8 +31,7 @@ import torch
 from cloud.federated.fedavg import write
 from cloud.federated.registry import Registry
 from edge.grid_model.model import GridModel
-from edge.grid_model.trained import is_trained
-from edge.grid_model.weights import SHIPPED, load
+from edge.grid_model.weights import SHIPPED, is_trained, load
 from edge.training.losses import Features
 from edge.training.retraining import Retraining, encoder_features, features_from, squeezed
 from pipeline.contract.image_codec import encode_jpeg

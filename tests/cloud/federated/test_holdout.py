@@ -6,7 +6,7 @@ import pytest
 from cloud.federated.fedavg import Contribution, change, merge, read, write
 from cloud.federated.holdout import FRAMES, HoldOut, pan
 from cloud.federated.registry import SHIPPED
-from edge.grid_model.trained import is_trained
+from edge.grid_model.weights import is_trained
 from edge.training.retraining import encoder_features
 from pipeline.contract.image_codec import decode_image
 from pipeline.contract.settings import Settings

@@ -12,7 +12,7 @@ import cloud.pretraining.pretrain
 from cloud.pretraining.feed import Feed
 from cloud.pretraining.photos import Photos, random_crop, random_grade, random_motion
 from cloud.pretraining.pretrain import pretrain
-from edge.grid_model.weights import load
+from edge.grid_model.weights import SHIPPED, load
 from edge.training.step import move
 from edge.vgg.vgg import VGG
 from support import profiles
@@ -79,6 +79,18 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, monkeypat
 
     whole, parts = load_file(folder / "whole.safetensors"), load_file(folder / "parts.safetensors")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
+def test_weights_are_trained_further_from_where_they_are(data):
+    photos, vgg, folder = data
+
+    pretrain(photos, vgg, folder / "further.safetensors", start=SHIPPED, steps=2, device="cpu")
+
+    before, after = load_file(SHIPPED), load_file(folder / "further.safetensors")
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert moved
+    assert not any(name.startswith("encoder.") for name in moved)
+    assert max((after[name] - before[name]).abs().max() for name in moved) < 0.01
 
 
 def test_the_model_learns_on_what_it_is_shown(data, caplog, monkeypatch):

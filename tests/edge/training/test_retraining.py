@@ -8,8 +8,7 @@ import torch
 
 from cloud.federated.fedavg import check
 from edge.grid_model.model import GridModel
-from edge.grid_model.trained import is_trained
-from edge.grid_model.weights import SHIPPED, load
+from edge.grid_model.weights import SHIPPED, is_trained, load
 from edge.training.losses import equation5
 from edge.training.retraining import (
     Retraining,

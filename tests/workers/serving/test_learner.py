@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cloud.federated.fedavg import change, read
-from edge.grid_model.trained import is_trained
-from edge.grid_model.weights import SHIPPED
+from edge.grid_model.weights import SHIPPED, is_trained
 from pipeline.contract.settings import Settings
 from workers.serving.learner import Learner
 
