@@ -38,12 +38,12 @@ class GridModel(nn.Module):
 
         One content may be given several styles; it is encoded only once.
         """
-        places = self.places(content)
+        seen = self.places(content)
         taps, size = self.encoder(content), (max(len(content), len(style.chroma.mean)), -1, -1, -1)
         content, taps = content.expand(size), [tap.expand(size) for tap in taps]
         small = fitted(content)
         target = small + self.change(taps, style)[:, :, ::2]
-        target = agreement(places, style.places).blend(small, target)
+        target = agreement(seen, style.places).blend(small, target)
         colours = holding_back(target, style.chroma)
         rows, columns = (round(side / CELL) for side in content.shape[2:])
         sums = self.smoothing.collect(small, mapped(target, colours), DEPTH, rows, columns)
