@@ -1,6 +1,7 @@
 """Signs of life: a process's main loop reports that it is running, and the parent notices when the reports stop.
 
-They are datagrams in the format of systemd's sd_notify(3), for our own supervisor as well as for systemd.
+They are datagrams in the format of systemd's sd_notify(3), for our own supervisor as well as for systemd. For the
+health checks of containers, they are the time of a file's last change.
 """
 
 import contextlib
@@ -8,9 +9,12 @@ import os
 import socket
 import time
 from collections.abc import Callable, MutableMapping, Sequence
+from pathlib import Path
 
 #: The environment variable with the file descriptor of the socket that our supervisor passes to a process.
 VARIABLE = "MVS_LIFE_FD"
+#: The environment variable with the path of the file that is touched at each sign of life.
+FILE = "MVS_LIFE_FILE"
 #: systemd's socket is for the process that systemd started, and not for the children of that process.
 OF_SYSTEMD = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 READY, SIGN = b"READY=1", b"WATCHDOG=1"
@@ -23,13 +27,21 @@ CHECK_S = 1.0
 class Pulse:
     """Reports that the caller's main loop is running. It never blocks and never raises."""
 
-    def __init__(self, sockets: Sequence[socket.socket] = (), clock: Callable[[], float] = time.monotonic) -> None:
-        self._sockets, self._clock = sockets, clock
+    def __init__(
+        self,
+        sockets: Sequence[socket.socket] = (),
+        file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sockets, self._file, self._clock = sockets, file, clock
         self._beat_s: float | None = None
 
     @classmethod
     def of_environment(cls, environ: MutableMapping[str, str] = os.environ) -> "Pulse":
-        """Return a Pulse that reports to our supervisor and to systemd, as far as they are there. Call this once."""
+        """Return a Pulse that reports to our supervisor, systemd and a file, as far as they are there.
+
+        Call this once.
+        """
         sockets = []
         with contextlib.suppress(OSError, ValueError):
             if number := environ.pop(VARIABLE, ""):
@@ -41,7 +53,8 @@ class Pulse:
         for each in sockets:
             each.setblocking(False)
             os.set_inheritable(each.fileno(), False)
-        return cls(sockets)
+        file = environ.pop(FILE, "")  # children report by ways of their own
+        return cls(sockets, Path(file) if file else None)
 
     def beat(self) -> None:
         """Report, unless the last report is younger than BEAT_S. Call this in each turn of the main loop."""
@@ -51,6 +64,9 @@ class Pulse:
         for each in self._sockets:
             with contextlib.suppress(OSError):  # nobody listens any more, or enough reports wait to be read
                 each.send(SIGN if self._beat_s is not None else READY)
+        if self._file:
+            with contextlib.suppress(OSError):  # the disk is full, or its folder is gone
+                self._file.touch()
         self._beat_s = now_s
 
 

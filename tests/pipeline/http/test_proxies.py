@@ -6,25 +6,25 @@ import shutil
 import pytest
 import yaml
 
+from support.balancer import NGINX
 from support.nginx import nginx
 from support.paths import ROOT
 from support.peers import Running
 from workers.process.redis_server import free_port
 
-NGINX = ROOT / "pipeline" / "gateway" / "nginx.conf"
-
 
 def test_the_balancer_asks_the_gateways_where_they_listen():
-    text, nginx = (ROOT / "compose.yaml").read_text(), NGINX.read_text()
-    services = yaml.safe_load(text)["services"]
-    first = re.search(r"MVS_PORT=(\d+) docker compose --profile balanced", text)[1]
-    second = services["gateway-2"]["environment"]
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    balancer, ports = services["balancer"], services["balancer"]["environment"]
+    first, second = (services[name]["environment"] for name in ("gateway", "gateway-2"))
 
-    asked = re.findall(r"server 127\.0\.0\.1:(\d+) max_fails=0;", nginx)
+    asked = re.findall(r"server 127\.0\.0\.1:\$\{(\w+)\} max_fails=0;", NGINX.read_text())
 
-    assert asked == [first, str(second["MVS_PORT"])] * 2
-    assert second["MVS_REDIS_URL"] == services["gateway"]["environment"]["MVS_REDIS_URL"]
-    assert services["balancer"]["volumes"] == ["./pipeline/gateway/nginx.conf:/etc/nginx/conf.d/default.conf:ro"]
+    assert [ports[name] for name in asked] == [first["MVS_PORT"], second["MVS_PORT"]] * 2
+    assert second["MVS_REDIS_URL"] == first["MVS_REDIS_URL"]
+    mounted = "./pipeline/gateway/nginx.conf.template:/etc/nginx/templates/default.conf.template:ro"
+    assert balancer["volumes"] == [mounted]
+    assert set(re.findall(r"\$\{(\w+)\}", NGINX.read_text())) == set(ports)
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")

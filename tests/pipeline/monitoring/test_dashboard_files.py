@@ -88,9 +88,12 @@ def test_compose_mounts_what_is_there_and_asks_gateways_where_they_listen():
     (job,) = prometheus["scrape_configs"]
     first, second = (compose["services"][name]["environment"]["MVS_PORT"] for name in ("gateway", "gateway-2"))
     assert job["static_configs"][0]["targets"] == f'${{MVS_TARGETS:-["127.0.0.1:{first}"]}}'
-    assert f"""with --profile balanced: MVS_TARGETS='["127.0.0.1:8081", "127.0.0.1:{second}"]'""" in text
+    assert second == "${SECOND_PORT:-8082}"
+    assert """with --profile balanced: MVS_TARGETS='["127.0.0.1:8081", "127.0.0.1:8082"]'""" in text
     rules = [volume.split(":") for volume in compose["services"]["prometheus"]["volumes"]]
     assert ["./pipeline/monitoring/alerts.yml", *prometheus["rule_files"], "ro"] in rules
     assert job["authorization"]["credentials"] == compose["services"]["gateway"]["environment"]["MVS_OPERATOR_TOKEN"]
-    assert source["url"].endswith("127.0.0.1:9090")
+    listens = next(word for word in compose["services"]["prometheus"]["command"] if "listen-address" in word)
+    assert listens.endswith("=127.0.0.1:" + compose["services"]["grafana"]["environment"]["PROMETHEUS_PORT"])
+    assert source["url"] == "http://127.0.0.1:${PROMETHEUS_PORT}"
     assert {compose["services"][name]["profiles"][0] for name in ("prometheus", "grafana")} == {"operators"}

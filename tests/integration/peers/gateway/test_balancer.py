@@ -1,32 +1,18 @@
 """Several gateways behind one address, as compose starts them."""
 
-import contextlib
 import shutil
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.contract.errors import Busy
 from pipeline.contract.image_codec import encode_jpeg
-from support.nginx import nginx
-from support.paths import ROOT
+from support.balancer import balancer
 from support.peers import Client, Running, until
-from workers.process.redis_server import free_port
-
-NGINX = ROOT / "pipeline" / "gateway" / "nginx.conf"
 
 
-@contextlib.asynccontextmanager
-async def balancer(folder: Path, gateways: list[Running]) -> AsyncIterator[str]:
-    """The address of a real nginx with our configuration, but other ports."""
-    port, text = free_port(), NGINX.read_text()
-    asked = zip((8081, 8082, 8080), [*(gateway.url.rpartition(":")[2] for gateway in gateways), port])
-    for published, free in asked:
-        text = text.replace(f"127.0.0.1:{published}", f"127.0.0.1:{free}")
-    async with nginx(folder, port, text) as url:
-        yield url
+def port_of(gateway: Running) -> int:
+    return int(gateway.url.rpartition(":")[2])
 
 
 @pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")
@@ -36,7 +22,7 @@ async def test_two_gateways_behind_one_address_are_one(redis_url, edge, tmp_path
     async with (
         Running(redis_url, tmp_path, max_sessions=1) as first,
         Running(redis_url, tmp_path, max_sessions=2) as second,
-        balancer(tmp_path, [first, second]) as url,
+        balancer(tmp_path, port_of(first), port_of(second)) as url,
     ):
         one, other, third, fourth = clients = [Client(url) for _ in range(4)]
         await one.open(str(style))  # with a style that was uploaded to one gateway, and is known to both of them
@@ -61,7 +47,7 @@ async def test_clients_are_spread_evenly_while_every_gateway_has_places(redis_ur
     async with (
         Running(redis_url, tmp_path) as first,
         Running(redis_url, tmp_path) as second,
-        balancer(tmp_path, [first, second]) as url,
+        balancer(tmp_path, port_of(first), port_of(second)) as url,
     ):
         clients = [Client(url) for _ in range(4)]
         for client in clients:
