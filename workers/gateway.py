@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 async def serve(settings: Settings, *, tls: bool) -> None:
-    """Serve until SIGINT or SIGTERM, with our parts in the place of aiortc's."""
+    """Serve until SIGINT or SIGTERM, with our parts in the place of aiortc's. After SIGTERM, clients may move first."""
     gateway = Gateway(settings, Path(clients.__file__).parent / "web")
     counters = Counters(gateway.metrics.frames_dropped, gateway.metrics.streams_refused)
     if settings.udp_ports and patches.verify():
@@ -68,7 +68,7 @@ async def _serve(gateway: Gateway, settings: Settings, *, tls: bool) -> None:
         say_ready(f"The gateway {settings.gateway_id} is ready: it listens on {settings.host}:{settings.port}.")
         if notice := for_operators(settings, gateway.operators.access):
             print(notice, flush=True)
-        await _stop_requested()
+        await _until_stopped(gateway, settings.drain_s)
     finally:
         if owner:
             owner.cancel()
@@ -99,11 +99,21 @@ def for_operators(settings: Settings, access: Access) -> str:
     return f"For operators, with a token made up for this run: {access.url('/status')}"
 
 
-async def _stop_requested() -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+async def _until_stopped(gateway: Gateway, drain_s: float) -> None:
+    """Return upon SIGINT, or after SIGTERM as soon as all clients have moved, but `drain_s` later at most."""
+    stop, leave = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    loop.add_signal_handler(signal.SIGTERM, leave.set)
+    stopping, leaving = asyncio.create_task(stop.wait()), asyncio.create_task(leave.wait())
+    await asyncio.wait({stopping, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if not stop.is_set():
+        logger.warning("asked to stop: clients have %.0f s to move to another gateway", drain_s)
+        draining = asyncio.create_task(gateway.drain(drain_s))
+        await asyncio.wait({stopping, draining}, return_when=asyncio.FIRST_COMPLETED)
+        draining.cancel()
+    stopping.cancel()
 
 
 def check_port_free(host: str, port: int) -> None:

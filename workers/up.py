@@ -124,6 +124,7 @@ class LocalStack:
     def environment(self) -> dict[str, str]:
         """Return the environment variables for every process. Secrets are among them, as other users see arguments."""
         found = {"MVS_REDIS_URL": self._redis_url, "MVS_OPERATOR_TOKEN": self._access.token}
+        found["MVS_DRAIN_S"] = "0"  # there is no other gateway to move to
         if not self._settings.snapshot_key and not self._settings.cloud_redis_url:  # another cloud has its own key
             found["MVS_SNAPSHOT_KEY"] = self._made_up_key
         return found

@@ -21,7 +21,7 @@ from aiortc import (
 
 from clients.net import fast_data_channel
 from pipeline.contract.chunks import ChunkAssembler
-from pipeline.contract.control import ClientMessage, GatewayMessage, read_gateway_message
+from pipeline.contract.control import ClientMessage, GatewayMessage, Move, read_gateway_message
 from pipeline.contract.errors import BadMessage, Busy, MVStylizerError
 from pipeline.contract.grid_codec import unpack_grid
 
@@ -37,7 +37,7 @@ class Connection:
     """One session with a gateway: sends one video track, and receives grids and control messages.
 
     `on_grid(header, grid)` is called with the answer to each key frame, and `on_control(message)` with each control
-    message of the gateway. `lost` is set once the gateway is gone or the session is over.
+    message of the gateway. `lost` is set once the gateway is gone, the session is over, or the gateway asks to move.
     """
 
     def __init__(
@@ -143,9 +143,14 @@ class Connection:
     def _read_control(self, text: str) -> None:
         self._heard()
         try:
-            self._on_control(read_gateway_message(text))
+            message = read_gateway_message(text)
         except BadMessage as error:
             logger.info("refused: %s", error)
+            return
+        if isinstance(message, Move):
+            logger.info("the gateway is about to stop")
+            self.lost.set()
+        self._on_control(message)
 
     def _read_chunk(self, chunk: bytes) -> None:
         self._heard()

@@ -148,6 +148,13 @@ class SharingForgotten(ControlMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class Move(ControlMessage):
+    """From the gateway: it is about to stop. A new connection leads to another gateway, if there is one."""
+
+    TYPE = "move"
+
+
+@dataclass(frozen=True, slots=True)
 class ErrorMessage(ControlMessage):
     """From the gateway: one sentence that says what went wrong."""
 
@@ -157,7 +164,15 @@ class ErrorMessage(ControlMessage):
 
 ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SceneCut | SharingChoice | PreviewRequest
 GatewayMessage = (
-    Alive | Pace | FrameRequest | KeyFramePicked | KeyFrameDropped | SharingChanged | SharingForgotten | ErrorMessage
+    Alive
+    | Pace
+    | FrameRequest
+    | KeyFramePicked
+    | KeyFrameDropped
+    | SharingChanged
+    | SharingForgotten
+    | Move
+    | ErrorMessage
 )
 
 
@@ -253,5 +268,6 @@ _FROM_GATEWAY: dict[str, Callable[[Fields], GatewayMessage]] = {
     "dropped": lambda fields: KeyFrameDropped(_frame_id(fields), _text(fields, "reason")),
     "share": lambda fields: SharingChanged(_switch(fields, "on")),
     "share_again": lambda fields: SharingForgotten(),
+    "move": lambda fields: Move(),
     "error": lambda fields: ErrorMessage(_text(fields, "error")),
 }

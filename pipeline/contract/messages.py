@@ -2,10 +2,14 @@
 
 A message is the msgpack of [VERSION, name, fields]. Unpacking trusts nothing: for any bytes it returns a valid message
 or raises BadMessage.
+
+Processes of one release and of the next work side by side while a system is upgraded. So a field is only ever added at
+the end, with a default: an older reader leaves out what it does not know, and a newer one takes the default for what an
+older writer did not have. Any other change needs another VERSION, and a release between that reads both.
 """
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from hashlib import sha256
 from typing import ClassVar, Self
 
@@ -43,7 +47,10 @@ class Message:
 
     @classmethod
     def unpack(cls, data: bytes) -> Self:
-        """Parse a message; raises BadMessage unless `data` is exactly one message of this class and version."""
+        """Parse a message; raises BadMessage unless `data` is exactly one message of this class and version.
+
+        It may have more fields at its end, which are left out, or lack some that have defaults.
+        """
         if len(data) > 2 * MAX_BYTES:
             raise BadMessage(f"{cls.__name__}: {len(data)} bytes are more than a message may have.")
         try:
@@ -52,11 +59,12 @@ class Message:
             raise BadMessage(f"{cls.__name__}: not a message ({type(error).__name__}).") from None
         if version != VERSION or name != cls.__name__:
             raise BadMessage(f"{cls.__name__}: this is {name!r:.40} of version {version!r:.20}.")
-        if not isinstance(values, tuple) or len(values) != len(fields(cls)):
-            raise BadMessage(f"{cls.__name__}: wrong number of fields.")
-        for field, value in zip(fields(cls), values):
+        if not isinstance(values, tuple) or any(f.default is MISSING for f in fields(cls)[len(values) :]):
+            raise BadMessage(f"{cls.__name__}: there are fields missing.")
+        known = dict(zip(fields(cls), values))
+        for field, value in known.items():
             _check(f"{cls.__name__}.{field.name}", field.type, value)
-        message = cls(*values)
+        message = cls(*known.values())
         message.validate()
         return message
 

@@ -90,6 +90,12 @@ def _positive(kind: type[int] | type[float]) -> Callable[[str], Any]:
     return parse
 
 
+def _seconds(text: str) -> float:
+    if not 0 <= (value := float(text)) <= 3600:
+        raise ValueError("a number of seconds up to 3600 is needed")
+    return value
+
+
 def _setting(default: Any, parse: Callable[[str], Any], doc: str) -> Any:
     return field(default=default, metadata={"parse": parse, "doc": doc})
 
@@ -120,6 +126,9 @@ class Settings:
     )
     max_sessions: int = _setting(32, _positive(int), "live sessions a gateway takes before it answers 503")
     cpu_budget: float = _setting(0.8, _positive(float), "cores a gateway's sessions may take before it answers 503")
+    drain_s: float = _setting(
+        10.0, _seconds, "a gateway that gets SIGTERM lets its clients move to another one, for this long at most"
+    )
     key_frame_interval_s: float = _setting(4.0, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
     allowed_hosts: tuple[str, ...] = _setting((), host_names, "host names of the page, besides the machine's own")

@@ -103,6 +103,13 @@ class Gateway:
         self._broker.close()
         self._redis.close()
 
+    async def drain(self, limit_s: float) -> None:
+        """Admit nobody any more, and let all clients move to another gateway, for `limit_s` at most.
+
+        Until then this gateway is not ready, but serves those who are still here.
+        """
+        await self._sessions.drain(limit_s)
+
     async def _hand_out_answers(self) -> None:
         """Pass answers to their sessions for as long as the gateway runs. An unexpected error loses only one answer."""
         dropped, troubles = self.metrics.answers_dropped, self.metrics.redis_errors
@@ -142,6 +149,8 @@ class Gateway:
         return web.json_response({"status": "ok", "sessions": len(self._sessions)})
 
     async def _readyz(self, request: web.Request) -> web.Response:
+        if self._sessions.draining:
+            return web.json_response({"ready": False, "waiting_for": "nothing: it is about to stop"}, status=503)
         try:
             loop = asyncio.get_running_loop()
             ready = await loop.run_in_executor(self._executor, self._broker.worker_ready)

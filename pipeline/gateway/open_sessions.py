@@ -1,6 +1,7 @@
 """Holds a gateway's sessions, opens new ones within the limits, and closes those that must make room."""
 
 import asyncio
+import contextlib
 import itertools
 import secrets
 import time
@@ -10,12 +11,19 @@ from concurrent.futures import Executor
 from pipeline.capacity.admission import Admission, CpuMeter, Holder
 from pipeline.capacity.giving_way import Concessions, GivingWay, Load, steps
 from pipeline.capacity.turns import KeyFrameTurns
+from pipeline.contract.errors import Busy
 from pipeline.contract.settings import Settings
 from pipeline.gateway.session import Session
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.sample import Reductions
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import GatewayBroker
+
+#: How many clients are told to move in a second, since each of them makes an offer at once.
+MOVES_PER_S = 10
+#: Another gateway takes the offer at once; if there is none, a new one is started in this place.
+STOPPING = "This gateway is about to stop; try again in a moment."
+STOPPING_RETRY_S = 1.0
 
 
 class OpenSessions(Mapping[str, Session]):
@@ -38,6 +46,8 @@ class OpenSessions(Mapping[str, Session]):
         self._clients: dict[str, str] = {}  # the client of each session, by stream id
         self._closing: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
+        self._none_left = asyncio.Event()
+        self.draining = False
 
     def __getitem__(self, stream_id: str) -> Session:
         return self._sessions[stream_id]
@@ -50,6 +60,8 @@ class OpenSessions(Mapping[str, Session]):
 
     def open(self, *, client: str, style_id: str, picture_size: tuple[int, int]) -> Session:
         """Open a session whose peer is not connected yet. Raises Busy if there is no place for it."""
+        if self.draining:
+            raise Busy(STOPPING, STOPPING_RETRY_S)
         self._make_place(client)
         session = Session(
             stream_id=secrets.token_hex(8),
@@ -103,10 +115,24 @@ class OpenSessions(Mapping[str, Session]):
         """Return the ids of the styles that sessions use now."""
         return {session.style_id for session in self._sessions.values()}
 
+    async def drain(self, limit_s: float) -> None:
+        """Admit nobody any more, and let all clients move to another gateway, for `limit_s` at most."""
+        self.draining = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                for session in list(self._sessions.values()):
+                    session.ask_to_move()
+                    await asyncio.sleep(min(1 / MOVES_PER_S, limit_s / 2 / len(self._sessions or (1,))))
+                while self._sessions:
+                    self._none_left.clear()
+                    await self._none_left.wait()
+
     async def close(self) -> None:
         await asyncio.gather(*self._closing, *(session.close() for session in list(self._sessions.values())))
 
     def _forget(self, session: Session) -> None:
         self._sessions.pop(session.stream_id, None)
         self._clients.pop(session.stream_id, None)
+        if not self._sessions:
+            self._none_left.set()
         self._metrics.sessions.set(len(self._sessions))

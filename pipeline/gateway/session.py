@@ -23,6 +23,7 @@ from pipeline.contract.control import (
     ClientMessage,
     ErrorMessage,
     KeyFrameRequest,
+    Move,
     Pace,
     PreviewRequest,
     SceneCut,
@@ -81,6 +82,7 @@ class Session:
         self.stream_id, self.picture_size, self.stats = stream_id, picture_size, stats
         self._on_closed, self._turns = on_closed, turns
         self._pace = self._told_pace = Pace(Concessions().fps)
+        self._sign_of_life: Alive | Move = Alive()
         self._wanted_frames = WantedFrames()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
@@ -161,6 +163,11 @@ class Session:
         interval_s = concessions.look_interval_s
         self._pace = Pace(concessions.fps, None if interval_s is None else max(0.5, round(2 * interval_s) / 2))
         self._tell_pace()
+
+    def ask_to_move(self) -> None:
+        """Tell the client that this gateway is about to stop, at once and with each sign of life."""
+        self._sign_of_life = Move()
+        self._control.send(self._sign_of_life)
 
     def _tell_pace(self) -> None:
         """Tell the client how many frames are wanted whenever that changes; before it is told, it sends all."""
@@ -275,7 +282,7 @@ class Session:
         A timer each second costs less than one that is set with each frame.
         """
         while time.monotonic() - self._heard_s < SILENCE_TIMEOUT_S:
-            self._control.send(Alive())
+            self._control.send(self._sign_of_life)
             self._control.obey_held()
             await asyncio.sleep(WATCH_S)
         logger.info("stream %s: silent for %.0f s", self.stream_id, SILENCE_TIMEOUT_S)

@@ -34,6 +34,7 @@ const GATEWAY_MESSAGES = new Map([
   ['dropped', [['frame_id', isFrameId], ['reason', isText]]],
   ['share', [['on', isSwitch]]],
   ['share_again', []],
+  ['move', []],
   ['error', [['error', isText]]],
 ]);
 const MAX_CONTROL_LENGTH = 4096;

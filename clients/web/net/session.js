@@ -42,6 +42,8 @@ export class Session {
   #running = false;
   /** The number of failed attempts since the last connection that worked. */
   #attempt = 0;
+  /** Whether the gateway asked us to leave it, because it is about to stop. */
+  #moving = false;
   /** @type {() => void} ends the present pause */
   #wake = () => {};
   /** Settles when the last answer was handed on, so that answers keep their order however long each takes to unpack. */
@@ -62,10 +64,13 @@ export class Session {
     window.addEventListener('online', this.#retryNow);
     document.addEventListener('visibilitychange', this.#retryNow);
     while (this.#running) {
+      this.#moving = false;
       this.#handlers.onConnecting();
       const { reason, retryAfterMs } = await this.#connectOnce();
       if (!this.#running) return;
-      if (retryAfterMs > 0) {
+      if (this.#moving && this.#attempt === 0) {
+        this.#attempt += 1; // whoever asks again before any look has come has us wait
+      } else if (retryAfterMs > 0) {
         this.#handlers.onFull(reason);
         await this.#pause(retryAfterMs * (1 + Math.random() / 2)); // spread, so that not all clients ask at once
       } else {
@@ -134,8 +139,15 @@ export class Session {
   /** @param {unknown} text */
   #onControl(text) {
     const message = readGatewayMessage(text);
-    if (message) this.#handlers.onControl(message);
+    if (message?.type === 'move') this.#move();
+    else if (message) this.#handlers.onControl(message);
     else this.#handlers.onMalformed();
+  }
+
+  /** Leave the gateway, and make the next connection at once; it leads to another one. */
+  #move() {
+    this.#moving = true;
+    this.#connection?.destroy();
   }
 
   /**

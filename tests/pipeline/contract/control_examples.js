@@ -27,6 +27,7 @@ export const FROM_GATEWAY = [
   { type: 'share', on: true },
   { type: 'share', on: false },
   { type: 'share_again' },
+  { type: 'move' },
   { type: 'error', error: 'This style is not known here any more; upload it again.' },
 ];
 

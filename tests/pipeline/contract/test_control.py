@@ -21,6 +21,7 @@ from pipeline.contract.control import (
     KeyFrameDropped,
     KeyFramePicked,
     KeyFrameRequest,
+    Move,
     Pace,
     PreviewRequest,
     SceneCut,
@@ -43,7 +44,7 @@ FROM_CLIENT = [
 ]  # fmt: skip
 FROM_GATEWAY = [
     Alive(), Pace(30), Pace(2.5, 2.0), FrameRequest(),
-    KeyFramePicked(7, "cut"), KeyFrameDropped(7, "deadline"), SharingChanged(True), SharingForgotten(),
+    KeyFramePicked(7, "cut"), KeyFrameDropped(7, "deadline"), SharingChanged(True), SharingForgotten(), Move(),
     ErrorMessage("All is lost."),
 ]  # fmt: skip
 

@@ -1,5 +1,7 @@
+import json
 import math
 from dataclasses import fields, replace
+from pathlib import Path
 
 import msgpack
 import pytest
@@ -7,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.contract.errors import BadMessage
-from pipeline.contract.messages import MAX_BYTES, VERSION, KeyFrame, StylizedFrame, WeightSnapshot, printable
+from pipeline.contract.messages import (
+    MAX_BYTES,
+    VERSION,
+    KeyFrame,
+    Message,
+    RoleReport,
+    StreamMemory,
+    StylizedFrame,
+    TrainingSample,
+    WeightSnapshot,
+    printable,
+)
 
 KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", True, b"jpeg")
 STYLIZED = StylizedFrame(
@@ -18,6 +31,46 @@ STYLIZED = StylizedFrame(
 @pytest.mark.parametrize("message", [KEY_FRAME, STYLIZED, replace(STYLIZED, grid_shape=(), grid=b"", error="No.")])
 def test_a_message_survives_packing(message):
     assert type(message).unpack(message.pack()) == message
+
+
+#: What the release before this one has written.
+EARLIER = [
+    replace(KEY_FRAME, shared_by="sharer", consent="token", scene=3, picked_ms=1234),
+    StreamMemory("style", 3, 1234, (1, 2, 3), b"equations"),
+    replace(STYLIZED, queue_ms=0.25),
+    StylizedFrame("stream", 7, "style", "edge", "abc", False, (), b"", 0.0, 0.0, "No.", 0.0),
+    TrainingSample("sharer", "style", b"jpeg", "token"),
+    RoleReport("stylize", b'{"a": 1}'),
+    WeightSnapshot("edge", 4, 100, 0.5, 0.25, 1000, "ab" * 32, 9, b"signature"),
+]
+RECORDED = json.loads((Path(__file__).parent / "messages_of_release_0_1.json").read_text())
+
+
+@pytest.mark.parametrize(("message", "recorded"), [*zip(EARLIER, RECORDED.values(), strict=True)])
+def test_a_message_of_the_previous_release_is_read(message, recorded):
+    assert type(message).unpack(bytes.fromhex(recorded)) == message
+
+
+def test_the_recording_holds_every_message():
+    names = {kind.__name__ for kind in Message.__subclasses__()}
+
+    assert {type(message).__name__ for message in EARLIER} == names
+
+
+@pytest.mark.parametrize("message", EARLIER)
+def test_a_message_of_the_next_release_is_read_as_far_as_it_is_known(message):
+    version, name, values = msgpack.unpackb(message.pack())
+
+    assert type(message).unpack(msgpack.packb([version, name, [*values, "new", {"and": "odd"}]])) == message
+
+
+def test_fields_with_defaults_may_be_missing_and_others_may_not():
+    version, name, values = msgpack.unpackb(KEY_FRAME.pack())
+
+    assert KeyFrame.unpack(msgpack.packb([version, name, values[:6]])) == KEY_FRAME
+    for few in (values[:5], []):
+        with pytest.raises(BadMessage, match="missing"):
+            KeyFrame.unpack(msgpack.packb([version, name, few]))
 
 
 @given(st.binary(max_size=400))
