@@ -21,7 +21,8 @@ from pipeline.pictures.colour.transfer import curve_light, hlg_gain, hlg_light, 
 HD_ROWS = 720  # players take video without a colour tag for BT.709 from this height on, and for BT.601 below it
 UNKNOWN_MATRIX, RGB_MATRIX = 2, 0  # AVCOL_SPC_UNSPECIFIED, AVCOL_SPC_RGB
 CONSTANT_LUMINANCE_2020 = 10  # AVCOL_SPC_BT2020_CL, which nobody uses; BT.2020's other matrix comes close to it
-PLANAR = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")  # formats whose first plane is 8-bit luma
+HALVED = ("yuv420p", "yuvj420p")  # formats of three planes: 8-bit luma, and chroma of half the size
+PLANAR = (*HALVED, "yuv422p", "yuv444p")  # formats whose first plane is 8-bit luma
 BEYOND = 1.25  # the largest level that coded colours reach, although they should not exceed 1
 HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 #: Primaries with a wider gamut than BT.709's.
@@ -74,6 +75,16 @@ def alpha(frame: av.VideoFrame) -> np.ndarray | None:
     return frame.to_ndarray(format="rgba")[..., 3]
 
 
+def planes_to_rgb(frame: av.VideoFrame) -> np.ndarray | None:
+    """The matrix, 3x4, from the codes (Y, Cb, Cr, 1) of a frame's three planes to what to_rgb returns, in 0..1.
+
+    It is None if the planes are not 8-bit luma and 8-bit chroma of half its size, or if their colours are converted.
+    """
+    if frame.format.name not in HALVED or is_converted(frame):
+        return None
+    return _yuv_to_rgb(_matrix(frame), _is_full(frame), 8)
+
+
 def luma(frame: av.VideoFrame) -> np.ndarray:
     """A frame's luma as uint8 H W, in the file's own range and transfer."""
     return planes(frame if frame.format.name in PLANAR else frame.reformat(format="yuv420p"))[0]
@@ -119,7 +130,7 @@ def _coded_exactly(frame: av.VideoFrame) -> np.ndarray:
         return frame.to_ndarray(format="rgb48le").astype(np.float32) / 65535
     whole = frame.reformat(format="yuv444p16le", interpolation=EXACT)
     yuv = cv2.merge([_levels(plane) for plane in whole.planes]).astype(np.float32)
-    return cv2.transform(yuv, _yuv_to_rgb(_matrix(frame), _is_full(frame)))
+    return cv2.transform(yuv, _yuv_to_rgb(_matrix(frame), _is_full(frame), 16).astype(np.float32))
 
 
 def _levels(plane: av.video.plane.VideoPlane) -> np.ndarray:
@@ -128,8 +139,8 @@ def _levels(plane: av.video.plane.VideoPlane) -> np.ndarray:
 
 
 @cache
-def _yuv_to_rgb(matrix: int | None, full: bool) -> np.ndarray:
-    """The matrix, float32 3x4, from 16-bit (Y, Cb, Cr, 1) to RGB in 0..1, for swscale's number of a matrix."""
+def _yuv_to_rgb(matrix: int | None, full: bool, bits: int) -> np.ndarray:
+    """The matrix, 3x4, from codes (Y, Cb, Cr, 1) of so many bits to RGB in 0..1, for swscale's number of a matrix."""
     red, blue = LUMA_SHARES.get(matrix, BT2020_SHARES)
     green = 1 - red - blue
     rgb = np.array([
@@ -137,9 +148,10 @@ def _yuv_to_rgb(matrix: int | None, full: bool) -> np.ndarray:
         [1, -(2 - 2 * blue) * blue / green, -(2 - 2 * red) * red / green],
         [1, 2 - 2 * blue, 0],
     ])  # fmt: skip
-    black, luma_span, chroma_span = (0, 65535, 65535) if full else (16 << 8, 219 << 8, 224 << 8)
+    top, finer, no_chroma = (1 << bits) - 1, bits - 8, 1 << bits - 1
+    black, luma_span, chroma_span = (0, top, top) if full else (16 << finer, 219 << finer, 224 << finer)
     rgb /= [luma_span, chroma_span, chroma_span]
-    return np.hstack((rgb, rgb @ [[-black], [-32768], [-32768]])).astype(np.float32)
+    return np.hstack((rgb, rgb @ [[-black], [-no_chroma], [-no_chroma]]))
 
 
 @cache
