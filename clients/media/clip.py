@@ -14,6 +14,7 @@ from clients.media.decoding import Decoder, deinterlaced, of_one_size
 from clients.media.source import Source
 from clients.media.timeline import Timeline
 from pipeline.contract.errors import BadSetting
+from pipeline.key_frames.picker import planes
 
 #: The longest unit for frames' times, in seconds: finer than any container's, so that times can be moved.
 FINEST_TICK_S = Fraction(1, 10_000)
@@ -121,6 +122,12 @@ def upright(frame: av.VideoFrame) -> np.ndarray:
 def upright_luma(frame: av.VideoFrame) -> np.ndarray:
     """A frame's luma as uint8 H W, in the file's own range and transfer, turned as the file says."""
     return geometry.upright(colour.luma(frame), geometry.display_matrix(frame))
+
+
+def upright_planes(frame: av.VideoFrame) -> list[np.ndarray]:
+    """The planes of a frame of three, each uint8 H W, turned as the file says."""
+    matrix = geometry.display_matrix(frame)
+    return [geometry.upright(plane, matrix) for plane in planes(frame)]
 
 
 def upright_alpha(frame: av.VideoFrame) -> np.ndarray | None:

@@ -27,11 +27,13 @@ BEYOND = 1.25  # the largest level that coded colours reach, although they shoul
 HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
 #: Primaries with a wider gamut than BT.709's.
 WIDE = (ColorPrimaries.BT2020, ColorPrimaries.SMPTE431, ColorPrimaries.SMPTE432)
-#: The shares of red and blue in luma, by swscale's number of a matrix; BT2020_SHARES for all others.
+#: The shares of red and blue in luma, by FFmpeg's number of a matrix; BT2020_SHARES for all others.
 BT2020_SHARES = (0.2627, 0.0593)
+SMPTE170M = 6  # AVCOL_SPC_SMPTE170M, the same as BT.601
 LUMA_SHARES: dict[int | None, tuple[float, float]] = {
     Colorspace.ITU709: (0.2126, 0.0722),
     Colorspace.ITU601: (0.299, 0.114),
+    SMPTE170M: (0.299, 0.114),
 }
 #: Exact rounding and interpolated chroma, both of which swscale spares by default.
 EXACT = (
@@ -78,11 +80,13 @@ def alpha(frame: av.VideoFrame) -> np.ndarray | None:
 def planes_to_rgb(frame: av.VideoFrame) -> np.ndarray | None:
     """The matrix, 3x4, from the codes (Y, Cb, Cr, 1) of a frame's three planes to what to_rgb returns, in 0..1.
 
-    It is None if the planes are not 8-bit luma and 8-bit chroma of half its size, or if their colours are converted.
+    It is None if the planes are not 8-bit luma and 8-bit chroma of half its size in BT.601 or BT.709, or if their
+    colours are converted.
     """
-    if frame.format.name not in HALVED or is_converted(frame):
+    matrix = _matrix(frame)
+    if frame.format.name not in HALVED or matrix not in LUMA_SHARES or is_converted(frame):
         return None
-    return _yuv_to_rgb(_matrix(frame), _is_full(frame), 8)
+    return _yuv_to_rgb(matrix, _is_full(frame), 8)
 
 
 def luma(frame: av.VideoFrame) -> np.ndarray:
@@ -140,7 +144,7 @@ def _levels(plane: av.video.plane.VideoPlane) -> np.ndarray:
 
 @cache
 def _yuv_to_rgb(matrix: int | None, full: bool, bits: int) -> np.ndarray:
-    """The matrix, 3x4, from codes (Y, Cb, Cr, 1) of so many bits to RGB in 0..1, for swscale's number of a matrix."""
+    """The matrix, 3x4, from codes (Y, Cb, Cr, 1) of so many bits to RGB in 0..1, for FFmpeg's number of a matrix."""
     red, blue = LUMA_SHARES.get(matrix, BT2020_SHARES)
     green = 1 - red - blue
     rgb = np.array([

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 import av
@@ -49,6 +50,8 @@ CONTAINERS = {
     ".mkv": MKV,
     ".webm": replace(MKV, muxer="webm", video="libvpx-vp9", video_options=VP9, sound="libopus", subtitles="webvtt"),
 }
+#: The pixel format of frames whose planes may be painted.
+PLANES = "yuv420p"
 #: Files whose pixels must be square: VP9 does not store the shape of pixels, and PyAV does not put it in the container.
 ONLY_SQUARE = (".webm",)
 
@@ -56,10 +59,17 @@ ONLY_SQUARE = (".webm",)
 class Output(Protocol):
     """Takes every frame once, in order, and packets of other tracks as they come."""
 
-    def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
-        """Write a picture (RGB uint8 H W 3) of the output's size, at the time of the frame that it was made from."""
+    def blank(self) -> av.VideoFrame | None:
+        """An empty frame of the output's size with three planes in BT.709, or None if the output takes RGB only."""
 
-    def packet(self, packet: av.Packet) -> None: ...
+    def write(self, picture: np.ndarray | av.VideoFrame, frame: av.VideoFrame) -> None:
+        """Write a picture at the time of the frame that it was made from.
+
+        It is RGB uint8 H W 3 of the output's size, or a frame that was blank.
+        """
+
+    def packet(self, packet: av.Packet) -> None:
+        """Take a packet of another track. This may be called in any one thread."""
 
     def close(self) -> None: ...
 
@@ -73,11 +83,12 @@ class VideoFile:
         """`name` is what messages call the file."""
         self._name = name
         self._kind = CONTAINERS[name.suffix.lower()]
+        self._muxing = Lock()
         with self._blamed():
             self._container = av.open(file_url(path), "w", format=self._kind.muxer, options=self._kind.options)
             self._container.metadata.update(kept(clip.source.container.metadata))
             self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
-            self._video = self._video_stream(clip, size)
+            self._video, self._size = self._video_stream(clip, size), size
             self._tracks = dict(self._other_tracks(clip))
             self._container.start_encoding()  # already now, because it fails if the file cannot be written
         self._pts = -1
@@ -110,29 +121,39 @@ class VideoFile:
 
     def _track(self, stream: Stream) -> Track:
         try:
-            return CopiedTrack(stream, self._container, self._container.mux)
+            return CopiedTrack(stream, self._container, self._mux)
         except ValueError:  # a codec that this container does not take
             if isinstance(stream, SubtitleStream):
-                return SubtitleTrack(stream, self._kind.subtitles, self._container, self._container.mux)
+                return SubtitleTrack(stream, self._kind.subtitles, self._container, self._mux)
             if not isinstance(stream, av.AudioStream):
                 raise
-            return SoundTrack(stream, self._kind.sound, self._container, self._container.mux)
+            return SoundTrack(stream, self._kind.sound, self._container, self._mux)
 
-    def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
+    def blank(self) -> av.VideoFrame | None:
+        return av.VideoFrame(*self._size, PLANES) if self._video.pix_fmt == PLANES else None
+
+    def write(self, picture: np.ndarray | av.VideoFrame, frame: av.VideoFrame) -> None:
         assert frame.pts is not None, "the clip sets it"
         self._pts = max(frame.pts, self._pts + 1)
-        coded = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
-            format=self._video.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-        )
+        coded = picture if isinstance(picture, av.VideoFrame) else self._from_rgb(picture)
         coded.pts, coded.time_base = self._pts, self._video.codec_context.time_base
         self._durations[self._pts] = frame.duration
         self._mux_video(coded)
+
+    def _from_rgb(self, rgb: np.ndarray) -> av.VideoFrame:
+        return av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
+            format=self._video.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
 
     def _mux_video(self, coded: av.VideoFrame | None) -> None:
         with self._blamed():
             for packet in self._video.encode(coded):
                 packet.duration = self._durations.pop(packet.pts or 0, 0)
-                self._container.mux(packet)
+                self._mux(packet)
+
+    def _mux(self, packet: av.Packet) -> None:
+        with self._muxing:
+            self._container.mux(packet)
 
     def packet(self, packet: av.Packet) -> None:
         if track := self._tracks.get(packet.stream_index):
@@ -166,11 +187,15 @@ class FrameFolder:
         self._path, self._count = path, 0
         path.mkdir()
 
-    def write(self, rgb: np.ndarray, frame: av.VideoFrame) -> None:
-        picture, alpha = rgb[..., ::-1], upright_alpha(frame)
+    def blank(self) -> av.VideoFrame | None:
+        return None
+
+    def write(self, picture: np.ndarray | av.VideoFrame, frame: av.VideoFrame) -> None:
+        assert isinstance(picture, np.ndarray), "no frame was blank"
+        bgr, alpha = picture[..., ::-1], upright_alpha(frame)
         if alpha is not None:
-            picture = np.dstack((picture, resized(alpha, (rgb.shape[1], rgb.shape[0]))))
-        (self._path / f"{self._count:06}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+            bgr = np.dstack((bgr, resized(alpha, (bgr.shape[1], bgr.shape[0]))))
+        (self._path / f"{self._count:06}.png").write_bytes(cv2.imencode(".png", bgr)[1].tobytes())
         self._count += 1
 
     def packet(self, packet: av.Packet) -> None:

@@ -20,6 +20,15 @@ FAST = ("fast",)
 INDEX = ir.IntType(32)
 
 
+#: Lanes in a compiled function.
+Lanes = Any
+
+
+def instruction(build: Callable) -> Any:
+    """A function for compiled functions only, which `build` types and builds."""
+    return intrinsic(build)
+
+
 class LanesType(types.Type):
     def __init__(self) -> None:
         super().__init__(f"Lanes{WIDTH}")
@@ -37,12 +46,12 @@ class LanesModel(models.PrimitiveModel):
         super().__init__(manager, lanes, FLOATS)
 
 
-def lesser(a: Any, b: Any) -> Any:
+def lesser(a: Lanes, b: Lanes) -> Lanes:
     """The smaller one in each lane; for compiled functions only."""
     raise NotImplementedError
 
 
-def greater(a: Any, b: Any) -> Any:
+def greater(a: Lanes, b: Lanes) -> Lanes:
     """The larger one in each lane; for compiled functions only."""
     raise NotImplementedError
 
@@ -80,7 +89,7 @@ _defined(lesser, _chosen("<"))
 _defined(greater, _chosen(">"))
 
 
-@intrinsic
+@instruction
 def load(typing: Any, row: Any, at: Any) -> Any:
     """The lanes from row[at] on, of a contiguous row of bytes or float32."""
 
@@ -92,7 +101,7 @@ def load(typing: Any, row: Any, at: Any) -> Any:
     return LANES(row, types.intp), generate
 
 
-@intrinsic
+@instruction
 def load_pairs(typing: Any, row: Any, at: Any) -> Any:
     """Twice as many bytes from row[at] on: the first, third, … of them, and the second, fourth, …."""
     pair = types.UniTuple(LANES, 2)
@@ -106,7 +115,7 @@ def load_pairs(typing: Any, row: Any, at: Any) -> Any:
     return pair(row, types.intp), generate
 
 
-@intrinsic
+@instruction
 def store(typing: Any, row: Any, at: Any, lanes: Any) -> Any:
     """Write lanes, from 0 to 255, as bytes from row[at] on. Fractions are cut off."""
 
@@ -118,7 +127,7 @@ def store(typing: Any, row: Any, at: Any, lanes: Any) -> Any:
     return types.void(row, types.intp, lanes), generate
 
 
-@intrinsic
+@instruction
 def store_pairs(typing: Any, row: Any, at: Any, lanes: Any, others: Any) -> Any:
     """Do the same with two in turn: the first of each, the second of each, …."""
 
@@ -143,7 +152,7 @@ def _address(context: Any, builder: Any, signature: Any, arguments: Any, vector:
 
 
 def _reduced(name: str) -> Callable:
-    @intrinsic
+    @instruction
     def reduced(typing: Any, lanes: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             kind, full_name = ir.FunctionType(ir.FloatType(), [FLOATS]), f"llvm.vector.reduce.{name}.v{WIDTH}f32"

@@ -14,6 +14,7 @@ from clients.reassembly.bilinear import around, sample
 from clients.reassembly.jit import compiled
 from clients.reassembly.lanes import (
     WIDTH,
+    Lanes,
     greater,
     largest,
     lesser,
@@ -33,6 +34,7 @@ LUMA_AND_EXCESS = np.stack((BT709_LUMA, [1, 0, 0] - BT709_LUMA, [0, 0, 1] - BT70
 #: its grid by 57 dB or more from LARGE on, and by 52 dB from LEAST_SIDE on; smaller pictures are not painted here.
 NODE_GAP, SMALL_NODE_GAP = 2 * WIDTH, WIDTH
 LARGE, LEAST_SIDE = 1280, 512
+WHITE = np.float32(255)
 RED_SHARE, GREEN_SHARE, BLUE_SHARE = (np.float32(share) for share in BT709_LUMA)
 #: How much green exceeds luma, as shares of what red and blue do: all three, weighted, are luma.
 RED_TO_GREEN, BLUE_TO_GREEN = -RED_SHARE / GREEN_SHARE, -BLUE_SHARE / GREEN_SHARE
@@ -72,7 +74,7 @@ def paint_planes(
 ) -> None:
     """Fill the planes `out` (Y, Cb and Cr in BT.709 and limited range) with the stylized picture of `planes`.
 
-    All are uint8 H W, rows contiguous, with chroma of half the size. There are one or two parts, whose weights are 1
+    All are uint8 H W, with chroma of half the size, and bytes of a row are side by side. The parts' weights are 1
     together. Colours beyond black and white are cut off as in RGB, so that a bright sky keeps its hue.
     """
     height, width = planes[0].shape
@@ -84,7 +86,14 @@ def paint_planes(
     for part in parts:
         cells = part.cells.reshape(*part.cells.shape[:2], -1)
         _add_part(cells, part.normalized_flow, np.float32(part.weight), nodes, height / gap, mesh)
-    _paint(*planes, mesh, weights, lookup.astype(np.float32), *out)
+    rows, rows_out = ([_whole_rows(plane) for plane in group] for group in (planes, out))
+    _paint(*rows, width, mesh, weights, lookup.astype(np.float32), *rows_out)
+
+
+def _whole_rows(plane: np.ndarray) -> np.ndarray:
+    """A plane with what pads its rows, so that it is contiguous: Numba would compile anew for one that is not."""
+    assert plane.strides[1] == 1, "bytes of a row are side by side"
+    return np.lib.stride_tricks.as_strided(plane, (plane.shape[0], plane.strides[0]))
 
 
 def _nodes(width: int, gap: int) -> tuple[np.ndarray, np.ndarray]:
@@ -126,9 +135,9 @@ def _add_cell(cells: np.ndarray, v: float, u: float, weight: float, node: np.nda
     """Add the cells around a place, interpolated and weighted, to a node (n)."""
     top, bottom, down = around(v, cells.shape[0])
     left, right, across = around(u, cells.shape[1])
-    one, weight = np.float32(1), np.float32(weight)
-    a, b = weight * (one - down) * (one - across), weight * (one - down) * across
-    c, d = weight * down * (one - across), weight * down * across
+    one, all_ = np.float32(1), np.float32(weight)
+    a, b = all_ * (one - down) * (one - across), all_ * (one - down) * across
+    c, d = all_ * down * (one - across), all_ * down * across
     above, below = cells[top], cells[bottom]
     for i in range(node.shape[0]):
         node[i] += a * above[left, i] + b * above[right, i] + c * below[left, i] + d * below[right, i]
@@ -139,6 +148,7 @@ def _paint(
     y_plane: np.ndarray,
     u_plane: np.ndarray,
     v_plane: np.ndarray,
+    width: int,
     mesh: np.ndarray,
     weights: np.ndarray,
     lookup: np.ndarray,
@@ -150,7 +160,7 @@ def _paint(
     gap = 2 * WIDTH // (mesh.shape[2] - 1)
     row: np.ndarray = np.empty(mesh.shape[1:], np.float32)
     flat, rows = row.reshape(-1), mesh.reshape(mesh.shape[0], -1)
-    last_start = u_plane.shape[1] - WIDTH
+    last_start = width // 2 - WIDTH
     for y in range(u_plane.shape[0]):
         place = np.float32((2 * y + 1) / gap)
         above = int(place)
@@ -170,13 +180,23 @@ def _paint(
 
 
 @compiled
-def _painted(a, b, c, d, u, v, nodes, weights, lookup):  # type: ignore[no-untyped-def]  # lanes, and arrays
+def _painted(
+    a: Lanes,
+    b: Lanes,
+    c: Lanes,
+    d: Lanes,
+    u: Lanes,
+    v: Lanes,
+    nodes: np.ndarray,
+    weights: np.ndarray,
+    lookup: np.ndarray,
+) -> tuple[Lanes, ...]:
     """Blocks of four pixels a, b, c and d with the chroma u and v, in codes, to those of the output plus a half.
 
     `nodes` (2 or 3 x layers times 12) are the chunk's transforms. Between two layers a transform changes linearly with
     luma: it is the first one that any pixel needs, plus the step to the next, and so on, each as far as luma goes.
     """
-    one, white = np.float32(1), np.float32(255)
+    one = np.float32(1)
     mean = (a + b + c + d) * np.float32(0.25)
     base = u * lookup[1] + v * lookup[2] + lookup[3]
     za, zb, zc, zd = a * lookup[0] + base, b * lookup[0] + base, c * lookup[0] + base, d * lookup[0] + base
@@ -203,10 +223,10 @@ def _painted(a, b, c, d, u, v, nodes, weights, lookup):  # type: ignore[no-untyp
         far = _limited(z - below, one)
         red_sum, blue_sum = red_sum + far * (next_red - red), blue_sum + far * (next_blue - blue)
         slope, rest, red, blue = next_slope, next_rest, next_red, next_blue
-    a, red_a, blue_a = _cut_off(slope_a * a + rest_a, red_sum, blue_sum, white)
-    b, red_b, blue_b = _cut_off(slope_b * b + rest_b, red_sum, blue_sum, white)
-    c, red_c, blue_c = _cut_off(slope_c * c + rest_c, red_sum, blue_sum, white)
-    d, red_d, blue_d = _cut_off(slope_d * d + rest_d, red_sum, blue_sum, white)
+    a, red_a, blue_a = _cut_off(slope_a * a + rest_a, red_sum, blue_sum)
+    b, red_b, blue_b = _cut_off(slope_b * b + rest_b, red_sum, blue_sum)
+    c, red_c, blue_c = _cut_off(slope_c * c + rest_c, red_sum, blue_sum)
+    d, red_d, blue_d = _cut_off(slope_d * d + rest_d, red_sum, blue_sum)
     u = (blue_a + blue_b + blue_c + blue_d) * BLUE_TO_U + CHROMA_ZERO
     v = (red_a + red_b + red_c + red_d) * RED_TO_V + CHROMA_ZERO
     return (
@@ -220,7 +240,7 @@ def _painted(a, b, c, d, u, v, nodes, weights, lookup):  # type: ignore[no-untyp
 
 
 @compiled
-def _transformed(nodes, layer, weights, y, u, v):  # type: ignore[no-untyped-def]
+def _transformed(nodes: np.ndarray, layer: int, weights: np.ndarray, y: Lanes, u: Lanes, v: Lanes) -> tuple[Lanes, ...]:
     """What a layer makes of codes y, u and v: luma as a slope times y plus a rest, and the excess of red and blue."""
     at = 12 * layer
     slope = _mixed(nodes, at, weights)
@@ -233,7 +253,7 @@ def _transformed(nodes, layer, weights, y, u, v):  # type: ignore[no-untyped-def
 
 
 @compiled
-def _mixed(nodes, k, weights):  # type: ignore[no-untyped-def]
+def _mixed(nodes: np.ndarray, k: int, weights: np.ndarray) -> Lanes:
     """Coefficient k in each lane, mixed from the nodes at the chunk's ends and in its middle."""
     end = nodes.shape[0] - 1
     first, middle, last = load(weights[0], 0), load(weights[1], 0), load(weights[2], 0)
@@ -241,14 +261,14 @@ def _mixed(nodes, k, weights):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _cut_off(luma, red, blue, white):  # type: ignore[no-untyped-def]
+def _cut_off(luma: Lanes, red: Lanes, blue: Lanes) -> tuple[Lanes, ...]:
     """Luma in 0..255, and the excess of red and blue, of the colour with these that is cut off at black and white."""
     green = red * RED_TO_GREEN + blue * BLUE_TO_GREEN
-    red, green, blue = _limited(luma + red, white), _limited(luma + green, white), _limited(luma + blue, white)
+    red, green, blue = _limited(luma + red, WHITE), _limited(luma + green, WHITE), _limited(luma + blue, WHITE)
     luma = red * RED_SHARE + green * GREEN_SHARE + blue * BLUE_SHARE
     return luma, red - luma, blue - luma
 
 
 @compiled
-def _limited(lanes, most):  # type: ignore[no-untyped-def]
+def _limited(lanes: Lanes, most: float) -> Lanes:
     return greater(lesser(lanes, most), np.float32(0))

@@ -26,6 +26,7 @@ from statistics import median
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -44,7 +45,8 @@ from workers.files.arguments import output_size, style_picture
 from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
 from workers.files.key_frames import Choice, Marked, fixed, marked
 from workers.files.model_loading import load_paper, load_stylizer
-from workers.files.video import MODES, Neighbour, reassembled
+from workers.files.painting import MODES, Canvas, Neighbour
+from workers.files.video import answered, reassembled
 
 SIZES = ["512x256", "768x384", "1024x512", "1920x1080"]
 INTERVALS = [5, 10, 20, 30]
@@ -106,9 +108,10 @@ class Run:
         """What `mvstylizer video` would write."""
         mode, flow = VARIANTS[variant]
         with Clip(self._path) as clip:
-            frames = islice(marked(clip.frames(), shifted(interval, self.phase)), self._frames)
-            answers = self.answers(model)
-            yield from (p for _, p in reassembled(frames, answers, MODES[mode], ESTIMATORS[flow]()))
+            frames = marked(islice(clip.frames(), self._frames), shifted(interval, self.phase))
+            stylized = answered(frames, self.answers(model))
+            canvas = Canvas(self.size, lambda: None)
+            yield from (picture for _, picture in reassembled(stylized, MODES[mode], ESTIMATORS[flow](), canvas))
 
     def answers(self, model: str) -> Callable[[Marked], Answer]:
         options = {"size": self.size, "strength": 1.0}
@@ -263,14 +266,17 @@ def milliseconds(size: tuple[int, int]) -> dict[str, float]:
     """Flow and reassembly of one frame from one key frame; files take two."""
     noise = np.random.default_rng(0).integers(0, 256, (9, 16, 3), np.uint8)
     scene = cv2.resize(noise, (size[0] + 8, size[1]), interpolation=cv2.INTER_CUBIC)
-    key, now = np.ascontiguousarray(scene[:, :-8]), np.ascontiguousarray(scene[:, 8:])
-    grid = fit_grid(key, 255 - key)
-    luma_key, luma = (small_luma(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)) for picture in (key, now))
-    answer = Answer(key, apply_grid(key, grid), grid, luma_key)
+    key, now = (av.VideoFrame.from_ndarray(scene[:, at : at + size[0]].copy(), format="rgb24") for at in (0, 8))
+    grid = fit_grid(upright(key), 255 - upright(key))
+    luma_key, luma = (small_luma(upright_luma(frame)) for frame in (key, now))
+    answer, canvas = Answer(key, size, grid, luma_key), Canvas(size, lambda: None)
+    assert answer.stylized.shape == answer.picture.shape, "both are made now"
     took = {}
-    for name, (mode, flow) in VARIANTS.items():
-        paint, estimate = MODES[mode].paint, ESTIMATORS[flow]()
-        took[name] = cpu_ms(lambda: paint(now, Neighbour(answer, flow_between(luma, answer.luma, estimate)), None, 0))
+    for name, (mode, estimator) in VARIANTS.items():
+        paint, estimate = MODES[mode].paint, ESTIMATORS[estimator]()
+        took[name] = cpu_ms(
+            lambda: paint(now, Neighbour(answer, flow_between(luma, answer.luma, estimate)), None, 0, canvas)
+        )
     return took
 
 

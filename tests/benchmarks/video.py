@@ -28,7 +28,8 @@ from workers.files.arguments import style_picture
 from workers.files.key_frame_answers import GridAnswers
 from workers.files.key_frames import fixed
 from workers.files.model_loading import load_stylizer
-from workers.files.video import MODES, stylize_video
+from workers.files.painting import MODES
+from workers.files.video import stylize_video
 
 SIZES = ((640, 360), (1280, 720))
 FRAMES = 120

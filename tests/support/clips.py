@@ -12,7 +12,8 @@ from clients.reassembly.flow import Dis
 from clients.reassembly.grid import IDENTITY
 from workers.files.key_frame_answers import GridAnswers
 from workers.files.key_frames import fixed
-from workers.files.video import MODES, stylize_video
+from workers.files.painting import MODES
+from workers.files.video import stylize_video
 
 STYLE = np.zeros((8, 8, 3), np.uint8)
 

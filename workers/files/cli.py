@@ -22,7 +22,8 @@ from workers.files.arguments import (
 from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
 from workers.files.key_frames import CHOICES, MAX_INTERVAL, Marked
 from workers.files.model_loading import load_paper, load_stylizer
-from workers.files.video import MODES, stylize_video
+from workers.files.painting import MODES
+from workers.files.video import stylize_video
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

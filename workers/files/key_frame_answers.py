@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
+import av
 import cv2
 import numpy as np
 
@@ -20,14 +22,25 @@ if TYPE_CHECKING:
     from edge.paper_model.stylizer import PaperStylizer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Answer:
     """A stylized key frame."""
 
-    picture: np.ndarray  # the key frame itself, RGB uint8 H W 3, at the output's size
-    stylized: np.ndarray  # RGB uint8 H W 3
+    frame: av.VideoFrame
+    size: tuple[int, int]  # the output's width and height
     grid: np.ndarray  # float16 3 D R C 4, which turns `picture` into `stylized`, exactly or nearly
     luma: np.ndarray  # uint8 h w, small, for the estimation of flow
+    drawn: np.ndarray | None = None  # `stylized`, of a model that answers with pixels
+
+    @cached_property
+    def picture(self) -> np.ndarray:
+        """The key frame itself, RGB uint8 H W 3, at the output's size."""
+        return resized(upright(self.frame), self.size)
+
+    @cached_property
+    def stylized(self) -> np.ndarray:
+        """RGB uint8 H W 3."""
+        return apply_grid(self.picture, self.grid) if self.drawn is None else self.drawn
 
 
 class GridAnswers:
@@ -46,8 +59,8 @@ class GridAnswers:
         elapsed_s = float((key.index - self._last) / self._rate)
         grid, self._state = self._stylizer.follow(rgb, self._style, state, elapsed_s=elapsed_s)
         self._last = key.index
-        grid, picture = blend_grids(IDENTITY, grid, self._strength), resized(rgb, self._size)
-        return Answer(picture, apply_grid(picture, grid), grid, small_luma(upright_luma(key.frame)))
+        grid = blend_grids(IDENTITY, grid, self._strength)
+        return Answer(key.frame, self._size, grid, small_luma(upright_luma(key.frame)))
 
 
 class PaperAnswers:
@@ -61,4 +74,5 @@ class PaperAnswers:
         rgb = upright(key.frame)
         picture, painted = resized(rgb, self._size), self._stylizer.stylize(rgb, self._style, size=self._size)
         stylized = cv2.addWeighted(painted, self._strength, picture, 1 - self._strength, 0)
-        return Answer(picture, stylized, fit_grid(picture, stylized), small_luma(upright_luma(key.frame)))
+        luma = small_luma(upright_luma(key.frame))
+        return Answer(key.frame, self._size, fit_grid(picture, stylized), luma, drawn=stylized)

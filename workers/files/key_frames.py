@@ -1,6 +1,6 @@
 """Decides which frames of a file are key frames."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from itertools import count
 
@@ -47,7 +47,7 @@ def by_codec(interval: int) -> Choice:
 CHOICES: dict[str, Callable[[int], Choice]] = {"fixed": fixed, "content": by_content, "codec": by_codec}
 
 
-def marked(frames: Iterable[av.VideoFrame], choice: Choice) -> Iterator[Marked]:
+def marked(frames: Iterable[av.VideoFrame], choice: Choice) -> Generator[Marked]:
     """Yield every frame with its decision. Key frames are the chosen ones, the first of each scene, and one in
     MAX_INTERVAL at least."""
     before, since = None, 0

@@ -20,7 +20,10 @@ from pipeline.contract.errors import MVStylizerError
 from support.clips import Brightener, convert, displayed_size, frames_of, make_clip, sound_packets, times_of
 from workers.files.key_frame_answers import Answer
 from workers.files.key_frames import Marked, fixed, marked
-from workers.files.video import MODES, reassembled
+from workers.files.painting import MODES, Canvas
+from workers.files.video import answered, reassembled
+
+RGB_ONLY = Canvas((16, 16), lambda: None)
 
 # between key frames
 
@@ -42,15 +45,16 @@ class Steps:
         self.count = 0
 
     def __call__(self, key: Marked) -> Answer:
-        grid, picture = np.tile(IDENTITY, (1, 2, 2, 2, 1)), upright(key.frame)
+        grid = np.tile(IDENTITY, (1, 2, 2, 2, 1))
         grid[..., 3] = self.count * 10 / 255
         self.count += 1
-        return Answer(picture, apply_grid(picture, grid), grid, small_luma(upright_luma(key.frame)))
+        return Answer(key.frame, RGB_ONLY.size, grid, small_luma(upright_luma(key.frame)))
 
 
 def steps(stills: list[Still], interval: int, mode: str = "grid") -> list[float]:
     """By how much each frame is brighter, in steps of a key frame."""
-    pictures = reassembled(marked(stills, fixed(interval)), Steps(), MODES[mode], Dis())
+    frames = answered(marked(stills, fixed(interval)), Steps())
+    pictures = reassembled(frames, MODES[mode], Dis(), RGB_ONLY)
     return [round((painted.astype(float) - upright(frame)).mean() / 10, 1) for frame, painted in pictures]
 
 
@@ -88,7 +92,8 @@ def test_frames_are_let_go_as_soon_as_they_are_painted():
             alive.add(still)
             yield still
 
-    for _ in reassembled(marked(endless(), fixed(10)), Steps(), MODES["grid"], Dis()):
+    frames = answered(marked(endless(), fixed(10)), Steps())
+    for _ in reassembled(frames, MODES["grid"], Dis(), RGB_ONLY):
         most = max(most, len(alive))
 
     assert most <= 12
