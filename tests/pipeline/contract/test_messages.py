@@ -51,10 +51,10 @@ def test_a_message_of_the_previous_release_is_read(message, recorded):
     assert type(message).unpack(bytes.fromhex(recorded)) == message
 
 
-def test_the_recording_holds_every_message():
+def test_the_recording_holds_every_message_but_those_that_are_new():
     names = {kind.__name__ for kind in Message.__subclasses__()}
 
-    assert {type(message).__name__ for message in EARLIER} == names
+    assert {type(message).__name__ for message in EARLIER} == names - {"PreviewPicture", "PreviewGrids"}
 
 
 @pytest.mark.parametrize("message", EARLIER)
