@@ -5,6 +5,7 @@ import { FramePacer } from './capture/frame_pacer.js';
 import { isNewer } from './capture/frame_strip.js';
 import { Input } from './capture/input.js';
 import { Player } from './render/player.js';
+import { Previews } from './previews.js';
 import { SentPicture } from './capture/sender.js';
 import { SmallFrame } from './flow/small_frame.js';
 import { Session } from './net/session.js';
@@ -42,6 +43,7 @@ const TICK_MS = 500;
  *   gateway must be told each time
  * @property {(style: string) => void} onStyle the gateway insists on this style instead of the chosen one
  * @property {(message: GatewayMessage) => void} onControl the gateway's messages
+ * @property {import('./previews.js').PreviewHandlers} previews of the gallery's looks
  */
 
 export class LivePipeline {
@@ -66,6 +68,8 @@ export class LivePipeline {
   /** @type {number|undefined} an interval */
   #timer;
 
+  /** Shows the gallery's looks on the picture. */
+  previews;
   /** Draws the picture. */
   player;
   /** Opens cameras and files. */
@@ -80,6 +84,7 @@ export class LivePipeline {
     this.#handlers = handlers;
     this.#mode = mode;
     this.#usesFlow = usesFlow;
+    this.previews = new Previews(handlers.previews, (message) => this.send(message));
     this.player = new Player(elements, mode);
     this.input = new Input(video, {
       isBusy: () => this.player.busy,
@@ -126,6 +131,7 @@ export class LivePipeline {
     clearInterval(this.#timer);
     document.removeEventListener('visibilitychange', this.#onVisible);
     this.#unlink();
+    this.previews.destroy();
     this.input.destroy();
     this.player.destroy();
   }
@@ -146,6 +152,7 @@ export class LivePipeline {
   /** @param {Trouble|null} trouble null if the user wanted it so */
   #onStopped(trouble) {
     this.#unlink();
+    this.previews.forget();
     this.#note({ type: trouble ? 'failed' : 'stopped' });
     this.#handlers.onTrouble(trouble);
   }
@@ -164,6 +171,7 @@ export class LivePipeline {
     this.#facts = after(this.#facts, { type: 'frame' }, now);
     const pixels = small.read(sender.frame);
     this.#send(this.#frameId, pixels, now);
+    if (this.#thumbnail) this.previews.see(this.#frameId, pixels, this.#thumbnail, this.#isCalm(now), now);
     tracker?.see(this.#frameId, sender.frame, pixels, now);
     this.player.show(this.#toShow(video, sender.frame), tracker?.flow);
     this.#stats.frame(now);
@@ -183,6 +191,14 @@ export class LivePipeline {
     if (cause === 'cut' && this.#facts.link === 'connected') this.send({ type: 'cut', frame_id: frameId });
     this.#link?.sender.send();
     this.#stats.framesSent += 1;
+  }
+
+  /**
+   * @param {number} now
+   * @returns {boolean} whether the server has time for more than the look on show
+   */
+  #isCalm(now) {
+    return this.#facts.busyS === null && stateAt(this.#facts, now) === 'live';
   }
 
   /**
@@ -208,7 +224,8 @@ export class LivePipeline {
       onStylized: (frame) => this.#onStylized(frame),
       onControl: (message) => this.#onControl(message),
       onConnecting: () => this.#onConnecting(),
-      onConnected: (intervalMs) => this.#note({ type: 'connected', intervalMs }),
+      onPreviews: (previews) => this.previews.arrive(previews),
+      onConnected: (pace) => this.#onConnected(pace),
       onLost: (reason) => this.#onLost(reason),
       onFull: (reason) => this.#note({ type: 'full', reason }),
       onMalformed: () => { this.#stats.malformed += 1; },
@@ -248,6 +265,12 @@ export class LivePipeline {
     this.#pacer.begin();
     this.#link?.tracker?.dropPending();
     this.#note({ type: 'connecting' });
+  }
+
+  /** @param {import('./net/connection.js').GatewayPace} pace */
+  #onConnected({ intervalMs, previewsMs }) {
+    this.previews.connected(previewsMs);
+    this.#note({ type: 'connected', intervalMs });
   }
 
   /** @param {string} reason */

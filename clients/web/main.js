@@ -48,6 +48,12 @@ class App {
     onOffer: () => this.#onOffer(),
     onStyle: (style) => this.#onStyleRefused(style),
     onControl: (message) => this.#onControl(message),
+    previews: {
+      styles: () => this.#gallery.styles,
+      strengthOf: () => byId('strength', HTMLInputElement).valueAsNumber / 100,
+      canvasOf: (style) => this.#gallery.previewOf(style),
+      onGone: () => this.#gallery.dropPreviews(),
+    },
   }, {
     mode: MODES.find((mode) => mode === this.#query.get('mode')),
     usesFlow: this.#query.get('flow') !== 'off',

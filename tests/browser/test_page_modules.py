@@ -122,10 +122,10 @@ async def test_chunks_of_two_messages_join_in_any_order(page):
         page,
         """
       const { ChunkAssembler } = await import('/net/chunks.js');
-      const { readStylizedFrame } = await import('/net/messages.js');
+      const { readAnswer } = await import('/net/messages.js');
       const assembler = new ChunkAssembler();
       const payloads = chunks.map((chunk) => assembler.push(bytes(chunk).buffer)).filter(Boolean);
-      const frames = await Promise.all(payloads.map(readStylizedFrame));
+      const frames = await Promise.all(payloads.map(readAnswer));
       return frames.sort((a, b) => a.frameId - b.frameId).map(({ grid, ...header }) =>
         ({ ...header, shape: grid.shape, coefficients: toText(new Uint8Array(grid.coefficients.buffer)) }));
     """,
@@ -194,8 +194,8 @@ async def test_a_message_that_does_not_fit_the_contract_is_no_frame(page):
     read = await run(
         page,
         """
-      const { readStylizedFrame } = await import('/net/messages.js');
-      return Promise.all(messages.map(async (message) => await readStylizedFrame(bytes(message)) !== null));
+      const { readAnswer } = await import('/net/messages.js');
+      return Promise.all(messages.map(async (message) => await readAnswer(bytes(message)) !== null));
     """,
         messages=[text(data) for data in [message(good, grid), *bad]],
     )

@@ -11,7 +11,7 @@ const load = (name) => import(pathToFileURL(join(process.argv[2], name)).href);
 const { ChunkAssembler } = await load('net/chunks.js');
 const { stripBits } = await load('capture/frame_strip.js');
 const { unpackGrid } = await load('net/grid_codec.js');
-const { readGatewayMessage, readStylizedFrame } = await load('net/messages.js');
+const { readAnswer, readGatewayMessage } = await load('net/messages.js');
 
 const VERDICTS = { grid, chunks: answers, answers, words, strip };
 
@@ -33,7 +33,7 @@ async function answers(bytes) {
   const found = [];
   for (const chunk of split(bytes)) {
     const payload = assembler.push(chunk);
-    const frame = payload && (await readStylizedFrame(payload));
+    const frame = payload && (await readAnswer(payload));
     if (frame) found.push([frame.frameId, frame.cut, coefficients(frame.grid)]);
   }
   return found;

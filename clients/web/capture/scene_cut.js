@@ -5,6 +5,8 @@ const SIDE = 64;
 const BINS = 32;
 /** A cut moves this share of pixels to other bins of a histogram, and by this many levels on average. */
 const [CUT_SHARE, CUT_LEVELS] = [0.3, 8];
+/** A picture in which luma differs by this much on average is another one: somebody came or went, say. */
+const CHANGED_LEVELS = 16;
 /** Y, U and V of R, G and B, in the range that video has, and what is added: ITU-R BT.601. */
 const YUV = [[0.257, 0.504, 0.098, 16], [-0.148, -0.291, 0.439, 128], [0.439, -0.368, -0.071, 128]];
 
@@ -52,6 +54,16 @@ export function isCut(before, after) {
   const isSteady = before.every((plane, i) => distance(plane, after[i]) <= CUT_LEVELS * plane.length);
   if (isSteady) return false; // then neither histogram has moved by that much
   return before.some((plane, i) => hasMoved(histogram(plane), histogram(after[i])));
+}
+
+/**
+ * Whether two frames that may be far apart show something else, or in another light.
+ * @param {Thumbnail} before
+ * @param {Thumbnail} after
+ * @returns {boolean}
+ */
+export function hasChanged(before, after) {
+  return isCut(before, after) || distance(before[0], after[0]) > CHANGED_LEVELS * before[0].length;
 }
 
 /**

@@ -13,7 +13,7 @@ export class SmallFrame {
 
   /**
    * @param {import('../basics/canvas.js').Frame} frame
-   * @returns {import('../basics/canvas.js').Pixels} at most FLOW_SIDE long
+   * @returns {ImageData} at most FLOW_SIDE long
    */
   read({ source, width, height }) {
     const { canvas } = this.#context;

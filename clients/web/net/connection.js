@@ -25,13 +25,19 @@ const DISCONNECTED_MS = 2000;
  * @typedef {object} ConnectionHandlers
  * @property {(text: unknown) => void} onControl a message on the "control" channel
  * @property {(chunk: unknown) => void} onChunk a message on the "frames" channel
- * @property {(intervalMs: number) => void} onOpen the gateway listens; it takes a key frame at least this often
+ * @property {(pace: GatewayPace) => void} onOpen the gateway listens
  */
 
 /**
- * The gateway's JSON: `iceServers` and `key_frame_interval_s` from /config, `sdp` from /offer, `error` (a sentence)
- * if it refuses.
- * @typedef {{iceServers?: RTCIceServer[], key_frame_interval_s?: number, sdp?: string, error?: string}} GatewayAnswer
+ * @typedef {object} GatewayPace
+ * @property {number} intervalMs the gateway takes a key frame at least this often
+ * @property {number|null} previewsMs how often it takes a request for previews; null if it knows none
+ */
+
+/**
+ * The gateway's JSON: the first three from /config, `sdp` from /offer, `error` (a sentence) if it refuses.
+ * @typedef {{iceServers?: RTCIceServer[], key_frame_interval_s?: number, preview_interval_s?: number, sdp?: string,
+ *   error?: string}} GatewayAnswer
  */
 
 /** The gateway answered, and refused. */
@@ -77,10 +83,11 @@ export class Connection {
    * @throws {OfferRefused} if the gateway refuses; fetch's own errors if it cannot be reached
    */
   async start(stream, request) {
-    const { iceServers, key_frame_interval_s: intervalS = 4 } = await this.#fetchJson('/config');
+    const config = await this.#fetchJson('/config');
+    const { iceServers, key_frame_interval_s: intervalS = 4, preview_interval_s: previewsS } = config;
     const peer = this.#peer = new RTCPeerConnection({ iceServers });
     peer.addEventListener('connectionstatechange', this.#onState);
-    this.#openChannels(peer, 1000 * intervalS);
+    this.#openChannels(peer, { intervalMs: 1000 * intervalS, previewsMs: previewsS ? 1000 * previewsS : null });
     this.#video = addVideo(peer, stream).sender;
     await peer.setLocalDescription();
     await gathered(peer);
@@ -122,14 +129,14 @@ export class Connection {
 
   /**
    * @param {RTCPeerConnection} peer
-   * @param {number} intervalMs
+   * @param {GatewayPace} pace
    */
-  #openChannels(peer, intervalMs) {
+  #openChannels(peer, pace) {
     const { onControl, onChunk, onOpen } = this.#handlers;
     const control = this.#control = peer.createDataChannel('control');
     control.addEventListener('open', () => {
       this.#unsent.forEach((message) => this.send(message));
-      onOpen(intervalMs);
+      onOpen(pace);
     });
     control.addEventListener('message', (event) => onControl(event.data));
     const frames = peer.createDataChannel('frames', { ordered: false });

@@ -1,6 +1,7 @@
 /** Reads the gateway's messages: stylized frames on the "frames" channel, JSON on the "control" channel. */
 
 import { MAX_FRAME_ID } from '../capture/frame_strip.js';
+import { splitRows } from '../render/grid.js';
 import { unpackGrid } from './grid_codec.js';
 
 const MAX_HEADER_BYTES = 4096;
@@ -13,6 +14,14 @@ const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * @property {string} styleId
  * @property {boolean} cut whether the scene changed, so that a cross-fade would show a ghost
  * @property {import('../render/grid.js').Grid} grid
+ */
+
+/**
+ * The answer to a request for previews, or a part of it: one picture in several styles.
+ * @typedef {object} LookPreviews
+ * @property {number} frameId the frame they were made from
+ * @property {string[]} styles their ids
+ * @property {import('../render/grid.js').Grid[]} grids of the styles, in the same order
  */
 
 /**
@@ -51,16 +60,29 @@ const MAX_CONTROL_LENGTH = 4096;
 /**
  * Read a joined message: the header's length (big-endian u32), a JSON header, and a packed grid.
  * @param {Uint8Array<ArrayBuffer>} payload
- * @returns {Promise<StylizedFrame|null>} null if it does not fit the contract
+ * @returns {Promise<StylizedFrame|LookPreviews|null>} null if it does not fit the contract
  */
-export async function readStylizedFrame(payload) {
+export async function readAnswer(payload) {
   if (payload.length < 4) return null;
   const headerBytes = new DataView(payload.buffer, payload.byteOffset).getUint32(0);
   if (headerBytes > MAX_HEADER_BYTES || payload.length < 4 + headerBytes) return null;
   const header = parseJson(() => UTF8.decode(payload.subarray(4, 4 + headerBytes)));
   if (!header || !isFrameId(header.frame_id)) return null;
   const grid = await unpackGrid(header.grid, payload.subarray(4 + headerBytes));
-  return grid && { frameId: header.frame_id, styleId: String(header.style_id), cut: header.cut === true, grid };
+  if (!grid) return null;
+  if (header.previews !== undefined) return readPreviews(header.frame_id, header.previews, grid);
+  return { frameId: header.frame_id, styleId: String(header.style_id), cut: header.cut === true, grid };
+}
+
+/**
+ * @param {number} frameId
+ * @param {unknown} styles
+ * @param {import('../render/grid.js').Grid} grid those of all styles, one below the other
+ * @returns {LookPreviews|null} null if its rows are not divided evenly among the styles
+ */
+function readPreviews(frameId, styles, grid) {
+  if (!Array.isArray(styles) || !styles.length || !styles.every(isText) || grid.shape[1] % styles.length) return null;
+  return { frameId, styles, grids: splitRows(grid, styles.length) };
 }
 
 /**

@@ -2,13 +2,14 @@
 
 import { ChunkAssembler } from './chunks.js';
 import { Connection, OfferRefused } from './connection.js';
-import { readGatewayMessage, readStylizedFrame } from './messages.js';
+import { readAnswer, readGatewayMessage } from './messages.js';
 
 const FIRST_RETRY_MS = 500;
 /** The longest delay. Even after an hour, a gateway that returns has its clients back within this time. */
 const LAST_RETRY_MS = 4000;
 
 /** @typedef {import('./messages.js').GatewayMessage} GatewayMessage */
+/** @typedef {import('./messages.js').LookPreviews} LookPreviews */
 /** @typedef {import('./messages.js').StylizedFrame} StylizedFrame */
 
 /** @typedef {import('./connection.js').OfferRequest & {stream: MediaStream}} SessionRequest what to offer */
@@ -26,9 +27,10 @@ export function retryDelayMs(attempt, random) {
 /**
  * @typedef {object} SessionHandlers
  * @property {(frame: StylizedFrame) => void} onStylized
+ * @property {(previews: LookPreviews) => void} onPreviews
  * @property {(message: GatewayMessage) => void} onControl
  * @property {() => void} onConnecting an attempt begins
- * @property {(intervalMs: number) => void} onConnected the gateway takes our frames, and a key frame at least this often
+ * @property {(pace: import('./connection.js').GatewayPace) => void} onConnected the gateway takes our frames
  * @property {(reason: string) => void} onLost the attempt failed or the connection ended; another attempt will follow
  * @property {(reason: string) => void} onFull the gateway has no place at the moment, and will be asked again
  * @property {() => void} onMalformed a message arrived that does not fit the contract
@@ -120,7 +122,7 @@ export class Session {
     const connection = new Connection({
       onControl: (text) => this.#onControl(text),
       onChunk: (chunk) => this.#onChunk(connection, assembler, chunk),
-      onOpen: (intervalMs) => this.#handlers.onConnected(intervalMs),
+      onOpen: (pace) => this.#handlers.onConnected(pace),
     });
     this.#connection = connection;
     try {
@@ -169,10 +171,11 @@ export class Session {
    * @param {Uint8Array<ArrayBuffer>} payload
    */
   async #onPayload(connection, payload) {
-    const frame = await readStylizedFrame(payload);
+    const answer = await readAnswer(payload);
     if (connection !== this.#connection) return; // it ended meanwhile
-    if (frame) this.#onStylized(frame);
-    else this.#handlers.onMalformed();
+    if (!answer) this.#handlers.onMalformed();
+    else if ('grids' in answer) this.#handlers.onPreviews(answer);
+    else this.#onStylized(answer);
   }
 
   /** @param {StylizedFrame} frame */

@@ -58,6 +58,24 @@ export function blendGrids(a, b, t) {
 }
 
 /**
+ * Take a grid apart that holds several, one below the other.
+ * @param {Grid} grid
+ * @param {number} count of the grids in it; each has the same number of rows
+ * @returns {Grid[]} from top to bottom
+ */
+export function splitRows({ shape: [depth, rows, columns], coefficients }, count) {
+  const length = (4 * columns * rows) / count; // of one part in one layer
+  return Array.from({ length: count }, (_, part) => {
+    const own = new Float32Array(3 * depth * length);
+    for (let layer = 0; layer < 3 * depth; layer++) {
+      const at = (layer * count + part) * length;
+      own.set(coefficients.subarray(at, at + length), layer * length);
+    }
+    return { shape: [depth, rows / count, columns], coefficients: own };
+  });
+}
+
+/**
  * Whether two grids have the same number of cells on each axis.
  * @param {Grid} a
  * @param {Grid} b

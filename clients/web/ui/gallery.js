@@ -99,6 +99,29 @@ export class Gallery {
     return selected.name;
   }
 
+  /** @returns {string[]} the ids of the looks in the strip */
+  get styles() {
+    return Array.from(this.#root.querySelectorAll('input'), ({ value }) => value);
+  }
+
+  /**
+   * The canvas of a look's tile, which is shown instead of the look's own picture from now on.
+   * @param {string} id
+   * @returns {HTMLCanvasElement|null} null if the look is not in the strip
+   */
+  previewOf(id) {
+    const tile = this.#find(id);
+    if (!tile) return null;
+    const canvas = tile.querySelector('canvas') ?? document.createElement('canvas');
+    if (!canvas.parentElement) find(tile, 'img').after(canvas);
+    return canvas;
+  }
+
+  /** Show the looks' own pictures again. */
+  dropPreviews() {
+    for (const canvas of this.#root.querySelectorAll('canvas')) canvas.remove();
+  }
+
   destroy() {
     this.#running = false;
   }
