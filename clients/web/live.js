@@ -61,6 +61,8 @@ export class LivePipeline {
   #newestKeyFrame = null;
   /** @type {number|null} the frame on show */
   #frameId = null;
+  /** @type {import('./capture/media.js').Media|null} the camera or file that the frame on show is from */
+  #media = null;
 
   #facts = NOTHING;
   /** The state and sentence that the handler was told last. */
@@ -152,6 +154,7 @@ export class LivePipeline {
   /** @param {Trouble|null} trouble null if the user wanted it so */
   #onStopped(trouble) {
     this.#unlink();
+    this.#media = null;
     this.previews.forget();
     this.#note({ type: trouble ? 'failed' : 'stopped' });
     this.#handlers.onTrouble(trouble);
@@ -165,12 +168,13 @@ export class LivePipeline {
   /** @param {HTMLVideoElement} video */
   #onFrame(video) {
     const now = performance.now();
+    const isOther = this.#begin(this.input.media);
     const { sender, small, tracker } = this.#link ?? this.#connect();
     this.#frameId = sender.take(video, now);
     this.#stats.framesSeen += 1;
     this.#facts = after(this.#facts, { type: 'frame' }, now);
     const pixels = small.read(sender.frame);
-    this.#send(this.#frameId, pixels, now);
+    this.#send(this.#frameId, pixels, isOther, now);
     if (this.#thumbnail) this.previews.see(this.#frameId, pixels, this.#thumbnail, this.#isCalm(now), now);
     tracker?.see(this.#frameId, sender.frame, pixels, now);
     this.player.show(this.#toShow(video, sender.frame), tracker?.flow);
@@ -178,15 +182,31 @@ export class LivePipeline {
   }
 
   /**
+   * Show the frames of another camera or file as they are, until the first look of one of them comes.
+   * @param {import('./capture/media.js').Media|null} media that the next frame is from
+   * @returns {boolean} whether it is another one
+   */
+  #begin(media) {
+    if (media === this.#media) return false;
+    this.#media = media;
+    this.#newestKeyFrame = this.#frameId; // looks of earlier frames are those of the source before
+    this.player.forget();
+    this.previews.forget();
+    this.#note({ type: 'source' });
+    return true;
+  }
+
+  /**
    * Send the frame, if the gateway wants it or cannot know that it begins another scene.
    * @param {number} frameId
    * @param {import('./basics/canvas.js').Pixels} pixels
+   * @param {boolean} isOther whether it is the first frame of another camera or file
    * @param {number} now
    */
-  #send(frameId, pixels, now) {
+  #send(frameId, pixels, isOther, now) {
     const before = this.#thumbnail;
     this.#thumbnail = thumbnailOf(pixels);
-    const cause = this.#pacer.cause(now, before !== null && isCut(before, this.#thumbnail));
+    const cause = this.#pacer.cause(now, before !== null && (isOther || isCut(before, this.#thumbnail)));
     if (cause === null) return;
     if (cause === 'cut' && this.#facts.link === 'connected') this.send({ type: 'cut', frame_id: frameId });
     this.#link?.sender.send();

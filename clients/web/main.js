@@ -11,6 +11,7 @@ import { Hint } from './ui/hint.js';
 import { abilities, limitsOf } from './ui/limits.js';
 import { LivePipeline } from './live.js';
 import { chooseLook, stepLook } from './controls/look_steps.js';
+import { Memory } from './ui/memory.js';
 import { Notices } from './ui/notices.js';
 import { Readout } from './ui/readout.js';
 import { Recorder, download } from './render/recorder.js';
@@ -23,12 +24,17 @@ import { Shortcuts } from './controls/shortcuts.js';
 /** @type {import('./render/renderer.js').Mode[]} */
 const MODES = ['grid', 'residual', 'warp'];
 
+/** The look of the first visit: of those that come along, it flatters most faces. */
+const FIRST_LOOK = 'golden-hour';
+
 class App {
   #query = new URLSearchParams(location.search);
   #readout = new Readout(byId('readout'), () => this.stats);
   #notices = new Notices({ status: byId('status'), remark: byId('remark'), card: byId('card') });
   #share = new Share(byId('pictures', HTMLButtonElement), byId('sharing', HTMLDialogElement), () => this.#sendShare());
-  #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), (style) => this.#onStyle(style));
+  #memory = new Memory();
+  #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), 
+    (style, isChosen) => this.#onStyle(style, isChosen));
   #looks = new ScrollingRow(byId('gallery'));
   /** @type {Promise<void>} resolves when there are styles to choose from */
   #galleryLoaded = Promise.resolve();
@@ -50,7 +56,7 @@ class App {
     onControl: (message) => this.#onControl(message),
     previews: {
       styles: () => this.#gallery.styles,
-      strengthOf: () => byId('strength', HTMLInputElement).valueAsNumber / 100,
+      strengthOf: (style) => this.#memory.strengthOf(style),
       canvasOf: (style) => this.#gallery.previewOf(style),
       onGone: () => this.#gallery.dropPreviews(),
     },
@@ -60,7 +66,7 @@ class App {
   });
   #input = this.#live.input;
   #cameraSwitch = new CameraSwitch(byId('flip', HTMLButtonElement), byId('cameras', HTMLDialogElement),
-    () => this.#input.camera, (choice) => this.#input.startCamera(choice));
+    () => this.#input.camera, (choice) => this.#onCamera(choice));
   #fading = new Fading([byId('header'), byId('dock')], () => hasPicture(this.state));
   #fullScreen = new FullScreen(byId('full-screen', HTMLButtonElement));
   #hint = new Hint(byId('hint'));
@@ -91,7 +97,9 @@ class App {
     this.#looks.start();
     [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts].forEach((part) => part.start());
     this.#showLimits();
-    this.#galleryLoaded = this.#gallery.start(query.get('style'));
+    if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
+    const looks = [query.get('style'), this.#memory.look, FIRST_LOOK];
+    this.#galleryLoaded = this.#gallery.start(looks.filter((look) => look !== null));
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
   }
 
@@ -136,7 +144,8 @@ class App {
     onFile('video-file', (file) => this.#input.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
     const strength = byId('strength', HTMLInputElement);
-    strength.addEventListener('input', () => this.#onStrength(strength));
+    strength.addEventListener('input', () => this.#onStrength(strength.valueAsNumber / 100));
+    strength.addEventListener('change', () => this.#onStrengthKept());
     window.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.#input.cancel(); });
     window.addEventListener('pagehide', () => this.destroy());
     window.addEventListener('pageshow', (event) => event.persisted && location.reload());
@@ -210,18 +219,39 @@ class App {
     input.disabled = false;
   }
 
-  /** @param {HTMLInputElement} slider 0..100 */
-  #onStrength(slider) {
-    this.#live.player.strength = slider.valueAsNumber / 100;
+  /** @param {number} strength of the look on show, 0..1 */
+  #onStrength(strength) {
+    this.#live.player.strength = strength;
+    const slider = byId('strength', HTMLInputElement);
+    slider.value = String(Math.round(100 * strength));
     slider.style.setProperty('--filled', `${slider.value}%`);
     slider.setAttribute('aria-valuetext', `${slider.value} %`);
     byId('strength-value').textContent = slider.value;
   }
 
-  /** @param {import('./ui/gallery.js').Style} style */
-  #onStyle(style) {
+  /** The user has let the slider go. */
+  #onStrengthKept() {
+    const { selected } = this.#gallery;
+    if (!selected) return;
+    this.#memory.keepStrength(selected.id, byId('strength', HTMLInputElement).valueAsNumber / 100);
+    this.#live.previews.redraw(selected.id);
+  }
+
+  /**
+   * @param {import('./ui/gallery.js').Style} style
+   * @param {boolean} isChosen whether the user did it
+   */
+  #onStyle(style, isChosen) {
+    if (isChosen) this.#memory.look = style.id;
     byId('backdrop', HTMLImageElement).src = style.thumbnail;
+    this.#onStrength(this.#memory.strengthOf(style.id));
     this.#live.setStyle(style.id);
+  }
+
+  /** @param {import('./capture/cameras.js').CameraChoice} choice */
+  #onCamera(choice) {
+    this.#memory.camera = choice;
+    this.#input.startCamera(choice);
   }
 
   /** @param {string} style the server's, instead of the one that was chosen */

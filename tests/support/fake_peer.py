@@ -5,9 +5,9 @@ import json
 import numpy as np
 from playwright.async_api import Page
 
-from pipeline.contract.chunks import to_chunks
+from pipeline.contract.chunks import to_chunks, to_preview_chunks
 from pipeline.contract.grid_codec import pack_grid
-from pipeline.contract.messages import StylizedFrame
+from pipeline.contract.messages import PreviewGrids, StylizedFrame
 from support.in_page import text
 from support.page_server import PageServer
 
@@ -64,13 +64,26 @@ class FakePeer:
         """The page's messages of this type."""
         return await self._page.evaluate("(kind) => peer.said.filter(({ type }) => type === kind)", kind)
 
-    async def look(self, style: str, grid: np.ndarray) -> None:
-        """Answer the newest frame: announce it as a key frame, and send the grid [3, D, R, C, 4]."""
-        frame_id = await self._page.evaluate("mvstylizer.stats.framesSeen - 1")
+    async def look(self, style: str, grid: np.ndarray, frame_id: int | None = None) -> None:
+        """Answer a frame, by default the newest: announce it as a key frame, and send the grid [3, D, R, C, 4]."""
+        if frame_id is None:
+            frame_id = await self._page.evaluate("mvstylizer.stats.framesSeen - 1")
         await self.say(type="key_frame", frame_id=frame_id, reason="asked")
         answer = StylizedFrame("s", frame_id, style, "edge", "model", True, grid.shape[1:4], pack_grid(grid), 1, 2, "")
         self._messages += 1
-        for chunk in to_chunks(self._messages, answer):
+        await self._send(to_chunks(self._messages, answer))
+
+    async def previews(self, looks: dict[str, np.ndarray], frame_id: int | None = None) -> None:
+        """Answer a request for previews made at a frame, by default the newest one, with a grid for each style."""
+        if frame_id is None:
+            frame_id = await self._page.evaluate("mvstylizer.stats.framesSeen - 1")
+        tall = np.concatenate(list(looks.values()), axis=2)
+        answer = PreviewGrids("s", 0, frame_id, ",".join(looks), tall.shape[1:4], pack_grid(tall))
+        self._messages += 1
+        await self._send(to_preview_chunks(self._messages, answer))
+
+    async def _send(self, chunks: list[bytes]) -> None:
+        for chunk in chunks:
             await self._page.evaluate(
                 "(text) => peer.channels.frames.hear(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer)",
                 text(chunk),

@@ -24,6 +24,7 @@ class PageServer:
         self.styles_answer: list | None = STYLES  # None answers with a server error
         self.accepts_photos = True
         self.status_answer: dict | None = {}  # None answers that the visitor is no operator
+        self.config: dict = {"iceServers": [], "strip_rows": 16}
         self.offers: list[dict] = []
         self.photos: list[tuple[str, bytes]] = []
         app = web.Application(client_max_size=20 << 20)
@@ -56,7 +57,7 @@ class PageServer:
         response.headers.update(SECURITY_HEADERS)
 
     async def _config(self, request: web.Request) -> web.Response:
-        return web.json_response({"iceServers": [], "strip_rows": 16})
+        return web.json_response(self.config)
 
     async def _styles(self, request: web.Request) -> web.Response:
         return web.json_response(self.styles_answer or {}, status=500 if self.styles_answer is None else 200)

@@ -67,6 +67,16 @@ export class Input {
     return media?.stream ? { id: media.cameraId, facing: media.facing } : null;
   }
 
+  /** @returns {import('./media.js').Media|null} what is on show */
+  get media() {
+    return this.#source.media;
+  }
+
+  /** @param {CameraChoice} choice the camera to open, or any other one if that is gone, until the user chooses one */
+  prefer(choice) {
+    this.#choice = choice;
+  }
+
   /** @param {CameraChoice} [choice] without it, the camera used last, or any other one if that is gone */
   async startCamera(choice) {
     this.#choice = choice ?? this.#choice;

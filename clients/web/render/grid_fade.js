@@ -7,19 +7,29 @@ import { blendGrids, carryGrid, identityGrid, sameShape } from './grid.js';
 
 /** Length of a fade: long enough to hide the switch, short enough to follow the scene; 0.27 s at 30 fps. */
 const FADE_FRAMES = 8;
+/** No change of any colour. Answers have another shape, so none is faded to from this. */
+const NOTHING = identityGrid([1, 1, 1]);
 
 /** @typedef {import('./grid.js').Grid} Grid */
 /** @typedef {import('./grid.js').NormalizedFlow} NormalizedFlow */
 
 export class GridFade {
   /** @type {Grid} the newest answer */
-  #to = identityGrid([1, 1, 1]);
+  #to = NOTHING;
   /** @type {{from: Grid, to: Grid}|null} the grids to fade between, with finer cells; null without a fade */
   #fade = null;
   /** Frames of the fade shown so far. */
   #faded = FADE_FRAMES;
   #strength = 1;
   #changed = true;
+
+  /** Leave every colour as it is, from the next frame on, until another grid comes; there is no fade to that one. */
+  forget() {
+    this.#to = NOTHING;
+    this.#fade = null;
+    this.#faded = FADE_FRAMES;
+    this.#changed = true;
+  }
 
   /** @param {number} strength how much of the style is mixed in: 0 is the untouched picture, 1 the full style */
   set strength(strength) {

@@ -132,6 +132,13 @@ export class Player {
     if (this.#renderer.usesFlow) this.#renderer.setKey(picture);
   }
 
+  /** Draw frames as they are until the next answer, because they show something else. */
+  forget() {
+    this.#hasLook = false;
+    this.#fade.forget();
+    if (this.#renderer.usesFlow) this.#renderer.setKey(null);
+  }
+
   /**
    * Show a frame at once, with the flow that is known by now.
    * @param {Frame} frame

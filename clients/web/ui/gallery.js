@@ -33,7 +33,7 @@ export class Gallery {
   /**
    * @param {HTMLElement} root holds the tiles; its data-state is loading, waiting or ready
    * @param {HTMLTemplateElement} tile
-   * @param {(style: Style) => void} onSelect
+   * @param {(style: Style, isChosen: boolean) => void} onSelect `isChosen` says whether the user did it
    */
   constructor(root, tile, onSelect) {
     this.#root = root;
@@ -43,7 +43,7 @@ export class Gallery {
 
   /**
    * Load the styles, trying again until the server answers.
-   * @param {string|null} preferred the id or name of the style to select; without it the first one is selected
+   * @param {string[]} preferred the ids or names of styles to select: the first that is there, or the first of all
    */
   async start(preferred) {
     this.#running = true;
@@ -71,7 +71,7 @@ export class Gallery {
     const answer = await response?.json().catch(() => null);
     if (!response?.ok) throw new Error(answer?.error ?? 'The photo did not reach the server.');
     const tile = this.#find(answer.id) ?? this.#add(answer);
-    if (selections === this.#selections) this.#select(answer, tile);
+    if (selections === this.#selections) this.#select(answer, tile, true);
     keepOwnStyle(answer);
   }
 
@@ -128,14 +128,14 @@ export class Gallery {
 
   /**
    * @param {Style[]} known
-   * @param {string|null} preferred
+   * @param {string[]} preferred
    */
   #show(known, preferred) {
     this.#root.dataset.state = 'ready';
     const styles = known.filter(({ id }) => !this.#find(id)); // a photo uploaded meanwhile is there already
     const tiles = styles.map((style) => this.#add(style));
-    const index = styles.findIndex(({ id, name }) => id === preferred || plain(name) === plain(preferred ?? ''));
-    const chosen = Math.max(0, index);
+    const found = preferred.map((wanted) => styles.findIndex(({ id, name }) => isNamed(wanted, id, name)));
+    const chosen = found.find((index) => index >= 0) ?? 0;
     if (styles.length && !this.#selections) this.#select(styles[chosen], tiles[chosen]);
   }
 
@@ -147,7 +147,7 @@ export class Gallery {
     const tile = instantiate(this.#tile);
     const radio = find(tile, 'input', HTMLInputElement);
     radio.value = style.id;
-    radio.addEventListener('change', () => this.#select(style, tile));
+    radio.addEventListener('change', () => this.#select(style, tile, true));
     find(tile, 'img', HTMLImageElement).src = style.thumbnail;
     find(tile, 'span').textContent = style.name;
     this.#root.append(tile);
@@ -165,13 +165,14 @@ export class Gallery {
   /**
    * @param {Style} style
    * @param {HTMLElement} tile the style's
+   * @param {boolean} [isChosen] whether the user did it
    */
-  #select(style, tile) {
+  #select(style, tile, isChosen = false) {
     this.#selections += 1;
     this.selected = style;
     find(tile, 'input', HTMLInputElement).checked = true;
     tile.scrollIntoView({ block: 'nearest', inline: 'center', behavior: 'smooth' });
-    this.#onSelect(style);
+    this.#onSelect(style, isChosen);
   }
 }
 
@@ -259,6 +260,16 @@ async function shrink(file) {
   } catch {
     return file;
   }
+}
+
+/**
+ * @param {string} wanted an id or a name
+ * @param {string} id
+ * @param {string} name
+ * @returns {boolean}
+ */
+function isNamed(wanted, id, name) {
+  return wanted === id || plain(wanted) === plain(name);
 }
 
 /**

@@ -35,9 +35,9 @@
 /** @typedef {'camera'|'video'} Opening */
 
 /**
- * Something that happened. `lost` and `full` come with the reason, `connected` with the server's interval of key frames.
+ * Something that happened. `source` says that the next picture is of another camera or video. `lost` and `full` come with the reason, `connected` with the server's interval of key frames.
  * @typedef {{type: 'opening', what: Opening}|{type: 'cancelled'}|{type: 'playing'}|{type: 'failed'}|{type: 'stopped'}
- *   |{type: 'frame'}|{type: 'connecting'}|{type: 'connected', intervalMs: number}|{type: 'full', reason: string}
+ *   |{type: 'frame'}|{type: 'source'}|{type: 'connecting'}|{type: 'connected', intervalMs: number}|{type: 'full', reason: string}
  *   |{type: 'lost', reason: string}|{type: 'asked'}|{type: 'look'}|{type: 'style'}
  *   |{type: 'pace', busyS: number|null}} LiveEvent
  */
@@ -79,6 +79,7 @@ function changes(facts, event, now) {
     case 'playing': return { opening: null, source: 'playing', frameAt: now };
     case 'failed': return { ...NOTHING, source: 'failed' };
     case 'stopped': return NOTHING;
+    case 'source': return facts.link === 'connected' ? { answered: false, askedAt: null, linkSince: now, lookAt: now } : {};
     case 'frame': return isFrozen(facts, now) ? { frameAt: now, lookAt: now, askedAt: null } : { frameAt: now };
     case 'connecting': return facts.link === 'none' ? { link: 'connecting', linkSince: now } : {};
     case 'connected': return {

@@ -1,0 +1,108 @@
+/** Remembers what the user chose, for the next visit: the look, each look's strength, and the camera. */
+
+/** The localStorage key. */
+const KEY = 'mvstylizer.choices';
+/** Of so many looks the strength is remembered; the one that was changed the longest ago is forgotten. */
+const MAX_STRENGTHS = 32;
+/** No honest id of a look or camera is longer. */
+const MAX_ID = 256;
+/** The strength of a look until the user has set it. On faces, the full strength of most looks is too much. */
+const FIRST_STRENGTH = 0.6;
+
+/** @typedef {import('../capture/cameras.js').CameraChoice} CameraChoice */
+
+/**
+ * @typedef {object} Choices
+ * @property {string|null} look the id of the look that was chosen last
+ * @property {[id: string, strength: number][]} strengths 0..1, the one that was changed last at the end
+ * @property {CameraChoice|null} camera
+ */
+
+export class Memory {
+  #choices = stored();
+
+  /** @returns {string|null} the id of the look that was chosen last */
+  get look() {
+    return this.#choices.look;
+  }
+
+  /** @param {string|null} look */
+  set look(look) {
+    this.#keep({ look });
+  }
+
+  /** @returns {CameraChoice|null} */
+  get camera() {
+    return this.#choices.camera;
+  }
+
+  /** @param {CameraChoice|null} camera */
+  set camera(camera) {
+    this.#keep({ camera });
+  }
+
+  /**
+   * @param {string} look its id
+   * @returns {number} 0..1
+   */
+  strengthOf(look) {
+    return this.#choices.strengths.find(([id]) => id === look)?.[1] ?? FIRST_STRENGTH;
+  }
+
+  /**
+   * @param {string} look its id
+   * @param {number} strength 0..1
+   */
+  keepStrength(look, strength) {
+    const others = this.#choices.strengths.filter(([id]) => id !== look);
+    this.#keep({ strengths: [...others, /** @type {[string, number]} */ ([look, strength])].slice(-MAX_STRENGTHS) });
+  }
+
+  /** @param {Partial<Choices>} changed */
+  #keep(changed) {
+    this.#choices = { ...this.#choices, ...changed };
+    try {
+      localStorage.setItem(KEY, JSON.stringify(this.#choices));
+    } catch {
+      // This browser stores nothing: the choices hold until the user leaves the page.
+    }
+  }
+}
+
+/** @returns {Choices} what is stored, without anything that this page would not store */
+function stored() {
+  /** @type {any} */
+  let found = null;
+  try {
+    found = JSON.parse(localStorage.getItem(KEY) ?? 'null');
+  } catch {
+    // This browser stores nothing, or holds something else under this key.
+  }
+  const strengths = Array.isArray(found?.strengths) ? found.strengths.filter(isStrength).slice(-MAX_STRENGTHS) : [];
+  return { look: isId(found?.look) ? found.look : null, strengths, camera: cameraIn(found?.camera) };
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is string}
+ */
+function isId(value) {
+  return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID;
+}
+
+/**
+ * @param {any} value
+ * @returns {value is [string, number]}
+ */
+function isStrength(value) {
+  return Array.isArray(value) && isId(value[0]) && typeof value[1] === 'number' && value[1] >= 0 && value[1] <= 1;
+}
+
+/**
+ * @param {any} value
+ * @returns {CameraChoice|null}
+ */
+function cameraIn(value) {
+  if (isId(value?.id)) return { id: value.id };
+  return value?.facing === 'user' || value?.facing === 'environment' ? { facing: value.facing } : null;
+}
