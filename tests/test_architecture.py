@@ -64,7 +64,8 @@ MAY_IMPORT = {
     },
     "workers.process": {CONTRACT},
     "workers.serving": {
-        BASICS, CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "workers.process",
+        BASICS, CONTRACT, "cloud.federated", "edge.grid_model", "edge.training", "pipeline.queues", "pipeline.styles",
+        "workers.process",
     },
     "workers.files": {
         CONTRACT, "clients.feeds", "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model",

@@ -142,6 +142,7 @@ class Gateway:
             "strip_rows": STRIP_ROWS,
             "key_frame_interval_s": self._settings.key_frame_interval_s,
             "preview_interval_s": INTERVAL_S,
+            "mixes": True,
         }
         return web.json_response(config)
 

@@ -25,6 +25,7 @@ from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.redis_errors import Outage, kind, place
 from pipeline.queues.weight_snapshots import recent_globals
 from pipeline.styles.catalog import shipped
+from pipeline.styles.mix import parts
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class Watch:
         stats = session.stats
         return StreamSample(
             number=stats.number,
-            style=self._style_names.get(session.style_id, "own photo"),
+            style=" + ".join(self._style_names.get(part, "own photo") for part in parts(session.style_id)),
             size=session.picture_size,
             frames=stats.frames,
             key_frames=stats.key_frames,

@@ -10,6 +10,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import Busy
 from pipeline.pictures.decode import StyleFiles
 from pipeline.styles.catalog import find_shipped, style_id
+from pipeline.styles.mix import StyleMix, parts
 
 
 class StyleStore:
@@ -23,7 +24,10 @@ class StyleStore:
         self._redis, self._clock = connection, clock
 
     def find(self, id_or_name: str) -> str | None:
-        """Return the id of a known style, or None. This keeps an uploaded style for another day."""
+        """Return the id of a known style or mix of two, or None. This keeps uploaded styles for another day."""
+        if mix := StyleMix.parse(id_or_name):
+            first, second = self.find(mix.first), self.find(mix.second)
+            return str(StyleMix(first, second, mix.percent)) if first and second and first != second else None
         if style := find_shipped(id_or_name):
             return style.id
         if not _is_id(id_or_name) or not self._redis.expire(redis_keys.style(id_or_name), redis_keys.STYLE_TTL_S):
@@ -50,7 +54,7 @@ class StyleStore:
         """Protect styles that are in use: no upload replaces them for STYLE_LEASE_S from now."""
         now_s = self._clock()
         with self._redis.pipeline() as pipe:
-            for kept in style_ids:
+            for kept in {part for used in style_ids for part in parts(used)}:
                 if _is_id(kept) and not find_shipped(kept):
                     _touch(pipe, kept, now_s)
                     pipe.zadd(redis_keys.STYLE_LEASES, {kept: now_s + redis_keys.STYLE_LEASE_S})

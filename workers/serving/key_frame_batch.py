@@ -8,12 +8,13 @@ import numpy as np
 from rq.timeouts import BaseTimeoutException
 from torch import Tensor
 
-from edge.grid_model.colorization import StyleStatistics
+from edge.grid_model.colorization import StyleStatistics, mixed
 from edge.grid_model.stylizer import Stylizer, network_size
 from pipeline.basics.lru import LruCache
 from pipeline.contract.errors import MVStylizerError
 from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import KeyFrame
+from pipeline.styles.mix import StyleMix
 
 #: The statistics of one style have about 100 KB.
 STYLES_CACHED = 64
@@ -29,7 +30,13 @@ class Served:
         self.styles: LruCache[str, StyleStatistics] = LruCache(STYLES_CACHED)
 
     def style(self, style_id: str, find_jpeg: FindStyle) -> StyleStatistics:
-        """Return a style's statistics, from the cache or its picture; raises MVStylizerError for an unknown style."""
+        """Return a style's statistics, from the cache or its picture; raises MVStylizerError for an unknown style.
+
+        Those of a mix are computed each time, which is nothing beside a key frame.
+        """
+        if mix := StyleMix.parse(style_id):
+            first, second = (self.style(part, find_jpeg) for part in (mix.first, mix.second))
+            return mixed(first, second, mix.percent / 100)
         style = self.styles.get(style_id)
         if style is None:
             jpeg = find_jpeg(style_id)

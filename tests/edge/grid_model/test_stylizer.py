@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.reassembly.grid import apply_grid
+from edge.grid_model.colorization import mixed
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import cells, slice_grid
 from edge.grid_model.stylizer import Stylizer, batch_size, network_size
@@ -223,3 +224,12 @@ def test_one_picture_in_several_styles_is_what_each_alone_gives(stylizer):
     assert grids.shape == (3, 3, 8, 4, 8, 4) and grids.dtype == np.float16
     for grid, style in zip(grids, styles, strict=True):
         assert np.abs(grid - stylizer.previews(content, [style])[0]).max() < 0.05  # bfloat16, in another batch
+
+
+@pytest.mark.parametrize("share, own", [(0.0, 0), (1.0, 1)])
+def test_the_ends_of_a_mix_are_the_looks_themselves(stylizer, share, own):
+    content, styles = picture(144, 256), [stylizer.style(picture(120, 160, seed)) for seed in (1, 2)]
+
+    end = stylizer.stylize(content, mixed(*styles, share))
+
+    assert np.abs(end - stylizer.stylize(content, styles[own])).max() < 0.01

@@ -48,6 +48,32 @@ def test_an_unknown_style_is_none(store, style_id):
     assert store.find(style_id) is store.jpeg(style_id) is store.thumbnail(style_id) is None
 
 
+def test_a_mix_of_two_known_styles_is_known_by_their_ids(store):
+    uploaded, golden, dusk = store.save(files(1)), *(store.find(name) for name in ("golden-hour", "dusk"))
+
+    assert store.find("golden-hour.dusk.35") == f"{golden}.{dusk}.35"
+    assert store.find(f"{uploaded}.{dusk}.1") == f"{uploaded}.{dusk}.1"
+    assert store.jpeg(f"{uploaded}.{dusk}.1") is None  # it has no picture, so nobody trains on it
+
+
+@pytest.mark.parametrize(
+    "mix", ["dusk.dusk.50", "dusk.0123456789abcdef.50", "dusk.snow.0", "dusk.snow.100", "dusk.snow.5.5", "dusk.snow",
+            "dusk.snow.-5", "dusk.snow.05", "Dusk.dusk.50", ".snow.50", "dusk.snow.50.", "a.b.c.50"],
+)  # fmt: skip
+def test_what_is_no_mix_of_two_known_styles_is_none(store, mix):
+    assert store.find(mix) is None
+
+
+def test_uploads_never_crowd_out_a_part_of_a_mix_on_show(store):
+    shown, dusk = store.save(files(-1)), store.find("dusk")
+
+    store.keep([f"{dusk}.{shown}.40"])
+    for number in range(redis_keys.STYLES_MAX + 3):
+        store.save(files(number))
+
+    assert store.find(shown)
+
+
 def test_shipped_styles_are_known_without_redis():
     store = StyleStore(None)  # no connection
     store_style = shipped()[0]
