@@ -43,6 +43,7 @@ const TICK_MS = 500;
  *   gateway must be told each time
  * @property {(style: string) => void} onStyle the gateway insists on this style instead of the chosen one
  * @property {(message: GatewayMessage) => void} onControl the gateway's messages
+ * @property {(known: boolean) => void} onMixes whether the gateway knows mixes of looks
  * @property {import('./previews.js').PreviewHandlers} previews of the gallery's looks
  */
 
@@ -288,8 +289,9 @@ export class LivePipeline {
   }
 
   /** @param {import('./net/connection.js').GatewayPace} pace */
-  #onConnected({ intervalMs, previewsMs }) {
+  #onConnected({ intervalMs, previewsMs, mixes }) {
     this.previews.connected(previewsMs);
+    this.#handlers.onMixes(mixes);
     this.#note({ type: 'connected', intervalMs });
   }
 

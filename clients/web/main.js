@@ -12,12 +12,16 @@ import { abilities, limitsOf } from './ui/limits.js';
 import { LivePipeline } from './live.js';
 import { chooseLook, stepLook } from './controls/look_steps.js';
 import { Memory } from './ui/memory.js';
+import { MixDrag } from './ui/mix_drag.js';
+import { MixMode } from './ui/mix_mode.js';
+import { MixShare } from './ui/mix_share.js';
 import { Notices } from './ui/notices.js';
 import { Readout } from './ui/readout.js';
 import { Recorder, download } from './render/recorder.js';
 import { ScrollingRow } from './ui/scrolling_row.js';
 import { Share } from './ui/share.js';
 import { Shortcuts } from './controls/shortcuts.js';
+import { parseMix } from './net/style_mix.js';
 
 /** @typedef {import('./ui/live_state.js').State} State */
 
@@ -33,8 +37,20 @@ class App {
   #notices = new Notices({ status: byId('status'), remark: byId('remark'), card: byId('card') });
   #share = new Share(byId('pictures', HTMLButtonElement), byId('sharing', HTMLDialogElement), () => this.#sendShare());
   #memory = new Memory();
+  /** @type {{look: string, strength: number}|null} the look that the page's address named, and how strong it shall be */
+  #linked = null;
   #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), 
     (style, isChosen) => this.#onStyle(style, isChosen));
+  #mixDrag = new MixDrag(byId('gallery'), (first, second) => this.#mix(first, second));
+  #mixMode = new MixMode(byId('mix', HTMLButtonElement), byId('gallery'), {
+    first: () => this.#firstToMix(),
+    onMode: (isOn) => this.#notices.remark(isOn ? `Choose the look to mix with “${this.#gallery.selected?.name}”.` : ''),
+    onMix: (first, second) => this.#mix(first, second),
+  });
+  #mixShare = new MixShare(byId('mix-share'), {
+    onShare: (percent) => this.#gallery.reshare(percent),
+    onRemove: () => this.#gallery.removeMix(),
+  });
   #looks = new ScrollingRow(byId('gallery'));
   /** @type {Promise<void>} resolves when there are styles to choose from */
   #galleryLoaded = Promise.resolve();
@@ -54,9 +70,10 @@ class App {
     onOffer: () => this.#onOffer(),
     onStyle: (style) => this.#onStyleRefused(style),
     onControl: (message) => this.#onControl(message),
+    onMixes: (known) => this.#onMixes(known),
     previews: {
-      styles: () => this.#gallery.styles,
-      strengthOf: (style) => this.#memory.strengthOf(style),
+      looks: () => this.#gallery.looks,
+      strengthOf: (style) => this.#strengthOf(style),
       canvasOf: (style) => this.#gallery.previewOf(style),
       onGone: () => this.#gallery.dropPreviews(),
     },
@@ -86,7 +103,7 @@ class App {
     onTrouble: (sentence) => this.#notices.remark(sentence),
   });
 
-  /** Show the page, and do what its address asks: ?source=camera&style=ID_OR_NAME&autostart=1&mode=MODE&flow=off */
+  /** Show the page, and do what its address asks: ?source=camera&style=ID_OR_NAME&strength=PERCENT&autostart=1&mode=MODE&flow=off */
   async start() {
     const query = this.#query;
     this.#listen();
@@ -95,11 +112,12 @@ class App {
     this.#share.start();
     this.#cameraSwitch.start();
     this.#looks.start();
+    [this.#mixDrag, this.#mixMode, this.#mixShare].forEach((part) => part.start());
     [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts].forEach((part) => part.start());
     this.#showLimits();
     if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
     const looks = [query.get('style'), this.#memory.look, FIRST_LOOK];
-    this.#galleryLoaded = this.#gallery.start(looks.filter((look) => look !== null));
+    this.#galleryLoaded = this.#gallery.start(looks.filter((look) => look !== null), this.#memory.mixes);
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
   }
 
@@ -122,7 +140,8 @@ class App {
 
   destroy() {
     const parts = [
-      this.#recorder, this.#live, this.#cameraSwitch, this.#looks, this.#gallery, this.#share, this.#readout,
+      this.#recorder, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
+      this.#mixShare, this.#gallery, this.#share, this.#readout,
       this.#notices, this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#hint,
     ];
     parts.forEach((part) => part.destroy());
@@ -233,6 +252,7 @@ class App {
   #onStrengthKept() {
     const { selected } = this.#gallery;
     if (!selected) return;
+    this.#linked = null;
     this.#memory.keepStrength(selected.id, byId('strength', HTMLInputElement).valueAsNumber / 100);
     this.#live.previews.redraw(selected.id);
   }
@@ -243,9 +263,55 @@ class App {
    */
   #onStyle(style, isChosen) {
     if (isChosen) this.#memory.look = style.id;
+    else this.#linked = strengthIn(this.#query, style.id);
     byId('backdrop', HTMLImageElement).src = style.thumbnail;
-    this.#onStrength(this.#memory.strengthOf(style.id));
+    this.#onStrength(this.#strengthOf(style.id));
+    this.#showShare(style.id);
     this.#live.setStyle(style.id);
+  }
+
+  // Mixes
+
+  /** @param {boolean} known whether the server knows mixes */
+  #onMixes(known) {
+    byId('mix').hidden = !known;
+    this.#mixDrag.enabled = known;
+  }
+
+  /** @returns {string|null} the id of the look on show; null if it is a mix itself */
+  #firstToMix() {
+    const { selected } = this.#gallery;
+    if (selected && !parseMix(selected.id)) return selected.id;
+    this.#notices.remark('A mix cannot be mixed once more. Choose another look first.');
+    return null;
+  }
+
+  /**
+   * @param {string} first
+   * @param {string} second
+   */
+  #mix(first, second) {
+    this.#gallery.mix(first, second);
+    const { selected } = this.#gallery;
+    if (selected) this.#notices.remark(`“${selected.name}”: the slider says how much of each.`);
+  }
+
+  /** @param {string} look its id */
+  #showShare(look) {
+    const mix = parseMix(look);
+    this.#mixShare.show(mix, mix ? [this.#gallery.nameOf(mix.first), this.#gallery.nameOf(mix.second)] : ['', '']);
+    this.#memory.mixes = this.#gallery.mixes;
+    this.#live.previews.redraw(look);
+  }
+
+  // Strength
+
+  /**
+   * @param {string} look its id
+   * @returns {number} 0..1
+   */
+  #strengthOf(look) {
+    return this.#linked?.look === look ? this.#linked.strength : this.#memory.strengthOf(look);
   }
 
   /** @param {import('./capture/cameras.js').CameraChoice} choice */
@@ -308,6 +374,16 @@ class App {
  */
 function hasPicture(state) {
   return state !== 'idle' && state !== 'opening' && state !== 'failed';
+}
+
+/**
+ * @param {URLSearchParams} query
+ * @param {string} look that it names
+ * @returns {{look: string, strength: number}|null} null if it says nothing about the strength, or nonsense
+ */
+function strengthIn(query, look) {
+  const percent = Number(query.get('strength') ?? NaN);
+  return query.has('style') && percent >= 0 && percent <= 100 ? { look, strength: percent / 100 } : null;
 }
 
 /**

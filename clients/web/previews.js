@@ -2,7 +2,9 @@
 
 import { PreviewSchedule } from './net/preview_schedule.js';
 import { isNewer } from './capture/frame_strip.js';
+import { blendGrids, sameShape } from './render/grid.js';
 import { drawLook, framed } from './render/look_thumbnail.js';
+import { parseMix } from './net/style_mix.js';
 
 /** @typedef {import('./capture/scene_cut.js').Thumbnail} Thumbnail */
 /** @typedef {import('./net/messages.js').LookPreviews} LookPreviews */
@@ -10,7 +12,7 @@ import { drawLook, framed } from './render/look_thumbnail.js';
 
 /**
  * @typedef {object} PreviewHandlers
- * @property {() => string[]} styles the ids of the looks in the gallery
+ * @property {() => string[]} looks the ids of the looks in the gallery
  * @property {(style: string) => number} strengthOf how strong a look would be if it were chosen, 0..1
  * @property {(style: string) => HTMLCanvasElement|null} canvasOf the canvas of a look's tile, which is shown from now on
  * @property {() => void} onGone the tiles show the looks' own pictures again
@@ -54,7 +56,7 @@ export class Previews {
    * @param {number} now
    */
   see(frameId, picture, thumbnail, isCalm, now) {
-    const styles = this.#handlers.styles();
+    const styles = this.#handlers.looks().filter((look) => !parseMix(look));
     if (!this.#schedule.isDue({ thumbnail, styles, isCalm }, now)) return;
     this.#asked = { frameId, picture };
     this.#send({ type: 'previews', styles });
@@ -70,7 +72,7 @@ export class Previews {
     this.#schedule.answered();
     this.#picture = framed(asked.picture);
     styles.forEach((style, index) => this.#grids.set(style, grids[index]));
-    this.#draw(styles);
+    this.#draw(this.#handlers.looks());
   }
 
   /**
@@ -94,6 +96,17 @@ export class Previews {
     cancelPause(this.#pause);
   }
 
+  /**
+   * @param {string} look
+   * @returns {Grid|null} a mix's is made of its parts', which nobody can tell from its own
+   */
+  #gridOf(look) {
+    const mix = parseMix(look);
+    if (!mix) return this.#grids.get(look) ?? null;
+    const [first, second] = [this.#grids.get(mix.first), this.#grids.get(mix.second)];
+    return first && second && sameShape(first, second) ? blendGrids(first, second, mix.percent / 100) : null;
+  }
+
   /** @param {string[]} styles */
   #draw(styles) {
     this.#waiting = [...new Set([...this.#waiting, ...styles])];
@@ -104,7 +117,7 @@ export class Previews {
     this.#pause = 0;
     const style = this.#waiting.shift();
     if (style === undefined) return;
-    const grid = this.#grids.get(style);
+    const grid = this.#gridOf(style);
     const canvas = grid && this.#picture && this.#handlers.canvasOf(style);
     if (canvas && this.#picture) drawLook(canvas, this.#picture, grid, this.#handlers.strengthOf(style));
     this.#draw([]);

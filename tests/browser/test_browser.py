@@ -48,7 +48,7 @@ def distance(picture: np.ndarray, style: np.ndarray) -> float:
 
 @pytest.mark.parametrize("style", [find_shipped("dusk"), find_shipped("misty forest")], ids=lambda style: style.name)
 async def test_stylized_frames_reach_the_canvas(up, page, style):
-    await page.goto(f"{up.url}/?source=camera&style={style.id}&autostart=1")
+    await page.goto(f"{up.url}/?source=camera&style={style.id}&strength=100&autostart=1")
     await live(page)
 
     source, output = await snapshot(page)
@@ -66,7 +66,7 @@ async def test_a_real_clip_is_stylized(up, tmp_path):
     real = write_real_clip(tmp_path / "real.y4m", sorted(CLIPS.glob("*.mp4"))[0])
     async with chromium(real) as browser:
         page = await browser.new_page(viewport={"width": 1280, "height": 800})
-        await page.goto(f"{up.url}/?source=camera&style={style.id}&autostart=1")
+        await page.goto(f"{up.url}/?source=camera&style={style.id}&strength=100&autostart=1")
         await live(page)
         source, output = await snapshot(page)
 
@@ -77,7 +77,7 @@ async def test_a_real_clip_is_stylized(up, tmp_path):
 async def test_each_frame_is_shown_at_once_while_its_flow_is_computed(up, tmp_path, mode):
     async with chromium(write_numbered_clip(tmp_path / "numbered.y4m")) as browser:
         page = await browser.new_page(viewport={"width": 640, "height": 480})
-        await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1&mode={mode}")
+        await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&strength=100&autostart=1&mode={mode}")
         await live(page)
         await until(page, "mvstylizer.stats.flowMs", TIMEOUT_S)
 
@@ -91,7 +91,7 @@ async def test_each_frame_is_shown_at_once_while_its_flow_is_computed(up, tmp_pa
 
 
 async def test_without_flow_the_look_stays_where_it_is(up, page):
-    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1&flow=off")
+    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&strength=100&autostart=1&flow=off")
     await live(page)
 
     assert "flowMs" not in await page.evaluate("mvstylizer.stats")
@@ -99,7 +99,7 @@ async def test_without_flow_the_look_stays_where_it_is(up, page):
 
 async def test_another_style_is_chosen_by_hand(up, page):
     first, second = find_shipped("snow"), find_shipped("dusk")
-    await page.goto(f"{up.url}/?source=camera&style={first.id}&autostart=1")
+    await page.goto(f"{up.url}/?source=camera&style={first.id}&strength=100&autostart=1")
     await live(page)
 
     await page.get_by_role("radio", name=second.name).or_(page.get_by_role("button", name=second.name)).first.click()
@@ -114,7 +114,7 @@ async def test_another_style_is_chosen_by_hand(up, page):
 
 
 async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, page):
-    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1")
+    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&strength=100&autostart=1")
     await live(page)
 
     up.part("gateway").kill()
@@ -125,7 +125,7 @@ async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, pag
 
 
 async def test_operators_see_the_stream_and_everybody_who_works(up, page):
-    await page.goto(f"{up.url}/?source=camera&style={find_shipped('dusk').id}&autostart=1")
+    await page.goto(f"{up.url}/?source=camera&style={find_shipped('dusk').id}&strength=100&autostart=1")
     await live(page)
 
     status = await page.context.browser.new_page()
@@ -139,7 +139,7 @@ async def test_operators_see_the_stream_and_everybody_who_works(up, page):
 
 
 async def test_pictures_are_shared_from_the_switch_on_and_deleted_when_it_goes_off(up, page):
-    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&autostart=1")
+    await page.goto(f"{up.url}/?source=camera&style={shipped()[0].id}&strength=100&autostart=1")
     await live(page)
     redis_url = up.part("stylize").environ()["MVS_REDIS_URL"]
 

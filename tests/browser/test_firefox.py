@@ -59,7 +59,7 @@ async def recording(tab: Tab, frames: int = 20) -> list:
 
 
 async def test_the_camera_is_live_stylized_and_recorded(browser, up):
-    tab = await browser.open(f"{up.url}/?source=camera&style={STYLE.id}&autostart=1")
+    tab = await browser.open(f"{up.url}/?source=camera&style={STYLE.id}&strength=100&autostart=1")
 
     await is_stylized(tab)
     kind, length, name = await recording(tab)

@@ -43,7 +43,7 @@ async def peer(page: Page, server: PageServer) -> FakePeer:
 
 async def start_camera(page: Page, server: PageServer, style: str = "dusk") -> None:
     """Start the camera, and wait until the server is reached and no look has come."""
-    await page.goto(f"{server.url}/?source=camera&autostart=1&style={style}")
+    await page.goto(f"{server.url}/?source=camera&autostart=1&style={style}&strength=100")
     await until(page, "mvstylizer.state === 'waiting'")
 
 

@@ -76,6 +76,22 @@ async def test_a_link_to_a_look_is_no_choice(page, server):
     await expect(page.get_by_role("radio", name="Snow")).to_be_checked()
 
 
+@pytest.mark.parametrize("percent, shown", [("100", "100"), ("0", "0"), ("-1", "60"), ("x", "60"), ("101", "60")])
+async def test_a_link_says_how_strong_its_look_is_and_only_for_this_visit(page, server, percent, shown):
+    await page.goto(f"{server.url}/?style=snow&strength={percent}")
+    await expect(page.get_by_role("radio", name="Snow")).to_be_checked()
+    await strength_is(page, shown)
+    await choose(page, "Autumn")
+    await strength_is(page, "60")
+    await choose(page, "Snow")
+    await strength_is(page, shown)
+
+    await page.goto(server.url)
+
+    await choose(page, "Snow")
+    await strength_is(page, "60")
+
+
 async def test_the_first_visit_begins_with_the_look_that_flatters(page, server):
     server.styles_answer = [*server.styles_answer, {"id": "7", "name": "Golden hour", "thumbnail": "/photo.jpg"}]
     await page.goto(server.url)

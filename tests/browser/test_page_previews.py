@@ -61,7 +61,7 @@ async def asked(page: Page, times: int) -> None:
 
 
 async def tile(page: Page, look: str) -> np.ndarray:
-    pixels = np.array(await page.evaluate(TILE, look), np.uint8).reshape(144, 144, 4)
+    pixels = np.array(await page.evaluate(TILE, look), np.uint8).reshape(100, 152, 4)
     return pixels[..., :3]
 
 
@@ -74,15 +74,14 @@ async def test_every_tile_shows_ones_own_picture_in_its_look_at_its_strength(pag
     identity[..., :3] = np.eye(3)[:, None, None, None]
     await peer.previews(dict.fromkeys(LOOKS, identity))
     await expect(page.locator(".tile canvas")).to_have_count(3)
-    await until(page, "[...document.querySelectorAll('.tile canvas')].every(({ width }) => width === 144)")
     plain = await tile(page, "snow")
     await peer.previews(GRIDS)
 
     # The tile is the middle of a picture of 16:9, and the grid is the whole picture's.
-    whole = np.zeros((144, 256, 3), np.uint8)
-    whole[:, 56:200] = plain
+    whole = np.zeros((100, 178, 3), np.uint8)
+    whole[:, 13:165] = plain
     for look in LOOKS:
-        wanted = apply_grid(whole, GRIDS[look], strength=0.6)[:, 56:200].astype(int)
+        wanted = apply_grid(whole, GRIDS[look], strength=0.6)[:, 13:165].astype(int)
         for _ in range(50):
             shown = (await tile(page, look)).astype(int)
             if np.abs(shown - wanted).mean() < 1.5:
@@ -96,7 +95,7 @@ async def test_every_tile_shows_ones_own_picture_in_its_look_at_its_strength(pag
 async def test_nothing_is_asked_while_the_server_is_busy_or_knows_no_previews(page, server, peer):
     del server.config["preview_interval_s"]
     await start(page, server, peer)
-    await frames(page, 40)
+    await frames(page, 20)
     assert await peer.heard("previews") == []
 
     server.config["preview_interval_s"] = 10
@@ -104,10 +103,11 @@ async def test_nothing_is_asked_while_the_server_is_busy_or_knows_no_previews(pa
     await until(page, "mvstylizer.state === 'waiting'")
     await peer.say(type="pace", fps=10, look_interval_s=2)
     await peer.look("dusk", make_grid())
-    await frames(page, 40)
+    await frames(page, 20)
     assert await peer.heard("previews") == []
 
     await peer.say(type="pace", fps=30)
+    await peer.look("dusk", make_grid())
     await asked(page, 1)
 
 
@@ -119,7 +119,7 @@ async def test_they_are_asked_for_anew_when_the_scene_changes_and_not_sooner_tha
 
     await page.evaluate("ahead += 20000")
     await peer.look("dusk", make_grid())
-    await frames(page, 40)
+    await frames(page, 20)
     assert len(await peer.heard("previews")) == 1  # the picture only pans a little
 
     await page.locator("#video-file").set_input_files(portrait)
@@ -151,7 +151,7 @@ async def test_a_tile_follows_the_strength_of_its_look(page, server, peer):
     await start(page, server, peer)
     await asked(page, 1)
     await peer.previews(GRIDS)
-    await until(page, "[...document.querySelectorAll('.tile canvas')].every(({ width }) => width === 144)")
+    await expect(page.locator(".tile canvas")).to_have_count(3)
     before, other = await tile(page, "dusk"), await tile(page, "snow")
 
     await page.locator("#strength").fill("0")

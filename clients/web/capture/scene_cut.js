@@ -5,8 +5,8 @@ const SIDE = 64;
 const BINS = 32;
 /** A cut moves this share of pixels to other bins of a histogram, and by this many levels on average. */
 const [CUT_SHARE, CUT_LEVELS] = [0.3, 8];
-/** A picture in which luma differs by this much on average is another one: somebody came or went, say. */
-const CHANGED_LEVELS = 16;
+/** The same for two frames that are far apart: half of a cut. A moving camera changes less, light and people more. */
+const [CHANGED_SHARE, CHANGED_LEVELS] = [0.15, 5];
 /** Y, U and V of R, G and B, in the range that video has, and what is added: ITU-R BT.601. */
 const YUV = [[0.257, 0.504, 0.098, 16], [-0.148, -0.291, 0.439, 128], [0.439, -0.368, -0.071, 128]];
 
@@ -53,7 +53,7 @@ export function isCut(before, after) {
   if (before[0].length !== after[0].length) return true;
   const isSteady = before.every((plane, i) => distance(plane, after[i]) <= CUT_LEVELS * plane.length);
   if (isSteady) return false; // then neither histogram has moved by that much
-  return before.some((plane, i) => hasMoved(histogram(plane), histogram(after[i])));
+  return before.some((plane, i) => hasMoved(histogram(plane), histogram(after[i]), CUT_SHARE, CUT_LEVELS));
 }
 
 /**
@@ -63,7 +63,8 @@ export function isCut(before, after) {
  * @returns {boolean}
  */
 export function hasChanged(before, after) {
-  return isCut(before, after) || distance(before[0], after[0]) > CHANGED_LEVELS * before[0].length;
+  if (before[0].length !== after[0].length) return true;
+  return before.some((plane, i) => hasMoved(histogram(plane), histogram(after[i]), CHANGED_SHARE, CHANGED_LEVELS));
 }
 
 /**
@@ -80,9 +81,11 @@ function distance(a, b) {
 /**
  * @param {number[]} before
  * @param {number[]} after
- * @returns {boolean} whether enough pixels moved to other bins, and far enough
+ * @param {number} leastShare of the pixels
+ * @param {number} leastLevels on average
+ * @returns {boolean} whether more pixels than that moved to other bins, and further
  */
-function hasMoved(before, after) {
+function hasMoved(before, after, leastShare, leastLevels) {
   let [share, levels, surplus] = [0, 0, 0];
   for (let bin = 0; bin < BINS; bin++) {
     const change = before[bin] - after[bin];
@@ -90,7 +93,7 @@ function hasMoved(before, after) {
     share += Math.abs(change) / 2;
     levels += (Math.abs(surplus) * 256) / BINS;
   }
-  return share > CUT_SHARE && levels > CUT_LEVELS;
+  return share > leastShare && levels > leastLevels;
 }
 
 /**

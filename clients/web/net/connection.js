@@ -1,5 +1,7 @@
 /** One peer connection to the gateway, from the offer to its end. It is never reused. */
 
+import { parseMix } from './style_mix.js';
+
 /** How long to collect our own network addresses. Local ones are known at once; a STUN server may never answer. */
 const GATHERING_MS = 2000;
 /** How long an HTTP request may take. */
@@ -32,12 +34,13 @@ const DISCONNECTED_MS = 2000;
  * @typedef {object} GatewayPace
  * @property {number} intervalMs the gateway takes a key frame at least this often
  * @property {number|null} previewsMs how often it takes a request for previews; null if it knows none
+ * @property {boolean} mixes whether it knows mixes of looks
  */
 
 /**
- * The gateway's JSON: the first three from /config, `sdp` from /offer, `error` (a sentence) if it refuses.
- * @typedef {{iceServers?: RTCIceServer[], key_frame_interval_s?: number, preview_interval_s?: number, sdp?: string,
- *   error?: string}} GatewayAnswer
+ * The gateway's JSON: the first four from /config, `sdp` from /offer, `error` (a sentence) if it refuses.
+ * @typedef {{iceServers?: RTCIceServer[], key_frame_interval_s?: number, preview_interval_s?: number, mixes?: boolean,
+ *   sdp?: string, error?: string}} GatewayAnswer
  */
 
 /** The gateway answered, and refused. */
@@ -84,14 +87,15 @@ export class Connection {
    */
   async start(stream, request) {
     const config = await this.#fetchJson('/config');
-    const { iceServers, key_frame_interval_s: intervalS = 4, preview_interval_s: previewsS } = config;
+    const { iceServers, key_frame_interval_s: intervalS = 4, preview_interval_s: previewsS, mixes = false } = config;
     const peer = this.#peer = new RTCPeerConnection({ iceServers });
     peer.addEventListener('connectionstatechange', this.#onState);
-    this.#openChannels(peer, { intervalMs: 1000 * intervalS, previewsMs: previewsS ? 1000 * previewsS : null });
+    this.#openChannels(peer, { intervalMs: 1000 * intervalS, previewsMs: previewsS ? 1000 * previewsS : null, mixes });
     this.#video = addVideo(peer, stream).sender;
     await peer.setLocalDescription();
     await gathered(peer);
-    const body = JSON.stringify({ ...request, type: 'offer', sdp: peer.localDescription?.sdp });
+    const style = mixes ? request.style : parseMix(request.style)?.first ?? request.style; // it would refuse a mix
+    const body = JSON.stringify({ ...request, style, type: 'offer', sdp: peer.localDescription?.sdp });
     const headers = { 'Content-Type': 'application/json' };
     const answer = await this.#fetchJson('/offer', { method: 'POST', headers, body });
     this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The video connection could not be made.');

@@ -5,37 +5,36 @@ import { applyGrid, blendGrids, identityGrid } from './grid.js';
 
 /** @typedef {import('./grid.js').Grid} Grid */
 
-/** The side of a thumbnail in pixels: twice that of a tile, for sharp displays. */
-export const SIDE = 144;
+/** The size of a thumbnail in pixels: twice that of a tile, for sharp displays. */
+const [WIDTH, HEIGHT] = [152, 100];
 
 /**
- * The middle of a picture, as a square of SIDE pixels.
+ * Scale a picture so that it just covers a thumbnail.
  * @param {ImageData} picture
- * @returns {{image: ImageData, width: number, height: number, left: number, top: number}} the picture, scaled so that its
- *   shorter side has SIDE pixels, and where the square begins
+ * @returns {{image: ImageData, left: number, top: number}} the whole picture, and where its middle begins, which is shown
  */
 export function framed(picture) {
-  const scale = SIDE / Math.min(picture.width, picture.height);
+  const scale = Math.max(WIDTH / picture.width, HEIGHT / picture.height);
   const [width, height] = [picture.width, picture.height].map((length) => Math.round(length * scale));
   const whole = canvasOf(picture.width, picture.height);
   context2d(whole).putImageData(picture, 0, 0);
   const context = context2d(canvasOf(width, height), { willReadFrequently: true });
   context.drawImage(whole, 0, 0, width, height);
-  const [left, top] = [Math.round((width - SIDE) / 2), Math.round((height - SIDE) / 2)];
-  return { image: context.getImageData(0, 0, width, height), width, height, left, top };
+  const [left, top] = [width - WIDTH, height - HEIGHT].map((rest) => Math.round(rest / 2));
+  return { image: context.getImageData(0, 0, width, height), left, top };
 }
 
 /**
  * Draw a framed picture in a look.
- * @param {HTMLCanvasElement} canvas gets SIDE pixels along each side
+ * @param {HTMLCanvasElement} canvas gets the size of a thumbnail
  * @param {ReturnType<typeof framed>} picture
  * @param {Grid} grid of the whole picture
  * @param {number} strength 0..1
  */
-export function drawLook(canvas, { image, width, left, top }, grid, strength) {
-  const drawn = new ImageData(image.data.slice(), width);
-  applyGrid(drawn, blendGrids(identityGrid(grid.shape), grid, strength), left, left + SIDE);
-  Object.assign(canvas, { width: SIDE, height: SIDE });
+export function drawLook(canvas, { image, left, top }, grid, strength) {
+  const drawn = new ImageData(image.data.slice(), image.width);
+  applyGrid(drawn, blendGrids(identityGrid(grid.shape), grid, strength), left, left + WIDTH);
+  Object.assign(canvas, { width: WIDTH, height: HEIGHT });
   context2d(canvas).putImageData(drawn, -left, -top);
 }
 

@@ -2,6 +2,7 @@
 
 import { context2d } from '../basics/canvas.js';
 import { find, instantiate } from './dom.js';
+import { mixId, pairOf, parseMix } from '../net/style_mix.js';
 import { retryDelayMs } from '../net/session.js';
 
 /**
@@ -17,7 +18,10 @@ const MAX_OWN = 12;
 /** How long a request may take; a photo travels for a while on a slow uplink. */
 const [HTTP_MS, UPLOAD_MS] = [10_000, 60_000];
 
-/** @typedef {{id: string, name: string, thumbnail: string}} Style thumbnail: a path on the server */
+/**
+ * A look. A mix has a second picture, and the name of both.
+ * @typedef {{id: string, name: string, thumbnail: string, second?: string}} Style pictures are paths on the server
+ */
 
 export class Gallery {
   #root;
@@ -44,13 +48,14 @@ export class Gallery {
   /**
    * Load the styles, trying again until the server answers.
    * @param {string[]} preferred the ids or names of styles to select: the first that is there, or the first of all
+   * @param {string[]} [mixes] ids of mixes to show, too
    */
-  async start(preferred) {
+  async start(preferred, mixes = []) {
     this.#running = true;
     this.#root.dataset.state = 'loading';
     for (let attempt = 0; this.#running; attempt++) {
       const styles = await fetchStyles();
-      if (styles) return this.#show([...styles, ...await fetchOwnStyles()], preferred);
+      if (styles) return this.#show([...styles, ...await fetchOwnStyles()], preferred, mixes);
       this.#root.dataset.state = 'waiting';
       await new Promise((resolve) => { setTimeout(resolve, retryDelayMs(attempt, Math.random())); });
     }
@@ -91,16 +96,65 @@ export class Gallery {
   async dropLost() {
     const { selected } = this;
     if (!selected) return null;
-    const answer = await ask(selected.thumbnail, 'reload');
-    if (answer?.status !== 404 || selected !== this.selected) return null;
+    const pictures = [selected.thumbnail, selected.second].filter((path) => path !== undefined);
+    const answers = await Promise.all(pictures.map((path) => ask(path, 'reload')));
+    if (!answers.some((answer) => answer?.status === 404) || selected !== this.selected) return null;
     this.#find(selected.id)?.remove();
     const first = this.#root.querySelector('input');
     if (first) this.select(first.value);
     return selected.name;
   }
 
+  /**
+   * Mix two looks half and half, and select the mix; one of the same looks that is there already is selected instead.
+   * @param {string} first the id of a look in the strip
+   * @param {string} second
+   */
+  mix(first, second) {
+    const pairs = [`${first}.${second}`, `${second}.${first}`];
+    const known = this.mixes.find((id) => pairs.includes(pairOf(id)));
+    const style = known ? null : this.#mixed({ first, second, percent: 50 });
+    const tile = known ? this.#find(known) : style && this.#add(style);
+    if (tile) this.#select(styleOf(tile), tile, true);
+  }
+
+  /**
+   * Change how much of its second look the selected mix has.
+   * @param {number} percent
+   */
+  reshare(percent) {
+    const mix = this.selected && parseMix(this.selected.id);
+    const tile = this.selected && this.#find(this.selected.id);
+    if (!mix || !tile) return;
+    find(tile, 'input', HTMLInputElement).value = mixId({ ...mix, percent });
+    this.#select(styleOf(tile), tile, true);
+  }
+
+  /** Remove the selected mix, and select its first look. */
+  removeMix() {
+    const mix = this.selected && parseMix(this.selected.id);
+    if (!mix || !this.selected) return;
+    this.#find(this.selected.id)?.remove();
+    const tile = this.#find(mix.first);
+    if (tile) this.#select(styleOf(tile), tile, true);
+  }
+
+  /** @returns {string[]} the ids of the mixes in the strip */
+  get mixes() {
+    return this.looks.filter(parseMix);
+  }
+
+  /**
+   * @param {string} id of a look in the strip
+   * @returns {string} its name; '' if it is not there
+   */
+  nameOf(id) {
+    const tile = this.#find(id);
+    return tile ? styleOf(tile).name : '';
+  }
+
   /** @returns {string[]} the ids of the looks in the strip */
-  get styles() {
+  get looks() {
     return Array.from(this.#root.querySelectorAll('input'), ({ value }) => value);
   }
 
@@ -113,7 +167,7 @@ export class Gallery {
     const tile = this.#find(id);
     if (!tile) return null;
     const canvas = tile.querySelector('canvas') ?? document.createElement('canvas');
-    if (!canvas.parentElement) find(tile, 'img').after(canvas);
+    if (!canvas.parentElement) find(tile, 'span').before(canvas);
     return canvas;
   }
 
@@ -129,12 +183,19 @@ export class Gallery {
   /**
    * @param {Style[]} known
    * @param {string[]} preferred
+   * @param {string[]} mixes
    */
-  #show(known, preferred) {
+  #show(known, preferred, mixes) {
     this.#root.dataset.state = 'ready';
     const styles = known.filter(({ id }) => !this.#find(id)); // a photo uploaded meanwhile is there already
     const tiles = styles.map((style) => this.#add(style));
-    const found = preferred.map((wanted) => styles.findIndex(({ id, name }) => isNamed(wanted, id, name)));
+    for (const mix of [...mixes, ...preferred].map((id) => this.#mixed(parseMix(id)))) {
+      if (!mix || styles.some(({ id }) => id === mix.id)) continue;
+      styles.push(mix);
+      tiles.push(this.#add(mix));
+    }
+    const wanted = preferred.map((look) => this.#mixed(parseMix(look))?.id ?? look);
+    const found = wanted.map((look) => styles.findIndex(({ id, name }) => isNamed(look, id, name)));
     const chosen = found.find((index) => index >= 0) ?? 0;
     if (styles.length && !this.#selections) this.#select(styles[chosen], tiles[chosen]);
   }
@@ -147,11 +208,31 @@ export class Gallery {
     const tile = instantiate(this.#tile);
     const radio = find(tile, 'input', HTMLInputElement);
     radio.value = style.id;
-    radio.addEventListener('change', () => this.#select(style, tile, true));
-    find(tile, 'img', HTMLImageElement).src = style.thumbnail;
+    radio.addEventListener('change', () => this.#select(styleOf(tile), tile, true));
+    const picture = find(tile, 'img', HTMLImageElement);
+    picture.src = style.thumbnail;
+    if (style.second !== undefined) {
+      tile.classList.add('mix');
+      picture.after(Object.assign(document.createElement('img'), { src: style.second, alt: '', draggable: false }));
+    }
     find(tile, 'span').textContent = style.name;
     this.#root.append(tile);
     return tile;
+  }
+
+  /**
+   * @param {import('../net/style_mix.js').StyleMix|null} mix of looks by their ids or names
+   * @returns {Style|null} null if one of them is not in the strip
+   */
+  #mixed(mix) {
+    const tiles = mix && [mix.first, mix.second].map((wanted) => {
+      const id = this.looks.find((look) => isNamed(wanted, look, this.nameOf(look)));
+      return id === undefined ? null : this.#find(id);
+    });
+    const [first, second] = tiles?.map((tile) => tile && styleOf(tile)) ?? [];
+    if (!mix || !first || !second) return null;
+    const id = mixId({ first: first.id, second: second.id, percent: mix.percent });
+    return { id, name: `${first.name} + ${second.name}`, thumbnail: first.thumbnail, second: second.thumbnail };
   }
 
   /**
@@ -196,11 +277,8 @@ function ask(path, cache) {
  * @returns {Style}
  */
 function styleOf(tile) {
-  return {
-    id: find(tile, 'input', HTMLInputElement).value,
-    name: find(tile, 'span').textContent,
-    thumbnail: find(tile, 'img', HTMLImageElement).src,
-  };
+  const [thumbnail, second] = Array.from(tile.querySelectorAll('img'), ({ src }) => src);
+  return { id: find(tile, 'input', HTMLInputElement).value, name: find(tile, 'span').textContent, thumbnail, second };
 }
 
 /** @returns {Promise<Style[]>} the photos uploaded earlier from this browser that the server still has */

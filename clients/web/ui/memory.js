@@ -1,9 +1,13 @@
 /** Remembers what the user chose, for the next visit: the look, each look's strength, and the camera. */
 
+import { pairOf } from '../net/style_mix.js';
+
 /** The localStorage key. */
 const KEY = 'mvstylizer.choices';
 /** Of so many looks the strength is remembered; the one that was changed the longest ago is forgotten. */
 const MAX_STRENGTHS = 32;
+/** So many mixes are remembered. */
+const MAX_MIXES = 6;
 /** No honest id of a look or camera is longer. */
 const MAX_ID = 256;
 /** The strength of a look until the user has set it. On faces, the full strength of most looks is too much. */
@@ -15,6 +19,7 @@ const FIRST_STRENGTH = 0.6;
  * @typedef {object} Choices
  * @property {string|null} look the id of the look that was chosen last
  * @property {[id: string, strength: number][]} strengths 0..1, the one that was changed last at the end
+ * @property {string[]} mixes the ids of the mixes in the gallery
  * @property {CameraChoice|null} camera
  */
 
@@ -29,6 +34,16 @@ export class Memory {
   /** @param {string|null} look */
   set look(look) {
     this.#keep({ look });
+  }
+
+  /** @returns {string[]} the ids of the mixes in the gallery */
+  get mixes() {
+    return this.#choices.mixes;
+  }
+
+  /** @param {string[]} mixes */
+  set mixes(mixes) {
+    this.#keep({ mixes: mixes.slice(-MAX_MIXES) });
   }
 
   /** @returns {CameraChoice|null} */
@@ -46,7 +61,8 @@ export class Memory {
    * @returns {number} 0..1
    */
   strengthOf(look) {
-    return this.#choices.strengths.find(([id]) => id === look)?.[1] ?? FIRST_STRENGTH;
+    const kept = pairOf(look); // a mix keeps its strength when its share changes
+    return this.#choices.strengths.find(([id]) => id === kept)?.[1] ?? FIRST_STRENGTH;
   }
 
   /**
@@ -54,8 +70,10 @@ export class Memory {
    * @param {number} strength 0..1
    */
   keepStrength(look, strength) {
-    const others = this.#choices.strengths.filter(([id]) => id !== look);
-    this.#keep({ strengths: [...others, /** @type {[string, number]} */ ([look, strength])].slice(-MAX_STRENGTHS) });
+    /** @type {[string, number]} */
+    const kept = [pairOf(look), strength];
+    const others = this.#choices.strengths.filter(([id]) => id !== kept[0]);
+    this.#keep({ strengths: [...others, kept].slice(-MAX_STRENGTHS) });
   }
 
   /** @param {Partial<Choices>} changed */
@@ -79,7 +97,8 @@ function stored() {
     // This browser stores nothing, or holds something else under this key.
   }
   const strengths = Array.isArray(found?.strengths) ? found.strengths.filter(isStrength).slice(-MAX_STRENGTHS) : [];
-  return { look: isId(found?.look) ? found.look : null, strengths, camera: cameraIn(found?.camera) };
+  const mixes = Array.isArray(found?.mixes) ? found.mixes.filter(isId).slice(-MAX_MIXES) : [];
+  return { look: isId(found?.look) ? found.look : null, strengths, mixes, camera: cameraIn(found?.camera) };
 }
 
 /**
