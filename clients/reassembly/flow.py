@@ -118,6 +118,8 @@ def small_luma(luma: np.ndarray) -> np.ndarray:
     height, width = luma.shape
     scale = FLOW_SIDE / max(height, width)
     size = [max(MIN_SIDE, round(side * scale)) for side in (width, height)]
+    while max(luma.shape) > 3 * FLOW_SIDE and min(luma.shape) > 3 * MIN_SIDE:  # halving costs least
+        luma = cv2.resize(luma, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     return cv2.resize(luma, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
 
 

@@ -116,6 +116,17 @@ def load_pairs(typing: Any, row: Any, at: Any) -> Any:
 
 
 @instruction
+def put(typing: Any, row: Any, at: Any, lanes: Any) -> Any:
+    """Write lanes to a contiguous row of float32 from row[at] on."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        builder.store(arguments[2], _address(context, builder, signature, arguments, FLOATS), align=4)
+        return context.get_dummy_value()
+
+    return types.void(row, types.intp, lanes), generate
+
+
+@instruction
 def store(typing: Any, row: Any, at: Any, lanes: Any) -> Any:
     """Write lanes, from 0 to 255, as bytes from row[at] on. Fractions are cut off."""
 

@@ -20,6 +20,7 @@ from clients.reassembly.lanes import (
     lesser,
     load,
     load_pairs,
+    put,
     smallest,
     store,
     store_pairs,
@@ -118,29 +119,39 @@ def _add_part(
 
     `rows` is the picture's height in gaps between the mesh's rows.
     """
+    flat = mesh.reshape(mesh.shape[0], -1)
     for y in range(mesh.shape[0]):
-        v = y / rows
+        v, at = y / rows, 0
         for chunk in range(nodes.shape[0]):
             for k in range(nodes.shape[1]):
                 u = nodes[chunk, k]
                 share = sample(normalized_flow, v, u, 2)
                 was_v, was_u = v + sample(normalized_flow, v, u, 1), u + sample(normalized_flow, v, u, 0)
-                _add_cell(cells, was_v, was_u, weight * share, mesh[y, chunk, k])
+                node = flat[y, at : at + cells.shape[2]]
+                _add_cell(cells, was_v, was_u, weight * share, node)
                 if share < 1:
-                    _add_cell(cells, v, u, weight * (1 - share), mesh[y, chunk, k])
+                    _add_cell(cells, v, u, weight * (1 - share), node)
+                at += cells.shape[2]
 
 
 @compiled
 def _add_cell(cells: np.ndarray, v: float, u: float, weight: float, node: np.ndarray) -> None:
-    """Add the cells around a place, interpolated and weighted, to a node (n)."""
+    """Add the cells around a place, interpolated and weighted, to a node (n, a multiple of WIDTH)."""
     top, bottom, down = around(v, cells.shape[0])
     left, right, across = around(u, cells.shape[1])
     one, all_ = np.float32(1), np.float32(weight)
     a, b = all_ * (one - down) * (one - across), all_ * (one - down) * across
     c, d = all_ * down * (one - across), all_ * down * across
-    above, below = cells[top], cells[bottom]
-    for i in range(node.shape[0]):
-        node[i] += a * above[left, i] + b * above[right, i] + c * below[left, i] + d * below[right, i]
+    corner_a, corner_b, corner_c, corner_d = (
+        cells[top, left],
+        cells[top, right],
+        cells[bottom, left],
+        cells[bottom, right],
+    )
+    for i in range(0, node.shape[0], WIDTH):
+        above = load(corner_a, i) * a + load(corner_b, i) * b
+        below = load(corner_c, i) * c + load(corner_d, i) * d
+        put(node, i, load(node, i) + (above + below))
 
 
 @compiled

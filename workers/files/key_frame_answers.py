@@ -10,9 +10,11 @@ import cv2
 import numpy as np
 
 from clients.media.clip import upright, upright_luma
+from clients.media.colour import planes_to_rgb
 from clients.media.geometry import resized
 from clients.reassembly.flow import small_luma
 from clients.reassembly.grid import IDENTITY, apply_grid, blend_grids
+from clients.reassembly.planes import in_codes
 from clients.reassembly.residual import fit_grid
 from workers.files.key_frames import Marked
 
@@ -31,6 +33,13 @@ class Answer:
     grid: np.ndarray  # float16 3 D R C 4, which turns `picture` into `stylized`, exactly or nearly
     luma: np.ndarray  # uint8 h w, small, for the estimation of flow
     drawn: np.ndarray | None = None  # `stylized`, of a model that answers with pixels
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """The grid for the planes of frames like this one, if they have such planes (see `in_codes`)."""
+        to_rgb = planes_to_rgb(self.frame)
+        assert to_rgb is not None, "it has such planes"
+        return in_codes(self.grid, to_rgb)
 
     @cached_property
     def picture(self) -> np.ndarray:

@@ -12,7 +12,7 @@ from clients.media.colour import planes_to_rgb
 from clients.media.geometry import resized
 from clients.reassembly.flow import Flow
 from clients.reassembly.grid import STILL, apply_grid, blend_grids, carry_grid
-from clients.reassembly.planes import Part, fits, in_codes, paint_planes
+from clients.reassembly.planes import Part, fits, paint_planes
 from clients.reassembly.residual import reassemble_residual
 from clients.reassembly.warp import warp
 from pipeline.key_frames.picker import planes
@@ -84,10 +84,10 @@ def _on_planes(
     if to_rgb is None or not fits(*canvas.size):
         return None
     source, painted = upright_planes(frame), canvas.blank()
-    if painted is None or source[0].shape[::-1] != canvas.size:
+    is_alike = all(planes_to_rgb(answer.frame) is to_rgb for answer, _, _ in parts)
+    if painted is None or source[0].shape[::-1] != canvas.size or not is_alike:
         return None
-    parts_in_codes = [Part(in_codes(answer.grid, to_rgb), flow, weight) for answer, flow, weight in parts]
-    paint_planes(source, parts_in_codes, to_rgb, planes(painted))
+    paint_planes(source, [Part(answer.cells, flow, weight) for answer, flow, weight in parts], to_rgb, planes(painted))
     return painted
 
 
