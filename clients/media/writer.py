@@ -17,6 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from clients.feeds.inputs import STANDARD_STREAM, shown
 from clients.media.clip import Clip, upright_alpha
+from clients.media.encoding import HARDWARE_PLANES, PLANES, Encoding, VideoEncoder, encoder_for
 from clients.media.geometry import pixel_aspect_at, resized, square_size
 from clients.media.names import choices, file_url, renamed_at_the_end
 from clients.media.tags import copied, kept, moved
@@ -32,28 +33,24 @@ class Container:
 
     muxer: str
     video: str
-    video_options: dict[str, str]
     sound: str
     subtitles: str
     options: dict[str, str]
 
 
-#: Without B-frames, players agree on how long a file lasts: until its last picture was shown.
-H264 = {"crf": "18", "preset": "veryfast", "bf": "0"}
-MP4 = Container("mp4", "libx264", H264, "aac", "mov_text", {"movflags": "faststart"})
+MP4 = Container("mp4", "libx264", "aac", "mov_text", {"movflags": "faststart"})
 #: The option keeps the tracks' flags, which the muxer would change.
-MKV = Container("matroska", "libx264", H264, "aac", "subrip", {"default_mode": "passthrough"})
-VP9 = {"crf": "24", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}
+MKV = Container("matroska", "libx264", "aac", "subrip", {"default_mode": "passthrough"})
 CONTAINERS = {
     ".mp4": MP4,
     ".mov": replace(MP4, muxer="mov"),
     ".mkv": MKV,
-    ".webm": replace(MKV, muxer="webm", video="libvpx-vp9", video_options=VP9, sound="libopus", subtitles="webvtt"),
+    ".webm": replace(MKV, muxer="webm", video="libvpx-vp9", sound="libopus", subtitles="webvtt"),
 }
-#: The pixel format of frames whose planes may be painted.
-PLANES = "yuv420p"
 #: Files whose pixels must be square: VP9 does not store the shape of pixels, and PyAV does not put it in the container.
 ONLY_SQUARE = (".webm",)
+#: With halved chroma, these have no odd sizes.
+FULL_CHROMA_AT_ODD_SIZES = ("libx264", "libx265")
 
 
 class Output(Protocol):
@@ -79,7 +76,9 @@ class Output(Protocol):
 class VideoFile:
     """A video file. Its times are the clip's own, so that a variable frame rate stays variable."""
 
-    def __init__(self, path: Path, clip: Clip, size: tuple[int, int], *, name: Path) -> None:
+    def __init__(
+        self, path: Path, clip: Clip, size: tuple[int, int], encoding: Encoding = Encoding(), *, name: Path
+    ) -> None:
         """`name` is what messages call the file."""
         self._name = name
         self._kind = CONTAINERS[name.suffix.lower()]
@@ -88,24 +87,35 @@ class VideoFile:
             self._container = av.open(file_url(path), "w", format=self._kind.muxer, options=self._kind.options)
             self._container.metadata.update(kept(clip.source.container.metadata))
             self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
-            self._video, self._size = self._video_stream(clip, size), size
+            self._video, self._size = self._video_stream(clip, size, encoder_for(encoding, self._kind.video)), size
             self._tracks = dict(self._other_tracks(clip))
             self._container.start_encoding()  # already now, because it fails if the file cannot be written
         self._pts = -1
         self._durations: dict[int, int] = {}  # by pts, of frames that are being encoded
 
-    def _video_stream(self, clip: Clip, size: tuple[int, int]) -> av.VideoStream:
-        stream = self._container.add_stream(self._kind.video, rate=clip.rate, options=self._kind.video_options)
+    def _video_stream(self, clip: Clip, size: tuple[int, int], encoder: VideoEncoder) -> av.VideoStream:
+        try:
+            stream = self._container.add_stream(encoder.name, rate=clip.rate, options=encoder.options)
+        except ValueError:
+            raise BadSetting(f"{shown(self._name)} cannot hold what --encoder {encoder.name} writes.") from None
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
-        if self._kind.video == "libx264" and (size[0] % 2 or size[1] % 2):
-            stream.pix_fmt = "yuv444p"  # with halved chroma, H.264 has no odd sizes
+        stream.pix_fmt = encoder.pixel_format
+        if encoder.name in FULL_CHROMA_AT_ODD_SIZES and (size[0] % 2 or size[1] % 2):
+            stream.pix_fmt = "yuv444p"
         context = stream.codec_context
         context.time_base = clip.time_base
         context.sample_aspect_ratio = pixel_aspect_at(size, clip.size, clip.pixel_aspect).limit_denominator(65_535)
         context.colorspace, context.color_range = Colorspace.ITU709, ColorRange.MPEG
         context.color_primaries, context.color_trc = clip.colour_tags
         copied(clip.source.video, stream)
+        try:
+            context.open(strict=False)
+        except (av.FFmpegError, OSError) as error:
+            raise BadSetting(
+                f"The encoder {encoder.name} does not start on this machine with {_listed(encoder.options)}: "
+                f"{error.strerror}. Take other values of --crf and --preset, or another --encoder."
+            ) from error
         return stream
 
     def _other_tracks(self, clip: Clip) -> Iterator[tuple[int, Track]]:
@@ -130,15 +140,18 @@ class VideoFile:
             return SoundTrack(stream, self._kind.sound, self._container, self._mux)
 
     def blank(self) -> av.VideoFrame | None:
-        return av.VideoFrame(*self._size, PLANES) if self._video.pix_fmt == PLANES else None
+        return av.VideoFrame(*self._size, PLANES) if self._video.pix_fmt in (PLANES, HARDWARE_PLANES) else None
 
     def write(self, picture: np.ndarray | av.VideoFrame, frame: av.VideoFrame) -> None:
         assert frame.pts is not None, "the clip sets it"
         self._pts = max(frame.pts, self._pts + 1)
-        coded = picture if isinstance(picture, av.VideoFrame) else self._from_rgb(picture)
+        coded = self._from_planes(picture) if isinstance(picture, av.VideoFrame) else self._from_rgb(picture)
         coded.pts, coded.time_base = self._pts, self._video.codec_context.time_base
         self._durations[self._pts] = frame.duration
         self._mux_video(coded)
+
+    def _from_planes(self, picture: av.VideoFrame) -> av.VideoFrame:
+        return picture if self._video.pix_fmt == PLANES else picture.reformat(format=self._video.pix_fmt)
 
     def _from_rgb(self, rgb: np.ndarray) -> av.VideoFrame:
         return av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
@@ -208,6 +221,10 @@ class FrameFolder:
         pass
 
 
+def _listed(options: dict[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in options.items())
+
+
 def is_video(path: Path) -> bool:
     """Whether an output of this name is a video; otherwise it is a folder of frames."""
     return path.suffix.lower() in CONTAINERS
@@ -228,14 +245,14 @@ def check_video_name(path: Path, *, or_folder: bool = False) -> None:
 
 
 @contextmanager
-def writing(path: Path, clip: Clip, size: tuple[int, int]) -> Iterator[Output]:
+def writing(path: Path, clip: Clip, size: tuple[int, int], encoding: Encoding = Encoding()) -> Iterator[Output]:
     """The output at `path`, which appears there complete or, after an error or Ctrl-C, not at all.
 
     With a suffix of CONTAINERS it is a video, else a folder of frames. An old output is replaced at the end. Raises
-    MVStylizerError if it cannot be written.
+    BadSetting if it cannot be encoded so, and MVStylizerError if it cannot be written.
     """
     with renamed_at_the_end(path) as unfinished:
-        output = VideoFile(unfinished, clip, size, name=path) if is_video(path) else FrameFolder(unfinished)
+        output = VideoFile(unfinished, clip, size, encoding, name=path) if is_video(path) else FrameFolder(unfinished)
         try:
             yield output
             output.close()

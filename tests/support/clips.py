@@ -7,6 +7,7 @@ import av
 import numpy as np
 
 from clients.media.clip import Clip, upright
+from clients.media.encoding import Encoding
 from clients.media.writer import usual_size
 from clients.reassembly.flow import Dis
 from clients.reassembly.grid import IDENTITY
@@ -93,7 +94,7 @@ def add_tone(container: av.container.OutputContainer, voice: av.AudioStream, sec
 
 
 def convert(source: Path, out: Path, stylizer: object = None, **options: object) -> int:
-    """Convert a clip, with the options size, interval, strength, choice, mode and estimate."""
+    """Convert a clip, with the options size, interval, strength, choice, mode, estimate and encoding."""
     with Clip(source) as clip:
         size = options.get("size", usual_size(out, clip))
         answers = GridAnswers(
@@ -107,6 +108,7 @@ def convert(source: Path, out: Path, stylizer: object = None, **options: object)
             mode=options.get("mode", MODES["grid"]),
             estimate=options.get("estimate", Dis()),
             size=size,
+            encoding=options.get("encoding", Encoding()),
         )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from clients.feeds.arguments import INPUT_HELP, add_input_arguments, input_of
 from clients.media.clip import Clip
+from clients.media.encoding import KNOWN, Encoding, check_encoding
 from clients.media.names import check_output
 from clients.media.writer import check_video_name, is_video, usual_size
 from clients.reassembly.flow import ESTIMATORS
@@ -49,11 +50,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
     )
     parser.add_argument("--size", metavar="WxH", help="size of the output (default: the video's)")
+    parser.add_argument("--encoder", metavar="NAME", help=f"FFmpeg's encoder (default: by OUT's suffix): {KNOWN}")
+    parser.add_argument("--crf", type=int, metavar="Q", help="quality of the encoder; less is better, and larger")
+    parser.add_argument("--preset", metavar="NAME", help="the encoder's preset, from fast to thorough")
     add_input_arguments(parser)
     add_common_arguments(parser)
     parser.epilog = (
         "examples:\n"
         "  mvstylizer video walk.mp4 walk-in-autumn.mp4 --style autumn\n"
+        "  mvstylizer video walk.mp4 walk-in-autumn.mp4 --style autumn --encoder libx265 --crf 24 --preset medium\n"
         "  mvstylizer video walk.mp4 frames/ --style photo.jpg --size 1280x720 --key-frames content --interval 30"
     )
 
@@ -74,6 +79,7 @@ def run(args: argparse.Namespace) -> None:
             mode=MODES[args.mode or _default_mode(args)],
             estimate=ESTIMATORS[args.flow](),
             size=size,
+            encoding=_encoding(args),
         )
     print(f"{args.out}: {count} frames, {count / (time.monotonic() - started_s):.1f} a second.")
 
@@ -84,7 +90,12 @@ def _check_video(args: argparse.Namespace) -> None:
     if args.model == "paper" and args.mode == "grid":
         raise BadSetting("Model paper answers with pixels: take --mode residual or warp.")
     check_video_name(args.out, or_folder=True)
+    check_encoding(_encoding(args), is_video=is_video(args.out))
     check_output(args.out, folder=not is_video(args.out), force=args.force)
+
+
+def _encoding(args: argparse.Namespace) -> Encoding:
+    return Encoding(args.encoder, args.crf, args.preset)
 
 
 def _default_mode(args: argparse.Namespace) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from clients.media.clip import Clip, upright_luma
+from clients.media.encoding import Encoding
 from clients.media.writer import writing
 from clients.reassembly.flow import Estimate, Flow, flow_between, small_luma
 from workers.files.key_frame_answers import Answer
@@ -34,13 +35,14 @@ def stylize_video(
     mode: Mode,
     estimate: Estimate,
     size: tuple[int, int],
+    encoding: Encoding = Encoding(),
 ) -> int:
     """Write a stylized clip to `out`; return the number of frames.
 
     `answer` stylizes a key frame. `size` is the (width, height) of the output and of the answers.
     """
     count = 0
-    with writing(out, clip, size) as output, tqdm(total=clip.length, unit="frame", disable=None) as progress:
+    with writing(out, clip, size, encoding) as output, progress_bar(clip.length) as progress:
         canvas = Canvas(size, output.blank)
         decoded = ahead(marked(clip.frames(output.packet), choice), WAITING)
         stylized = ahead(answered(decoded, answer), WAITING)
@@ -49,6 +51,12 @@ def stylize_video(
                 output.write(picture, frame)
                 progress.update()
     return count
+
+
+def progress_bar(frames: int | None) -> tqdm:
+    """A bar with the number of frames, frames a second, and the time left if the number of all frames is known."""
+    layout = "{percentage:3.0f} % {bar} {n_fmt} of {total_fmt} frames, {rate_noinv_fmt}, {remaining} left"
+    return tqdm(total=frames, unit=" frames", disable=None, bar_format=layout if frames else None)
 
 
 def answered(frames: Generator[Marked], answer: Callable[[Marked], Answer]) -> Generator[Answered]:
