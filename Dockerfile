@@ -22,7 +22,7 @@ COPY . .
 RUN --mount=type=cache,target=/root/.cache uv pip install --quiet --no-deps --target /app .
 
 FROM ${PYTHON} AS role
-ENV PATH=/venv/bin:$PATH PYTHONPATH=/app MVS_LIFE_FILE=/tmp/alive MVS_MODELS_DIR=/models HOME=/tmp
+ENV PATH=/venv/bin:$PATH PYTHONPATH=/app MVS_LIFE_FILE=/tmp/alive MVS_MODELS_DIR=/tmp/models HOME=/tmp
 RUN install -d -o 10001 -g 10001 /models
 # A number, because Kubernetes can then see that it is not root.
 USER 10001:10001

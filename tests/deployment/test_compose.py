@@ -50,7 +50,7 @@ def test_roles_run_as_a_user_with_a_number_and_by_commands_that_exist():
 
     assert {service["user"] for service in roles} == set(re.findall(r"^USER (\S+)", DOCKERFILE, re.MULTILINE))
     assert all(service["user"].replace(":", "").isdecimal() for service in roles)
-    assert {word for service in roles for word in service.get("command", [])} <= set(COMMANDS)
+    assert {service["command"][0] for service in roles if "command" in service} <= set(COMMANDS)
     assert set(re.findall(r'^CMD \["(\w+)"\]', DOCKERFILE, re.MULTILINE)) <= set(COMMANDS)
 
 

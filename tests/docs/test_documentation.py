@@ -52,6 +52,17 @@ def test_each_command_that_is_shown_can_be_given(page, line):
             assert importlib.util.find_spec(module)
         case ["pip", "install", "." | ".[edge]"]:
             assert "edge" in EXTRAS.values()
+        case ["cp", *options, source, _] if set(options) <= {"-r"}:
+            assert (ROOT / source).exists()
+        case ["systemctl", "daemon-reload"]:
+            pass
+        case ["systemctl", "enable", "--now", *units]:
+            names = {re.sub("@.*", "@", unit) + ".service" for unit in units}
+            assert names == {path.name for path in (ROOT / "deploy" / "systemd").glob("*.service")}
+        case ["kubectl", "apply", "-k", folder]:
+            assert (ROOT / folder / "kustomization.yaml").is_file()
+        case ["python3", "-m", "venv", _] | ["/opt/mvstylizer/bin/pip", "install", ".[cloud,edge]"] | ["install", *_]:
+            pass
         case ["docker", "compose", *rest]:
             assert rest[-1] == "up" or "--scale" in rest
             assert (ROOT / "compose.yaml").is_file()

@@ -71,6 +71,18 @@ def build(name: str, folder: Path, recipe: Iterable[str] | None = None, target: 
     run("buildah", "build", *options, str(folder))
 
 
+def make_roles_image(folder: Path) -> None:
+    """Make the image of the roles that run the model."""
+    make_stand_ins(folder)
+    build("localhost/mvstylizer-worker", ROOT, target="worker")
+
+
+def configuration(folder: Path) -> dict[str, str]:
+    """The environment for Podman, with a configuration that works as root of a machine which is itself confined."""
+    (folder / "containers.conf").write_text(CONFIGURATION)
+    return os.environ | {"CONTAINERS_CONF": str(folder / "containers.conf")}
+
+
 def size_mb(image: str) -> float:
     return json.loads(run("podman", "image", "inspect", image))[0]["Size"] / 1e6
 
@@ -79,16 +91,14 @@ class Compose:
     """The services of compose.yaml, run by podman-compose under a project's name of their own."""
 
     def __init__(self, project: str, folder: Path, environment: dict[str, str]) -> None:
-        (folder / "containers.conf").write_text(CONFIGURATION)
-        settings = {"CONTAINERS_CONF": str(folder / "containers.conf"), **environment}
         self.services = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
-        self._project, self._environment = project, os.environ | settings
+        self._project, self._environment = project, configuration(folder) | environment
         self._command = ("podman-compose", "--project-name", project)
 
     def build(self, folder: Path) -> None:
         make_stand_ins(folder)
         for service in self.services.values():
-            if "build" in service and service.get("profiles") is None:
+            if "build" in service:
                 build(f"localhost/{service['image']}", ROOT, target=service["build"]["target"])
 
     def up(self, *services: str) -> None:
