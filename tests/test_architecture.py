@@ -46,8 +46,8 @@ MAY_IMPORT = {
     "clients.feeds": {CONTRACT},
     "clients.media": {CONTRACT, "clients.feeds", "pipeline.key_frames", "pipeline.pictures.colour"},
     "clients.headless": {
-        BASICS, CONTRACT, "clients.media", "clients.net", "clients.reassembly", "pipeline.key_frames",
-        "pipeline.webrtc",
+        BASICS, CONTRACT, "clients.feeds", "clients.media", "clients.net", "clients.reassembly",
+        "pipeline.key_frames", "pipeline.webrtc",
     },
     "clients.load": {
         BASICS, CONTRACT, FENCE, "clients.media", "clients.net", "pipeline.key_frames", "pipeline.styles",

@@ -7,7 +7,7 @@ import sys
 from importlib import metadata
 from typing import NoReturn
 
-from pipeline.contract.errors import Misuse, MVStylizerError
+from pipeline.contract.errors import MissingExtra, Misuse, MVStylizerError
 from pipeline.contract.redaction import in_url, redact
 from pipeline.contract.settings import Settings
 from workers.process import extras
@@ -72,7 +72,8 @@ def check_arguments(args: argparse.Namespace) -> None:
 
 def _end(command: str | None, error: Exception) -> NoReturn:
     """End the process with the error's sentence, for the user."""
-    print(f"mvstylizer {command}: {redact(str(error), Settings.secrets())}", file=sys.stderr)
+    remedy = f": {extras.remedy(error.extra)}" if isinstance(error, MissingExtra) else ""
+    print(f"mvstylizer {command}: {redact(str(error), Settings.secrets())}{remedy}", file=sys.stderr)
     sys.exit(EXIT_MISUSE)
 
 

@@ -7,6 +7,7 @@ one from a web server cannot make it open files.
 import os
 import re
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -113,7 +114,8 @@ def _wanted(shape: Shape) -> dict[str, str]:
 
 def _network(scheme: str, rest: str, text: str) -> Input:
     if scheme not in PROTOCOLS:
-        raise BadSetting(f"{shown(text)} is neither a file nor an address that starts with {schemes()}.")
+        addresses = listed(f"{scheme}://" for scheme in PROTOCOLS)
+        raise BadSetting(f"{shown(text)} is neither a file nor an address that starts with {addresses}.")
     if not rest:
         raise BadSetting(f"{shown(text)} names no host.")
     live = scheme in LIVE
@@ -123,9 +125,9 @@ def _network(scheme: str, rest: str, text: str) -> Input:
     return Input("network", shown(text), f"{scheme}://{rest}", None, None, options, True if live else None)
 
 
-def schemes() -> str:
-    """The addresses that can be read, as a sentence lists them."""
-    *others, last = (f"{scheme}://" for scheme in PROTOCOLS)
+def listed(names: Iterable[str]) -> str:
+    """The names as a sentence lists them: "a, b or c"."""
+    *others, last = names
     return f"{', '.join(others)} or {last}"
 
 

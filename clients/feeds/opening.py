@@ -2,9 +2,9 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, cast
@@ -23,16 +23,25 @@ SILENCE_S = 10.0
 PIPE_BUFFER_BYTES = 1 << 20
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An input that is open for reading."""
+
+    container: InputContainer
+    #: Ends a read that waits for a pipe in another thread; other reads end by themselves.
+    interrupt: Callable[[], None] = lambda: None
+
+
 @contextmanager
-def opened(place: Input) -> Iterator[InputContainer]:
+def opened(place: Input) -> Iterator[Opened]:
     """The input, open for reading. Raises BadSetting, or for networks and cameras MVStylizerError, if it cannot be."""
     with ExitStack() as stack:
         try:
-            container = _open(place, stack)
+            found = _open(place, stack)
         except (av.FFmpegError, OSError, UnicodeError) as error:
             raise trouble(place, error) from None
-        stack.callback(container.close)
-        yield container
+        stack.callback(found.container.close)
+        yield found
 
 
 def trouble(place: Input, error: Exception) -> MVStylizerError:
@@ -50,7 +59,7 @@ def trouble(place: Input, error: Exception) -> MVStylizerError:
     return BadSetting(f"{place.name} cannot be read: {reason}.")
 
 
-def _open(place: Input, stack: ExitStack) -> InputContainer:
+def _open(place: Input, stack: ExitStack) -> Opened:
     if place.kind == "file":
         assert place.path
         return _open_file(place.path, stack)
@@ -60,23 +69,25 @@ def _open(place: Input, stack: ExitStack) -> InputContainer:
     if place.url.startswith(RELAYED):
         fd = stack.enter_context(receiving(place.url, place.name))
         return _open_pipe(replace(place, format="mpegts"), PipeReader(fd, place.name, SILENCE_S), stack)
-    return av.open(
-        place.url, "r", format=place.format, options=place.options, timeout=SILENCE_S, metadata_errors="replace"
+    return Opened(
+        av.open(
+            place.url, "r", format=place.format, options=place.options, timeout=SILENCE_S, metadata_errors="replace"
+        )
     )
 
 
-def _open_file(path: Path, stack: ExitStack) -> InputContainer:
+def _open_file(path: Path, stack: ExitStack) -> Opened:
     """Open a file by a descriptor, the only protocol that it may use: then nothing in it can name another file."""
     file = stack.enter_context(path.open("rb"))
     options = {"fd": str(file.fileno()), "protocol_whitelist": "fd"}
-    return av.open("fd:", "r", options=options, metadata_errors="replace")
+    return Opened(av.open("fd:", "r", options=options, metadata_errors="replace"))
 
 
-def _open_pipe(place: Input, reader: PipeReader, stack: ExitStack) -> InputContainer:
+def _open_pipe(place: Input, reader: PipeReader, stack: ExitStack) -> Opened:
     stack.callback(reader.release)
     if place.format is None and has_index_first(reader.peek()) is False:
         return _open_file(_copied(reader, stack), stack)
-    return av.open(
+    container = av.open(
         cast(BinaryIO, reader),  # PyAV only reads, and its stubs ask for a whole file
         "r",
         format=place.format,
@@ -84,6 +95,7 @@ def _open_pipe(place: Input, reader: PipeReader, stack: ExitStack) -> InputConta
         buffer_size=PIPE_BUFFER_BYTES,
         metadata_errors="replace",
     )
+    return Opened(container, reader.close)
 
 
 def _copied(reader: PipeReader, stack: ExitStack) -> Path:

@@ -1,4 +1,4 @@
-"""Plays a video file as a camera, in real time: small stamped frames for the gateway, full ones for the viewer."""
+"""Plays a video as a camera, in real time: small stamped frames for the gateway, full ones for the viewer."""
 
 import asyncio
 import time
@@ -14,6 +14,8 @@ import numpy as np
 from aiortc import MediaStreamTrack
 from aiortc.mediastreams import MediaStreamError
 
+from clients.headless.looping import looped
+from clients.headless.newest import Newest
 from clients.media.clip import Clip, upright
 from clients.media.geometry import square_size
 from clients.net.frame_pacer import FramePacer
@@ -28,16 +30,19 @@ _CLOCK_RATE = 90_000
 
 @dataclass(frozen=True, slots=True)
 class CameraFrame:
-    """One frame of the file, in full size."""
+    """One frame of the video, in full size."""
 
     frame_id: int
-    rgb: np.ndarray  # uint8 H W 3, in the file's own size, upright
+    rgb: np.ndarray  # uint8 H W 3, in the video's own size, upright
     captured_s: float  # time.monotonic() at which it was due
-    decoded: av.VideoFrame  # as it is in the file, with its time and duration
+    decoded: av.VideoFrame  # as it was decoded, with its time and duration
 
 
-class FileCamera(MediaStreamTrack):
-    """Plays a file once, in real time, and yields the frames that are to be sent.
+class ClipCamera(MediaStreamTrack):
+    """Plays a clip in real time, and yields the frames that are to be sent.
+
+    A file's frames are due at their times. A live source's are due when they come, and of those that come faster than
+    they are taken only the newest one is.
 
     `on_frame` is called with each frame when it is due, and `on_cut` with the id of a frame that begins another scene,
     just before it is sent. The camera must be closed before the clip.
@@ -53,21 +58,30 @@ class FileCamera(MediaStreamTrack):
         *,
         pacer: FramePacer | None = None,
         on_cut: Callable[[int], None] = lambda frame_id: None,
+        loop: bool = False,
     ) -> None:
         """`on_packet` is called with the packets of sound and subtitles, ahead of time and in another thread.
 
-        `pacer` decides which frames are sent; without one, all are.
+        `pacer` decides which frames are sent; without one, all are. With `loop`, the file begins again at its end.
         """
         super().__init__()
         self.sent_size = sent_size(*square_size(clip.size, clip.pixel_aspect))
-        self.error: Exception | None = None  # why the file could not be played to its end
-        self._frames = clip.frames(on_packet)
+        self.error: Exception | None = None  # why the clip could not be played to its end
+        self._clip = clip
+        frames = looped(clip, on_packet) if loop else clip.frames(on_packet)
+        self._newest = Newest(frames) if clip.source.is_live else None
+        self._frames = self._newest or frames
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="camera")
         self._on_frame, self._on_cut = on_frame, on_cut
         self._pacer = pacer or FramePacer()
         self._thumbnail: FrameThumbnail | None = None  # of the frame before
         self._count = self.sent = 0  # frames that were shown, and those of them that were sent
         self._started_s: float | None = None
+
+    @property
+    def skipped(self) -> int:
+        """How many frames of a live source were too late to be taken."""
+        return self._newest.skipped if self._newest else 0
 
     async def recv(self) -> av.VideoFrame:
         """The next frame to be sent, small and stamped, once it is due. Raises MediaStreamError at the end."""
@@ -91,14 +105,16 @@ class FileCamera(MediaStreamTrack):
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._decoder, function, *args)
         except Exception as error:  # the reader of a track can only be told that it is over
-            self.error, result = error, None
+            result = None
+            if self.readyState != "ended":  # what fails because it was stopped is no error
+                self.error = error
         if result is None:
             self.stop()
             raise MediaStreamError
         return result
 
     def _next(self) -> tuple[av.VideoFrame, np.ndarray, bool] | None:
-        """The next frame as it is in the file, upright, and whether it begins another scene."""
+        """The next decoded frame, the same upright, and whether it begins another scene."""
         decoded = next(self._frames, None)
         if decoded is None:
             return None
@@ -112,6 +128,8 @@ class FileCamera(MediaStreamTrack):
         return frame
 
     async def _until_due(self, time_s: float) -> float:
+        if self._newest:
+            return time.monotonic()
         if self._started_s is None:
             self._started_s = time.monotonic() - time_s
         due_s = self._started_s + time_s
@@ -121,6 +139,9 @@ class FileCamera(MediaStreamTrack):
     async def close(self) -> None:
         """Stop, and wait until nothing reads the clip any more."""
         self.stop()
+        self._clip.source.interrupt()
+        if self._newest:
+            await asyncio.to_thread(self._newest.close)
         await asyncio.to_thread(self._decoder.shutdown)
 
     def stop(self) -> None:

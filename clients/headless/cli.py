@@ -1,21 +1,36 @@
-"""`mvstylizer client`: streams a video file as a camera, and writes the video that a viewer would have seen."""
+"""`mvstylizer client`: streams a video as a camera, and writes the video that a viewer sees."""
 
 import argparse
 import asyncio
 import contextlib
 import json
+import math
+import signal
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 from time import monotonic
 
 import numpy as np
 from aiortc import RTCDataChannel
 
-from clients.headless.camera import CameraFrame, FileCamera
+from clients.feeds.arguments import (
+    INPUT_HELP,
+    OUTPUT_HELP,
+    STRENGTH_HELP,
+    add_input_arguments,
+    add_output_arguments,
+    check_strength,
+    input_of,
+    seconds_of,
+)
+from clients.feeds.inputs import Input
+from clients.feeds.outputs import Target, claimed, find_target
+from clients.headless.camera import CameraFrame, ClipCamera
+from clients.headless.daemon_thread import in_daemon_thread
 from clients.headless.painter import Painter
 from clients.media.clip import Clip
-from clients.media.names import check_output
-from clients.media.writer import check_video_name
+from clients.media.names import check_target
 from clients.net import limited_encoder
 from clients.net.connection import Connection
 from clients.net.frame_pacer import FramePacer
@@ -33,13 +48,16 @@ from pipeline.contract.control import (
     SharingForgotten,
     read_gateway_message,
 )
-from pipeline.contract.errors import BadMessage, MVStylizerError
+from pipeline.contract.errors import BadMessage, BadSetting, MVStylizerError
 from pipeline.webrtc import patches
 
 #: The number of frames whose capture times are remembered until their answers come: 16 s at 30 fps.
 REMEMBERED = 512
 #: How long to wait when the file ends, because the last key frame's answer may still be on its way.
 LINGER_S = 0.5
+#: How often it is looked whether the output still takes frames, in seconds.
+CHECK_S = 1.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +66,7 @@ class Summary:
 
     frames: int
     sent_frames: int
+    skipped_frames: int
     key_frames: int
     stylized_frames: int
     dropped_key_frames: int
@@ -60,55 +79,98 @@ class Summary:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", help="the gateway's address, for example http://127.0.0.1:8080")
-    parser.add_argument(
-        "--input", required=True, type=Path, metavar="FILE", help="video file to stream; - is standard input"
-    )
+    parser.add_argument("--input", required=True, metavar="IN", help=INPUT_HELP)
+    add_input_arguments(parser)
     parser.add_argument("--style", required=True, help="a photo, or a style's name")
-    parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="stylized video to write")
+    parser.add_argument("--output", required=True, metavar="OUT", help=f"{OUTPUT_HELP}, or a virtual camera: camera")
+    add_output_arguments(parser)
+    parser.add_argument("--force", action="store_true", help="replace an existing output")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="S", help=STRENGTH_HELP)
+    parser.add_argument("--loop", action="store_true", help="play a file again and again")
     parser.add_argument(
         "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
     )
     parser.add_argument("--share-frames", action="store_true", help="let the edge keep key frames, and learn from them")
-    parser.add_argument("--force", action="store_true", help="replace an existing output")
     parser.epilog = (
-        "example:\n  mvstylizer client http://127.0.0.1:8080 --input walk.mp4 --style photo.jpg --output out.mp4\n\n"
+        "examples:\n"
+        "  mvstylizer client http://127.0.0.1:8080 --input walk.mp4 --style photo.jpg --output out.mp4\n"
+        "  mvstylizer client http://127.0.0.1:8080 --input rtsp://camera/1 --style dusk --output - | ffplay -\n"
+        "  mvstylizer client http://127.0.0.1:8080 --input camera:0 --style dusk --output camera\n\n"
         "The last line printed is JSON."
     )
 
 
 def run(args: argparse.Namespace) -> None:
-    check_video_name(args.output)
-    check_output(args.output, folder=False, force=args.force)
-    with patches.installed(), limited_encoder.installed():
+    check_strength(args.strength)
+    place, target = input_of(args), find_target(args.output, stream_format=args.output_format)
+    check_target(target, force=args.force)
+    if args.loop and place.kind != "file":
+        raise BadSetting("--loop plays a file again and again; the input is none.")
+    with claimed(target) as target, patches.installed(), limited_encoder.installed():
         summary = asyncio.run(
-            stream(args.url, args.input, args.style, args.output, flow=args.flow, share_frames=args.share_frames)
+            stream(
+                args.url,
+                place,
+                args.style,
+                target,
+                flow=args.flow,
+                share_frames=args.share_frames,
+                strength=args.strength,
+                seconds=seconds_of(args),
+                loop=args.loop,
+            )
         )
+        report(summary)
+
+
+def report(summary: Summary) -> None:
+    """Print what happened: a sentence or two for people, and JSON."""
     print(
         f"{summary.frames} frames in {summary.seconds:.1f} s, {summary.stylized_frames} of them stylized, "
         f"{summary.key_frames} key frames answered, round trip p50 {_ms(summary.round_trip_p50_ms)}, "
         f"p95 {_ms(summary.round_trip_p95_ms)}."
     )
-    if missing := summary.frames - summary.written_frames:
+    if missing := summary.frames - summary.written_frames + summary.skipped_frames:
         print(f"This machine was too slow to write {missing} of the frames.")
     print(json.dumps(asdict(summary)))
 
 
 async def stream(
-    url: str, source: Path, style: str, output: Path, *, flow: str = "dis", share_frames: bool = False
+    url: str,
+    place: Input,
+    style: str,
+    target: Target,
+    *,
+    flow: str = "dis",
+    share_frames: bool = False,
+    strength: float = 1.0,
+    seconds: float = math.inf,
+    loop: bool = False,
 ) -> Summary:
-    """Play `source` to the gateway at `url` once, in real time, and write what a viewer would see to `output`.
+    """Play the input to the gateway at `url`, in real time, and write what a viewer would see to the target.
 
-    `flow` is one of ESTIMATORS. With `share_frames` the edge may keep the key frames for a day and learn from them.
+    `flow` is one of ESTIMATORS. With `share_frames` the edge may keep the key frames for a day and learn from them. It
+    ends with the input or after `seconds`; Ctrl-C ends it, too, and leaves what there is of a live source or an output
+    that is watched. A live source that ends too early leaves what there is, and raises MVStylizerError.
+
     Raises MVStylizerError if the input cannot be read, the output cannot be written, or no gateway takes the stream.
     """
     compile_all()
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    ended, running = asyncio.Event(), asyncio.get_running_loop()
     started_s = monotonic()
-    with Clip(source) as clip:
-        painter = Painter(output, clip, ESTIMATORS[flow](), lambda: loop.call_soon_threadsafe(ended.set))
+    with await in_daemon_thread(lambda: Clip(place, seconds=seconds)) as clip:
+        on_failure = partial(running.call_soon_threadsafe, ended.set)
+        painter = await in_daemon_thread(
+            lambda: Painter(target, clip, ESTIMATORS[flow](), on_failure, strength=strength)
+        )
         viewer, pacer = Viewer(painter), FramePacer()
-        camera = FileCamera(
-            clip, viewer.show, painter.packet, pacer=pacer, on_cut=lambda frame_id: connection.send(SceneCut(frame_id))
+        camera = ClipCamera(
+            clip,
+            viewer.show,
+            painter.packet,
+            pacer=pacer,
+            on_cut=lambda frame_id: connection.send(SceneCut(frame_id)),
+            loop=loop,
         )
         camera.on("ended", ended.set)
 
@@ -127,24 +189,44 @@ async def stream(
             style=style,
             on_open=lambda opened: allow_learning(opened.control) if share_frames and opened.control else None,
         )
+        keeps_the_rest = clip.source.is_live or target.kind in ("pipe", "network", "camera")
         try:
-            await _play(connection, camera, ended)
-            if camera.error:
+            with stopped_by_signals(ended) if keeps_the_rest else contextlib.nullcontext():
+                await _play(connection, camera, ended, painter)
+            if camera.error and not keeps_the_rest:
                 raise camera.error
             if viewer.error and not viewer.key_frames:
                 raise MVStylizerError(viewer.error)
         except BaseException as error:
-            await asyncio.to_thread(painter.abandon, error)
+            await in_daemon_thread(partial(painter.abandon, error))
             raise
-        await asyncio.to_thread(painter.close)
-    return viewer.summary(monotonic() - started_s, sent_frames=camera.sent)
+        await in_daemon_thread(painter.close)
+    if camera.error:
+        raise camera.error
+    return viewer.summary(monotonic() - started_s, sent_frames=camera.sent, skipped_frames=camera.skipped)
 
 
-async def _play(connection: ReconnectingClient, camera: FileCamera, ended: asyncio.Event) -> None:
-    """Stream until the camera ends or the painter cannot go on."""
+@contextlib.contextmanager
+def stopped_by_signals(ended: asyncio.Event) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM set the event, instead of what they usually do."""
+    running = asyncio.get_running_loop()
+    for number in STOP_SIGNALS:
+        running.add_signal_handler(number, ended.set)
+    try:
+        yield
+    finally:
+        for number in STOP_SIGNALS:
+            running.remove_signal_handler(number)
+
+
+async def _play(connection: ReconnectingClient, camera: ClipCamera, ended: asyncio.Event, painter: Painter) -> None:
+    """Stream until the camera ends or the painter cannot go on. Raises MVStylizerError if the output hangs."""
     try:
         await connection.open()
-        await ended.wait()
+        while not ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(ended.wait(), CHECK_S)
+            painter.check()
         await asyncio.sleep(LINGER_S)
     finally:
         await camera.close()
@@ -213,10 +295,11 @@ class Viewer:
             case ErrorMessage():
                 self.error = message.error
 
-    def summary(self, seconds: float, *, sent_frames: int) -> Summary:
+    def summary(self, seconds: float, *, sent_frames: int, skipped_frames: int) -> Summary:
         return Summary(
             frames=self._frames,
             sent_frames=sent_frames,
+            skipped_frames=skipped_frames,
             key_frames=self.key_frames,
             stylized_frames=self._stylized,
             dropped_key_frames=self._dropped,

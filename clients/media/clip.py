@@ -1,5 +1,6 @@
 """The project's one reader of videos. It reads a file, pipe, address or camera once, from the first frame on."""
 
+import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -27,11 +28,12 @@ def _ignore(packet: av.Packet) -> None:
 class Clip:
     """A video. Its times begin at 0 with the first frame or sound, whatever the source's own times are."""
 
-    def __init__(self, where: Input | Path | str) -> None:
-        """`where` is an input, or its name (see `find_input`).
+    def __init__(self, where: Input | Path | str, *, seconds: float = math.inf) -> None:
+        """`where` is an input, or its name (see `find_input`). What comes after `seconds` is left out.
 
         Raises BadSetting if there is none, or no video in it, and MVStylizerError if a network or camera gives none.
         """
+        self.seconds = seconds
         self.source = Source(where if isinstance(where, Input) else find_input(where))
         try:
             self._decoder, first, self.start_s = _beginning(self.source)
@@ -65,9 +67,8 @@ class Clip:
     def length(self) -> int | None:
         """The number of frames, as far as the file tells it, else None."""
         video, container = self.source.video, self.source.container
-        if video.frames or not container.duration:
-            return video.frames or None
-        return round(container.duration / av.time_base * self.rate)
+        count = video.frames or round((container.duration or 0) / av.time_base * self.rate)
+        return min(count, math.ceil(min(self.seconds * self.rate, count))) or None
 
     def frames(self, on_packet: Callable[[av.Packet], None] = _ignore) -> Iterator[av.VideoFrame]:
         """The frames in order of display, all of one size. This can be called only once.
@@ -81,13 +82,15 @@ class Clip:
             ticks = frame.time_base / self.time_base
             frame.duration, frame.pts = round(frame.duration * ticks), round(frame.pts * ticks)
             frame.time_base = self.time_base
+            if frame.time >= self.seconds:
+                return
             yield frame
 
     def _decoded(self, timeline: Timeline, on_packet: Callable[[av.Packet], None]) -> Iterator[av.VideoFrame]:
         for packet in self.source.packets(timeline):
             if packet.stream is self.source.video:
                 yield from self._decoder.decode(packet)
-            else:
+            elif packet.pts is None or packet.pts * packet.time_base < self.seconds:
                 on_packet(packet)
 
 

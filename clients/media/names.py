@@ -2,17 +2,24 @@
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from clients.feeds.inputs import shown
+from clients.feeds.outputs import Target
 from pipeline.contract.errors import BadSetting, MVStylizerError
 
 
 def file_url(path: Path) -> str:
     """The URL by which FFmpeg opens a file of any name: without it, `a:b.mp4` would name a protocol."""
     return f"file:{path}"
+
+
+def check_target(target: Target, *, force: bool) -> None:
+    """Do the same as `check_output` for a video's output; addresses and pipes show only later what is wrong."""
+    if target.path and target.kind in ("file", "folder"):
+        check_output(target.path, folder=target.kind == "folder", force=force)
 
 
 def check_output(out: Path, *, folder: bool, force: bool) -> None:
@@ -37,12 +44,6 @@ def _check_output(out: Path, *, folder: bool, force: bool) -> None:
         raise BadSetting(f"{shown(out)} exists; --force replaces it.")
     if not os.access(parent, os.W_OK):
         raise BadSetting(f"The folder {shown(out.parent)} may not be written to.")
-
-
-def choices(suffixes: Iterable[str]) -> str:
-    """The suffixes as a sentence lists them: ".a, .b or .c"."""
-    *others, last = suffixes
-    return f"{', '.join(others)} or {last}"
 
 
 @contextmanager

@@ -35,7 +35,8 @@ class Source:
         """Raises BadSetting or MVStylizerError if it cannot be read, or holds no video."""
         self.place, self.name = place, place.name
         with ExitStack() as stack:
-            self.container = stack.enter_context(opened(place))
+            found = stack.enter_context(opened(place))
+            self.container, self.interrupt = found.container, found.interrupt
             self.video = self._video()
             self._close = stack.pop_all().close
         streams = self.container.streams

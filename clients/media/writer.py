@@ -1,9 +1,12 @@
-"""The one writer of videos. An output appears complete at the end or, after an error or Ctrl-C, not at all."""
+"""The one writer of videos. A file appears complete at the end or, after an error or Ctrl-C, not at all.
+
+What goes to somebody who watches, to a pipe, an address or a virtual camera, is written at once.
+"""
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -15,40 +18,21 @@ from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.reformatter import ColorRange, Colorspace
 
-from clients.feeds.inputs import STANDARD_STREAM, shown
+from clients.feeds.outputs import Target
+from clients.feeds.virtual_camera import VirtualCamera
 from clients.media.clip import Clip, upright_alpha
 from clients.media.encoding import HARDWARE_PLANES, PLANES, Encoding, VideoEncoder, encoder_for
 from clients.media.geometry import pixel_aspect_at, resized, square_size
-from clients.media.names import choices, file_url, renamed_at_the_end
+from clients.media.names import file_url, renamed_at_the_end
 from clients.media.tags import copied, kept, moved
 from clients.media.tracks import CopiedTrack, SoundTrack, SubtitleTrack, Track
 from pipeline.contract.errors import BadSetting, MVStylizerError
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """The encoders for files with one suffix. Sound and subtitles are encoded only if they cannot be copied."""
-
-    muxer: str
-    video: str
-    sound: str
-    subtitles: str
-    options: dict[str, str]
-
-
-MP4 = Container("mp4", "libx264", "aac", "mov_text", {"movflags": "faststart"})
-#: The option keeps the tracks' flags, which the muxer would change.
-MKV = Container("matroska", "libx264", "aac", "subrip", {"default_mode": "passthrough"})
-CONTAINERS = {
-    ".mp4": MP4,
-    ".mov": replace(MP4, muxer="mov"),
-    ".mkv": MKV,
-    ".webm": replace(MKV, muxer="webm", video="libvpx-vp9", sound="libopus", subtitles="webvtt"),
-}
-#: Files whose pixels must be square: VP9 does not store the shape of pixels, and PyAV does not put it in the container.
-ONLY_SQUARE = (".webm",)
+#: Containers whose pixels must be square: raw frames have nothing but pixels, VP9 does not store their shape, and PyAV
+#: does not put it in the container.
+ONLY_SQUARE = ("webm", "rawvideo")
 #: With halved chroma, these have no odd sizes.
 FULL_CHROMA_AT_ODD_SIZES = ("libx264", "libx265")
 
@@ -74,33 +58,41 @@ class Output(Protocol):
 
 
 class VideoFile:
-    """A video file. Its times are the clip's own, so that a variable frame rate stays variable."""
+    """A video in a container. Its times are the clip's own, so that a variable frame rate stays variable."""
 
     def __init__(
-        self, path: Path, clip: Clip, size: tuple[int, int], encoding: Encoding = Encoding(), *, name: Path
+        self, url: str, target: Target, clip: Clip, size: tuple[int, int], encoding: Encoding = Encoding()
     ) -> None:
-        """`name` is what messages call the file."""
-        self._name = name
-        self._kind = CONTAINERS[name.suffix.lower()]
+        """`url` is what FFmpeg opens for the target."""
+        assert target.container
+        self._name, self._kind = target.name, target.container
         self._muxing = Lock()
         with self._blamed():
-            self._container = av.open(file_url(path), "w", format=self._kind.muxer, options=self._kind.options)
+            self._container = av.open(url, "w", format=self._kind.muxer, options=self._kind.options)
             self._container.metadata.update(kept(clip.source.container.metadata))
             self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
-            self._video, self._size = self._video_stream(clip, size, encoder_for(encoding, self._kind.video)), size
+            self._video, self._size = self._video_stream(clip, size, self._encoder(encoding)), size
             self._tracks = dict(self._other_tracks(clip))
             self._container.start_encoding()  # already now, because it fails if the file cannot be written
         self._pts = -1
         self._durations: dict[int, int] = {}  # by pts, of frames that are being encoded
 
+    def _encoder(self, wanted: Encoding) -> VideoEncoder:
+        if self._kind.video == "rawvideo":
+            if wanted != Encoding():
+                raise BadSetting("Raw frames are not encoded: --encoder, --crf and --preset are for other formats.")
+            return VideoEncoder("rawvideo", {})
+        found = encoder_for(wanted, self._kind.video)
+        return replace(found, options=found.options | self._kind.live) if found.name == "libx264" else found
+
     def _video_stream(self, clip: Clip, size: tuple[int, int], encoder: VideoEncoder) -> av.VideoStream:
         try:
             stream = self._container.add_stream(encoder.name, rate=clip.rate, options=encoder.options)
         except ValueError:
-            raise BadSetting(f"{shown(self._name)} cannot hold what --encoder {encoder.name} writes.") from None
+            raise BadSetting(f"{self._name} cannot hold what --encoder {encoder.name} writes.") from None
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height = size
-        stream.pix_fmt = encoder.pixel_format
+        stream.pix_fmt = self._kind.pixels or encoder.pixel_format
         if encoder.name in FULL_CHROMA_AT_ODD_SIZES and (size[0] % 2 or size[1] % 2):
             stream.pix_fmt = "yuv444p"
         context = stream.codec_context
@@ -120,8 +112,9 @@ class VideoFile:
 
     def _other_tracks(self, clip: Clip) -> Iterator[tuple[int, Track]]:
         source = clip.source
-        covers = source.covers if self._kind.muxer in ("mp4", "mov") else []
-        for stream in [*source.sounds, *source.subtitles, *covers]:
+        covers = source.covers if self._kind.muxer in ("mp4", "mov") and self._kind.subtitles else []
+        sounds = source.sounds if self._kind.subtitles else source.sounds[:1] if self._kind.sound else []
+        for stream in [*sounds, *(source.subtitles if self._kind.subtitles else []), *covers]:
             try:
                 yield stream.index, self._track(stream)
             except (ValueError, av.FFmpegError) as error:
@@ -130,7 +123,10 @@ class VideoFile:
             self._container.add_stream_from_template(attachment)  # fonts
 
     def _track(self, stream: Stream) -> Track:
+        codecs = self._kind.copied_sounds
         try:
+            if isinstance(stream, av.AudioStream) and codecs and stream.codec_context.name not in codecs:
+                raise ValueError("players of this container know few codecs")
             return CopiedTrack(stream, self._container, self._mux)
         except ValueError:  # a codec that this container does not take
             if isinstance(stream, SubtitleStream):
@@ -154,7 +150,10 @@ class VideoFile:
         return picture if self._video.pix_fmt == PLANES else picture.reformat(format=self._video.pix_fmt)
 
     def _from_rgb(self, rgb: np.ndarray) -> av.VideoFrame:
-        return av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(
+        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+        if self._kind.pixels:
+            return frame.reformat(format=self._kind.pixels)
+        return frame.reformat(
             format=self._video.pix_fmt, dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
 
@@ -190,7 +189,7 @@ class VideoFile:
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            raise MVStylizerError(f"{shown(self._name)} cannot be written: {error.strerror or error}.") from error
+            raise MVStylizerError(f"{self._name} cannot be written: {error.strerror or error}.") from error
 
 
 class FrameFolder:
@@ -225,37 +224,35 @@ def _listed(options: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in options.items())
 
 
-def is_video(path: Path) -> bool:
-    """Whether an output of this name is a video; otherwise it is a folder of frames."""
-    return path.suffix.lower() in CONTAINERS
-
-
-def usual_size(path: Path, clip: Clip) -> tuple[int, int]:
-    """The size (width, height) of an output at `path`: the clip's, with square pixels if no others can be stored."""
-    keeps_shape = is_video(path) and path.suffix.lower() not in ONLY_SQUARE
+def usual_size(target: Target, clip: Clip) -> tuple[int, int]:
+    """The size (width, height) of an output: the clip's, with square pixels if no others can be stored."""
+    container = target.container
+    keeps_shape = container and container.muxer not in ONLY_SQUARE
     return clip.size if keeps_shape else square_size(clip.size, clip.pixel_aspect)
 
 
-def check_video_name(path: Path, *, or_folder: bool = False) -> None:
-    """Raise BadSetting for other suffixes, and for `-`: a pipe cannot be complete or not there at all."""
-    if path == STANDARD_STREAM:
-        raise BadSetting("The output cannot be -, standard output: it is complete or not there at all. Name a file.")
-    if not is_video(path) and not (or_folder and (path.is_dir() or not path.suffix)):
-        raise BadSetting(f"{shown(path)} must end in {choices(CONTAINERS)}{', or be a folder' if or_folder else ''}.")
-
-
 @contextmanager
-def writing(path: Path, clip: Clip, size: tuple[int, int], encoding: Encoding = Encoding()) -> Iterator[Output]:
-    """The output at `path`, which appears there complete or, after an error or Ctrl-C, not at all.
+def writing(target: Target, clip: Clip, size: tuple[int, int], encoding: Encoding = Encoding()) -> Iterator[Output]:
+    """The output, which is complete at the end. After an error or Ctrl-C, a file or folder is as it was before.
 
-    With a suffix of CONTAINERS it is a video, else a folder of frames. An old output is replaced at the end. Raises
-    BadSetting if it cannot be encoded so, and MVStylizerError if it cannot be written.
+    Raises BadSetting if it cannot be encoded so, and MVStylizerError if it cannot be written.
     """
-    with renamed_at_the_end(path) as unfinished:
-        output = VideoFile(unfinished, clip, size, encoding, name=path) if is_video(path) else FrameFolder(unfinished)
+    with ExitStack() as stack:
+        output = _output(target, clip, size, encoding, stack)
         try:
             yield output
             output.close()
         except BaseException:
             output.abandon()
             raise
+
+
+def _output(target: Target, clip: Clip, size: tuple[int, int], encoding: Encoding, stack: ExitStack) -> Output:
+    if target.kind == "camera":
+        return VirtualCamera(target, size, clip.rate)
+    if target.path is None:
+        return VideoFile(target.url, target, clip, size, encoding)
+    unfinished = stack.enter_context(renamed_at_the_end(target.path))
+    if target.kind == "folder":
+        return FrameFolder(unfinished)
+    return VideoFile(file_url(unfinished), target, clip, size, encoding)

@@ -37,6 +37,14 @@ class BadSetting(Misuse):
     """A setting or command-line value that makes no sense."""
 
 
+class MissingExtra(Misuse):
+    """A package that only one of the optional extras brings is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} must be installed first")
+        self.extra = extra
+
+
 class Busy(MVStylizerError):
     """No capacity for one more session; try again later."""
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-from clients.headless.camera import CameraFrame, FileCamera  # noqa: E402
+from clients.headless.camera import CameraFrame, ClipCamera  # noqa: E402
 from clients.media.clip import Clip  # noqa: E402
 from clients.net.connection import Connection  # noqa: E402
 from pipeline.contract.control import GatewayMessage, KeyFramePicked  # noqa: E402
@@ -92,7 +92,7 @@ async def session(up: Up, clip: Path, delay_s: float, loss: float, outage: bool)
     received, unreadable = counted(up)
     async with Impaired(up.url, delay_s=delay_s, loss=loss) as path:
         watcher, source = Watcher(), Clip(clip)
-        camera = FileCamera(source, watcher.show)
+        camera = ClipCamera(source, watcher.show)
         connection = Connection(path.url, on_grid=watcher.arrive, on_control=watcher.hear)
         ended = asyncio.Event()
         camera.on("ended", ended.set)

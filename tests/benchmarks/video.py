@@ -20,6 +20,7 @@ import av
 import cv2
 import numpy as np
 
+from clients.feeds.outputs import find_target
 from clients.media.clip import Clip, upright
 from clients.media.geometry import resized
 from clients.reassembly.flow import ESTIMATORS
@@ -74,7 +75,7 @@ def run(source: Path, out: Path, stylizer: Stylizer, style: np.ndarray, size: tu
         answers = GridAnswers(stylizer, style, size=size, strength=1.0, rate=clip.rate)
         return stylize_video(
             clip,
-            out,
+            find_target(out),
             answers,
             choice=fixed(interval),
             mode=MODES["grid"],

@@ -6,6 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from clients.feeds.inputs import Input
+from clients.feeds.outputs import Target, find_target
 from clients.media.clip import Clip, upright
 from clients.media.encoding import Encoding
 from clients.media.writer import usual_size
@@ -93,16 +95,17 @@ def add_tone(container: av.container.OutputContainer, voice: av.AudioStream, sec
     container.mux(voice.encode(None))
 
 
-def convert(source: Path, out: Path, stylizer: object = None, **options: object) -> int:
+def convert(source: Input | Path, out: Target | Path, stylizer: object = None, **options: object) -> int:
     """Convert a clip, with the options size, interval, strength, choice, mode, estimate and encoding."""
+    target = out if isinstance(out, Target) else find_target(out, or_folder=True)
     with Clip(source) as clip:
-        size = options.get("size", usual_size(out, clip))
+        size = options.get("size", usual_size(target, clip))
         answers = GridAnswers(
             stylizer or Brightener(), STYLE, size=size, strength=options.get("strength", 1.0), rate=clip.rate
         )
         return stylize_video(
             clip,
-            out,
+            target,
             answers,
             choice=options.get("choice", fixed(options.get("interval", 5))),
             mode=options.get("mode", MODES["grid"]),

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from clients.feeds.arguments import parse_size
+from clients.feeds.arguments import STRENGTH_HELP, parse_size
 from clients.feeds.inputs import STANDARD_STREAM, shown
 from pipeline.contract.errors import BadImage, BadSetting
 from pipeline.contract.image_codec import decode_image
@@ -32,7 +32,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_look_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that do not depend on the model."""
-    parser.add_argument("--strength", type=float, default=1.0, metavar="S", help="0 no style, 1 all of it (default)")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="S", help=STRENGTH_HELP)
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (default: the shipped ones)")
 
@@ -71,11 +71,6 @@ def _checked_size(width: int, height: int) -> tuple[int, int]:
     if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
         raise BadSetting(f"The output's sides must be 1 to {MAX_SIDE_PX} px, not {width}x{height}.")
     return width, height
-
-
-def check_strength(strength: float) -> None:
-    if not 0 <= strength <= 1:
-        raise BadSetting(f"--strength must be 0 to 1, not {strength}.")
 
 
 def photo(path: Path) -> Photo:

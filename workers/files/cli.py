@@ -3,20 +3,27 @@
 import argparse
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
-from clients.feeds.arguments import INPUT_HELP, add_input_arguments, input_of
+from clients.feeds.arguments import (
+    INPUT_HELP,
+    OUTPUT_HELP,
+    add_input_arguments,
+    add_output_arguments,
+    check_strength,
+    input_of,
+    seconds_of,
+)
+from clients.feeds.outputs import Target, claimed, find_target
 from clients.media.clip import Clip
 from clients.media.encoding import KNOWN, Encoding, check_encoding
-from clients.media.names import check_output
-from clients.media.writer import check_video_name, is_video, usual_size
+from clients.media.names import check_target
+from clients.media.writer import usual_size
 from clients.reassembly.flow import ESTIMATORS
 from pipeline.contract.errors import BadSetting
 from workers.files.arguments import (
     add_common_arguments,
-    check_strength,
     output_size,
     style_picture,
 )
@@ -29,7 +36,7 @@ from workers.files.video import stylize_video
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="IN", help=INPUT_HELP)
-    parser.add_argument("out", type=Path, metavar="OUT", help="video to write, or a folder for lossless PNG frames")
+    parser.add_argument("out", metavar="OUT", help=f"{OUTPUT_HELP}, or a folder for lossless PNG frames")
     parser.add_argument("--style", required=True, metavar="STYLE", help="a photo, or the name of a shipped style")
     parser.add_argument(
         "--key-frames",
@@ -54,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--crf", type=int, metavar="Q", help="quality of the encoder; less is better, and larger")
     parser.add_argument("--preset", metavar="NAME", help="the encoder's preset, from fast to thorough")
     add_input_arguments(parser)
+    add_output_arguments(parser)
     add_common_arguments(parser)
     parser.epilog = (
         "examples:\n"
@@ -65,15 +73,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
-    _check_video(args)
+    target = _checked_target(args)
     style = style_picture(args.style)
     choose, interval = ("fixed", 1) if args.every_frame else (args.key_frames, args.interval)
     started_s = time.monotonic()
-    with Clip(input_of(args)) as clip:
-        size = output_size(args.size) if args.size else usual_size(args.out, clip)
+    with claimed(target) as target, Clip(input_of(args), seconds=seconds_of(args)) as clip:
+        size = output_size(args.size) if args.size else usual_size(target, clip)
         count = stylize_video(
             clip,
-            args.out,
+            target,
             _answers(args, clip, style, size),
             choice=CHOICES[choose](interval),
             mode=MODES[args.mode or _default_mode(args)],
@@ -81,17 +89,20 @@ def run(args: argparse.Namespace) -> None:
             size=size,
             encoding=_encoding(args),
         )
-    print(f"{args.out}: {count} frames, {count / (time.monotonic() - started_s):.1f} a second.")
+        print(f"{target.name}: {count} frames, {count / (time.monotonic() - started_s):.1f} a second.")
 
 
-def _check_video(args: argparse.Namespace) -> None:
+def _checked_target(args: argparse.Namespace) -> Target:
     if not 1 <= args.interval <= MAX_INTERVAL:
         raise BadSetting(f"--interval must be 1 to {MAX_INTERVAL} frames, not {args.interval}.")
     if args.model == "paper" and args.mode == "grid":
         raise BadSetting("Model paper answers with pixels: take --mode residual or warp.")
-    check_video_name(args.out, or_folder=True)
-    check_encoding(_encoding(args), is_video=is_video(args.out))
-    check_output(args.out, folder=not is_video(args.out), force=args.force)
+    target = find_target(args.out, stream_format=args.output_format, or_folder=True)
+    if target.kind == "camera":
+        raise BadSetting("A virtual camera shows a video in real time, which mvstylizer client does.")
+    check_encoding(_encoding(args), is_video=target.kind != "folder")
+    check_target(target, force=args.force)
+    return target
 
 
 def _encoding(args: argparse.Namespace) -> Encoding:

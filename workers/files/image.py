@@ -11,17 +11,17 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from clients.feeds.arguments import check_strength
+from clients.feeds.inputs import listed, shown
 from clients.media.geometry import resized
-from clients.media.names import check_output, choices, renamed_at_the_end
+from clients.media.names import check_output, renamed_at_the_end
 from clients.reassembly.grid import apply_grid
 from pipeline.contract.errors import BadSetting
 from pipeline.pictures.own_file import Photo, encoded
 from workers.files.arguments import (
     add_common_arguments,
-    check_strength,
     image_size,
     photo,
-    shown,
     style_picture,
 )
 from workers.files.model_loading import load_features, load_paper, load_stylizer
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
     check_refine(args.refine, args.model)
     if args.out.suffix.lower() not in FORMATS:
-        raise BadSetting(f"{shown(args.out)} must end in {choices(FORMATS)}.")
+        raise BadSetting(f"{shown(args.out)} must end in {listed(FORMATS)}.")
     check_output(args.out, folder=False, force=args.force)
     content = photo(args.content)
     size = image_size(args.size, args.scale, content.rgb)

@@ -3,11 +3,12 @@
 import argparse
 from pathlib import Path
 
-from clients.feeds.inputs import shown
-from clients.media.names import check_output, choices, renamed_at_the_end
+from clients.feeds.arguments import check_strength
+from clients.feeds.inputs import listed, shown
+from clients.media.names import check_output, renamed_at_the_end
 from clients.reassembly.grid import IDENTITY, blend_grids
 from pipeline.contract.errors import BadSetting
-from workers.files.arguments import add_look_arguments, check_strength, photo, style_picture
+from workers.files.arguments import add_look_arguments, photo, style_picture
 from workers.files.image import without_hidden
 from workers.files.lut_files import CUBE_SIDE, HALD_LEVEL, cube_file, hald_file
 from workers.files.model_loading import load_stylizer
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
     kind = args.out.suffix.lower()
     if kind not in SIZES:
-        raise BadSetting(f"{shown(args.out)} must end in {choices(SIZES)}.")
+        raise BadSetting(f"{shown(args.out)} must end in {listed(SIZES)}.")
     check_output(args.out, folder=False, force=args.force)
     content, style = without_hidden(photo(args.content)), style_picture(args.style)
     stylizer = load_stylizer(args.weights)

@@ -5,12 +5,12 @@ Frames are decoded, key frames are stylized, frames are painted, and pictures ar
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 
 import av
 import numpy as np
 from tqdm import tqdm
 
+from clients.feeds.outputs import Target
 from clients.media.clip import Clip, upright_luma
 from clients.media.encoding import Encoding
 from clients.media.writer import writing
@@ -28,7 +28,7 @@ Answered = tuple[Marked, Answer | None]
 
 def stylize_video(
     clip: Clip,
-    out: Path,
+    target: Target,
     answer: Callable[[Marked], Answer],
     *,
     choice: Choice,
@@ -37,19 +37,23 @@ def stylize_video(
     size: tuple[int, int],
     encoding: Encoding = Encoding(),
 ) -> int:
-    """Write a stylized clip to `out`; return the number of frames.
+    """Write a stylized clip to the target; return the number of frames.
 
     `answer` stylizes a key frame. `size` is the (width, height) of the output and of the answers.
     """
     count = 0
-    with writing(out, clip, size, encoding) as output, progress_bar(clip.length) as progress:
+    with writing(target, clip, size, encoding) as output, progress_bar(clip.length) as progress:
         canvas = Canvas(size, output.blank)
         decoded = ahead(marked(clip.frames(output.packet), choice), WAITING)
         stylized = ahead(answered(decoded, answer), WAITING)
         with closing(ahead(reassembled(stylized, mode, estimate, canvas), WAITING)) as painted:
-            for count, (frame, picture) in enumerate(painted, 1):
-                output.write(picture, frame)
-                progress.update()
+            try:
+                for count, (frame, picture) in enumerate(painted, 1):
+                    output.write(picture, frame)
+                    progress.update()
+            except BaseException:
+                clip.source.interrupt()  # so that nothing waits for a pipe any more
+                raise
     return count
 
 

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from clients.feeds.pipes import PipeReader, has_index_first
 from clients.media.clip import Clip, upright
 from pipeline.contract.errors import BadSetting, MVStylizerError
 from support.clips import frames_of, make_clip
-from support.video_servers import http_server
+from support.video_servers import RtspCamera, http_server
 
 COUNT = """
 import sys
@@ -171,6 +173,37 @@ def test_a_server_that_stops_in_the_middle_is_given_up(tmp_path: Path, monkeypat
         finally:
             done.set()
             server_thread.join()
+
+
+@pytest.fixture
+def camera() -> Iterator[RtspCamera]:
+    found = RtspCamera()
+    yield found
+    found.close()
+
+
+def test_an_rtsp_camera_is_live_and_its_frames_are_read(camera: RtspCamera):
+    with Clip(camera.url) as clip:
+        frames = list(islice(clip.frames(), 10))
+
+    assert clip.source.is_live and clip.size == (320, 176)
+    assert len({frame.pts for frame in frames}) == 10 and frames[0].time < 1
+
+
+def test_a_camera_that_falls_silent_is_given_up(camera: RtspCamera, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("clients.feeds.opening.SILENCE_S", 1.0)
+    with Clip(camera.url) as clip:
+        camera.fall_silent()
+
+        with pytest.raises(MVStylizerError, match=f"{camera.url} sent nothing for 1 s"):
+            list(clip.frames())
+
+
+def test_a_camera_that_breaks_off_ends_the_clip(camera: RtspCamera):
+    with Clip(camera.url) as clip:
+        camera.break_off()
+
+        assert len(list(clip.frames())) >= 1
 
 
 def test_too_large_frames_are_refused_before_they_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

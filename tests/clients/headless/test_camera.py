@@ -6,7 +6,7 @@ import av
 import pytest
 from aiortc.mediastreams import MediaStreamError
 
-from clients.headless.camera import CameraFrame, FileCamera
+from clients.headless.camera import CameraFrame, ClipCamera
 from clients.media.clip import Clip
 from clients.net.frame_pacer import FramePacer
 from pipeline.contract import frame_strip
@@ -30,7 +30,7 @@ class Played:
             self.shown.append(frame.frame_id)
             on_show(frame)
 
-        camera = FileCamera(clip, show, pacer=pacer, on_cut=lambda frame_id: self.events.append(("cut", frame_id)))
+        camera = ClipCamera(clip, show, pacer=pacer, on_cut=lambda frame_id: self.events.append(("cut", frame_id)))
         with pytest.raises(MediaStreamError):
             while True:
                 frame = await camera.recv()
@@ -94,8 +94,8 @@ async def test_the_frame_after_a_request_is_sent(clip):
 
 async def test_frames_that_are_left_out_are_not_prepared(clip, monkeypatch):
     prepared = []
-    prepare = FileCamera._prepared
-    monkeypatch.setattr(FileCamera, "_prepared", lambda *args: (prepared.append(args[2]), prepare(*args))[1])
+    prepare = ClipCamera._prepared
+    monkeypatch.setattr(ClipCamera, "_prepared", lambda *args: (prepared.append(args[2]), prepare(*args))[1])
 
     played = await Played().play(clip, FramePacer(fps=2))
 

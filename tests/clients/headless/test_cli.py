@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(("output", "options", "sentence"), [
-    ("out.mp4", [], "--force replaces it"), ("-", [], "standard output"), ("out.avi", [], "must end in .mp4"),
+    ("out.mp4", [], "--force replaces it"), ("out.avi", [], "must end in .mp4"),
     ("none/out.mp4", [], "does not exist"), ("out.mp4", ["--force"], f"No gateway answers at {NOBODY}"),
 ])  # fmt: skip
 def test_an_old_output_stays_until_a_new_one_is_complete(

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 
+from clients.feeds.outputs import find_target
 from clients.headless import painter
 from clients.headless.camera import CameraFrame
 from clients.headless.painter import Painter
@@ -39,7 +40,7 @@ def levels(path: Path) -> list[int]:
 
 
 def test_the_very_next_frame_uses_an_answer_and_a_cut_shows_it_in_full(tmp_path: Path, clip: Clip):
-    work = Painter(tmp_path / "out.mp4", clip, Dis())
+    work = Painter(find_target(tmp_path / "out.mp4"), clip, Dis())
     for frame_id in range(4):
         work.show(frame(clip, frame_id))
     work.announce(0)
@@ -58,7 +59,7 @@ def test_a_late_answer_follows_the_motion_since_its_key_frame(tmp_path: Path, mo
     scene = np.random.default_rng(0).integers(0, 256, (12, 40, 3), np.uint8)
     scene = np.kron(scene, np.ones((8, 8, 1), np.uint8))
     with Clip(make_clip(tmp_path / "wide.mp4", size=(256, 96), frames=2)) as clip:
-        work = Painter(tmp_path / "out.mp4", clip, Dis())
+        work = Painter(find_target(tmp_path / "out.mp4"), clip, Dis())
         for frame_id in range(30):
             work.show(frame(clip, frame_id, scene[:, frame_id : frame_id + 256]))
             if frame_id == 0:
@@ -76,7 +77,7 @@ def test_when_it_falls_behind_frames_are_dropped_and_counted(
     tmp_path: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(painter, "WAITING", 0)
-    work = Painter(tmp_path / "out.mp4", clip, Dis())
+    work = Painter(find_target(tmp_path / "out.mp4"), clip, Dis())
     for frame_id in range(3):
         work.show(frame(clip, frame_id))
     monkeypatch.setattr(painter, "WAITING", 64)
@@ -87,7 +88,7 @@ def test_when_it_falls_behind_frames_are_dropped_and_counted(
 
 
 def test_times_and_sound_are_the_clips_own(tmp_path: Path, clip: Clip):
-    work = Painter(tmp_path / "out.mp4", clip, Dis())
+    work = Painter(find_target(tmp_path / "out.mp4"), clip, Dis())
     for frame_id, decoded in enumerate(clip.frames(work.packet)):
         if frame_id not in (3, 4):  # a variable frame rate
             work.show(CameraFrame(frame_id, GREY, frame_id / 25, decoded))
@@ -98,7 +99,7 @@ def test_times_and_sound_are_the_clips_own(tmp_path: Path, clip: Clip):
 
 
 def test_a_frame_of_another_size_is_painted_at_the_clips(tmp_path: Path, clip: Clip):
-    work = Painter(tmp_path / "out.mp4", clip, Dis())
+    work = Painter(find_target(tmp_path / "out.mp4"), clip, Dis())
     work.show(frame(clip, 0))
     work.show(frame(clip, 1, np.full((96, 100, 3), 100, np.uint8)))
     work.close()
@@ -109,8 +110,8 @@ def test_a_frame_of_another_size_is_painted_at_the_clips(tmp_path: Path, clip: C
 def test_what_stops_it_is_raised_and_leaves_what_was_there(tmp_path: Path, clip: Clip, monkeypatch: pytest.MonkeyPatch):
     out, failures = tmp_path / "out.mp4", []
     out.write_bytes(b"precious")
-    monkeypatch.setattr(painter, "apply_grid", lambda *_: 1 / 0)
-    work = Painter(out, clip, Dis(), on_failure=lambda: failures.append("told"))
+    monkeypatch.setattr(painter, "apply_grid", lambda *_, **__: 1 / 0)
+    work = Painter(find_target(out), clip, Dis(), on_failure=lambda: failures.append("told"))
     work.show(frame(clip, 0))
     work.announce(0)
     work.arrive(0, BRIGHTER, cut=True)
@@ -127,7 +128,7 @@ def test_what_stops_it_is_raised_and_leaves_what_was_there(tmp_path: Path, clip:
 def test_an_abandoned_run_leaves_what_was_there(tmp_path: Path, clip: Clip):
     out = tmp_path / "out.mp4"
     out.write_bytes(b"precious")
-    work = Painter(out, clip, Dis())
+    work = Painter(find_target(out), clip, Dis())
     work.show(frame(clip, 0))
 
     work.abandon(KeyboardInterrupt())
@@ -138,4 +139,4 @@ def test_an_abandoned_run_leaves_what_was_there(tmp_path: Path, clip: Clip):
 
 def test_a_path_that_cannot_be_written_is_one_sentence(tmp_path: Path, clip: Clip):
     with pytest.raises(MVStylizerError, match="cannot be written"):
-        Painter(tmp_path / "none" / "out.mp4", clip, Dis())
+        Painter(find_target(tmp_path / "none" / "out.mp4"), clip, Dis())

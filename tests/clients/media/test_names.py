@@ -7,7 +7,6 @@ import pytest
 
 from clients.media.clip import Clip
 from clients.media.names import renamed_at_the_end
-from clients.media.writer import check_video_name
 from pipeline.contract.errors import BadSetting, MVStylizerError
 from support.clips import convert, frames_of, make_clip
 
@@ -23,11 +22,6 @@ def test_files_of_any_name_are_read_and_written(tmp_path: Path, monkeypatch: pyt
 
     assert len(frames_of(Path(f"{name[:1]}{name[2:-4]}o.mp4"))) == 2
     assert sorted(os.listdir()) == sorted([name, f"{name[:1]}{name[2:-4]}o.mp4"])
-
-
-def test_standard_output_is_refused_in_a_sentence():
-    with pytest.raises(BadSetting, match="standard output"):
-        check_video_name(Path("-"))
 
 
 @pytest.mark.parametrize("name", ["none.mp4", ".", "x" * 300])

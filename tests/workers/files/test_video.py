@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from av.video.reformatter import Colorspace
 
+from clients.feeds.outputs import find_target
 from clients.media.clip import Clip, upright, upright_luma
 from clients.media.colour import UNKNOWN_MATRIX
 from clients.media.geometry import resized
@@ -277,7 +278,11 @@ def test_the_last_frames_of_a_file_cut_short_are_left_out(tmp_path: Path):
 def test_nothing_is_left_of_an_interrupted_run(tmp_path: Path, name: str, interruption: type[BaseException]):
     source = make_clip(tmp_path / "in.mp4")
 
-    with pytest.raises(interruption), Clip(source) as clip, writing(tmp_path / name, clip, (64, 48)) as output:
+    with (
+        pytest.raises(interruption),
+        Clip(source) as clip,
+        writing(find_target(tmp_path / name, or_folder=True), clip, (64, 48)) as output,
+    ):
         for frame in clip.frames(output.packet):
             output.write(upright(frame), frame)
             if frame.time > 0.2:
@@ -290,7 +295,7 @@ def test_an_interrupted_run_keeps_the_output_it_was_to_replace(tmp_path: Path):
     source, out = make_clip(tmp_path / "in.mp4"), tmp_path / "out.mp4"
     out.write_bytes(b"precious")
 
-    with pytest.raises(KeyboardInterrupt), Clip(source) as clip, writing(out, clip, (64, 48)):
+    with pytest.raises(KeyboardInterrupt), Clip(source) as clip, writing(find_target(out), clip, (64, 48)):
         raise KeyboardInterrupt
 
     assert out.read_bytes() == b"precious"

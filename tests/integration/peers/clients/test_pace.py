@@ -4,8 +4,10 @@ import asyncio
 
 import pytest
 
+from clients.feeds.inputs import find_input
+from clients.feeds.outputs import find_target
 from clients.headless import cli
-from clients.headless.camera import FileCamera
+from clients.headless.camera import ClipCamera
 from pipeline.contract.control import FrameRequest, Pace, SceneCut
 from pipeline.styles.catalog import shipped
 from support.clips import frames_of, make_clip
@@ -13,9 +15,9 @@ from support.peers import Running, heard_by_gateways, paced_by_the_test, until
 
 
 @pytest.fixture
-def cameras(monkeypatch) -> list[FileCamera]:
+def cameras(monkeypatch) -> list[ClipCamera]:
     made = []
-    monkeypatch.setattr(cli, "FileCamera", lambda *args, **more: made.append(FileCamera(*args, **more)) or made[-1])
+    monkeypatch.setattr(cli, "ClipCamera", lambda *args, **more: made.append(ClipCamera(*args, **more)) or made[-1])
     return made
 
 
@@ -23,9 +25,10 @@ async def test_the_client_sends_what_the_gateway_wants_and_shows_everything(
     redis_url, tmp_path, edge, cameras, monkeypatch
 ):
     say, heard = paced_by_the_test(monkeypatch), heard_by_gateways(monkeypatch)
-    clip = make_clip(tmp_path / "in.mp4", frames=150, size=(320, 176), cut_at=110)
+    place = find_input(make_clip(tmp_path / "in.mp4", frames=150, size=(320, 176), cut_at=110))
+    target = find_target(tmp_path / "out.mp4")
     async with Running(redis_url, tmp_path) as running:
-        client = asyncio.create_task(cli.stream(running.url, clip, shipped()[0].id, tmp_path / "out.mp4"))
+        client = asyncio.create_task(cli.stream(running.url, place, shipped()[0].id, target))
         await until(lambda: edge.seen and cameras[0].sent >= 5)
 
         say(running, Pace(2))
