@@ -58,7 +58,7 @@ async def test_every_state_of_the_start_page(page, server):
     peer, found = FakePeer(page, server), []
     await peer.install()
     await page.goto(server.url)
-    await expect(page.locator("#gallery .tile")).to_have_count(3)
+    await expect(page.locator("#gallery label.tile")).to_have_count(3)
     found.append(await violations(page))
     await page.click("#begin-camera")
     await state_is(page, "waiting")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from pipeline.contract.image_codec import decode_image
 from pipeline.queues.broker import connect
@@ -103,6 +103,7 @@ async def test_another_style_is_chosen_by_hand(up, page):
     await live(page)
 
     await page.get_by_role("radio", name=second.name).or_(page.get_by_role("button", name=second.name)).first.click()
+    await page.locator("#strength").fill("100")
 
     style = decode_image(second.jpeg)
     for _ in range(40):  # the camera's picture moves, and some of its places are nearer to the style than others
@@ -111,6 +112,41 @@ async def test_another_style_is_chosen_by_hand(up, page):
         if distance(output, style) < 0.6 * distance(source, style):
             break
     assert distance(output, style) < 0.6 * distance(source, style)
+
+
+#: Runs in the page: how far each tile's picture is from the one of the tile before it, in levels of 0..255.
+TILES = """() => {
+  const pictures = [...document.querySelectorAll('.tile canvas')].map((canvas) => {
+    return canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+  });
+  return pictures.slice(1).map((picture, i) => {
+    return picture.reduce((sum, level, k) => sum + Math.abs(level - pictures[i][k]), 0) / picture.length;
+  });
+}"""
+
+
+async def test_every_tile_shows_ones_own_picture_in_its_look_and_two_of_them_are_mixed(up, page):
+    first, second = find_shipped("misty forest"), find_shipped("dusk")
+    await page.goto(f"{up.url}/?source=camera&style={first.id}&strength=100&autostart=1")
+    await live(page)
+    await until(page, f"document.querySelectorAll('.tile canvas').length === {len(shipped())}", TIMEOUT_S)
+    assert min(await page.evaluate(TILES)) > 3  # each in another look
+
+    await page.click("#mix")
+    await page.get_by_role("radio", name=second.name).locator("..").click()
+    await until(page, f"document.querySelector(':checked')?.value === '{first.id}.{second.id}.50'", TIMEOUT_S)
+    await until(page, "mvstylizer.state === 'live'", TIMEOUT_S)
+    await page.locator("#strength").fill("100")
+
+    looks = [decode_image(style.jpeg).mean((0, 1)) for style in (first, second)]
+    for _ in range(40):
+        await live(page, 2 + await page.evaluate("mvstylizer.stats.keyFrames"))
+        mean = (await snapshot(page))[1].mean((0, 1))
+        share = np.dot(mean - looks[0], looks[1] - looks[0]) / np.square(looks[1] - looks[0]).sum()
+        if 0.2 < share < 0.8:
+            break
+    assert 0.2 < share < 0.8  # between both looks
+    await expect(page.locator(".tile.mix canvas")).to_have_count(1)
 
 
 async def test_the_page_reconnects_by_itself_when_the_gateway_comes_back(up, page):

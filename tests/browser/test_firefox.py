@@ -76,10 +76,26 @@ async def test_the_camera_is_live_stylized_and_recorded(browser, up):
 
 async def test_a_video_file_is_live_and_stylized(browser, up, clip):
     """Without permission for a camera, the browser hides its addresses behind names that only it can resolve."""
-    tab = await browser.open(f"{up.url}/?style={STYLE.id}")
+    tab = await browser.open(f"{up.url}/?style={STYLE.id}&strength=100")
 
     await tab.choose("#video-file", clip)
     await is_stylized(tab)
+
+    await tab.close()
+    assert tab.errors == []
+
+
+async def test_tiles_show_ones_own_picture_and_two_looks_are_mixed(browser, up, clip):
+    tab = await browser.open(f"{up.url}/?style={STYLE.id}")
+    await tab.choose("#video-file", clip)
+    await until(tab, "document.querySelectorAll('.tile canvas').length === 8", TIMEOUT_S)
+
+    await tab.evaluate("document.getElementById('mix').scrollIntoView()")
+    await tab.click("#mix")
+    await tab.evaluate("document.querySelector('#gallery label:first-of-type input').click()")
+    await until(tab, f"document.querySelector(':checked')?.value.startsWith('{STYLE.id}.')", TIMEOUT_S)
+    await until(tab, "mvstylizer.state === 'live'", TIMEOUT_S)
+    await until(tab, "document.querySelectorAll('.tile canvas').length === 9", TIMEOUT_S)
 
     await tab.close()
     assert tab.errors == []

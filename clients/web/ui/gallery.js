@@ -216,7 +216,7 @@ export class Gallery {
       picture.after(Object.assign(document.createElement('img'), { src: style.second, alt: '', draggable: false }));
     }
     find(tile, 'span').textContent = style.name;
-    this.#root.append(tile);
+    this.#root.insertBefore(tile, this.#root.querySelector('button'));
     return tile;
   }
 

@@ -5,7 +5,7 @@ const REST_PX = 8;
 /** How long a finger rests on a tile until that can be dragged in any direction. */
 const HOLD_MS = 350;
 /** Tiles that can be dragged, and dropped on. */
-const TILE = '.tile:not(.mix)';
+const TILE = 'label.tile:not(.mix)';
 
 export class MixDrag {
   #gallery;
