@@ -65,6 +65,7 @@ export class LivePipeline {
   /** @type {import('./capture/media.js').Media|null} the camera or file that the frame on show is from */
   #media = null;
 
+  #mirrors = true;
   #facts = NOTHING;
   /** The state and sentence that the handler was told last. */
   #told = '';
@@ -118,6 +119,12 @@ export class LivePipeline {
     return { ...this.#stats.snapshot(performance.now()), ...this.#link?.tracker?.stats };
   }
 
+  /** @param {boolean} mirrors whether users see themselves as in a mirror; other cameras and files never are mirrored */
+  set mirrors(mirrors) {
+    this.#mirrors = mirrors;
+    this.player.mirrored = mirrors && this.input.mirrored;
+  }
+
   /** @param {string} style id of the style from now on */
   setStyle(style) {
     this.#style.choose(style, performance.now());
@@ -148,7 +155,7 @@ export class LivePipeline {
   }
 
   #onPlaying() {
-    this.player.mirrored = this.input.mirrored;
+    this.mirrors = this.#mirrors;
     this.#note({ type: 'playing' });
   }
 

@@ -116,6 +116,7 @@ class App {
     [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts].forEach((part) => part.start());
     this.#showLimits();
     if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
+    this.#mirror(this.#memory.mirrors);
     const looks = [query.get('style'), this.#memory.look, FIRST_LOOK];
     this.#galleryLoaded = this.#gallery.start(looks.filter((look) => look !== null), this.#memory.mixes);
     if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
@@ -157,6 +158,7 @@ class App {
     onClick('save-lut', () => this.#saveLut());
     onClick('record', () => this.#toggleRecording());
     onClick('numbers', () => this.#toggleNumbers());
+    onClick('mirror', () => this.#mirror(!this.#memory.mirrors));
     onClick('open-help', () => this.#obey('help'));
     onClick('open-pictures', () => byId('pictures').click());
     byId('menu').addEventListener('click', () => byId('menu').hidePopover());
@@ -312,6 +314,13 @@ class App {
    */
   #strengthOf(look) {
     return this.#linked?.look === look ? this.#linked.strength : this.#memory.strengthOf(look);
+  }
+
+  /** @param {boolean} mirrors whether users see themselves as in a mirror */
+  #mirror(mirrors) {
+    if (mirrors !== this.#memory.mirrors) this.#memory.mirrors = mirrors;
+    this.#live.mirrors = mirrors;
+    press('mirror', mirrors);
   }
 
   /** @param {import('./capture/cameras.js').CameraChoice} choice */

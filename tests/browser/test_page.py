@@ -121,20 +121,56 @@ async def test_colours_and_transparency_of_a_photo_are_as_the_server_sees_them(p
     np.testing.assert_allclose(style[50, -20], wanted, atol=6)
 
 
-async def test_ones_own_photos_are_there_again_as_long_as_the_server_has_them(page, server, tmp_path):
+async def two_photos(page: Page, server: PageServer, folder: Path) -> None:
+    """Add two photos, of which the server forgets the second one."""
     await page.goto(server.url)
     for name in ("Kept", "Lost"):
-        (tmp_path / f"{name}.jpg").write_bytes(encode_jpeg(photo(64, 64)))
-        await page.locator("#photo").set_input_files(tmp_path / f"{name}.jpg")
+        (folder / f"{name}.jpg").write_bytes(encode_jpeg(photo(64, 64)))
+        await page.locator("#photo").set_input_files(folder / f"{name}.jpg")
         await expect(page.get_by_role("radio", name=name)).to_be_checked()
     await page.evaluate("""localStorage['mvstylizer.styles'] =
       localStorage['mvstylizer.styles'].replace('photo.jpg', 'nowhere')""")
+
+
+async def test_ones_own_photos_are_there_again_and_what_the_server_forgot_is_sent_once_more(page, server, tmp_path):
+    await two_photos(page, server, tmp_path)
+
+    await page.reload()
+
+    await expect(page.get_by_role("radio", name="Kept")).to_be_visible()
+    await expect(page.get_by_role("radio", name="Lost")).to_be_checked()  # it was chosen last
+    assert [name for name, _ in server.photos] == ["Kept", "Lost", "Lost"]
+    assert server.photos[1][1] == server.photos[2][1]
+
+
+async def test_photos_that_neither_the_server_nor_this_browser_has_are_gone(page, server, tmp_path):
+    await two_photos(page, server, tmp_path)
+    await page.evaluate("new Promise((resolve) => { indexedDB.deleteDatabase('mvstylizer').onsuccess = resolve; })")
 
     await page.reload()
 
     await expect(page.get_by_role("radio", name="Kept")).to_be_visible()
     await expect(page.get_by_role("radio", name="Lost")).to_have_count(0)
     await expect(page.get_by_role("radio", name="Dusk")).to_be_checked()
+    assert len(server.photos) == 2
+
+
+async def test_no_more_than_twelve_photos_are_kept(page, server, tmp_path):
+    await page.goto(server.url)
+
+    kept = await page.evaluate(
+        """async () => {
+          const { keepPhoto, keptPhoto, listedPhotos } = await import('/ui/own_photos.js');
+          const photos = Array.from({ length: 14 }, (_, i) => ({ id: String(i), name: 'x', thumbnail: '/photo.jpg' }));
+          for (const photo of photos) await keepPhoto(photo, new Blob([photo.id]));
+          await keepPhoto({ id: 'large', name: 'x', thumbnail: '/photo.jpg' }, new Blob([new Uint8Array(5 << 20)]));
+          const blobs = await Promise.all([...photos.map(({ id }) => id), 'large'].map(keptPhoto));
+          return [listedPhotos().map(({ id }) => id), blobs.map((blob) => blob?.size ?? null)];
+        }"""
+    )
+
+    assert kept[0] == ["large", *(str(number) for number in range(13, 2, -1))]
+    assert kept[1] == [None] * 3 + [1] * 7 + [2] * 4 + [None]
 
 
 async def test_the_servers_word_on_a_bad_photo_is_shown(page, server, tmp_path):

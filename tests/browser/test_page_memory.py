@@ -7,7 +7,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from support.chromium import phone, snapshot, until
+from pipeline.contract.image_codec import encode_jpeg
+from support.chromium import phone, photo, snapshot, until
 from support.fake_peer import FakePeer
 from support.grids import make_grid
 
@@ -15,7 +16,9 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=30_000)
 #: Runs before the page's scripts: a browser that refuses to store anything, as some do in private windows.
-REFUSED = "Object.defineProperty(window, 'localStorage', { get() { throw new DOMException('', 'SecurityError'); } });"
+REFUSED = """for (const name of ['localStorage', 'indexedDB']) {
+  Object.defineProperty(window, name, { get() { throw new DOMException('', 'SecurityError'); } });
+}"""
 RUBBISH = ["{", "7", "[]", '{"look":7,"strengths":"x","camera":[]}', '{"strengths":[["dusk",7],["snow"],null]}']
 KEY = "mvstylizer.choices"
 
@@ -99,15 +102,20 @@ async def test_the_first_visit_begins_with_the_look_that_flatters(page, server):
     await expect(page.get_by_role("radio", name="Golden hour")).to_be_checked()
 
 
-async def test_a_browser_that_stores_nothing_shows_the_page_all_the_same(page, server):
+async def test_a_browser_that_stores_nothing_shows_the_page_all_the_same(page, server, tmp_path):
     await page.add_init_script(REFUSED)
     await page.goto(server.url)
     await choose(page, "Snow")
     await set_strength(page, "85")
     await choose(page, "Autumn")
     await choose(page, "Snow")
-
     await strength_is(page, "85")
+
+    (tmp_path / "Mine.jpg").write_bytes(encode_jpeg(photo(64, 64)))
+    await page.locator("#photo").set_input_files(tmp_path / "Mine.jpg")
+
+    await expect(page.get_by_role("radio", name="Mine")).to_be_checked()
+    await strength_is(page, "60")
 
 
 @pytest.mark.parametrize("stored", RUBBISH)
@@ -155,6 +163,25 @@ async def test_the_camera_of_the_last_visit_is_asked_for(page, server):
 
     (wanted,) = await page.evaluate("asked")
     assert wanted["deviceId"] == {"ideal": "the one on the left"}  # any other one is better than none
+
+
+async def test_whether_the_camera_is_mirrored_is_remembered(page, server):
+    picture, switch = page.locator("#picture"), page.get_by_role("button", name="Mirror my camera")
+    for _ in range(2):
+        await page.goto(f"{server.url}/?source=camera&autostart=1")
+        await until(page, "mvstylizer.stats.framesSeen > 1")
+        await page.click("#more")
+        if await switch.get_attribute("aria-pressed") == "false":
+            break
+        await expect(picture).to_have_attribute("data-mirrored", "")
+        await switch.click()
+        await expect(picture).not_to_have_attribute("data-mirrored", "")
+        await page.click("#more")
+        await expect(switch).to_have_attribute("aria-pressed", "false")
+
+    await expect(picture).not_to_have_attribute("data-mirrored", "")
+    await switch.click()
+    await expect(picture).to_have_attribute("data-mirrored", "")
 
 
 async def test_another_source_is_shown_as_it_is_until_a_look_of_its_own_comes(page, server, portrait):

@@ -2,6 +2,7 @@
 
 import { context2d } from '../basics/canvas.js';
 import { find, instantiate } from './dom.js';
+import { forgetPhoto, keepPhoto, keptPhoto, listedPhotos } from './own_photos.js';
 import { mixId, pairOf, parseMix } from '../net/style_mix.js';
 import { retryDelayMs } from '../net/session.js';
 
@@ -12,9 +13,6 @@ import { retryDelayMs } from '../net/session.js';
 const UPLOAD_SIDE = 1024;
 /** Types of photos that every server reads, with their colours and orientation. */
 const SENT_AS_THEY_ARE = new Set(['image/jpeg', 'image/png', 'image/webp']);
-/** The localStorage key of the photos uploaded from this browser; the server lists nobody's photos. */
-const OWN_STYLES = 'mvstylizer.styles';
-const MAX_OWN = 12;
 /** How long a request may take; a photo travels for a while on a slow uplink. */
 const [HTTP_MS, UPLOAD_MS] = [10_000, 60_000];
 
@@ -55,7 +53,11 @@ export class Gallery {
     this.#root.dataset.state = 'loading';
     for (let attempt = 0; this.#running; attempt++) {
       const styles = await fetchStyles();
-      if (styles) return this.#show([...styles, ...await fetchOwnStyles()], preferred, mixes);
+      if (styles) {
+        const { there, lost } = await fetchOwnStyles();
+        this.#show([...styles, ...there], preferred, mixes);
+        return this.#restoreAll(lost, preferred);
+      }
       this.#root.dataset.state = 'waiting';
       await new Promise((resolve) => { setTimeout(resolve, retryDelayMs(attempt, Math.random())); });
     }
@@ -70,14 +72,10 @@ export class Gallery {
     const selections = this.#selections;
     const name = file.name.replace(/\.[^.]*$/, '') || 'My photo';
     const body = await shrink(file);
-    const path = `/styles?${new URLSearchParams({ name })}`;
-    const signal = AbortSignal.timeout(UPLOAD_MS);
-    const response = await fetch(path, { method: 'POST', body, signal }).catch(() => null);
-    const answer = await response?.json().catch(() => null);
-    if (!response?.ok) throw new Error(answer?.error ?? 'The photo did not reach the server.');
-    const tile = this.#find(answer.id) ?? this.#add(answer);
-    if (selections === this.#selections) this.#select(answer, tile, true);
-    keepOwnStyle(answer);
+    const style = await send(name, body);
+    const tile = this.#find(style.id) ?? this.#add(style);
+    if (selections === this.#selections) this.#select(style, tile, true);
+    await keepPhoto(style, body);
   }
 
   /**
@@ -99,6 +97,8 @@ export class Gallery {
     const pictures = [selected.thumbnail, selected.second].filter((path) => path !== undefined);
     const answers = await Promise.all(pictures.map((path) => ask(path, 'reload')));
     if (!answers.some((answer) => answer?.status === 404) || selected !== this.selected) return null;
+    const back = await restored(selected);
+    if (back?.id === selected.id || selected !== this.selected) return null;
     this.#find(selected.id)?.remove();
     const first = this.#root.querySelector('input');
     if (first) this.select(first.value);
@@ -178,6 +178,20 @@ export class Gallery {
 
   destroy() {
     this.#running = false;
+  }
+
+  /**
+   * Send photos again that the server has forgotten, one after the other.
+   * @param {Style[]} lost
+   * @param {string[]} preferred as for `start`
+   */
+  async #restoreAll(lost, preferred) {
+    for (const style of lost) {
+      const back = await restored(style);
+      if (!back || !this.#running) continue;
+      const tile = this.#find(back.id) ?? this.#add(back);
+      if (preferred[0] === style.id && this.#selections === 1) this.#select(back, tile);
+    }
   }
 
   /**
@@ -281,39 +295,43 @@ function styleOf(tile) {
   return { id: find(tile, 'input', HTMLInputElement).value, name: find(tile, 'span').textContent, thumbnail, second };
 }
 
-/** @returns {Promise<Style[]>} the photos uploaded earlier from this browser that the server still has */
+/** @returns {Promise<{there: Style[], lost: Style[]}>} the photos added earlier that the server still has, and the others */
 async function fetchOwnStyles() {
-  const own = ownStyles();
+  const own = listedPhotos();
   const answers = await Promise.all(own.map(({ thumbnail }) => ask(thumbnail)));
-  return own.filter((_, index) => answers[index]?.ok);
-}
-
-/** @returns {Style[]} the photos uploaded earlier from this browser, the newest first */
-function ownStyles() {
-  try {
-    const own = JSON.parse(localStorage.getItem(OWN_STYLES) ?? '[]');
-    return own.filter(isStyle);
-  } catch {
-    return []; // this browser stores nothing, or holds something else under this key
-  }
+  return {
+    there: own.filter((_, index) => answers[index]?.ok),
+    lost: own.filter((_, index) => answers[index]?.status === 404),
+  };
 }
 
 /**
- * @param {any} value
- * @returns {value is Style}
+ * Send a photo again that the server has forgotten.
+ * @param {Style} style the photo's
+ * @returns {Promise<Style|null>} its style from now on; null if it is not kept here, or was not taken
  */
-function isStyle(value) {
-  return ['id', 'name', 'thumbnail'].every((field) => typeof value?.[field] === 'string');
+async function restored({ id, name }) {
+  const photo = await keptPhoto(id);
+  const style = photo && await send(name, photo).catch(() => null);
+  if (!style) return null;
+  if (style.id !== id) await forgetPhoto(id);
+  await keepPhoto(style, photo);
+  return style;
 }
 
-/** @param {Style} style */
-function keepOwnStyle(style) {
-  const own = [style, ...ownStyles().filter(({ id }) => id !== style.id)].slice(0, MAX_OWN);
-  try {
-    localStorage.setItem(OWN_STYLES, JSON.stringify(own));
-  } catch {
-    // This browser stores nothing: the style stays in the strip until the user leaves the page.
-  }
+/**
+ * @param {string} name
+ * @param {Blob} photo
+ * @returns {Promise<Style>} what the server made of the photo
+ * @throws {Error} with the reason, as a sentence
+ */
+async function send(name, photo) {
+  const path = `/styles?${new URLSearchParams({ name })}`;
+  const signal = AbortSignal.timeout(UPLOAD_MS);
+  const response = await fetch(path, { method: 'POST', body: photo, signal }).catch(() => null);
+  const answer = await response?.json().catch(() => null);
+  if (!response?.ok) throw new Error(answer?.error ?? 'The photo did not reach the server.');
+  return answer;
 }
 
 /**

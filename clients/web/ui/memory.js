@@ -1,4 +1,4 @@
-/** Remembers what the user chose, for the next visit: the look, each look's strength, and the camera. */
+/** Remembers what the user chose, for the next visit: the look, each look's strength, the mixes, the camera, and the mirror. */
 
 import { pairOf } from '../net/style_mix.js';
 
@@ -21,6 +21,7 @@ const FIRST_STRENGTH = 0.6;
  * @property {[id: string, strength: number][]} strengths 0..1, the one that was changed last at the end
  * @property {string[]} mixes the ids of the mixes in the gallery
  * @property {CameraChoice|null} camera
+ * @property {boolean} mirrors whether users see themselves as in a mirror
  */
 
 export class Memory {
@@ -54,6 +55,16 @@ export class Memory {
   /** @param {CameraChoice|null} camera */
   set camera(camera) {
     this.#keep({ camera });
+  }
+
+  /** @returns {boolean} whether users see themselves as in a mirror */
+  get mirrors() {
+    return this.#choices.mirrors;
+  }
+
+  /** @param {boolean} mirrors */
+  set mirrors(mirrors) {
+    this.#keep({ mirrors });
   }
 
   /**
@@ -98,7 +109,8 @@ function stored() {
   }
   const strengths = Array.isArray(found?.strengths) ? found.strengths.filter(isStrength).slice(-MAX_STRENGTHS) : [];
   const mixes = Array.isArray(found?.mixes) ? found.mixes.filter(isId).slice(-MAX_MIXES) : [];
-  return { look: isId(found?.look) ? found.look : null, strengths, mixes, camera: cameraIn(found?.camera) };
+  const look = isId(found?.look) ? found.look : null;
+  return { look, strengths, mixes, camera: cameraIn(found?.camera), mirrors: found?.mirrors !== false };
 }
 
 /**
