@@ -55,12 +55,14 @@ MAY_IMPORT = {
     },
     "edge": set(),
     "edge.vgg": set(),
-    "edge.grid_model": set(),
+    "edge.colour_maps": set(),
+    "edge.grid_model": {"edge.colour_maps"},
     "edge.paper_model": {"edge", "edge.grid_model", "edge.vgg", "edge.training"},
     "edge.training": {"edge", "edge.grid_model", "edge.vgg"},
     "cloud.federated": {"edge", "edge.grid_model", "edge.training"},
     "cloud.pretraining": {
-        CONTRACT, "edge.grid_model", "edge.paper_model", "edge.training", "edge.vgg", "pipeline.pictures",
+        CONTRACT, "edge.colour_maps", "edge.grid_model", "edge.paper_model", "edge.training", "edge.vgg",
+        "pipeline.pictures",
     },
     "workers.process": {CONTRACT},
     "workers.serving": {

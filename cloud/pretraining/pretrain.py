@@ -5,11 +5,13 @@ Model `grid` first distils VGG-19 into its encoder and decoder, then learns end 
 
 import argparse
 import logging
+import random
 from pathlib import Path
 
 import torch
 
 from cloud.pretraining.feed import Feed
+from cloud.pretraining.grading import graded_pairs, teach
 from cloud.pretraining.loop import Phase, Run, train
 from cloud.pretraining.photos import Photos
 from cloud.pretraining.pretrain_paper import pretrain_paper
@@ -34,10 +36,11 @@ def pretrain(
     start: Path | None = None,
     distil_steps: int = 1200,
     steps: int = 4000,
+    grades: int = 24_000,
     seed: int = 0,
     device: str | None = None,
 ) -> None:
-    """Train model `grid` on a folder of photos and write its weights to `out`.
+    """Train model `grid` on a folder of photos, and its grade on as many `grades`, and write its weights to `out`.
 
     With weights to `start` from, their training goes on: nothing is distilled, and their encoder stays as it is.
 
@@ -62,6 +65,9 @@ def pretrain(
         Phase("stylize", steps, rate=FURTHER_RATE if start else RATE, betas=(0.5, 0.99), clip=0.5),
         lambda step: stylize(run.model, feed.vgg, feed.batch(f"{step}", 4)),
     )
+    if grades:
+        pairs = graded_pairs(feed.photos, run.mean.cpu(), grades, random.Random(f"{seed} grades"))
+        teach(run.mean.grade, pairs, seed)
     save(run.mean, out)
 
 
@@ -79,6 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distil-steps", type=int, default=1200, help="steps of grid's distillation (%(default)s)")
     parser.add_argument("--form", choices=FORMS, default="adain", help="of Eq. 2 in model paper (%(default)s)")
     parser.add_argument("--steps", type=int, default=4000, help="steps end to end (%(default)s)")
+    parser.add_argument("--grades", type=int, default=24_000, help="graded pairs that teach the grade (%(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="decides on every crop, pair and weight (%(default)s)")
 
 
@@ -95,5 +102,6 @@ def run(args: argparse.Namespace) -> None:
             start=args.start,
             distil_steps=args.distil_steps,
             steps=args.steps,
+            grades=args.grades,
             seed=args.seed,
         )

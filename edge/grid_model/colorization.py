@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from edge.grid_model.correspondence import Places
+from edge.colour_maps.correspondence import Places
 from edge.grid_model.neutrality import Chroma
 
 #: Added to the variances of every covariance: a share of their mean, and a constant, since flat pictures have none.
@@ -33,7 +33,15 @@ class StyleStatistics(NamedTuple):
 
     levels: tuple[Statistics, ...]  # coarse to fine, which is the decoder's order
     places: tuple[Places, Places]  # of the picture as it is, and mirrored
+    description: Tensor  # of its colours, B DESCRIPTION: see `colour_maps.grade`
     chroma: Chroma
+    mood: Tensor  # B: from 0, its grade alone, to 1, all of its statistics
+
+    def with_mood(self, mood: float) -> "StyleStatistics":
+        """The same style, of which less than all of the mood is wanted. Raises ValueError outside of 0..1."""
+        if not 0 <= mood <= 1:
+            raise ValueError("mood must be between 0 and 1")
+        return self._replace(mood=torch.full_like(self.mood, mood))
 
 
 def in_one_batch(styles: Sequence[StyleStatistics]) -> StyleStatistics:

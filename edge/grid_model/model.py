@@ -4,8 +4,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from edge.colour_maps.correspondence import Places, agreement, places, standardized
+from edge.colour_maps.grade import Grade, description
+from edge.colour_maps.quadratic import recoloured
 from edge.grid_model.colorization import Colorization, Likeness, StyleStatistics, normalized, regions, statistics
-from edge.grid_model.correspondence import Places, agreement, places, standardized
 from edge.grid_model.decoder import Decoder
 from edge.grid_model.encoder import WIDTHS, Encoder
 from edge.grid_model.grid import CELL, DEPTH
@@ -28,6 +30,7 @@ class GridModel(nn.Module):
         self.colorization = nn.ModuleList(Colorization(width) for width in reversed(WIDTHS))
         self.decoder = Decoder()
         self.smoothing = MetaSmoothing()
+        self.grade = Grade()
 
     def forward(self, content: Tensor, style: StyleStatistics) -> Tensor:
         """B 3 H W in 0..1, with sides that are multiples of 8 and at least 16, to a grid B 3 D R C 4."""
@@ -43,6 +46,8 @@ class GridModel(nn.Module):
         content, taps = content.expand(size), [tap.expand(size) for tap in taps]
         small = fitted(content)
         target = small + self.change(taps, style)[:, :, ::2]
+        if (style.mood < 1).any():
+            target = torch.lerp(self.graded(small, style), target, style.mood[:, None, None, None])
         target = agreement(seen, style.places).blend(small, target)
         colours = holding_back(target, style.chroma)
         rows, columns = (round(side / CELL) for side in content.shape[2:])
@@ -58,7 +63,18 @@ class GridModel(nn.Module):
             return features
 
         self.decoder(self.encoder(image), look)
-        return StyleStatistics(tuple(seen), (self.places(image), self.places(image.flip(3))), chroma_of(fitted(image)))
+        small, mirrored = fitted(image), image.flip(3)
+        return StyleStatistics(
+            levels=tuple(seen),
+            places=(self.places(image), self.places(mirrored)),
+            description=description(small),
+            chroma=chroma_of(small),
+            mood=image.new_ones(len(image)),
+        )
+
+    def graded(self, small: Tensor, style: StyleStatistics) -> Tensor:
+        """What the fit reads of the content (B 3 H W), under the grade that the style seems to have."""
+        return recoloured(small, self.grade(description(small), style.description))
 
     def places(self, image: Tensor) -> Places:
         """What is seen at the places of a picture, B 3 H W in 0..1, whatever its grade."""

@@ -59,9 +59,13 @@ class Stylizer:
         return cls(*parse(file), device or default_device())
 
     @torch.inference_mode()
-    def style(self, image: np.ndarray) -> StyleStatistics:
-        """The statistics of a style picture (RGB uint8 H W 3). Keep them: they cost as much as a key frame."""
-        return self.model.style(self.prepare(image))
+    def style(self, image: np.ndarray, mood: float = 1.0) -> StyleStatistics:
+        """The statistics of a style picture (RGB uint8 H W 3). Keep them: they cost as much as a key frame.
+
+        Of the `mood`, 0 takes only the grade that the picture seems to have, and 1 all of its statistics; to change it
+        later costs nothing (`with_mood`). Raises ValueError outside of 0..1.
+        """
+        return self.model.style(self.prepare(image)).with_mood(mood)
 
     def stylize(self, content: np.ndarray, style: StyleStatistics) -> np.ndarray:
         """The grid (float16 3 D R C 4) that gives a single picture (RGB uint8 H W 3) the style, at any resolution."""

@@ -9,12 +9,17 @@ from safetensors.torch import save_file
 
 from edge.grid_model.model import GridModel
 
+#: How the names of the grade's weights begin. Files of before there was a grade have none.
+GRADE = "grade."
 SHIPPED = Path(__file__).parent.parent / "weights" / "grid.safetensors"
 
 
 def is_trained(name: str) -> bool:
-    """Whether an edge trains a weight: all but the encoder's, which are frozen (section 4.2 of the paper)."""
-    return not name.startswith("encoder.")
+    """Whether an edge trains a weight.
+
+    All are but the encoder's, which are frozen (section 4.2 of the paper), and the grade's, which Eq. 5 does not judge.
+    """
+    return not name.startswith(("encoder.", GRADE))
 
 
 def save(model: GridModel, path: Path) -> None:
@@ -38,7 +43,9 @@ def parse(file: bytes) -> tuple[GridModel, str]:
     """The same as `load`, from the file's bytes. Raises ValueError if they are no weights of this model."""
     model = GridModel()
     try:
-        model.load_state_dict({name: tensor.float() for name, tensor in safetensors.torch.load(file).items()})
+        found = {name: tensor.float() for name, tensor in safetensors.torch.load(file).items()}
+        grade = {name: tensor for name, tensor in model.state_dict().items() if name.startswith(GRADE)}
+        model.load_state_dict({**grade, **found})
     except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"these are no weights of this model: {error}") from error
     return model.requires_grad_(False).eval(), hashlib.sha256(file).hexdigest()[:12]

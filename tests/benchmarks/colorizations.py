@@ -29,8 +29,7 @@ from cloud.pretraining.feed import Feed
 from cloud.pretraining.loop import Phase, Run, train
 from cloud.pretraining.photos import Photos
 from edge.grid_model.colorization import RIDGE, RIDGE_SHARE, StyleStatistics
-from edge.grid_model.model import GridModel, fitted
-from edge.grid_model.neutrality import chroma_of
+from edge.grid_model.model import GridModel
 from edge.grid_model.stylizer import Stylizer, to_tensor
 from edge.paper_model.feature_transforms import adain, attention, wct
 from edge.training.distillation import Targets
@@ -64,7 +63,7 @@ class Compared(GridModel):
             return features
 
         self.decoder(self.encoder(image), look)
-        return StyleStatistics(tuple(seen), (self.places(image), self.places(image.flip(3))), chroma_of(fitted(image)))
+        return super().style(image)._replace(levels=tuple(seen))
 
     def change(self, taps: list[Tensor], style: StyleStatistics) -> Tensor:
         def recolour(level: int, features: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""Stylize photo pairs: uv run python tests/benchmarks/judge.py PAIRS OUT [--eval DIR] [--strength 1.0 ...]
+"""Stylize photo pairs: uv run python tests/benchmarks/judge.py PAIRS OUT [--eval DIR] [--strength ...] [--mood ...]
 
-PAIRS holds NN_content.jpg and NN_style.jpg; OUT/STRENGTH gets NN.png each, at the content's size, OUT/mkl those of the
-Monge-Kantorovich linear map. Prints how far a photo moves in its own style (identity PSNR, in dB). DIR is the folder of
+PAIRS holds NN_content.jpg and NN_style.jpg; OUT/STRENGTH gets NN.png each, at the content's size, OUT/mood-MOOD those
+of less mood at full strength, and OUT/mkl those of the Monge-Kantorovich linear map. Prints how far a photo moves in
+its own style (identity PSNR, in dB). DIR is the folder of
 an independent judge's metrics.py; with it, each of these folders is judged at 512 px on the long side:
   ssim, ssim_edge, style  is the structure kept, and how much of the distance to the style is left?
   patchy                  is one surface still one surface? 1 is as even as the content; the median
@@ -40,6 +41,7 @@ def main() -> None:
     torch.set_num_threads(1)
     stylizer = Stylizer.load(args.weights)
     methods: dict[str, Method] = {f"{s:g}": partial(ours, stylizer, strength=s) for s in args.strength}
+    methods |= {f"mood-{mood:g}": partial(ours, stylizer, mood=mood) for mood in args.mood}
     result = {"model": stylizer.model_version, "identity_psnr_db": identity(stylizer, args.pairs)}
     pairs = {path.stem.removesuffix("_content"): path for path in sorted(args.pairs.glob("*_content.*"))}
     judge, scores = metrics(args.eval), {}
@@ -55,8 +57,10 @@ def main() -> None:
     print(json.dumps({"pairs": len(pairs), **result, "scores": scores}))
 
 
-def ours(stylizer: Stylizer, content: np.ndarray, style: np.ndarray, *, strength: float = 1.0) -> np.ndarray:
-    return apply_grid(content, stylizer.stylize(content, stylizer.style(style)), strength=strength)
+def ours(
+    stylizer: Stylizer, content: np.ndarray, style: np.ndarray, *, strength: float = 1.0, mood: float = 1.0
+) -> np.ndarray:
+    return apply_grid(content, stylizer.stylize(content, stylizer.style(style, mood)), strength=strength)
 
 
 def identity(stylizer: Stylizer, pairs: Path) -> dict[str, float]:
@@ -143,6 +147,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--weights", type=Path, help="default: the shipped ones")
     parser.add_argument("--eval", type=Path, metavar="DIR", help="the folder that holds the judge's metrics.py")
     parser.add_argument("--strength", type=float, nargs="+", default=[1.0])
+    parser.add_argument("--mood", type=float, nargs="*", default=[])
     return parser.parse_args()
 
 

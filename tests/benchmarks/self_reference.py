@@ -8,8 +8,9 @@ A protocol says which content and style are made of the photos, and what the rig
   canon       two crops of a tenth to a third of the photo, as far apart as can be; the content is one of them with its
               colours disturbed a little, the style the other as it is, and the truth the undisturbed crop (CanonCGT's)
 Prints the PSNR to the truth, in dB, of the untouched content and of each method: means and deviations, the
-Monge-Kantorovich linear map (MKL), the model, the model at half strength, and the oracle, which is the model's own fit
-of the truth. Figures of different protocols are not comparable. The last line is JSON.
+Monge-Kantorovich linear map (MKL), the model, the model at half strength and with half and none of the mood, and the
+oracle, which is the model's own fit of the truth. Figures of different protocols are not comparable. The last line is
+JSON.
 """
 
 import argparse
@@ -76,13 +77,16 @@ def main() -> None:
 
 def outputs(case: Known, stylizer: Stylizer) -> dict[str, np.ndarray]:
     """What each method makes of the content."""
-    grid = stylizer.stylize(case.content, stylizer.style(case.style))
+    style = stylizer.style(case.style)
+    grid, half, grade = (stylizer.stylize(case.content, style.with_mood(mood)) for mood in (1, 0.5, 0))
     return {
         "untouched": case.content,
         "mean and deviation": mean_deviation(case.content, case.style),
         "MKL": monge_kantorovich(case.content, case.style),
         "model": apply_grid(case.content, grid),
         "model, half strength": apply_grid(case.content, grid, strength=0.5),
+        "model, half the mood": apply_grid(case.content, half),
+        "model, no mood": apply_grid(case.content, grade),
         "oracle": oracle_grid(case.content, case.truth, stylizer.model.smoothing),
     }
 

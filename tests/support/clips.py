@@ -28,8 +28,8 @@ class Brightener:
         self.key_frames, self._offset, self._step = 0, first, step
         self.states: list[int] = []
 
-    def style(self, image: np.ndarray) -> float:
-        return self._offset
+    def style(self, image: np.ndarray, mood: float = 1.0) -> float:
+        return mood * self._offset
 
     def stylize(self, content: np.ndarray, style: float) -> np.ndarray:
         grid = np.tile(IDENTITY, (1, 8, 2, 3, 1))

@@ -33,6 +33,9 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
 def add_look_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that do not depend on the model."""
     parser.add_argument("--strength", type=float, default=1.0, metavar="S", help=STRENGTH_HELP)
+    parser.add_argument(
+        "--mood", type=float, default=1.0, metavar="M", help="0 light: the style's grade; 1 all (default)"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (default: the shipped ones)")
 
@@ -71,6 +74,13 @@ def _checked_size(width: int, height: int) -> tuple[int, int]:
     if not (1 <= width <= MAX_SIDE_PX and 1 <= height <= MAX_SIDE_PX):
         raise BadSetting(f"The output's sides must be 1 to {MAX_SIDE_PX} px, not {width}x{height}.")
     return width, height
+
+
+def check_mood(mood: float, model: str = "grid") -> None:
+    if not 0 <= mood <= 1:
+        raise BadSetting(f"--mood must be 0 to 1, not {mood}.")
+    if mood < 1 and model != "grid":
+        raise BadSetting("--mood is for the looks of model grid only.")
 
 
 def photo(path: Path) -> Photo:

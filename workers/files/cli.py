@@ -24,6 +24,7 @@ from clients.reassembly.flow import ESTIMATORS
 from pipeline.contract.errors import BadSetting
 from workers.files.arguments import (
     add_common_arguments,
+    check_mood,
     output_size,
     style_picture,
 )
@@ -73,6 +74,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
+    check_mood(args.mood, args.model)
     target = _checked_target(args)
     style = style_picture(args.style)
     choose, interval = ("fixed", 1) if args.every_frame else (args.key_frames, args.interval)
@@ -118,4 +120,6 @@ def _answers(
 ) -> Callable[[Marked], Answer]:
     if args.model == "paper":
         return PaperAnswers(load_paper(args.weights, args.vgg), style, size=size, strength=args.strength)
-    return GridAnswers(load_stylizer(args.weights), style, size=size, strength=args.strength, rate=clip.rate)
+    return GridAnswers(
+        load_stylizer(args.weights), style, size=size, strength=args.strength, mood=args.mood, rate=clip.rate
+    )

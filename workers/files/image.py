@@ -20,6 +20,7 @@ from pipeline.contract.errors import BadSetting
 from pipeline.pictures.own_file import Photo, encoded
 from workers.files.arguments import (
     add_common_arguments,
+    check_mood,
     image_size,
     photo,
     style_picture,
@@ -57,7 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     started_s = time.monotonic()
     check_strength(args.strength)
+    check_mood(args.mood, args.model)
     check_refine(args.refine, args.model)
+    if args.refine is not None and args.mood < 1:
+        raise BadSetting("--refine improves looks with all of their --mood only.")
     if args.out.suffix.lower() not in FORMATS:
         raise BadSetting(f"{shown(args.out)} must end in {listed(FORMATS)}.")
     check_output(args.out, folder=False, force=args.force)
@@ -65,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     size = image_size(args.size, args.scale, content.rgb)
     check_side(size, FORMATS[args.out.suffix.lower()])
     style = style_picture(args.style)
-    paint = paint_pixels if args.model == "paper" else paint_grid
+    paint = paint_pixels if args.model == "paper" else partial(paint_grid, mood=args.mood)
     if args.refine is not None:
         paint = partial(paint_refined, steps=args.refine, vgg=args.vgg)
     stylizer = load_paper(args.weights, args.vgg) if args.model == "paper" else load_stylizer(args.weights)
@@ -108,13 +112,20 @@ def stylize_image(
 
 
 def paint_grid(
-    content: np.ndarray, target: np.ndarray, stylizer: "Stylizer", style: np.ndarray, strength: float
+    content: np.ndarray,
+    target: np.ndarray,
+    stylizer: "Stylizer",
+    style: np.ndarray,
+    strength: float,
+    *,
+    mood: float = 1.0,
 ) -> np.ndarray:
     """Return `target` in the style of the picture `style`; `target` is `content` at the output's size.
 
     All pictures are RGB uint8 H W 3.
     """
-    return apply_grid(target, stylizer.stylize(content, stylizer.style(style)), strength=strength, dither=True)
+    grid = stylizer.stylize(content, stylizer.style(style, mood))
+    return apply_grid(target, grid, strength=strength, dither=True)
 
 
 def paint_refined(

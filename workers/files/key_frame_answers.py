@@ -56,9 +56,16 @@ class GridAnswers:
     """Stylizes a file's key frames with model grid. It averages over the key frames of a scene to avoid flicker."""
 
     def __init__(
-        self, stylizer: "Stylizer", style: np.ndarray, *, size: tuple[int, int], strength: float, rate: Fraction
+        self,
+        stylizer: "Stylizer",
+        style: np.ndarray,
+        *,
+        size: tuple[int, int],
+        strength: float,
+        rate: Fraction,
+        mood: float = 1.0,
     ) -> None:
-        self._stylizer, self._style = stylizer, stylizer.style(style)
+        self._stylizer, self._style = stylizer, stylizer.style(style, mood)
         self._size, self._strength, self._rate = size, strength, rate
         self._state: StreamState | None = None
         self._last = 0

@@ -34,7 +34,7 @@ def data(tmp_path, monkeypatch):
 def test_training_writes_weights_that_load(data):
     photos, vgg, folder = data
 
-    pretrain(photos, vgg, folder / "grid.safetensors", distil_steps=3, steps=3, device="cpu")
+    pretrain(photos, vgg, folder / "grid.safetensors", distil_steps=3, steps=3, grades=8, device="cpu")
 
     _, version = load(folder / "grid.safetensors")
     assert len(version) == 12
@@ -63,7 +63,7 @@ def test_a_file_that_is_no_photo_is_named(tmp_path):
 
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, monkeypatch):
     photos, vgg, folder = data
-    pretrain(photos, vgg, folder / "whole.safetensors", distil_steps=2, steps=4, device="cpu")
+    pretrain(photos, vgg, folder / "whole.safetensors", distil_steps=2, steps=4, grades=0, device="cpu")
     real, calls = cloud.pretraining.pretrain.stylize, []
 
     def interrupted(*args):
@@ -74,8 +74,8 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, monkeypat
 
     monkeypatch.setattr(cloud.pretraining.pretrain, "stylize", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        pretrain(photos, vgg, folder / "parts.safetensors", distil_steps=2, steps=4, device="cpu")
-    pretrain(photos, vgg, folder / "parts.safetensors", distil_steps=2, steps=4, device="cpu")
+        pretrain(photos, vgg, folder / "parts.safetensors", distil_steps=2, steps=4, grades=0, device="cpu")
+    pretrain(photos, vgg, folder / "parts.safetensors", distil_steps=2, steps=4, grades=0, device="cpu")
 
     whole, parts = load_file(folder / "whole.safetensors"), load_file(folder / "parts.safetensors")
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
@@ -84,7 +84,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(data, monkeypat
 def test_weights_are_trained_further_from_where_they_are(data):
     photos, vgg, folder = data
 
-    pretrain(photos, vgg, folder / "further.safetensors", start=SHIPPED, steps=2, device="cpu")
+    pretrain(photos, vgg, folder / "further.safetensors", start=SHIPPED, steps=2, grades=0, device="cpu")
 
     before, after = load_file(SHIPPED), load_file(folder / "further.safetensors")
     moved = {name for name in before if not torch.equal(before[name], after[name])}
@@ -98,7 +98,7 @@ def test_the_model_learns_on_what_it_is_shown(data, caplog, monkeypatch):
     monkeypatch.setattr(cloud.pretraining.loop, "LOG_STEPS", 10)
     caplog.set_level("INFO")
 
-    pretrain(photos, vgg, folder / "grid.safetensors", distil_steps=30, steps=0, device="cpu")
+    pretrain(photos, vgg, folder / "grid.safetensors", distil_steps=30, steps=0, grades=0, device="cpu")
 
     pictures = [float(line.split("picture ")[1].split()[0]) for line in caplog.messages if "picture" in line]
     assert pictures[-1] < 0.8 * pictures[0]

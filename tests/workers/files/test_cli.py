@@ -93,6 +93,8 @@ def folder(tmp_path: Path) -> Path:
     ("video in.mp4 o.mp4 --style dusk --model paper --mode grid", "take --mode residual or warp"),
     ("video in.mp4 o.mp4 --style dusk --model paper", "go with the original VGG-19: name its file with --vgg"),
     ("video in.mp4 o.mp4 --style dusk --strength 2", "--strength must be 0 to 1"),
+    ("video in.mp4 o.mp4 --style dusk --mood 1.5", "--mood must be 0 to 1"),
+    ("video in.mp4 o.mp4 --style dusk --mood 0.5 --model paper", "--mood is for the looks of model grid only"),
     ("video in.mp4 o.mp4 --style dusk --strength nan", "--strength must be 0 to 1"),
     ("image none.jpg dusk o.jpg", "none.jpg is not a file."),
     ("image text.jpg dusk o.jpg", "not a JPEG, PNG, WebP or AVIF"),

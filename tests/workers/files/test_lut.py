@@ -31,11 +31,11 @@ FILTERS = {".cube": ["-vf", "lut3d=look.cube"], ".png": ["-i", "look.png", "-fil
 
 
 class OneLook:
-    def style(self, image: np.ndarray) -> None:
-        return None
+    def style(self, image: np.ndarray, mood: float) -> float:
+        return mood
 
-    def global_look(self, content: np.ndarray, style: None) -> np.ndarray:
-        return LOOK
+    def global_look(self, content: np.ndarray, style: float) -> np.ndarray:
+        return blend_grids(IDENTITY, LOOK, style)
 
 
 @pytest.fixture
@@ -71,6 +71,12 @@ def test_the_table_has_the_strength_that_was_asked_for(folder: Path, suffix: str
     main(["lut", "photo.png", "dusk", f"look{suffix}", "--strength", "0.4"])
 
     assert psnr_db(by_ffmpeg(suffix), apply_grid(PHOTO, LOOK, strength=0.4)) > 50
+
+
+def test_the_table_has_the_mood_that_was_asked_for(folder: Path):
+    main(["lut", "photo.png", "dusk", "look.cube", "--mood", "0.4"])
+
+    assert psnr_db(by_ffmpeg(".cube"), apply_grid(PHOTO, LOOK, strength=0.4)) > 50
 
 
 def test_a_table_is_what_apply_grid_does():

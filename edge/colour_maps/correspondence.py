@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from edge.colour_maps.quadratic import TERMS, recoloured, terms
+
 #: Every picture is described by this many places, so that pictures of all shapes fit in one batch. At the coarsest
 #: tap, a photo of 4:3 has 588 and one of 16:9 has 448.
 PLACES = 336
@@ -21,8 +23,6 @@ CONTRAST, LEAST_DEVIATION = 0.2, 0.03
 SHARPNESS = 120.0
 #: The least logarithm of a likeness: smaller numbers would be subnormal when squared, which is slow.
 LEAST_LIKENESS = -40.0
-#: Terms of the map of colours: r, g, b, 1, their squares and products.
-TERMS = 10
 #: How often the map is fitted, with what lies off it counting less each time: half at a distance of AGREED, in 0..1.
 FITS, AGREED = 3, 0.03
 #: Draws the map to the identity: a share of its equations' mean diagonal.
@@ -46,8 +46,7 @@ class Agreement(NamedTuple):
 
     def blend(self, image: Tensor, target: Tensor) -> Tensor:
         """The target (B 3 H W), moved towards the picture (B 3 H W) under the map as far as the map is believed."""
-        mapped = image + (self.change.mT @ terms(image.flatten(2))).view_as(image)
-        return torch.lerp(target, mapped.clamp(0, 1), self.belief[:, None, None, None])
+        return torch.lerp(target, recoloured(image, self.change), self.belief[:, None, None, None])
 
 
 def standardized(image: Tensor) -> Tensor:
@@ -113,9 +112,3 @@ def regression(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
     squares = weighted @ x.mT
     ridge = RIDGE * squares.diagonal(dim1=1, dim2=2).mean(1)[:, None, None] * torch.eye(TERMS, device=x.device)
     return torch.linalg.solve_ex(squares + ridge, weighted @ y.mT).result
-
-
-def terms(colours: Tensor) -> Tensor:
-    """The terms of colours, B 3 N to B TERMS N."""
-    r, g, b = colours.unbind(1)
-    return torch.stack((r, g, b, torch.ones_like(r), r * r, g * g, b * b, r * g, g * b, b * r), 1)

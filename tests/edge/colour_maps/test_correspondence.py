@@ -9,7 +9,8 @@ import torch
 
 from clients.reassembly.grid import apply_grid
 from cloud.pretraining.photos import random_grade, resize
-from edge.grid_model.correspondence import PLACES, Agreement, Places, agreement, terms
+from edge.colour_maps.correspondence import PLACES, Agreement, Places, agreement
+from edge.colour_maps.quadratic import terms
 from edge.grid_model.stylizer import Stylizer
 
 
