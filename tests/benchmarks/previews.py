@@ -68,7 +68,7 @@ async def measure(url: str, seconds: float) -> dict[str, dict[str, float]]:
     return {
         "without previews": row(times[False]),
         "with previews": row(times[True]),
-        "previews": {"jobs": run.previews, "bytes": round(float(np.mean(run.sizes)))},
+        "previews": {"jobs": run.previews, "bytes": round(float(np.mean(run.sizes or [0])))},
     }
 
 
