@@ -103,7 +103,10 @@ class App {
     onTrouble: (sentence) => this.#notices.remark(sentence),
   });
 
-  /** Show the page, and do what its address asks: ?source=camera&style=ID_OR_NAME&strength=PERCENT&autostart=1&mode=MODE&flow=off */
+  /**
+   * Show the page, and do what its address asks:
+   * ?source=camera&style=ID_OR_NAME&strength=PERCENT&autostart=1&mode=MODE&flow=off
+   */
   async start() {
     const query = this.#query;
     this.#listen();
@@ -264,7 +267,7 @@ class App {
    * @param {boolean} isChosen whether the user did it
    */
   #onStyle(style, isChosen) {
-    if (isChosen) this.#memory.look = style.id;
+    if (isChosen) [this.#memory.look, this.#memory.mixes] = [style.id, this.#gallery.mixes];
     else this.#linked = strengthIn(this.#query, style.id);
     byId('backdrop', HTMLImageElement).src = style.thumbnail;
     this.#onStrength(this.#strengthOf(style.id));
@@ -302,7 +305,6 @@ class App {
   #showShare(look) {
     const mix = parseMix(look);
     this.#mixShare.show(mix, mix ? [this.#gallery.nameOf(mix.first), this.#gallery.nameOf(mix.second)] : ['', '']);
-    this.#memory.mixes = this.#gallery.mixes;
     this.#live.previews.redraw(look);
   }
 

@@ -94,11 +94,11 @@ export class Gallery {
   async dropLost() {
     const { selected } = this;
     if (!selected) return null;
-    const pictures = [selected.thumbnail, selected.second].filter((path) => path !== undefined);
-    const answers = await Promise.all(pictures.map((path) => ask(path, 'reload')));
-    if (!answers.some((answer) => answer?.status === 404) || selected !== this.selected) return null;
-    const back = await restored(selected);
-    if (back?.id === selected.id || selected !== this.selected) return null;
+    const parts = this.#partsOf(selected);
+    const answers = await Promise.all(parts.map(({ thumbnail }) => ask(thumbnail, 'reload')));
+    const lost = parts.filter((_, index) => answers[index]?.status === 404);
+    const back = await Promise.all(lost.map(restored));
+    if (back.every((style, index) => style?.id === lost[index].id) || selected !== this.selected) return null;
     this.#find(selected.id)?.remove();
     const first = this.#root.querySelector('input');
     if (first) this.select(first.value);
@@ -232,6 +232,17 @@ export class Gallery {
     find(tile, 'span').textContent = style.name;
     this.#root.insertBefore(tile, this.#root.querySelector('button'));
     return tile;
+  }
+
+  /**
+   * @param {Style} style
+   * @returns {Style[]} the looks that a mix is made of, or the look itself
+   */
+  #partsOf(style) {
+    const mix = parseMix(style.id);
+    const tiles = mix ? [mix.first, mix.second].map((id) => this.#find(id)) : [];
+    const parts = tiles.map((tile) => tile && styleOf(tile)).filter((part) => part !== null);
+    return mix ? parts : [style];
   }
 
   /**

@@ -1,4 +1,4 @@
-/** Remembers what the user chose, for the next visit: the look, each look's strength, the mixes, the camera, and the mirror. */
+/** Remembers what the user chose, for the next visit: looks and their strengths, mixes, the camera and the mirror. */
 
 import { pairOf } from '../net/style_mix.js';
 
