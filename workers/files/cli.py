@@ -34,6 +34,9 @@ from workers.files.model_loading import load_paper, load_stylizer
 from workers.files.painting import MODES
 from workers.files.video import stylize_video
 
+#: The model's own looks stay at their places when the scene moves, and so do those between its key frames; pixels move.
+DEFAULT_FLOW = {"grid": "none", "residual": "dis", "warp": "dis"}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="IN", help=INPUT_HELP)
@@ -51,11 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mode",
         choices=list(MODES),
-        help="other frames: grid, the key frames' colour transforms along the flow (default); residual, their pixels "
+        help="other frames: grid, the key frames' colour transforms (default); residual, their pixels "
         "and the change since (default of model paper); warp, their pixels alone, as in the paper",
     )
     parser.add_argument(
-        "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
+        "--flow",
+        choices=list(ESTIMATORS),
+        help="dis (default of other modes than grid); lk: Lucas-Kanade, as in the paper; none (default of mode grid)",
     )
     parser.add_argument("--size", metavar="WxH", help="size of the output (default: the video's)")
     parser.add_argument("--encoder", metavar="NAME", help=f"FFmpeg's encoder (default: by OUT's suffix): {KNOWN}")
@@ -78,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
     target = _checked_target(args)
     style = style_picture(args.style)
     choose, interval = ("fixed", 1) if args.every_frame else (args.key_frames, args.interval)
+    mode = args.mode or _default_mode(args)
     started_s = time.monotonic()
     with claimed(target) as target, Clip(input_of(args), seconds=seconds_of(args)) as clip:
         size = output_size(args.size) if args.size else usual_size(target, clip)
@@ -86,8 +92,8 @@ def run(args: argparse.Namespace) -> None:
             target,
             _answers(args, clip, style, size),
             choice=CHOICES[choose](interval),
-            mode=MODES[args.mode or _default_mode(args)],
-            estimate=ESTIMATORS[args.flow](),
+            mode=MODES[mode],
+            estimate=ESTIMATORS[args.flow or DEFAULT_FLOW[mode]](),
             size=size,
             encoding=_encoding(args),
         )

@@ -5,6 +5,7 @@ Frames are decoded, key frames are stylized, frames are painted, and pictures ar
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from itertools import repeat
 
 import av
 import numpy as np
@@ -14,7 +15,7 @@ from clients.feeds.outputs import Target
 from clients.media.clip import Clip, upright_luma
 from clients.media.encoding import Encoding
 from clients.media.writer import writing
-from clients.reassembly.flow import Estimate, Flow, flow_between, small_luma
+from clients.reassembly.flow import Estimate, Flow, flow_between, no_flow, small_luma
 from workers.files.key_frame_answers import Answer
 from workers.files.key_frames import Choice, Marked, marked
 from workers.files.overlap import ahead
@@ -22,6 +23,8 @@ from workers.files.painting import Canvas, Mode, Neighbour, Picture
 
 #: The most frames that wait between two stages: enough for none to wait for another, and 75 MB in 1920x1080.
 WAITING = 8
+#: The flow where nothing moves, float32 h w 2.
+UNMOVED = np.zeros((1, 1, 2), np.float32)
 #: A frame, and the answer if it is a key frame.
 Answered = tuple[Marked, Answer | None]
 
@@ -101,19 +104,24 @@ def stretches(frames: Iterable[Answered]) -> Iterator[tuple[Answer, list[av.Vide
 def _between(
     frames: list[av.VideoFrame], before: Answer, after: Answer | None, mode: Mode, estimate: Estimate, canvas: Canvas
 ) -> Iterator[tuple[av.VideoFrame, Picture]]:
-    lumas = [small_luma(upright_luma(frame)) for frame in frames]
+    flows = _no_flows if estimate is no_flow else _flows
     following: Sequence[Neighbour | None] = [None] * len(frames)
     if after and mode.both:
-        following = [Neighbour(after, flow) for flow in _flows(reversed(lumas), after.luma, estimate)][::-1]
-    for index, (frame, behind) in enumerate(zip(frames, _flows(lumas, before.luma, estimate))):
+        following = [Neighbour(after, flow) for flow in flows(frames[::-1], after.luma, estimate)][::-1]
+    for index, (frame, behind) in enumerate(zip(frames, flows(frames, before.luma, estimate))):
         share = (index + 1) / (len(frames) + 1)
         yield frame, mode.paint(frame, Neighbour(before, behind), following[index], share, canvas)
 
 
-def _flows(lumas: Iterable[np.ndarray], key: np.ndarray, estimate: Estimate) -> Iterator[Flow]:
+def _flows(frames: list[av.VideoFrame], key: np.ndarray, estimate: Estimate) -> Iterator[Flow]:
     """Yield the flow from each frame to the key frame. The frames' distance grows, and each search starts at the last
     result."""
     flow = None
-    for luma in lumas:
-        flow = flow_between(luma, key, estimate, near=flow)
+    for frame in frames:
+        flow = flow_between(small_luma(upright_luma(frame)), key, estimate, near=flow)
         yield flow
+
+
+def _no_flows(frames: list[av.VideoFrame], key: np.ndarray, estimate: Estimate) -> Iterator[Flow]:
+    """Yield a flow for each frame as if nothing moved, without looking at it."""
+    return repeat(Flow(UNMOVED, UNMOVED), len(frames))
