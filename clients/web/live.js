@@ -67,6 +67,8 @@ export class LivePipeline {
 
   #mirrors = true;
   #facts = NOTHING;
+  /** Whether the source ended while nobody looked: phones take the camera from pages in the background. */
+  #endedUnseen = false;
   /** The state and sentence that the handler was told last. */
   #told = '';
   /** @type {number|undefined} an interval */
@@ -164,13 +166,21 @@ export class LivePipeline {
     this.#unlink();
     this.#media = null;
     this.previews.forget();
+    this.#endedUnseen = trouble !== null && document.hidden;
     this.#note({ type: trouble ? 'failed' : 'stopped' });
     this.#handlers.onTrouble(trouble);
   }
 
-  /** A hidden page gives no frames, which is no sign of a frozen source once the page is visible again. */
+  /**
+   * A hidden page gives no frames, and says so, or the server would wait for them. This is no sign of a frozen source
+   * once the page is visible again.
+   */
   #onVisible = () => {
-    if (!document.hidden && this.input.playing) this.#note({ type: 'frame' });
+    this.send({ type: 'pause', on: document.hidden });
+    if (document.hidden) return;
+    if (this.input.playing) this.#note({ type: 'frame' });
+    if (this.#endedUnseen) this.input.retry();
+    this.#endedUnseen = false;
   };
 
   /** @param {HTMLVideoElement} video */
@@ -297,6 +307,7 @@ export class LivePipeline {
 
   /** @param {import('./net/connection.js').GatewayPace} pace */
   #onConnected({ intervalMs, previewsMs, mixes }) {
+    if (document.hidden) this.send({ type: 'pause', on: true });
     this.previews.connected(previewsMs);
     this.#handlers.onMixes(mixes);
     this.#note({ type: 'connected', intervalMs });

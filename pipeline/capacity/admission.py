@@ -1,7 +1,8 @@
 """Decides whether one more session may begin, given the present sessions and their load. No clock and no I/O.
 
-A client that makes an offer but sends no video loses its place as soon as another client needs it. The fewer places are
-free, the fewer of them one address gets. So neither a flood of offers nor one greedy address can take all places.
+A client that makes an offer but sends no video, or has paused, loses its place as soon as another client needs it. The
+fewer places are free, the fewer of them one address gets. So neither a flood of offers nor one greedy address can take
+all places.
 """
 
 from collections import Counter, deque
@@ -37,7 +38,7 @@ class Holder:
 
     client: str
     age_s: float
-    is_live: bool  # its video has come
+    is_live: bool  # its video comes
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,14 @@ class SceneCut(ControlMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class PauseChange(ControlMessage):
+    """From the client: whether it sends no frames until further notice, because nobody sees them."""
+
+    TYPE = "pause"
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
 class SharingChoice(ControlMessage):
     """From the client: whether the edge may keep its key frames and learn from them."""
 
@@ -162,7 +170,7 @@ class ErrorMessage(ControlMessage):
     error: str
 
 
-ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SceneCut | SharingChoice | PreviewRequest
+ClientMessage = StyleChoice | SizeChange | KeyFrameRequest | SceneCut | PauseChange | SharingChoice | PreviewRequest
 GatewayMessage = (
     Alive
     | Pace
@@ -254,6 +262,7 @@ _FROM_CLIENT: dict[str, Callable[[Fields], ClientMessage]] = {
     "size": lambda fields: SizeChange(*picture_size(fields)),
     "key_frame": lambda fields: KeyFrameRequest(None if fields.get("frame_id") is None else _frame_id(fields)),
     "cut": lambda fields: SceneCut(_frame_id(fields)),
+    "pause": lambda fields: PauseChange(_switch(fields, "on")),
     "share": lambda fields: SharingChoice(_switch(fields, "on"), _sharer(fields) if "by" in fields else None),
     "previews": lambda fields: PreviewRequest(_style_ids(fields, "styles")),
 }

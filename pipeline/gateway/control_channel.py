@@ -11,6 +11,7 @@ from pipeline.contract.control import (
     ClientMessage,
     ErrorMessage,
     GatewayMessage,
+    PauseChange,
     SharingChoice,
     SizeChange,
     StyleChoice,
@@ -23,7 +24,7 @@ from pipeline.monitoring.metrics import GatewayMetrics
 #: test asks for a few key frames each second.
 BURST, PER_S = 30, 10
 #: These messages say how things shall be from now on; the others ask for something once.
-LASTING = (StyleChoice, SizeChange, SharingChoice)
+LASTING = (StyleChoice, SizeChange, SharingChoice, PauseChange)
 #: On a slow path no more than two answers may wait, since the next one is newer anyway.
 MAX_BUFFERED_BYTES = 64 * 1024
 #: A client has this long to hear why its session ends.

@@ -94,6 +94,11 @@ class KeyFrameFlow:
         self._context.control.send(KeyFramePicked(picked.frame_id, picked.reason))
         self._context.spawn(self._submit(picked, self._style.id, now_s))
 
+    def pause(self) -> None:
+        """Give up the stream's place in the queue and its turn, since no frame will come for them."""
+        self._candidate, self._has_turn = None, False
+        self._context.turns.leave(self._context.stream_id)
+
     @property
     def wants_frame(self) -> bool:
         """Whether the next frame is wanted whatever the pace: it may become a key frame, or begin a scene."""

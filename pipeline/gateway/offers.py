@@ -19,6 +19,7 @@ from pipeline.monitoring.metrics import GatewayMetrics
 #: A browser's offer with one video and one data section has about 6 KB.
 MAX_OFFER_BYTES = 32 * 1024
 MAX_STYLE_LENGTH = 200
+MAX_ID_LENGTH = 64
 UNKNOWN_STYLE = "This style is not known here; choose one of GET /styles or upload it first."
 SENTENCE = "An offer is a JSON object with type, sdp, style, width and height."
 
@@ -28,13 +29,14 @@ class Offer:
     sdp: str
     style: str  # its id or name
     picture_size: tuple[int, int]  # (width, height) without the strip
+    replaces: str | None = None  # the stream id of the client's earlier session
 
     @classmethod
     def parse(cls, body: bytes) -> "Offer":
         """Parse and check the body of a request; raises BadOffer."""
         try:
             fields = read_object(body.decode(), allow_repeats=False)
-            offer = cls(fields["sdp"], fields["style"], picture_size(fields))
+            offer = cls(fields["sdp"], fields["style"], picture_size(fields), _stream_id(fields.get("replaces")))
         except (UnicodeError, BadMessage, KeyError):
             raise BadOffer(SENTENCE) from None
         if fields.get("type") != "offer" or not isinstance(offer.sdp, str) or not isinstance(offer.style, str):
@@ -43,6 +45,12 @@ class Offer:
             raise BadOffer(UNKNOWN_STYLE)
         sdp_check.check(offer.sdp)
         return replace(offer, sdp=without_local_names(offer.sdp))
+
+
+def _stream_id(value: object) -> str | None:
+    if value is not None and (not isinstance(value, str) or len(value) > MAX_ID_LENGTH):
+        raise BadMessage("A stream's id is a short text.")
+    return value
 
 
 def without_local_names(sdp: str) -> str:
@@ -96,7 +104,9 @@ class OfferRoute:
         style_id = await loop.run_in_executor(self._executor, self._find_style, offer.style)
         if style_id is None:
             raise BadOffer(UNKNOWN_STYLE)
-        return self._sessions.open(client=client, style_id=style_id, picture_size=offer.picture_size)
+        return self._sessions.open(
+            client=client, style_id=style_id, picture_size=offer.picture_size, replaces=offer.replaces
+        )
 
 
 async def _answer(session: Session, sdp: str) -> str:

@@ -58,11 +58,17 @@ class OpenSessions(Mapping[str, Session]):
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def open(self, *, client: str, style_id: str, picture_size: tuple[int, int]) -> Session:
-        """Open a session whose peer is not connected yet. Raises Busy if there is no place for it."""
+    def open(
+        self, *, client: str, style_id: str, picture_size: tuple[int, int], replaces: str | None = None
+    ) -> Session:
+        """Open a session whose peer is not connected yet. Raises Busy if there is no place for it.
+
+        `replaces` is the stream id of the client's earlier session, whose connection was lost: it ends, and gives its
+        place to the new one. Only that client knows the id.
+        """
         if self.draining:
             raise Busy(STOPPING, STOPPING_RETRY_S)
-        self._make_place(client)
+        self._make_place(client, replaces)
         session = Session(
             stream_id=secrets.token_hex(8),
             style_id=style_id,
@@ -80,21 +86,34 @@ class OpenSessions(Mapping[str, Session]):
         self._metrics.sessions.set(len(self._sessions))
         return session
 
-    def _make_place(self, client: str) -> None:
-        """Close a session without video if need be; raises Busy if there is no place for a session of this client."""
-        now_s, sessions = time.monotonic(), list(self._sessions.values())
-        holders = [Holder(self._clients[s.stream_id], now_s - s.began_s, s.stats.frames > 0) for s in sessions]
+    def _make_place(self, client: str, replaces: str | None) -> None:
+        """Close the session that is replaced, and one without video, or in a pause, if need be.
+
+        Raises Busy if there is no place for a session of this client; then none is closed.
+        """
+        now_s, sessions = time.monotonic(), [s for s in self._sessions.values() if s.stream_id != replaces]
+        holders = [
+            Holder(self._clients[s.stream_id], now_s - s.began_s, s.stats.frames > 0 and not s.is_paused)
+            for s in sessions
+        ]
         gone = self._admission.admit(holders, client, self.cpu.cores, self.concessions)
         if gone is not None:
             self._metrics.sessions_cut.labels("pending").inc()
-            self._forget(sessions[gone])
-            task = asyncio.create_task(sessions[gone].close())
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._close(sessions[gone])
+        if replaces in self._sessions:
+            self._close(self._sessions[replaces])
+
+    def _close(self, session: Session) -> None:
+        """Free a session's place at once, and its resources soon."""
+        self._forget(session)
+        task = asyncio.create_task(session.close())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     def give_way(self, now_s: float) -> None:
         """Decide which reductions hold for all sessions, and apply them. This is called once a second."""
-        load = Load(self.cpu.cores, self.turns.wait_s(now_s), self.turns.per_s(now_s), len(self._sessions))
+        streams = sum(not session.is_paused for session in self._sessions.values())
+        load = Load(self.cpu.cores, self.turns.wait_s(now_s), self.turns.per_s(now_s), streams)
         self.concessions = self._giving_way.update(load)
         self._metrics.key_frame_stretch.set(self.concessions.stretch)
         self._metrics.asked_frame_rate.set(self.concessions.fps)

@@ -25,6 +25,7 @@ from pipeline.contract.control import (
     KeyFrameRequest,
     Move,
     Pace,
+    PauseChange,
     PreviewRequest,
     SceneCut,
     SharingChoice,
@@ -53,6 +54,8 @@ logger = logging.getLogger(__name__)
 
 #: A client that sends nothing for this long never connected, or is gone. ICE alone would notice after half a minute.
 SILENCE_TIMEOUT_S = 8.0
+#: A paused client keeps its place for this long, as long as nobody else needs it; then it has to connect anew.
+PAUSE_TIMEOUT_S = 600.0
 #: How often the gateway checks for silence, and sends a sign of life; the client's ICE would notice our end as late.
 WATCH_S = 1.0
 #: An offer is answered in milliseconds, or else when STUN and TURN servers have answered, for which aioice waits 5 s.
@@ -87,6 +90,7 @@ class Session:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing: asyncio.Task[None] | None = None
         self.began_s = self._heard_s = time.monotonic()
+        self.is_paused = False  # the client has said that it sends no frames for now
         self._control = ControlChannel(self._obey, stats.metrics)
         context = SessionContext(stream_id, broker, executor, self._control, turns, self._spawn)
         self._picker = KeyFramePicker(picture_size[1], KeyFrameSelector(max_interval=settings.key_frame_interval_s))
@@ -211,14 +215,16 @@ class Session:
 
     def _wants_frame(self, time_s: float) -> bool:
         """Return whether a frame with this time should be looked at."""
-        return self._wanted_frames.wants(time_s, self._pace.fps, is_urgent=self._key_frames.wants_frame)
+        return not self.is_paused and self._wanted_frames.wants(
+            time_s, self._pace.fps, is_urgent=self._key_frames.wants_frame
+        )
 
     def _on_frame(self, frame: av.VideoFrame | None) -> None:
         """Inspect a decoded frame as soon as it comes, so that no frames pile up. None means the end of the video."""
         if frame is None:
             logger.info("stream %s: no more video", self.stream_id)
             self._end()
-        elif self._closing is None:
+        elif self._closing is None and not self.is_paused:
             self.stats.frame()
             self._heard_s = time.monotonic()
             try:
@@ -262,10 +268,23 @@ class Session:
                 self._picker.ask(message.frame_id)
             case SceneCut():
                 self._picker.cut_at(message.frame_id)
+            case PauseChange():
+                self._pause(message.on)
             case SharingChoice():
                 self._consent.choose(message)
             case PreviewRequest():
                 self._previews.ask(message.styles, time.monotonic())
+
+    def _pause(self, on: bool) -> None:
+        """Begin or end a pause. After it the first frame becomes a key frame, and the time without one is no delay."""
+        if on == self.is_paused:
+            return
+        self.is_paused, self._heard_s = on, time.monotonic()
+        if on:
+            self._key_frames.pause()
+        else:
+            self.stats.resumed(self._heard_s)
+            self._picker.ask()
 
     # Life and end
 
@@ -277,16 +296,20 @@ class Session:
             self._end()
 
     async def _watch(self) -> None:
-        """Send signs of life, and end the session once no frame has come for too long.
+        """Send signs of life, and end the session once no frame has come for too long, or a pause has lasted too long.
 
         A timer each second costs less than one that is set with each frame.
         """
-        while time.monotonic() - self._heard_s < SILENCE_TIMEOUT_S:
+        while (silent_s := time.monotonic() - self._heard_s) < self._longest_silence_s:
             self._control.send(self._sign_of_life)
             self._control.obey_held()
             await asyncio.sleep(WATCH_S)
-        logger.info("stream %s: silent for %.0f s", self.stream_id, SILENCE_TIMEOUT_S)
+        logger.info("stream %s: silent for %.0f s", self.stream_id, silent_s)
         self._end()
+
+    @property
+    def _longest_silence_s(self) -> float:
+        return PAUSE_TIMEOUT_S if self.is_paused else SILENCE_TIMEOUT_S
 
     def _end(self) -> asyncio.Task[None]:
         """Begin to close, once; return the closing task, which goes on even if nobody waits for it."""

@@ -144,7 +144,7 @@ def alerts(now: Sample, minute: Sequence[Sample], *, lag_s: float | None, old_lo
     healthy stream shows no look for longer than `old_look_s`.
     """
     interval_s = now.reductions.look_interval_s or 0.0
-    redis_state, waiting = now.redis_state, [stream for stream in now.streams if stream.age_s > old_look_s]
+    redis_state, waiting = now.redis_state, [stream for stream in now.streams if (stream.age_s or 0) > old_look_s]
     found = [
         ("Redis cannot be used", redis_alert(redis_state.trouble), bool(redis_state.trouble)),
         (

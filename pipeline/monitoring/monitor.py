@@ -43,6 +43,10 @@ class WatchedSession(Protocol):
         """The id of the style that key frames get now."""
 
     @property
+    def is_paused(self) -> bool:
+        """Whether the client sends no frames for now."""
+
+    @property
     def in_flight(self) -> int:
         """How many key frames wait for their answers."""
 
@@ -205,7 +209,7 @@ class Watch:
             answers=stats.answers,
             in_flight=session.in_flight,
             drops=dict(stats.drops),
-            age_s=now_s - stats.shown_s,
+            age_s=None if session.is_paused else now_s - stats.shown_s,
         )
 
 

@@ -21,7 +21,8 @@ class StreamSample:
     answers: int
     in_flight: int
     drops: dict[str, int]
-    age_s: float  # the age of the key frame whose look is shown; before the first one, of the stream
+    #: The age of the key frame whose look is shown; before the first one, of the stream. None during a pause.
+    age_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +77,4 @@ class Sample:
 
     @property
     def oldest_s(self) -> float | None:
-        return max((stream.age_s for stream in self.streams), default=None)
+        return max((stream.age_s for stream in self.streams if stream.age_s is not None), default=None)

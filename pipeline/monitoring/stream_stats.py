@@ -59,6 +59,10 @@ class StreamStats:
         self.shown_s = now_s - seconds
         self._observe_stages(answer, seconds)
 
+    def resumed(self, now_s: float) -> None:
+        """Note that a pause is over, so that looks are not counted as late for it."""
+        self.shown_s = now_s
+
     def _observe_stages(self, answer: StylizedFrame, seconds: float) -> None:
         """Record the time of each stage, measured by the process that did it. The rest is the way back."""
         stages = {

@@ -31,7 +31,8 @@ class Impaired:
         app = web.Application(client_max_size=1 << 24)
         app.router.add_post("/offer", self._offer)
         app.router.add_route("*", "/{path:.*}", self._forward)
-        self._http = aiohttp.ClientSession(self._gateway_url)
+        # A gateway may close a connection that is kept for more requests just when the next one comes.
+        self._http = aiohttp.ClientSession(self._gateway_url, connector=aiohttp.TCPConnector(force_close=True))
         self._runner = web.AppRunner(app)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()

@@ -10,6 +10,8 @@ const HTTP_MS = 10000;
 const CONNECT_TIMEOUT_MS = 15000;
 /** How long a gateway may be silent: it sends a message every second, and the browser alone notices its end later. */
 const SILENCE_MS = 4000;
+/** How long a gateway may be silent after the network has changed, which often ends the path to it. */
+const CHECK_MS = 1500;
 /** How long to wait for a phone that changes networks: it is "disconnected" for a moment, and recovers by itself. */
 const DISCONNECTED_MS = 2000;
 
@@ -21,6 +23,7 @@ const DISCONNECTED_MS = 2000;
  * @property {string} style the style's id; '' leaves the choice to the gateway
  * @property {number} width of the picture without the strip, in pixels
  * @property {number} height in pixels
+ * @property {string} [replaces] the stream id of a lost connection, which the new one takes the place of
  */
 
 /**
@@ -38,9 +41,9 @@ const DISCONNECTED_MS = 2000;
  */
 
 /**
- * The gateway's JSON: the first four from /config, `sdp` from /offer, `error` (a sentence) if it refuses.
+ * The gateway's JSON: the first four from /config, `sdp` and `stream_id` from /offer, `error` (a sentence) if it refuses.
  * @typedef {{iceServers?: RTCIceServer[], key_frame_interval_s?: number, preview_interval_s?: number, mixes?: boolean,
- *   sdp?: string, error?: string}} GatewayAnswer
+ *   sdp?: string, stream_id?: string, error?: string}} GatewayAnswer
  */
 
 /** The gateway answered, and refused. */
@@ -71,6 +74,9 @@ export class Connection {
   /** @type {(reason: string) => void} resolves `lost` */
   #lose = () => {};
 
+  /** @type {string|null} the secret by which a later connection can take this one's place; null before the answer */
+  streamId = null;
+
   /** @type {Promise<string>} resolves with the reason, as a sentence, when the connection is over */
   lost = new Promise((resolve) => { this.#lose = resolve; });
 
@@ -98,6 +104,7 @@ export class Connection {
     const body = JSON.stringify({ ...request, style, type: 'offer', sdp: peer.localDescription?.sdp });
     const headers = { 'Content-Type': 'application/json' };
     const answer = await this.#fetchJson('/offer', { method: 'POST', headers, body });
+    this.streamId = answer.stream_id ?? null;
     this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The video connection could not be made.');
     await peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
   }
@@ -109,6 +116,12 @@ export class Connection {
   send(message) {
     if (this.#control?.readyState === 'open') this.#control.send(JSON.stringify(message));
     else this.#unsent.set(message.type, message);
+  }
+
+  /** Find out soon whether the gateway can still be reached, because the network has changed. */
+  check() {
+    if (this.#peer?.connectionState === 'connected') this.#giveUpAfter(CHECK_MS, 'The network has changed.');
+    else if (this.streamId === null) this.#abort.abort(); // the request may have gone to where nobody is any more
   }
 
   /**

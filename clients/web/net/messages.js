@@ -50,10 +50,10 @@ const MAX_CONTROL_LENGTH = 4096;
 
 /**
  * A control message to the gateway. `style` and `size` name the style, and the size in pixels, of frames from now on.
- * `cut` names the sent frame that begins another scene. `share` says whether the server may learn from our pictures,
+ * `cut` names the sent frame that begins another scene. `pause` says whether no frames come for now. `share` says whether the server may learn from our pictures,
  * and under which name they are kept. `previews` asks for the next frame in each of these styles.
  * @typedef {{type: 'style', style: string}|{type: 'size', width: number, height: number}
- *   |{type: 'cut', frame_id: number}|{type: 'share', on: boolean, by: string}
+ *   |{type: 'cut', frame_id: number}|{type: 'pause', on: boolean}|{type: 'share', on: boolean, by: string}
  *   |{type: 'previews', styles: string[]}} ClientMessage
  */
 

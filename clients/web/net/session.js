@@ -8,6 +8,12 @@ const FIRST_RETRY_MS = 500;
 /** The longest delay. Even after an hour, a gateway that returns has its clients back within this time. */
 const LAST_RETRY_MS = 4000;
 
+/**
+ * Tells when a phone changes from Wi-Fi to a mobile network, or back. Only some browsers have it.
+ * @type {EventTarget|undefined}
+ */
+const network = /** @type {Navigator & {connection?: EventTarget}} */ (navigator).connection;
+
 /** @typedef {import('./messages.js').GatewayMessage} GatewayMessage */
 /** @typedef {import('./messages.js').LookPreviews} LookPreviews */
 /** @typedef {import('./messages.js').StylizedFrame} StylizedFrame */
@@ -42,6 +48,8 @@ export class Session {
   /** @type {Connection|null} */
   #connection = null;
   #running = false;
+  /** @type {string|null} the stream id of the last connection, whose place the next one takes */
+  #lastStream = null;
   /** The number of failed attempts since the last connection that worked. */
   #attempt = 0;
   /** Whether the gateway asked us to leave it, because it is about to stop. */
@@ -63,7 +71,8 @@ export class Session {
   /** Connect, and stay connected until `destroy`. */
   async start() {
     this.#running = true;
-    window.addEventListener('online', this.#retryNow);
+    window.addEventListener('online', this.#onNetwork);
+    network?.addEventListener('change', this.#onNetwork);
     document.addEventListener('visibilitychange', this.#retryNow);
     while (this.#running) {
       this.#moving = false;
@@ -109,7 +118,8 @@ export class Session {
 
   destroy() {
     this.#running = false;
-    window.removeEventListener('online', this.#retryNow);
+    window.removeEventListener('online', this.#onNetwork);
+    network?.removeEventListener('change', this.#onNetwork);
     document.removeEventListener('visibilitychange', this.#retryNow);
     this.#connection?.destroy();
     this.#connection = null;
@@ -127,7 +137,8 @@ export class Session {
     this.#connection = connection;
     try {
       const { stream, ...request } = await this.#request();
-      await connection.start(stream, request);
+      await connection.start(stream, { ...request, ...(this.#lastStream && { replaces: this.#lastStream }) });
+      this.#lastStream = connection.streamId;
       return { reason: await connection.lost, retryAfterMs: 0 };
     } catch (error) {
       if (error instanceof OfferRefused) return { reason: error.message, retryAfterMs: error.retryAfterMs };
@@ -196,4 +207,9 @@ export class Session {
   }
 
   #retryNow = () => this.#wake();
+
+  #onNetwork = () => {
+    this.#connection?.check();
+    this.#wake();
+  };
 }

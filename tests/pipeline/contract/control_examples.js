@@ -10,6 +10,8 @@ export const FROM_PAGE = [
   { type: 'size', width: 640, height: 360 },
   { type: 'size', width: 2, height: 4096 },
   { type: 'cut', frame_id: 65535 },
+  { type: 'pause', on: true },
+  { type: 'pause', on: false },
   { type: 'previews', styles: ['0123456789abcdef', 'fedcba9876543210'] },
   { type: 'share', on: true, by: '0123456789abcdef' },
   { type: 'share', on: false, by: '01234567-89ab-cdef-0123-456789abcdef' },

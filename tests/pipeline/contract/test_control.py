@@ -23,6 +23,7 @@ from pipeline.contract.control import (
     KeyFrameRequest,
     Move,
     Pace,
+    PauseChange,
     PreviewRequest,
     SceneCut,
     SharingChanged,
@@ -39,7 +40,7 @@ PAGE = Path(clients.__file__).parent / "web"
 NAME = "0123456789abcdef"
 FROM_CLIENT = [
     StyleChoice("dusk"), SizeChange(2, 4096), KeyFrameRequest(), KeyFrameRequest(0), KeyFrameRequest(65535),
-    SceneCut(7), SharingChoice(True), SharingChoice(False, NAME),
+    SceneCut(7), PauseChange(True), PauseChange(False), SharingChoice(True), SharingChoice(False, NAME),
     PreviewRequest((NAME,)), PreviewRequest(tuple(f"{number:016x}" for number in range(control.MAX_PREVIEWS))),
 ]  # fmt: skip
 FROM_GATEWAY = [
