@@ -9,12 +9,14 @@ import { Gallery } from './ui/gallery.js';
 import { Gestures } from './controls/gestures.js';
 import { Hint } from './ui/hint.js';
 import { abilities, limitsOf } from './ui/limits.js';
+import { LinkDialog } from './ui/link_dialog.js';
 import { LivePipeline } from './live.js';
 import { chooseLook, stepLook } from './controls/look_steps.js';
 import { Memory } from './ui/memory.js';
 import { MixDrag } from './ui/mix_drag.js';
 import { MixMode } from './ui/mix_mode.js';
 import { MixShare } from './ui/mix_share.js';
+import { readLink } from './ui/look_link.js';
 import { Notices } from './ui/notices.js';
 import { Readout } from './ui/readout.js';
 import { Recorder, download } from './render/recorder.js';
@@ -33,6 +35,7 @@ const FIRST_LOOK = 'golden-hour';
 
 class App {
   #query = new URLSearchParams(location.search);
+  #wishes = readLink(location.search);
   #readout = new Readout(byId('readout'), () => this.stats);
   #notices = new Notices({ status: byId('status'), remark: byId('remark'), card: byId('card') });
   #share = new Share(byId('pictures', HTMLButtonElement), byId('sharing', HTMLDialogElement), () => this.#sendShare());
@@ -87,6 +90,7 @@ class App {
   #fading = new Fading([byId('header'), byId('dock')], () => hasPicture(this.state));
   #fullScreen = new FullScreen(byId('full-screen', HTMLButtonElement));
   #hint = new Hint(byId('hint'));
+  #link = new LinkDialog(byId('link', HTMLDialogElement));
   #comparing = new Comparing(byId('compare', HTMLButtonElement), this.#live.player, (isHeld) => this.#onHeld(isHeld));
   #gestures = new Gestures(byId('stage'), {
     onTap: () => this.#fading.toggle(),
@@ -104,11 +108,12 @@ class App {
   });
 
   /**
-   * Show the page, and do what its address asks:
-   * ?source=camera&style=ID_OR_NAME&strength=PERCENT&autostart=1&mode=MODE&flow=off
+   * Show the page, and do what its address asks: ?look=ID_OR_NAME&strength=0..100, with &source=camera&autostart=1 or
+   * &clean=1 to open the camera at once, &background=transparent, and for tests &mode=MODE&flow=off.
    */
   async start() {
-    const query = this.#query;
+    const { look, isClean, isTransparent, starts } = this.#wishes;
+    if (isClean) document.documentElement.dataset.clean = isTransparent ? 'transparent' : 'black';
     this.#listen();
     this.#live.start();
     this.#readout.start();
@@ -116,13 +121,15 @@ class App {
     this.#cameraSwitch.start();
     this.#looks.start();
     [this.#mixDrag, this.#mixMode, this.#mixShare].forEach((part) => part.start());
-    [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts].forEach((part) => part.start());
+    [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#link].forEach((part) => part.start());
     this.#showLimits();
     if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
     this.#mirror(this.#memory.mirrors);
-    const looks = [query.get('style'), this.#memory.look, FIRST_LOOK];
-    this.#galleryLoaded = this.#gallery.start(looks.filter((look) => look !== null), this.#memory.mixes);
-    if (query.get('source') === 'camera' && query.get('autostart') === '1') await this.#input.startCamera();
+    const looks = [look, this.#memory.look, FIRST_LOOK];
+    this.#galleryLoaded = this.#gallery.start(looks.filter((each) => each !== null), this.#memory.mixes).then((place) => {
+      if (look && place !== 0) this.#notices.remark('The look of this link is not on the server, or no longer.');
+    });
+    if (starts) await this.#input.startCamera();
   }
 
   get state() {
@@ -147,6 +154,7 @@ class App {
       this.#recorder, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
       this.#mixShare, this.#gallery, this.#share, this.#readout,
       this.#notices, this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#hint,
+      this.#link,
     ];
     parts.forEach((part) => part.destroy());
   }
@@ -162,6 +170,7 @@ class App {
     onClick('record', () => this.#toggleRecording());
     onClick('numbers', () => this.#toggleNumbers());
     onClick('mirror', () => this.#mirror(!this.#memory.mirrors));
+    onClick('open-link', () => this.#openLink());
     onClick('open-help', () => this.#obey('help'));
     onClick('open-pictures', () => byId('pictures').click());
     byId('menu').addEventListener('click', () => byId('menu').hidePopover());
@@ -215,6 +224,12 @@ class App {
     press('numbers', !readout.hidden);
   }
 
+  #openLink() {
+    const { selected, linkName, isPhotoSelected: isOwn } = this.#gallery;
+    const strength = byId('strength', HTMLInputElement).valueAsNumber;
+    if (selected) this.#link.open({ look: linkName, strength, isOwn });
+  }
+
   #saveLut() {
     const table = this.#live.player.lut(this.#gallery.selected?.name ?? 'MVStylizer');
     if (table) download(table);
@@ -253,6 +268,15 @@ class App {
     byId('strength-value').textContent = slider.value;
   }
 
+  /**
+   * @param {string} look that the page's address named, unless it named none
+   * @returns {{look: string, strength: number}|null} null if the address says nothing about the strength
+   */
+  #linkedStrength(look) {
+    const { look: named, strength } = this.#wishes;
+    return named === null || strength === null ? null : { look, strength: strength / 100 };
+  }
+
   /** The user has let the slider go. */
   #onStrengthKept() {
     const { selected } = this.#gallery;
@@ -268,7 +292,7 @@ class App {
    */
   #onStyle(style, isChosen) {
     if (isChosen) [this.#memory.look, this.#memory.mixes] = [style.id, this.#gallery.mixes];
-    else this.#linked = strengthIn(this.#query, style.id);
+    else this.#linked = this.#linkedStrength(style.id);
     byId('backdrop', HTMLImageElement).src = style.thumbnail;
     this.#onStrength(this.#strengthOf(style.id));
     this.#showShare(style.id);
@@ -385,16 +409,6 @@ class App {
  */
 function hasPicture(state) {
   return state !== 'idle' && state !== 'opening' && state !== 'failed';
-}
-
-/**
- * @param {URLSearchParams} query
- * @param {string} look that it names
- * @returns {{look: string, strength: number}|null} null if it says nothing about the strength, or nonsense
- */
-function strengthIn(query, look) {
-  const percent = Number(query.get('strength') ?? NaN);
-  return query.has('style') && percent >= 0 && percent <= 100 ? { look, strength: percent / 100 } : null;
 }
 
 /**

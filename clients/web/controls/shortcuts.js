@@ -7,8 +7,10 @@ const OFF = 'mvstylizer.keys_off';
 
 /** @typedef {'photo'|'record'|'compare'|'full-screen'|'numbers'|'help'} Command */
 
-/** @type {Record<string, Command>} what each key does, by KeyboardEvent.key in lower case */
-const COMMANDS = { ' ': 'photo', r: 'record', c: 'compare', f: 'full-screen', n: 'numbers', '?': 'help' };
+/** @type {Map<string, Command>} what each key does, by KeyboardEvent.key in lower case */
+const COMMANDS = new Map([
+  [' ', 'photo'], ['r', 'record'], ['c', 'compare'], ['f', 'full-screen'], ['n', 'numbers'], ['?', 'help'],
+]);
 /** Fields that take letters. */
 const TYPED_IN = 'input:not([type="range"], [type="radio"], [type="checkbox"], [type="file"]), textarea, select';
 /** Elements that the space bar works, once the keyboard has come to them. */
@@ -22,7 +24,7 @@ const PRESSED = 'button, input, a, summary';
 export function commandOf({ key, ctrlKey, altKey, metaKey }) {
   if (ctrlKey || altKey || metaKey) return null;
   if (/^[1-9]$/.test(key)) return Number(key) - 1;
-  return COMMANDS[key.toLowerCase()] ?? null;
+  return COMMANDS.get(key.toLowerCase()) ?? null;
 }
 
 /**

@@ -16,6 +16,9 @@ const SENT_AS_THEY_ARE = new Set(['image/jpeg', 'image/png', 'image/webp']);
 /** How long a request may take; a photo travels for a while on a slow uplink. */
 const [HTTP_MS, UPLOAD_MS] = [10_000, 60_000];
 
+/** An id, as links to uploaded photos hold it. */
+const ID = /^[0-9a-f]{16}$/;
+
 /**
  * A look. A mix has a second picture, and the name of both.
  * @typedef {{id: string, name: string, thumbnail: string, second?: string}} Style pictures are paths on the server
@@ -26,6 +29,8 @@ export class Gallery {
   #tile;
   #onSelect;
   #running = false;
+  /** @type {Set<string>} the ids of the looks that everybody has */
+  #common = new Set();
   /** How often a style was selected, so that earlier requests do not replace a later selection. */
   #selections = 0;
 
@@ -47,6 +52,7 @@ export class Gallery {
    * Load the styles, trying again until the server answers.
    * @param {string[]} preferred the ids or names of styles to select: the first that is there, or the first of all
    * @param {string[]} [mixes] ids of mixes to show, too
+   * @returns {Promise<number>} the place of the first one of the preferred styles that is there; -1 if none is
    */
   async start(preferred, mixes = []) {
     this.#running = true;
@@ -55,12 +61,28 @@ export class Gallery {
       const styles = await fetchStyles();
       if (styles) {
         const { there, lost } = await fetchOwnStyles();
-        this.#show([...styles, ...there], preferred, mixes);
-        return this.#restoreAll(lost, preferred);
+        const linked = await fetchLinked(preferred, [...styles, ...there, ...lost]);
+        const place = this.#show(styles, [...linked, ...there], preferred, mixes);
+        const isBack = await this.#restoreAll(lost, preferred);
+        return isBack ? 0 : place;
       }
       this.#root.dataset.state = 'waiting';
       await new Promise((resolve) => { setTimeout(resolve, retryDelayMs(attempt, Math.random())); });
     }
+    return -1;
+  }
+
+  /** @returns {boolean} whether the selected style is a photo that somebody has uploaded, or a mix with one */
+  get isPhotoSelected() {
+    const id = this.selected?.id ?? '';
+    const mix = parseMix(id);
+    return !(mix ? [mix.first, mix.second] : [id]).every((each) => this.#common.has(each));
+  }
+
+  /** @returns {string} the selected style as links name it: "golden-hour", or its id; '' if there is none */
+  get linkName() {
+    const { id = '', name = '' } = this.selected ?? {};
+    return this.#common.has(id) ? name.toLowerCase().replaceAll(' ', '-') : id;
   }
 
   /**
@@ -184,24 +206,31 @@ export class Gallery {
    * Send photos again that the server has forgotten, one after the other.
    * @param {Style[]} lost
    * @param {string[]} preferred as for `start`
+   * @returns {Promise<boolean>} whether the first of the preferred styles came back so
    */
   async #restoreAll(lost, preferred) {
+    let isThere = false;
     for (const style of lost) {
       const back = await restored(style);
       if (!back || !this.#running) continue;
       const tile = this.#find(back.id) ?? this.#add(back);
+      isThere ||= preferred[0] === style.id;
       if (preferred[0] === style.id && this.#selections === 1) this.#select(back, tile);
     }
+    return isThere;
   }
 
   /**
-   * @param {Style[]} known
+   * @param {Style[]} common
+   * @param {Style[]} photos
    * @param {string[]} preferred
    * @param {string[]} mixes
+   * @returns {number} the place of the first one of the preferred styles that is there; -1 if none is
    */
-  #show(known, preferred, mixes) {
+  #show(common, photos, preferred, mixes) {
     this.#root.dataset.state = 'ready';
-    const styles = known.filter(({ id }) => !this.#find(id)); // a photo uploaded meanwhile is there already
+    this.#common = new Set(common.map(({ id }) => id));
+    const styles = [...common, ...photos].filter(({ id }) => !this.#find(id)); // a photo may have come meanwhile
     const tiles = styles.map((style) => this.#add(style));
     for (const mix of [...mixes, ...preferred].map((id) => this.#mixed(parseMix(id)))) {
       if (!mix || styles.some(({ id }) => id === mix.id)) continue;
@@ -212,6 +241,7 @@ export class Gallery {
     const found = wanted.map((look) => styles.findIndex(({ id, name }) => isNamed(look, id, name)));
     const chosen = found.find((index) => index >= 0) ?? 0;
     if (styles.length && !this.#selections) this.#select(styles[chosen], tiles[chosen]);
+    return found.findIndex((index) => index >= 0);
   }
 
   /**
@@ -304,6 +334,17 @@ function ask(path, cache) {
 function styleOf(tile) {
   const [thumbnail, second] = Array.from(tile.querySelectorAll('img'), ({ src }) => src);
   return { id: find(tile, 'input', HTMLInputElement).value, name: find(tile, 'span').textContent, thumbnail, second };
+}
+
+/**
+ * @param {string[]} preferred the first may be the id of a photo that somebody else has uploaded, from a link
+ * @param {Style[]} known the styles that this browser knows
+ * @returns {Promise<Style[]>} this photo, unless it is known or the server does not have it
+ */
+async function fetchLinked([linked = ''], known) {
+  if (!ID.test(linked) || known.some(({ id }) => id === linked)) return [];
+  const thumbnail = `/styles/${linked}.jpg`;
+  return (await ask(thumbnail))?.ok ? [{ id: linked, name: 'From a link', thumbnail }] : [];
 }
 
 /** @returns {Promise<{there: Style[], lost: Style[]}>} the photos added earlier that the server still has, and the others */
