@@ -29,7 +29,7 @@ class Brightener:
         self.states: list[int] = []
 
     def style(self, image: np.ndarray, mood: float = 1.0) -> float:
-        return mood * self._offset
+        return self._offset
 
     def stylize(self, content: np.ndarray, style: float) -> np.ndarray:
         grid = np.tile(IDENTITY, (1, 8, 2, 3, 1))

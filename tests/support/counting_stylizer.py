@@ -22,7 +22,7 @@ class Counter:
         self.batches: list[int] = []
         self.styles = 0
 
-    def style(self, image: np.ndarray) -> str:
+    def style(self, image: np.ndarray, mood: float = 1.0) -> str:
         self.styles += 1
         return "a style"
 

@@ -31,7 +31,7 @@ class FixedTime:
         self._grid, equations = lifelike_grid(), torch.rand(1, 4, 7, 8, 9, 16)
         self._state = StreamState(equations, equations)
 
-    def style(self, image: np.ndarray) -> str:
+    def style(self, image: np.ndarray, mood: float = 1.0) -> str:
         return "a style"
 
     def equations_of_each(self, contents: list[np.ndarray], styles: list[str]) -> list[torch.Tensor]:

@@ -17,7 +17,7 @@ from clients.feeds.inputs import STANDARD_STREAM, shown
 from pipeline.contract.errors import BadImage, BadSetting
 from pipeline.contract.image_codec import decode_image
 from pipeline.pictures.own_file import Photo, read_photo, read_picture
-from pipeline.styles.catalog import find_shipped, shipped
+from pipeline.styles.catalog import OWN_MOOD, find_shipped, mood_of, shipped
 
 MAX_SIDE_PX = 16_000  # of an output; the limit of WebP is near it
 MAX_PICTURE_BYTES = 512 << 20
@@ -34,7 +34,7 @@ def add_look_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments that do not depend on the model."""
     parser.add_argument("--strength", type=float, default=1.0, metavar="S", help=STRENGTH_HELP)
     parser.add_argument(
-        "--mood", type=float, default=1.0, metavar="M", help="0 light: the style's grade; 1 all (default)"
+        "--mood", type=float, metavar="M", help="0: the style's grade; 1: all (default, but for shipped styles)"
     )
     parser.add_argument("--force", action="store_true", help="replace an existing output")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="the model's weights (default: the shipped ones)")
@@ -76,11 +76,15 @@ def _checked_size(width: int, height: int) -> tuple[int, int]:
     return width, height
 
 
-def check_mood(mood: float, model: str = "grid") -> None:
+def checked_mood(mood: float | None, style: str, model: str = "grid") -> float:
+    """Return --mood, or the one that suits the style, a file or a name, if it is not given."""
+    if mood is None:
+        return OWN_MOOD if os.path.isfile(style) else mood_of(style)
     if not 0 <= mood <= 1:
         raise BadSetting(f"--mood must be 0 to 1, not {mood}.")
-    if mood < 1 and model != "grid":
+    if model != "grid":
         raise BadSetting("--mood is for the looks of model grid only.")
+    return mood
 
 
 def photo(path: Path) -> Photo:

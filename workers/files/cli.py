@@ -24,7 +24,7 @@ from clients.reassembly.flow import ESTIMATORS
 from pipeline.contract.errors import BadSetting
 from workers.files.arguments import (
     add_common_arguments,
-    check_mood,
+    checked_mood,
     output_size,
     style_picture,
 )
@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
-    check_mood(args.mood, args.model)
+    mood = checked_mood(args.mood, args.style, args.model)
     target = _checked_target(args)
     style = style_picture(args.style)
     choose, interval = ("fixed", 1) if args.every_frame else (args.key_frames, args.interval)
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         count = stylize_video(
             clip,
             target,
-            _answers(args, clip, style, size),
+            _answers(args, clip, style, size, mood),
             choice=CHOICES[choose](interval),
             mode=MODES[mode],
             estimate=ESTIMATORS[args.flow or DEFAULT_FLOW[mode]](),
@@ -122,10 +122,8 @@ def _default_mode(args: argparse.Namespace) -> str:
 
 
 def _answers(
-    args: argparse.Namespace, clip: Clip, style: np.ndarray, size: tuple[int, int]
+    args: argparse.Namespace, clip: Clip, style: np.ndarray, size: tuple[int, int], mood: float
 ) -> Callable[[Marked], Answer]:
     if args.model == "paper":
         return PaperAnswers(load_paper(args.weights, args.vgg), style, size=size, strength=args.strength)
-    return GridAnswers(
-        load_stylizer(args.weights), style, size=size, strength=args.strength, mood=args.mood, rate=clip.rate
-    )
+    return GridAnswers(load_stylizer(args.weights), style, size=size, strength=args.strength, mood=mood, rate=clip.rate)

@@ -20,7 +20,7 @@ from pipeline.contract.errors import BadSetting
 from pipeline.pictures.own_file import Photo, encoded
 from workers.files.arguments import (
     add_common_arguments,
-    check_mood,
+    checked_mood,
     image_size,
     photo,
     style_picture,
@@ -58,10 +58,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     started_s = time.monotonic()
     check_strength(args.strength)
-    check_mood(args.mood, args.model)
+    mood = checked_mood(args.mood, args.style, args.model)
     check_refine(args.refine, args.model)
-    if args.refine is not None and args.mood < 1:
-        raise BadSetting("--refine improves looks with all of their --mood only.")
+    if args.refine is not None and args.mood is not None:
+        raise BadSetting("--refine improves looks with all of their mood, so --mood has no use beside it.")
     if args.out.suffix.lower() not in FORMATS:
         raise BadSetting(f"{shown(args.out)} must end in {listed(FORMATS)}.")
     check_output(args.out, folder=False, force=args.force)
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     size = image_size(args.size, args.scale, content.rgb)
     check_side(size, FORMATS[args.out.suffix.lower()])
     style = style_picture(args.style)
-    paint = paint_pixels if args.model == "paper" else partial(paint_grid, mood=args.mood)
+    paint = paint_pixels if args.model == "paper" else partial(paint_grid, mood=mood)
     if args.refine is not None:
         paint = partial(paint_refined, steps=args.refine, vgg=args.vgg)
     stylizer = load_paper(args.weights, args.vgg) if args.model == "paper" else load_stylizer(args.weights)

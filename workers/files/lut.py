@@ -8,7 +8,7 @@ from clients.feeds.inputs import listed, shown
 from clients.media.names import check_output, renamed_at_the_end
 from clients.reassembly.grid import IDENTITY, blend_grids
 from pipeline.contract.errors import BadSetting
-from workers.files.arguments import add_look_arguments, check_mood, photo, style_picture
+from workers.files.arguments import add_look_arguments, checked_mood, photo, style_picture
 from workers.files.image import without_hidden
 from workers.files.lut_files import CUBE_SIDE, HALD_LEVEL, cube_file, hald_file
 from workers.files.model_loading import load_stylizer
@@ -35,14 +35,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
-    check_mood(args.mood)
+    mood = checked_mood(args.mood, args.style)
     kind = args.out.suffix.lower()
     if kind not in SIZES:
         raise BadSetting(f"{shown(args.out)} must end in {listed(SIZES)}.")
     check_output(args.out, folder=False, force=args.force)
     content, style = without_hidden(photo(args.content)), style_picture(args.style)
     stylizer = load_stylizer(args.weights)
-    look = blend_grids(IDENTITY, stylizer.global_look(content, stylizer.style(style, args.mood)), args.strength)
+    look = blend_grids(IDENTITY, stylizer.global_look(content, stylizer.style(style, mood)), args.strength)
     data = cube_file(look, shown(Path(args.style).stem)) if kind == ".cube" else hald_file(look)
     with renamed_at_the_end(args.out) as unfinished:
         unfinished.write_bytes(data)

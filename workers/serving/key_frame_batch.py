@@ -14,6 +14,7 @@ from pipeline.basics.lru import LruCache
 from pipeline.contract.errors import MVStylizerError
 from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import KeyFrame
+from pipeline.styles.catalog import mood_of
 from pipeline.styles.mix import StyleMix
 
 #: The statistics of one style have about 100 KB.
@@ -42,7 +43,7 @@ class Served:
             jpeg = find_jpeg(style_id)
             if jpeg is None:
                 raise MVStylizerError("This style is not known here any more; upload it again.")
-            style = self.stylizer.style(decode_image(jpeg))
+            style = self.stylizer.style(decode_image(jpeg), mood_of(style_id))
             self.styles.put(style_id, style)
         return style
 

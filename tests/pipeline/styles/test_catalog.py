@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.contract.image_codec import decode_image
 from pipeline.pictures.decode import THUMBNAIL_SIDE_PX
-from pipeline.styles.catalog import find_shipped, shipped, shipped_thumbnails, style_id
+from pipeline.styles.catalog import find_shipped, mood_of, shipped, shipped_thumbnails, style_id
 
 
 def luminance(rgb: np.ndarray) -> np.ndarray:
@@ -56,6 +56,12 @@ def test_style_is_found_by_any_spelling_of_its_name(spelling):
 
 def test_style_is_found_by_its_id():
     assert find_shipped(shipped()[0].id) is shipped()[0]
+
+
+def test_shipped_styles_are_taken_lightly_and_own_pictures_as_they_are():
+    assert mood_of("autumn") == find_shipped("autumn").mood == 0.35
+    assert mood_of(find_shipped("dusk").id) == 0.6
+    assert mood_of("0" * 16) == 1
 
 
 def test_unknown_style_is_none():

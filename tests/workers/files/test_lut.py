@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clients.reassembly.grid import IDENTITY, apply_grid, blend_grids
+from pipeline.styles.catalog import find_shipped
 from support.grids import make_grid
 from support.missing import missing
 from support.node import node
@@ -61,14 +62,14 @@ def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("suffix", FILTERS)
 def test_ffmpeg_draws_with_the_table_what_we_draw_with_the_grid(folder: Path, suffix: str):
-    main(["lut", "photo.png", "dusk", f"look{suffix}"])
+    main(["lut", "photo.png", "dusk", f"look{suffix}", "--mood", "1"])
 
     assert psnr_db(by_ffmpeg(suffix), apply_grid(PHOTO, LOOK)) > 50
 
 
 @pytest.mark.parametrize("suffix", FILTERS)
 def test_the_table_has_the_strength_that_was_asked_for(folder: Path, suffix: str):
-    main(["lut", "photo.png", "dusk", f"look{suffix}", "--strength", "0.4"])
+    main(["lut", "photo.png", "dusk", f"look{suffix}", "--strength", "0.4", "--mood", "1"])
 
     assert psnr_db(by_ffmpeg(suffix), apply_grid(PHOTO, LOOK, strength=0.4)) > 50
 
@@ -77,6 +78,12 @@ def test_the_table_has_the_mood_that_was_asked_for(folder: Path):
     main(["lut", "photo.png", "dusk", "look.cube", "--mood", "0.4"])
 
     assert psnr_db(by_ffmpeg(".cube"), apply_grid(PHOTO, LOOK, strength=0.4)) > 50
+
+
+def test_a_shipped_style_is_taken_with_the_mood_that_suits_it(folder: Path):
+    main(["lut", "photo.png", "dusk", "look.cube"])
+
+    assert psnr_db(by_ffmpeg(".cube"), apply_grid(PHOTO, LOOK, strength=find_shipped("dusk").mood)) > 50
 
 
 def test_a_table_is_what_apply_grid_does():

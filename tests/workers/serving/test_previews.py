@@ -123,3 +123,13 @@ def test_each_style_s_part_of_the_answer_is_its_own_look_roughly():
     for own, mean in enumerate(means):
         distances = [np.abs(mean - other.mean((1, 2, 3))).sum() for other in full]
         assert np.argmin(distances) == own
+
+
+def test_a_served_style_is_taken_with_the_mood_that_suits_it():
+    stylizer = Stylizer.load(device="cpu")
+    served = Served(stylizer)
+    own = encode_jpeg(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8))
+
+    moods = [served.style(style_id, {**STYLES, "own": own}.get).mood.item() for style_id in (*STYLES, "own")]
+
+    assert moods == pytest.approx([*(style.mood for style in shipped()), 1.0])
