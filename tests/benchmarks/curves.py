@@ -7,6 +7,7 @@ import numpy as np
 
 PANEL, MARGIN = (420, 320), (58, 44)
 COLOURS = {1: (190, 120, 40), 2: (60, 160, 60), 4: (50, 50, 210)}  # BGR
+LINE_COLOURS = (*COLOURS.values(), (140, 60, 140))
 INK, PAPER = (60, 60, 60), 255
 
 Curve = list[tuple[int, dict[str, float]]]
@@ -49,7 +50,7 @@ def draw_lines(path: Path, panels: list[tuple[str, dict[str, list[tuple[float, f
         logs = {name: np.log(np.array(line)) for name, line in lines.items()}
         points = np.concatenate(list(logs.values()))
         low, high = points.min(0), points.max(0)
-        for (name, line), colour in zip(logs.items(), COLOURS.values()):
+        for (name, line), colour in zip(logs.items(), LINE_COLOURS):
             cv2.polylines(image, [places(line, low, high)], False, colour, 2, cv2.LINE_AA)
             write(image, name, (PANEL[0] - 112, 66 + 22 * list(logs).index(name)), colour)
         frame(image, low, high, is_log=True)
@@ -71,9 +72,9 @@ def frame(image: np.ndarray, low: np.ndarray, high: np.ndarray, *, is_log: bool 
     """Frame the curves and label the ends of both axes, of which y is logarithmic, and x where `is_log` says so."""
     cv2.rectangle(image, MARGIN, (PANEL[0] - MARGIN[0], PANEL[1] - MARGIN[1]), INK, 1)
     for value, y in ((high[1], MARGIN[1]), (low[1], PANEL[1] - MARGIN[1])):
-        write(image, f"{np.exp(value):.4g}" if is_log else f"{np.exp(value):.3f}", (4, y + 5))
+        write(image, f"{np.exp(value):.2g}" if is_log else f"{np.exp(value):.3f}", (4, y + 5))
     for value, x in ((low[0], MARGIN[0]), (high[0], PANEL[0] - MARGIN[0])):
-        write(image, f"{np.exp(value):.4g}" if is_log else f"{value:.0f}", (x - 12, PANEL[1] - MARGIN[1] + 16))
+        write(image, f"{np.exp(value):.2g}" if is_log else f"{value:.0f}", (x - 12, PANEL[1] - MARGIN[1] + 16))
 
 
 def write(image: np.ndarray, text: str, where: tuple[int, int], colour: tuple[int, int, int] = INK) -> None:

@@ -1,14 +1,20 @@
 """Key frames at fixed intervals beside key frames when they are worth it:
 
-uv run python tests/benchmarks/key_frames.py CLIPS [--style dusk] [--still CLIP] [--plot FILE]
+uv run python tests/benchmarks/key_frames.py CLIPS [--style dusk] [--still CLIP] [--hindsight] [--plot FILE]
 
 CLIPS is a folder of videos, played as live streams whose answers come --delay frames late. --still adds three clips of
 a camera that stands still, made of CLIP (see still_clips.py). `fixed` are intervals whose answers are for the moment of
 the key frame, as all once were, `ahead` the same with answers made for the time when they are on show, and `worth` are
-those of the gateway, by what a key frame must be worth. For each choice: key frames a second; MS-SSIM, mean and worst
-frame, of a frame under the newest answer to the same under its own, had every frame been a key frame; and the warping
-error of what a client shows that fades from answer to answer, as a ratio to that of every frame stylized. The last line
-is JSON.
+those of the gateway, by what a key frame must be worth. `even` are as many key frames as the gateway picks, at even
+intervals, and `even ahead` the same with answers made ahead.
+
+For each choice: key frames a second; MS-SSIM, mean and worst frame, of a frame under the newest answer to the same
+under its own, had every frame been a key frame; the difference of the two in CIE Lab (delta E 1976), mean and the
+largest 99th percentile of a frame; and the warping error of what a client shows that fades from answer to answer, as a
+ratio to that of every frame stylized. --every 7 compares every seventh frame; a number that divides an interval's
+frames would favour that interval. --hindsight adds the bound of hindsight.py: key frames a second and MS-SSIM alone.
+Then follows which share of the key frames of a fixed half second each kind needs for the same loss. The last line is
+JSON.
 """
 
 import argparse
@@ -30,6 +36,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from curves import draw_lines  # noqa: E402
+from hindsight import PRICES, Hindsight, floats  # noqa: E402
 from still_clips import RATE, STILL_CLIPS, still_clip  # noqa: E402
 
 from clients.headless.camera import sent_size  # noqa: E402
@@ -48,19 +55,22 @@ from workers.files.arguments import style_picture  # noqa: E402
 #: Short side of the pictures that are compared, in pixels: MS-SSIM's five scales need 176.
 SHORT_SIDE = 180
 INTERVALS_S = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0)
-WORTHS = (0.3, 0.6, WORTH, 2.4, 4.8)
+WORTHS = (0.3, 0.6, WORTH, 1.7, 2.4, 4.8)
+#: What a choice of key frames is compared with: what every stream once got.
+REFERENCE = "fixed 0.5"
+COLUMNS = ("a_second", "ms_ssim", "worst", "delta_e", "delta_e_p99", "warping")
 
 
 class Played:
     """A clip as a stream sends it, with what each frame alone would tell the edge."""
 
     def __init__(self, frames: Iterable[np.ndarray], rate: float, stylizer: Stylizer, style: StyleStatistics) -> None:
-        self.rate, self._stylizer = rate, stylizer
+        self.rate, self.stylizer = rate, stylizer
         self.thumbnails: list[FrameThumbnail] = []
         self.pictures: list[np.ndarray] = []
-        self._equations: list[torch.Tensor] = []
+        self.equations: list[torch.Tensor] = []
         for rgb in frames:
-            self._equations.append(stylizer.equations(rgb, style))
+            self.equations.append(stylizer.equations(rgb, style))
             self.thumbnails.append(thumbnail_of(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
             scale = SHORT_SIDE / min(rgb.shape[:2])
             self.pictures.append(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA))
@@ -79,7 +89,7 @@ class Played:
         for key in keys:
             elapsed_s = (key - last) / self.rate
             lead = lead_s(elapsed_s) if ahead else 0.0
-            grids[key], state = self._stylizer.settle(self._equations[key], state, elapsed_s=elapsed_s, lead_s=lead)
+            grids[key], state = self.stylizer.settle(self.equations[key], state, elapsed_s=elapsed_s, lead_s=lead)
             last = key
         return grids
 
@@ -91,6 +101,7 @@ class Shown:
         self._answers, self._delay, self._fade = answers, delay, GridFade()
         self._newest: np.ndarray | None = None
         self.losses: list[float] = []
+        self.differences: list[tuple[float, float]] = []
         self.warping: list[float] = []
 
     def step(self, index: int) -> tuple[np.ndarray, np.ndarray] | None:
@@ -108,14 +119,16 @@ def main() -> None:
     cv2.setNumThreads(1)
     stylizer, result = Stylizer.load(), {}
     style = stylizer.style(style_picture(args.style))
-    print(f"{'clip':20} {'choice':12} {'a second':>9} {'MS-SSIM':>8} {'worst':>8} {'warping':>8}")
+    print(f"{'clip':20} {'choice':16}" + "".join(f"{name:>12}" for name in COLUMNS))
     for name, frames, rate in clips(args):
-        result[name] = compared(Played(frames, rate, stylizer, style), args.delay)
+        result[name] = compared(Played(frames, rate, stylizer, style), args)
         print_rows(name, result[name])
     for name, kind in (("all moving", False), ("all still", True)):
         if rows := [row for clip, row in result.items() if (clip in STILL_CLIPS) == kind]:
             result[name] = {choice: mean([row[choice] for row in rows]) for choice in rows[0]}
             print_rows(name, result[name])
+            for choice in ("ahead", "worth", *(["hindsight"] if args.hindsight else [])):
+                print(f"{name}: {choice} needs {needed(result[name], choice):.3f} of {REFERENCE}'s key frames")
     if args.plot:
         plot(args.plot, result)
     result["decision_us"] = decision_us()
@@ -141,8 +154,9 @@ def pictures(clip: Clip, most: int) -> Iterator[np.ndarray]:
         yield cv2.resize(rgb, sent_size(*rgb.shape[1::-1]), interpolation=cv2.INTER_AREA)
 
 
-def compared(played: Played, delay: int) -> dict[str, dict[str, float]]:
+def compared(played: Played, args: argparse.Namespace) -> dict[str, dict[str, float]]:
     """The measures of each choice of key frames."""
+    delay, count = args.delay, len(played.pictures)
     every = played.answers(range(len(played.pictures)), ahead=False)
     keys, shown = {}, {}
     for interval_s in INTERVALS_S:
@@ -150,41 +164,59 @@ def compared(played: Played, delay: int) -> dict[str, dict[str, float]]:
         keys[f"fixed {interval_s}"] = keys[f"ahead {interval_s}"] = played.key_frames(fixed, delay)
     for least in WORTHS:
         keys[f"worth {least}"] = played.key_frames(KeyFrameSelector(least_worth=least), delay)
+    even = np.linspace(0, count, len(keys[f"worth {WORTH}"]), endpoint=False).astype(int).tolist()
+    keys["even"] = keys["even ahead"] = even
     for name, chosen in keys.items():
-        shown[name] = Shown(played.answers(chosen, ahead=not name.startswith("fixed")), delay)
-    every_warping = watch(played.pictures, every, shown)
-    seconds = len(played.pictures) / played.rate
-    return {name: row(len(keys[name]) / seconds, shown[name], every_warping) for name in keys}
+        is_ahead = not name.startswith("fixed") and name != "even"
+        shown[name] = Shown(played.answers(chosen, ahead=is_ahead), delay)
+    every_warping = watch(played.pictures, every, shown, args.every)
+    seconds = count / played.rate
+    rows = {name: row(len(keys[name]) / seconds, shown[name], every_warping) for name in keys}
+    if args.hindsight:
+        bound = Hindsight(played.stylizer, played.rate, played.pictures, played.equations, every, delay)
+        for price in PRICES:
+            a_second, loss = bound.choice(price)
+            rows[f"hindsight {price:g}"] = {"a_second": round(a_second, 3), "ms_ssim": round(1 - loss, 6)}
+    return rows
 
 
-def watch(pictures: list[np.ndarray], every: dict[int, np.ndarray], shown: dict[str, Shown]) -> float:
-    """Play all choices side by side, and return the warping error of every frame stylized."""
+def watch(pictures: list[np.ndarray], every: dict[int, np.ndarray], shown: dict[str, Shown], step: int) -> float:
+    """Play all choices side by side, comparing one of `step` frames; return the warping error of every frame stylized.
+
+    Warping is the change to a compared frame from the one before it.
+    """
     warping, own_warping = WarpingError(), []
     for index, picture in enumerate(pictures):
+        grids = {name: newest_and_faded for name, choice in shown.items() if (newest_and_faded := choice.step(index))}
+        is_compared, is_before = index % step == 0, (index + 1) % step == 0
+        if not grids or not (is_compared or is_before):
+            continue
+        if not is_compared:
+            warping = WarpingError()
         own = floats(apply_grid(picture, every[index]))
-        videos = {"every frame": own}
-        for name, choice in shown.items():
-            if grids := choice.step(index):
-                newest, faded = (floats(apply_grid(picture, grid)) for grid in grids)
-                choice.losses.append(1 - ms_ssim(newest, own))
-                videos[name] = faded
-        if len(videos) <= len(shown):
-            continue  # no answer has come yet
-        for name, error in warping.next(floats(picture), videos).items():
+        videos = {name: floats(apply_grid(picture, faded)) for name, (_, faded) in grids.items()} | {"every frame": own}
+        changes = warping.next(floats(picture), videos)
+        if not is_compared:
+            continue
+        own_lab = cv2.cvtColor(own, cv2.COLOR_RGB2Lab)
+        for name, (grid, _) in grids.items():
+            newest = floats(apply_grid(picture, grid))
+            shown[name].losses.append(1 - ms_ssim(newest, own))
+            difference = np.linalg.norm(cv2.cvtColor(newest, cv2.COLOR_RGB2Lab) - own_lab, axis=2)
+            shown[name].differences.append((float(difference.mean()), float(np.percentile(difference, 99))))
+        for name, error in changes.items():
             (own_warping if name == "every frame" else shown[name].warping).append(error)
     return float(np.mean(own_warping))
 
 
-def floats(picture: np.ndarray) -> np.ndarray:
-    return picture.astype(np.float32) / 255
-
-
 def row(a_second: float, shown: Shown, every_warping: float) -> dict[str, float]:
-    losses = np.array(shown.losses)
+    losses, differences = np.array(shown.losses), np.array(shown.differences)
     return {
         "a_second": round(a_second, 3),
         "ms_ssim": round(1 - float(losses.mean()), 6),
         "worst": round(1 - float(losses.max()), 6),
+        "delta_e": round(float(differences[:, 0].mean()), 4),
+        "delta_e_p99": round(float(differences[:, 1].max()), 3),
         "warping": round(float(np.mean(shown.warping)) / every_warping, 4),
     }
 
@@ -192,13 +224,22 @@ def row(a_second: float, shown: Shown, every_warping: float) -> dict[str, float]
 def mean(rows: list[dict[str, float]]) -> dict[str, float]:
     """Means, but the worst frame of all."""
     found = {key: round(float(np.mean([row[key] for row in rows])), 6) for key in rows[0]}
-    return found | {"worst": min(row["worst"] for row in rows)}
+    worst = {"worst": min, "delta_e_p99": max}
+    return found | {key: of_all(row[key] for row in rows) for key, of_all in worst.items() if key in found}
+
+
+def needed(rows: dict[str, dict[str, float]], kind: str) -> float:
+    """The share of REFERENCE's key frames that a kind of choice needs for its loss, from its curve's nearest points."""
+    curve = sorted((1 - row["ms_ssim"], row["a_second"]) for name, row in rows.items() if name.startswith(kind))
+    losses, numbers = np.log(np.array(curve).T)
+    loss = math.log(1 - rows[REFERENCE]["ms_ssim"])
+    return math.exp(np.interp(loss, losses, numbers)) / rows[REFERENCE]["a_second"]
 
 
 def print_rows(clip: str, rows: dict[str, dict[str, float]]) -> None:
     for choice, row in rows.items():
-        numbers = f"{row['a_second']:9.2f} {row['ms_ssim']:8.5f} {row['worst']:8.5f} {row['warping']:8.3f}"
-        print(f"{clip:20} {choice:12} {numbers}", flush=True)
+        numbers = "".join(f"{row[name]:12.5f}" for name in COLUMNS if name in row)
+        print(f"{clip:20} {choice:16}{numbers}", flush=True)
 
 
 def plot(path: Path, result: dict[str, dict[str, dict[str, float]]]) -> None:
@@ -212,8 +253,10 @@ def plot(path: Path, result: dict[str, dict[str, dict[str, float]]]) -> None:
         if clip not in result:
             continue
         lines = {}
-        for kind in ("fixed", "ahead", "worth"):
-            rows = [row for name, row in result[clip].items() if name.startswith(kind)]
+        for kind in ("fixed", "ahead", "worth", "hindsight"):
+            rows = [row for name, row in result[clip].items() if name.startswith(kind) and measure in row]
+            if not rows:
+                continue
             value = (lambda row: 1 - row["ms_ssim"]) if measure == "ms_ssim" else (lambda row: row["warping"])
             lines[kind] = sorted((row["a_second"], value(row)) for row in rows)
         panels.append((label, lines))
@@ -239,6 +282,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--style", default="dusk")
     parser.add_argument("--delay", type=int, default=3, help="frames from a key frame to its answer (3)")
     parser.add_argument("--frames", type=int, default=1000, help="at most this many of each clip")
+    parser.add_argument("--every", type=int, default=1, help="compare one of so many frames (1)")
+    parser.add_argument("--hindsight", action="store_true", help="also draw the bound, which takes minutes")
     parser.add_argument("--still", type=Path, metavar="CLIP", help="somebody before a camera, to make still clips of")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves as a PNG")
     return parser.parse_args()
