@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "edge.vgg": set(),
     "edge.colour_maps": set(),
     "edge.grid_model": {"edge.colour_maps"},
+    "edge.any_model": {"edge", "edge.grid_model"},
     "edge.paper_model": {"edge", "edge.grid_model", "edge.vgg", "edge.training"},
     "edge.training": {"edge", "edge.grid_model", "edge.vgg"},
     "cloud.federated": {"edge", "edge.grid_model", "edge.training"},
@@ -70,13 +71,16 @@ MAY_IMPORT = {
         "workers.process",
     },
     "workers.files": {
-        CONTRACT, "clients.feeds", "clients.media", "clients.reassembly", "edge.grid_model", "edge.paper_model",
-        "edge.training", "pipeline.key_frames", "pipeline.pictures", "pipeline.styles",
+        CONTRACT, "clients.feeds", "clients.media", "clients.reassembly", "edge.any_model", "edge.grid_model",
+        "edge.paper_model", "edge.training", "pipeline.key_frames", "pipeline.pictures", "pipeline.styles",
+    },
+    "workers.luts": {
+        CONTRACT, "clients.feeds", "clients.media", "clients.reassembly", "workers.files",
     },
     "workers": {
-        BASICS, CONTRACT, "clients", "cloud.federated", "edge.grid_model", "edge.training", "pipeline.gateway",
-        "pipeline.http", "pipeline.key_frames", "pipeline.monitoring", "pipeline.queues", "pipeline.styles",
-        "pipeline.webrtc", "pipeline.webrtc.media", "workers.process", "workers.serving",
+        BASICS, CONTRACT, "clients", "cloud.federated", "edge.any_model", "edge.grid_model", "edge.training",
+        "pipeline.gateway", "pipeline.http", "pipeline.key_frames", "pipeline.monitoring", "pipeline.queues",
+        "pipeline.styles", "pipeline.webrtc", "pipeline.webrtc.media", "workers.process", "workers.serving",
     },
 }  # fmt: skip
 #: The same for the page's rooms, the folders of `clients/web`; "page" is the files beside them, which join them.

@@ -19,10 +19,10 @@ logger = logging.getLogger(__name__)
 #: The module of each subcommand, and what it does. Only the chosen one is imported, since torch takes seconds.
 COMMANDS = {
     "up": ("workers.up", "start everything on this machine and print the page's address"),
-    "image": ("workers.files.image", "stylize a photo"),
-    "video": ("workers.files.cli", "stylize a video file"),
-    "lut": ("workers.files.lut", "save a look as a colour table for video and photo programs"),
-    "client": ("clients.headless.cli", "stream a video file to a gateway as a camera, and save the stylized video"),
+    "image": ("workers.files.image", "stylize a photo, or a folder of photos"),
+    "video": ("workers.files.cli", "stylize a video, every frame of it"),
+    "lut": ("workers.luts.lut", "save a look as a colour table for video and photo programs"),
+    "client": ("clients.headless.cli", "stream a video or camera to a gateway, and write what a viewer sees"),
     "load": ("clients.load.cli", "load a gateway with many clients, and measure how late the answers come"),
     "gateway": ("workers.gateway", "run only the gateway"),
     "stylize": ("workers.stylize", "run only an edge worker"),

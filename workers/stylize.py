@@ -13,9 +13,10 @@ import numpy as np
 import redis
 import torch
 
-from edge.grid_model.stylizer import Stylizer, batch_size
+from edge.any_model.fitted import load_named
+from edge.grid_model.stylizer import GridStylizer, batch_size
 from pipeline.contract import redis_keys
-from pipeline.contract.errors import BadMessage, MVStylizerError
+from pipeline.contract.errors import BadMessage, BadSetting, MVStylizerError
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.messages import KeyFrame, StreamMemory, StylizedFrame, TrainingSample, printable
 from pipeline.contract.settings import Settings
@@ -40,6 +41,8 @@ from workers.serving.stream_states import packed, unpacked
 
 logger = logging.getLogger(__name__)
 
+#: The stylizer whose newest weights a worker follows, while the edges learn.
+LEARNING = "grid"
 #: Gateways make stream ids of 16 characters.
 MAX_STREAM_ID = 64
 
@@ -47,7 +50,7 @@ MAX_STREAM_ID = 64
 class Edge:
     """An edge worker's model and its connections to Redis. RQ calls `stylize` for each job."""
 
-    def __init__(self, settings: Settings, stylizer: Stylizer) -> None:
+    def __init__(self, settings: Settings, stylizer: GridStylizer) -> None:
         self._edge_id, self._served = settings.edge_id, Served(stylizer)
         self._redis = connect(settings.redis_url)
         self._broker, self._styles = EdgeBroker(self._redis), StyleStore(self._redis)
@@ -67,7 +70,7 @@ class Edge:
         """How many waiting jobs should be taken at once."""
         return batch_size(self._served.stylizer.device)
 
-    def adopt(self, stylizer: Stylizer) -> None:
+    def adopt(self, stylizer: GridStylizer) -> None:
         """Use another model from the next job on. This is called from another thread, so that no job waits for it.
 
         The statistics of the styles in use are computed here, so that no key frame has to wait for them.
@@ -226,7 +229,7 @@ class Edge:
 
 
 def settle(
-    stylizer: Stylizer, equations: torch.Tensor, frame: KeyFrame, memory: StreamMemory | None
+    stylizer: GridStylizer, equations: torch.Tensor, frame: KeyFrame, memory: StreamMemory | None
 ) -> tuple[np.ndarray, StreamMemory | None]:
     """Return a key frame's grid, and its stream's new memory, or None if a later key frame has stored one already.
 
@@ -269,6 +272,13 @@ def preview_styles(stream_id: str, number: int) -> None:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--redis", metavar="URL", help="Redis to use (default MVS_REDIS_URL)")
     parser.add_argument("--edge", metavar="NAME", help="edge to work for (default 'edge', or MVS_EDGE_ID)")
+    parser.add_argument(
+        "--stylizer",
+        default=LEARNING,
+        metavar="NAME",
+        help="serve this model instead of the one that learns: "
+        "paper:VGG19, onnx:FILE, or one that a package of yours offers",
+    )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -281,11 +291,13 @@ def run(args: argparse.Namespace) -> None:
     alive = prefork(lambda: killed.append(True))
     torch.set_num_threads(1)  # more threads than free cores make it 5 to 20 times slower
     newest = Globals(settings)
-    EDGE = edge = Edge(settings, first_model(newest))
+    learns = args.stylizer == LEARNING
+    EDGE = edge = Edge(settings, first_model(newest) if learns else named_model(args.stylizer))
     Reporter(connect(settings.redis_url), "stylize", edge.metrics.registry).start()
-    adoption = partial(newest.follow, lambda file: edge.adopt(stylizer_of(file)), edge.metrics.models_refused)
     edge.metrics.workers_killed.inc(len(killed))
-    keep_thread_running("globals", adoption, edge.metrics.threads_restarted.inc)
+    if learns:
+        adoption = partial(newest.follow, lambda file: edge.adopt(stylizer_of(file)), edge.metrics.models_refused)
+        keep_thread_running("globals", adoption, edge.metrics.threads_restarted.inc)
     connection = connect(settings.redis_url, SOCKET_TIMEOUT_S)
     worker = EdgeWorker(
         [stylize_queue(connection, settings.edge_id), preview_queue(connection, settings.edge_id)],
@@ -308,7 +320,17 @@ def run(args: argparse.Namespace) -> None:
     worker.work(logging_level="WARNING")
 
 
-def first_model(newest: Globals) -> Stylizer:
+def named_model(name: str) -> GridStylizer:
+    """Load the stylizer of a name (see `edge.stylizer`). Raises BadSetting with a sentence if it cannot be loaded."""
+    try:
+        stylizer = load_named(name)
+        stylizer.warm_up()
+    except ValueError as error:
+        raise BadSetting(f"--stylizer {name}: {error}.") from error
+    return stylizer
+
+
+def first_model(newest: Globals) -> GridStylizer:
     """Return the newest global model, or the shipped one if there is none or it cannot be used."""
     try:
         if weights := newest.fetch():
@@ -316,6 +338,6 @@ def first_model(newest: Globals) -> Stylizer:
     except Exception as error:  # whatever is wrong with the global model, there is the shipped one
         logger.warning("starting with the shipped model: %s", error)
         logger.debug("the newest global could not be loaded", exc_info=True)
-    stylizer = Stylizer.load()
+    stylizer = GridStylizer.load()
     stylizer.warm_up()
     return stylizer

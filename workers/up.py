@@ -56,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="edge workers to start; 'auto' (default) starts one for each core but one, as far as there is memory for "
         f"them, {MOST_WORKERS} at most, and a single one on a machine with a GPU",
     )
+    parser.add_argument(
+        "--stylizer",
+        default="grid",
+        metavar="NAME",
+        help="the model: grid (default), which learns, or one that does not: paper:VGG19, onnx:FILE, or a package's",
+    )
     parser.add_argument("--redis", metavar="URL", help="use this Redis instead of starting one")
     parser.add_argument("--tls", action="store_true", help="serve https, with a certificate made on the spot")
     parser.epilog = (
@@ -71,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
     workers = number_of_workers(args.workers)
     check_port_free(settings.host, settings.port)
     redis_url = args.redis or os.environ.get("MVS_REDIS_URL", "")  # without either, a Redis is started
-    asyncio.run(serve(settings, redis_url=redis_url, workers=workers, tls=args.tls))
+    asyncio.run(serve(settings, redis_url=redis_url, workers=workers, tls=args.tls, stylizer=args.stylizer))
 
 
 def number_of_workers(text: str) -> int:
@@ -83,13 +89,14 @@ def number_of_workers(text: str) -> int:
     return int(text)
 
 
-async def serve(settings: Settings, *, redis_url: str, workers: int, tls: bool) -> None:
+async def serve(settings: Settings, *, redis_url: str, workers: int, tls: bool, stylizer: str) -> None:
     """Run everything until Ctrl-C, SIGTERM or SIGHUP. Whenever they come, everything is stopped and removed."""
     stop = asyncio.Event()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     with run_folder() as folder:
-        await LocalStack(settings, redis_url=redis_url, workers=workers, tls=tls, folder=folder).run(stop)
+        stack = LocalStack(settings, redis_url=redis_url, workers=workers, tls=tls, folder=folder, stylizer=stylizer)
+        await stack.run(stop)
 
 
 class LocalStack:
@@ -103,8 +110,13 @@ class LocalStack:
         workers: int = 1,
         tls: bool = False,
         folder: Path | None = None,
+        stylizer: str = "grid",
     ) -> None:
-        """Without a `redis_url`, a Redis is started; `folder` is a private folder for its socket."""
+        """Without a `redis_url`, a Redis is started; `folder` is a private folder for its socket.
+
+        `stylizer` is the name of a model (see `edge.stylizer`); only `grid` has parts that learn.
+        """
+        self._stylizer = stylizer
         self._settings, self._number_of_workers, self._tls = settings, workers, tls
         self._access = Access.of(settings)
         self._made_up_key = secrets.token_hex(32)
@@ -132,10 +144,13 @@ class LocalStack:
     def _servers(self) -> list[SupervisedProcess]:
         """Return the edge workers, then the gateway."""
         listen = ["--host", self._settings.host, "--port", str(self._settings.port), *(["--tls"] if self._tls else [])]
-        workers = [self._role(f"worker {i + 1}", "stylize") for i in range(self._number_of_workers)]
+        model = ["--stylizer", self._stylizer]
+        workers = [self._role(f"worker {i + 1}", "stylize", *model) for i in range(self._number_of_workers)]
         return [*workers, self._role("gateway", "gateway", *listen)]
 
     def _learners(self) -> list[SupervisedProcess]:
+        if self._stylizer != "grid":
+            return []
         roles = {"trainer": "train", "aggregator": "aggregate"}
         if self._settings.cloud_redis_url:  # the cloud is somewhere else
             del roles["aggregator"]

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from edge.grid_model.colorization import StyleStatistics, in_one_batch
+from edge.grid_model.colorization import StyleStatistics, in_one_batch, mixed
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import CELL, LONG_SIDE, cells
 from edge.grid_model.model import GridModel
@@ -33,7 +33,7 @@ ENOUGH = 4
 LARGEST_KEPT_BYTES = 31 << 20
 
 
-class Stylizer:
+class GridStylizer:
     """Holds the weights and nothing else: the caller keeps styles' statistics and streams' states."""
 
     def __init__(self, model: GridModel, model_version: str, device: str) -> None:
@@ -46,7 +46,7 @@ class Stylizer:
         self.model.decoder.to(dtype)
 
     @classmethod
-    def load(cls, weights: Path | None = None, device: str | None = None) -> "Stylizer":
+    def load(cls, weights: Path | None = None, device: str | None = None) -> "GridStylizer":
         """A stylizer with these weights (default: the shipped ones) on this device (default: the GPU, if there is one).
 
         Raises ValueError if the file holds no weights of this model.
@@ -54,7 +54,7 @@ class Stylizer:
         return cls(*load(weights or SHIPPED), device or default_device())
 
     @classmethod
-    def parse(cls, file: bytes, device: str | None = None) -> "Stylizer":
+    def parse(cls, file: bytes, device: str | None = None) -> "GridStylizer":
         """A stylizer from the bytes of a safetensors file. Raises ValueError if they are not weights of this model."""
         return cls(*parse(file), device or default_device())
 
@@ -66,6 +66,10 @@ class Stylizer:
         later costs nothing (`with_mood`). Raises ValueError outside of 0..1.
         """
         return self.model.style(self.prepare(image)).with_mood(mood)
+
+    def mixed(self, first: StyleStatistics, second: StyleStatistics, share: float) -> StyleStatistics:
+        """The statistics of a look between two styles; `share` (0..1) is the second's."""
+        return mixed(first, second, share)
 
     def stylize(self, content: np.ndarray, style: StyleStatistics) -> np.ndarray:
         """The grid (float16 3 D R C 4) that gives a single picture (RGB uint8 H W 3) the style, at any resolution."""

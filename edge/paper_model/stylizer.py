@@ -21,7 +21,7 @@ MAX_PIXELS, MAX_NETWORK_PIXELS = 4096 * 4096, 2048 * 2048
 
 
 class PaperStylizer:
-    """The counterpart of `edge.grid_model.stylizer.Stylizer` that answers with pixels instead of a grid."""
+    """The counterpart of `edge.grid_model.stylizer.GridStylizer` that answers with pixels instead of a grid."""
 
     def __init__(self, model: PaperModel, model_version: str, device: str) -> None:
         self.device, self.model_version = device, model_version
@@ -67,10 +67,26 @@ class PaperStylizer:
         picture = self.model(small, style, height, width)[0]
         return (picture.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
 
+    def follow(
+        self, picture: np.ndarray, statistics: Tensor, state: None, *, elapsed_s: float
+    ) -> tuple[np.ndarray, None]:
+        """Stylize a key frame at its own size. It remembers nothing."""
+        return self.stylize(picture, statistics), None
+
     def warm_up(self) -> None:
         """Run once, so that the first picture does not pay for what is set up lazily."""
         image = np.zeros((64, 64, 3), np.uint8)
         self.stylize(image, self.style(image))
+
+
+def paper_stylizer(argument: str) -> PaperStylizer:
+    """Model `paper` with the VGG-19 of a file: an entry point of `edge.stylizer.GROUP`.
+
+    Raises ValueError if there is none. Without a file, 575 MB would be downloaded that do not fit the shipped weights.
+    """
+    if not argument:
+        raise ValueError("the shipped weights of model paper go with the original VGG-19: name its file, paper:FILE")
+    return PaperStylizer.load(vgg=Path(argument))
 
 
 def reduced(pixels: Tensor, height: int, width: int, factor: float) -> Tensor:

@@ -15,7 +15,7 @@ from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import slice_grid
 from edge.grid_model.neutrality import chroma_of, followed_by, holding_back
 from edge.grid_model.smoothing import MetaSmoothing, mean_colours, share_among_layers, share_among_places
-from edge.grid_model.stylizer import LARGEST, Stylizer, faster_type, to_tensor
+from edge.grid_model.stylizer import LARGEST, GridStylizer, faster_type, to_tensor
 from edge.training.adam import Adam
 from edge.training.losses import (
     Features,
@@ -61,7 +61,7 @@ class Refinement:
     share what is changed, as they share the equations of the fit: free cells paint a wall pink here and green there.
     """
 
-    def __init__(self, stylizer: Stylizer, content: np.ndarray, style: np.ndarray, features: Features) -> None:
+    def __init__(self, stylizer: GridStylizer, content: np.ndarray, style: np.ndarray, features: Features) -> None:
         self._device, self._features = stylizer.device, features
         self._content, wanted = small(content, self._device), small(style, self._device)
         grid = stylizer.stylize(content, stylizer.style(style))

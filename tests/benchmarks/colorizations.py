@@ -30,7 +30,7 @@ from cloud.pretraining.loop import Phase, Run, train
 from cloud.pretraining.photos import Photos
 from edge.grid_model.colorization import RIDGE, RIDGE_SHARE, StyleStatistics
 from edge.grid_model.model import GridModel
-from edge.grid_model.stylizer import Stylizer, to_tensor
+from edge.grid_model.stylizer import GridStylizer, to_tensor
 from edge.paper_model.feature_transforms import adain, attention, wct
 from edge.training.distillation import Targets
 from edge.training.losses import STYLE_LAYERS, edge_loss, style_distance, style_moments
@@ -141,7 +141,7 @@ def trained(feed: Feed, form: str, start: GridModel, checkpoint: Path, steps: in
 
 def judge(vgg: VGG, model: GridModel, content_path: Path, pairs: Path) -> tuple[float, float]:
     """The ssim_edge to the content, and the share that is left of the distance to the style."""
-    stylizer = Stylizer(model, "", "cpu")
+    stylizer = GridStylizer(model, "", "cpu")
     content = read(content_path)
     style = read(next(pairs.glob(content_path.name.replace("_content", "_style").replace(content_path.suffix, ".*"))))
     output = apply_grid(content, stylizer.stylize(content, stylizer.style(style)))

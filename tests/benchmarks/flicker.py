@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from clients.media.clip import Clip, upright
 from clients.reassembly.grid import apply_grid
-from edge.grid_model.stylizer import StyleStatistics, Stylizer
+from edge.grid_model.stylizer import GridStylizer, StyleStatistics
 from workers.files.arguments import style_picture
 from workers.files.key_frames import fixed, marked
 
@@ -33,7 +33,7 @@ def main() -> None:
     args = arguments()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    stylizer, result = Stylizer.load(), {}
+    stylizer, result = GridStylizer.load(), {}
     styles = {name: stylizer.style(style_picture(name)) for name in args.style}
     print(f"{'clip':24} {'style':12} {'held x1e3':>10} {'without':>8} {'with':>8}")
     for path in sorted(path for path in args.clips.iterdir() if path.suffix in (".mp4", ".mkv", ".webm", ".mov")):
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def warping_errors(
-    path: Path, stylizer: Stylizer, styles: dict[str, StyleStatistics], most: int
+    path: Path, stylizer: GridStylizer, styles: dict[str, StyleStatistics], most: int
 ) -> dict[str, dict[str, list[float]]]:
     """Per style and variant, the error of every pair of frames; {} for a clip with a cut."""
     errors = {name: {variant: [] for variant in VARIANTS} for name in styles}

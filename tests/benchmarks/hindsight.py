@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from clients.reassembly.grid import apply_grid
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from edge.grid_model.temporal_average import StreamState
 from pipeline.key_frames.change import lead_s
 from support.metrics import ms_ssim
@@ -29,7 +29,7 @@ class Hindsight:
 
     def __init__(
         self,
-        stylizer: Stylizer,
+        stylizer: GridStylizer,
         rate: float,
         pictures: list[np.ndarray],
         equations: list[torch.Tensor],

@@ -28,7 +28,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from clients.reassembly.grid import apply_grid
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from support.recolouring import monge_kantorovich
 
 #: A function from a content and a style to the content in that style; all are RGB uint8 H W 3.
@@ -39,7 +39,7 @@ LONG_SIDE, MULTIPLE = 512, 16
 def main() -> None:
     args = arguments()
     torch.set_num_threads(1)
-    stylizer = Stylizer.load(args.weights)
+    stylizer = GridStylizer.load(args.weights)
     methods: dict[str, Method] = {f"{s:g}": partial(ours, stylizer, strength=s) for s in args.strength}
     methods |= {f"mood-{mood:g}": partial(ours, stylizer, mood=mood) for mood in args.mood}
     result = {"model": stylizer.model_version, "identity_psnr_db": identity(stylizer, args.pairs)}
@@ -58,12 +58,12 @@ def main() -> None:
 
 
 def ours(
-    stylizer: Stylizer, content: np.ndarray, style: np.ndarray, *, strength: float = 1.0, mood: float = 1.0
+    stylizer: GridStylizer, content: np.ndarray, style: np.ndarray, *, strength: float = 1.0, mood: float = 1.0
 ) -> np.ndarray:
     return apply_grid(content, stylizer.stylize(content, stylizer.style(style, mood)), strength=strength)
 
 
-def identity(stylizer: Stylizer, pairs: Path) -> dict[str, float]:
+def identity(stylizer: GridStylizer, pairs: Path) -> dict[str, float]:
     """How far the contents move in their own style, in dB."""
     contents = [read(path) for path in sorted(pairs.glob("*_content.*"))]
     moved = [psnr(ours(stylizer, content, content), content) for content in contents]

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 import edge.grid_model.stylizer
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 
 SIZES = ((256, 144), (640, 360), (1280, 720), (1920, 1080), (3840, 2160))
 ROUNDS = 40
@@ -24,7 +24,7 @@ def main() -> None:
     result = {}
     for dtype in (torch.bfloat16, torch.float32):
         edge.grid_model.stylizer.faster_type = lambda device, dtype=dtype: dtype
-        stylizer = Stylizer.load(device="cpu")
+        stylizer = GridStylizer.load(device="cpu")
         stylizer.warm_up()
         for width, height in SIZES:
             median, best, processor = key_frame_ms(stylizer, width, height)
@@ -34,7 +34,7 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def key_frame_ms(stylizer: Stylizer, width: int, height: int) -> tuple[float, float, float]:
+def key_frame_ms(stylizer: GridStylizer, width: int, height: int) -> tuple[float, float, float]:
     """Median and least time, and median processor time, which others on the machine disturb less."""
     rng = np.random.default_rng(0)
     image = np.repeat(np.repeat(rng.integers(0, 256, (height // 4, width // 4, 3), np.uint8), 4, 0), 4, 1)

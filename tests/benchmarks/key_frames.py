@@ -44,7 +44,7 @@ from clients.media.clip import Clip, upright  # noqa: E402
 from clients.reassembly.grid import apply_grid  # noqa: E402
 from clients.reassembly.grid_fade import GridFade  # noqa: E402
 from edge.grid_model.colorization import StyleStatistics  # noqa: E402
-from edge.grid_model.stylizer import Stylizer  # noqa: E402
+from edge.grid_model.stylizer import GridStylizer  # noqa: E402
 from pipeline.key_frames.change import WORTH, lead_s  # noqa: E402
 from pipeline.key_frames.picker import thumbnail_of  # noqa: E402
 from pipeline.key_frames.selector import KeyFrameSelector  # noqa: E402
@@ -64,7 +64,9 @@ COLUMNS = ("a_second", "ms_ssim", "worst", "delta_e", "delta_e_p99", "warping")
 class Played:
     """A clip as a stream sends it, with what each frame alone would tell the edge."""
 
-    def __init__(self, frames: Iterable[np.ndarray], rate: float, stylizer: Stylizer, style: StyleStatistics) -> None:
+    def __init__(
+        self, frames: Iterable[np.ndarray], rate: float, stylizer: GridStylizer, style: StyleStatistics
+    ) -> None:
         self.rate, self.stylizer = rate, stylizer
         self.thumbnails: list[FrameThumbnail] = []
         self.pictures: list[np.ndarray] = []
@@ -117,7 +119,7 @@ def main() -> None:
     args = arguments()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    stylizer, result = Stylizer.load(), {}
+    stylizer, result = GridStylizer.load(), {}
     style = stylizer.style(style_picture(args.style))
     print(f"{'clip':20} {'choice':16}" + "".join(f"{name:>12}" for name in COLUMNS))
     for name, frames, rate in clips(args):

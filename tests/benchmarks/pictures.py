@@ -16,7 +16,7 @@ import skimage.data
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.reassembly.grid import apply_grid  # noqa: E402
-from edge.grid_model.stylizer import Stylizer  # noqa: E402
+from edge.grid_model.stylizer import GridStylizer  # noqa: E402
 from pipeline.contract.image_codec import decode_image, encode_jpeg  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from support.chromium import chromium, until, write_panned_photo  # noqa: E402
@@ -37,7 +37,7 @@ def main() -> None:
 
 def style_sheet() -> np.ndarray:
     """A row a photo, a column a style; the styles above, the photos on the left."""
-    stylizer = Stylizer.load()
+    stylizer = GridStylizer.load()
     wholes = skimage.data.astronaut()[:341], skimage.data.coffee(), skimage.data.rocket()
     photos = [covering(whole, TILE) for whole in wholes]
     pictures = [decode_image(style.jpeg) for style in shipped()]

@@ -37,7 +37,7 @@ from clients.reassembly.grid import apply_grid
 from cloud.pretraining.photos import Photos, random_crop, random_grade, resize
 from edge.grid_model.colorization import normalized, regions
 from edge.grid_model.grid import luma
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from support.recolouring import mean_deviation, monge_kantorovich, oracle_grid
 
 #: Crops are at least this share of the largest possible one's side, as in training.
@@ -60,7 +60,7 @@ class Known(NamedTuple):
 def main() -> None:
     args = arguments()
     torch.set_num_threads(1)
-    stylizer, photos, result = Stylizer.load(args.weights), Photos(args.photos), {}
+    stylizer, photos, result = GridStylizer.load(args.weights), Photos(args.photos), {}
     print(f"{'':12} {'':22} {'mean':>6} {'median':>7} {'10 %':>6} {'least':>6}")
     for protocol in args.protocol:
         scores = defaultdict(list)
@@ -75,7 +75,7 @@ def main() -> None:
     print(json.dumps({"photos": args.count, "model": stylizer.model_version, "psnr_db": result}))
 
 
-def outputs(case: Known, stylizer: Stylizer) -> dict[str, np.ndarray]:
+def outputs(case: Known, stylizer: GridStylizer) -> dict[str, np.ndarray]:
     """What each method makes of the content."""
     style = stylizer.style(case.style)
     grid, half, grade = (stylizer.stylize(case.content, style.with_mood(mood)) for mood in (1, 0.5, 0))
@@ -91,20 +91,20 @@ def outputs(case: Known, stylizer: Stylizer) -> dict[str, np.ndarray]:
     }
 
 
-def own(photos: Photos, _: Stylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
+def own(photos: Photos, _: GridStylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
     for index in chosen(photos, args.count, rng):
         photo = photos.read(index)
         content, other = (random_crop(photo, HEIGHT, WIDTH, SMALLEST, rng) for _ in range(2))
         yield graded(content, other, rng)
 
 
-def halves(photos: Photos, _: Stylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
+def halves(photos: Photos, _: GridStylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
     for index in chosen(photos, args.count, rng):
         content, other = photos.read(index).tensor_split(2, dim=rng.choice((1, 2)))
         yield graded(content, other, rng)
 
 
-def neighbours(photos: Photos, stylizer: Stylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
+def neighbours(photos: Photos, stylizer: GridStylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
     pool = chosen(photos, max(args.pool, args.count), rng)
     sketches = torch.stack([sketch(photos.read(index), stylizer) for index in tqdm(pool, desc="pool", leave=False)])
     likeness = (sketches @ sketches.mT).fill_diagonal_(-1)
@@ -112,7 +112,7 @@ def neighbours(photos: Photos, stylizer: Stylizer, rng: random.Random, args: arg
         yield graded(*(photos.centre_crop(index, HEIGHT, WIDTH) for index in (content, pool[style])), rng)
 
 
-def canon(photos: Photos, _: Stylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
+def canon(photos: Photos, _: GridStylizer, rng: random.Random, args: argparse.Namespace) -> Iterator[Known]:
     for index in chosen(photos, args.count, rng):
         truth, style = distant_crops(photos.read(index), rng)
         yield Known(to_rgb(disturbed(truth, rng)), to_rgb(style), to_rgb(truth))
@@ -140,7 +140,7 @@ def graded(content: Tensor, other: Tensor, rng: random.Random) -> Known:
 
 
 @torch.inference_mode()
-def sketch(photo: Tensor, stylizer: Stylizer) -> Tensor:
+def sketch(photo: Tensor, stylizer: GridStylizer) -> Tensor:
     """A photo (3 H W) as a unit vector: what the encoder sees where, with colours brought to mean 0 and deviation 1."""
     small = resize(photo, SKETCH, SKETCH)
     deviation, mean = torch.std_mean(small, (1, 2), keepdim=True)

@@ -22,7 +22,7 @@ import torch
 from tqdm import tqdm
 from video import make_clip, run
 
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from workers.files.arguments import style_picture
 from workers.files.model_loading import load_stylizer
 
@@ -58,7 +58,7 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def measure(source: Path, out: Path, stylizer: Stylizer, size: tuple[int, int], rounds: int) -> dict[int, float]:
+def measure(source: Path, out: Path, stylizer: GridStylizer, size: tuple[int, int], rounds: int) -> dict[int, float]:
     """Median seconds of CPU time of a run, by interval."""
     times: dict[int, list[float]] = {interval: [] for interval in (1, *INTERVALS)}
     for _ in range(rounds):

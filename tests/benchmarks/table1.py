@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from clients.reassembly.grid import apply_grid
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from edge.paper_model.model import PaperModel
 from edge.paper_model.stylizer import PaperStylizer
 from edge.vgg.vgg import VGG
@@ -31,7 +31,7 @@ ROUNDS = 7
 def main() -> None:
     args = arguments()
     torch.set_num_threads(args.threads)
-    grid, paper = Stylizer.load(device=args.device), load_paper(args)
+    grid, paper = GridStylizer.load(device=args.device), load_paper(args)
     print(f"{'size':>10} {'the paper':>10} {'paper':>8} {'grid':>8} {'applied':>8}   seconds")
     result = {}
     for (width, height), theirs in PAPER_S.items():
@@ -42,7 +42,7 @@ def main() -> None:
     print(json.dumps({"device": grid.device, "threads": args.threads, "sizes": result}))
 
 
-def measured(grid: Stylizer, paper: PaperStylizer, content: np.ndarray) -> dict[str, float]:
+def measured(grid: GridStylizer, paper: PaperStylizer, content: np.ndarray) -> dict[str, float]:
     grid_style, paper_style = grid.style(content[:, ::-1]), paper.style(content[:, ::-1])
     transforms = grid.stylize(content, grid_style)
     return {

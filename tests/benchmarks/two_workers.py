@@ -36,7 +36,7 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.media.clip import Clip, upright  # noqa: E402
 from clients.reassembly.grid import apply_grid  # noqa: E402
-from edge.grid_model.stylizer import Stylizer  # noqa: E402
+from edge.grid_model.stylizer import GridStylizer  # noqa: E402
 from pipeline.contract.grid_codec import unpack_grid  # noqa: E402
 from pipeline.contract.image_codec import encode_jpeg  # noqa: E402
 from pipeline.contract.messages import KeyFrame  # noqa: E402
@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace, settings: Settings) -> None:
-    stylizer, styles = Stylizer.load(), {style.name.lower().replace(" ", "-"): style.id for style in shipped()}
+    stylizer, styles = GridStylizer.load(), {style.name.lower().replace(" ", "-"): style.id for style in shipped()}
     bench, ratios = Bench(settings, stylizer), {variant: [] for variant in VARIANTS[1:]}
     print(f"{'clip':24} {'style':14} {'key frames':>10} {'one':>8}" + "".join(f"{name:>9}" for name in VARIANTS[1:]))
     for path in sorted(path for path in args.clips.iterdir() if path.suffix in (".mp4", ".mkv", ".webm", ".mov")):
@@ -82,7 +82,7 @@ def measure(args: argparse.Namespace, settings: Settings) -> None:
 class Waiting:
     """A model that lets something happen once, after it was told what the stream remembers."""
 
-    def __init__(self, stylizer: Stylizer) -> None:
+    def __init__(self, stylizer: GridStylizer) -> None:
         self._stylizer, self.model_version, self.device = stylizer, stylizer.model_version, stylizer.device
         self.style, self.equations = stylizer.style, stylizer.equations
         self.meanwhile: Callable[[], None] = lambda: None
@@ -96,7 +96,7 @@ class Waiting:
 class Bench:
     """Two workers, and streams that are new each time."""
 
-    def __init__(self, settings: Settings, stylizer: Stylizer) -> None:
+    def __init__(self, settings: Settings, stylizer: GridStylizer) -> None:
         self._broker = GatewayBroker(settings.redis_url, edge_id=settings.edge_id, gateway_id="bench")
         self._second = Waiting(stylizer)
         self._workers = Edge(settings, stylizer), Edge(settings, self._second)

@@ -24,7 +24,7 @@ from clients.feeds.outputs import find_target
 from clients.media.clip import Clip, upright
 from clients.media.geometry import resized
 from clients.reassembly.flow import ESTIMATORS
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from workers.files.arguments import style_picture
 from workers.files.key_frame_answers import GridAnswers
 from workers.files.key_frames import fixed
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def compare(
-    source: Path, out: Path, stylizer: Stylizer, style: np.ndarray, size: tuple[int, int]
+    source: Path, out: Path, stylizer: GridStylizer, style: np.ndarray, size: tuple[int, int]
 ) -> list[dict[str, float]]:
     """Median frames per second, and CPU time of all threads per frame, at interval 1 and at INTERVAL."""
     runs: dict[int, list[tuple[float, float]]] = {1: [], INTERVAL: []}
@@ -69,7 +69,9 @@ def compare(
     return [{"fps": round(fps, 1), "cpu_ms": round(cpu_ms, 1)} for fps, cpu_ms in medians]
 
 
-def run(source: Path, out: Path, stylizer: Stylizer, style: np.ndarray, size: tuple[int, int], interval: int) -> int:
+def run(
+    source: Path, out: Path, stylizer: GridStylizer, style: np.ndarray, size: tuple[int, int], interval: int
+) -> int:
     """As `mvstylizer video` does it. Returns how many frames there were."""
     with Clip(source) as clip:
         answers = GridAnswers(stylizer, style, size=size, strength=1.0, rate=clip.rate)

@@ -16,8 +16,8 @@ from support.chromium import phone, photo, snapshot, until
 from support.fake_peer import FakePeer
 from support.grids import make_grid
 from support.page_server import PageServer
-from workers.files.lut import LOST
-from workers.files.lut_files import cube_file
+from workers.luts.lut import LOST
+from workers.luts.lut_files import cube_file
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

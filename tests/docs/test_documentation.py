@@ -57,7 +57,7 @@ def can_be_given(page: str, line: str) -> None:
             pass
         case ["python", "-m", module, *_]:
             assert importlib.util.find_spec(module)
-        case ["pip", "install", "." | ".[edge]"]:
+        case ["pip", "install", "." | ".[edge]" | ".[onnx]" | ".[virtual-camera]"]:
             assert "edge" in EXTRAS.values()
         case ["cp", *options, source, _] if set(options) <= {"-r"}:
             assert (ROOT / source).exists()

@@ -19,6 +19,7 @@ from pipeline.contract.image_codec import decode_image
 from pipeline.pictures.own_file import Photo, read_photo, read_picture
 from pipeline.styles.catalog import OWN_MOOD, find_shipped, mood_of, shipped
 
+STYLIZER_HELP = "the model: grid (default), paper, onnx:FILE, or one that a package of yours offers"
 MAX_SIDE_PX = 16_000  # of an output; the limit of WebP is near it
 MAX_PICTURE_BYTES = 512 << 20
 Picture = TypeVar("Picture")
@@ -26,7 +27,7 @@ Picture = TypeVar("Picture")
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     add_look_arguments(parser)
-    parser.add_argument("--model", choices=["grid", "paper"], default="grid", help="paper: the paper's own")
+    parser.add_argument("--stylizer", "--model", default="grid", metavar="NAME", help=STYLIZER_HELP)
     parser.add_argument("--vgg", type=Path, metavar="FILE", help="VGG-19, for model paper and for --refine")
 
 

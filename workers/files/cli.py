@@ -79,7 +79,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     check_strength(args.strength)
-    mood = checked_mood(args.mood, args.style, args.model)
+    mood = checked_mood(args.mood, args.style, args.stylizer)
     target = _checked_target(args)
     style = style_picture(args.style)
     choose, interval = ("fixed", 1) if args.every_frame else (args.key_frames, args.interval)
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> None:
 def _checked_target(args: argparse.Namespace) -> Target:
     if not 1 <= args.interval <= MAX_INTERVAL:
         raise BadSetting(f"--interval must be 1 to {MAX_INTERVAL} frames, not {args.interval}.")
-    if args.model == "paper" and args.mode == "grid":
+    if args.stylizer == "paper" and args.mode == "grid":
         raise BadSetting("Model paper answers with pixels: take --mode residual or warp.")
     target = find_target(args.out, stream_format=args.output_format, or_folder=True)
     if target.kind == "camera":
@@ -118,12 +118,13 @@ def _encoding(args: argparse.Namespace) -> Encoding:
 
 
 def _default_mode(args: argparse.Namespace) -> str:
-    return "residual" if args.model == "paper" else "grid"
+    return "residual" if args.stylizer == "paper" else "grid"
 
 
 def _answers(
     args: argparse.Namespace, clip: Clip, style: np.ndarray, size: tuple[int, int], mood: float
 ) -> Callable[[Marked], Answer]:
-    if args.model == "paper":
+    if args.stylizer == "paper":
         return PaperAnswers(load_paper(args.weights, args.vgg), style, size=size, strength=args.strength)
-    return GridAnswers(load_stylizer(args.weights), style, size=size, strength=args.strength, mood=mood, rate=clip.rate)
+    stylizer = load_stylizer(args.weights, args.stylizer)
+    return GridAnswers(stylizer, style, size=size, strength=args.strength, mood=mood, rate=clip.rate)

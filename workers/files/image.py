@@ -1,6 +1,7 @@
-"""The command `mvstylizer image`: stylizes a photo."""
+"""The command `mvstylizer image`: stylizes a photo, or all photos of a folder."""
 
 import argparse
+import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -25,10 +26,11 @@ from workers.files.arguments import (
     photo,
     style_picture,
 )
+from workers.files.folder import check_folders, stylize_folder
 from workers.files.model_loading import load_features, load_paper, load_stylizer
 
 if TYPE_CHECKING:
-    from edge.grid_model.stylizer import Stylizer
+    from edge.grid_model.stylizer import GridStylizer
     from edge.paper_model.stylizer import PaperStylizer
 
 #: The format of a picture by the suffix of its name.
@@ -38,9 +40,11 @@ MOST_PX = {"JPEG": 65_500, "WEBP": 16_383}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("content", type=Path, metavar="CONTENT", help="photo to stylize: JPEG, PNG, WebP or AVIF")
+    parser.add_argument(
+        "content", type=Path, metavar="CONTENT", help="photo (JPEG, PNG, WebP, AVIF), or a folder of photos"
+    )
     parser.add_argument("style", metavar="STYLE", help="a photo, or the name of a shipped style")
-    parser.add_argument("out", type=Path, metavar="OUT", help="picture to write: .jpg, .png or .webp")
+    parser.add_argument("out", type=Path, metavar="OUT", help="picture to write, .jpg, .png or .webp, or a folder")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--size", metavar="WxH", help="size of the output (default: the photo's)")
     size.add_argument("--scale", type=float, metavar="R", help="the photo's size times R")
@@ -51,30 +55,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  mvstylizer image holiday.jpg dusk holiday-at-dusk.jpg --scale 0.5\n"
-        "  mvstylizer image holiday.jpg sunset.jpg best.png --refine 60"
+        "  mvstylizer image holiday.jpg sunset.jpg best.png --refine 60\n"
+        "  mvstylizer image holidays/ dusk holidays-at-dusk/"
     )
 
 
 def run(args: argparse.Namespace) -> None:
     started_s = time.monotonic()
     check_strength(args.strength)
-    mood = checked_mood(args.mood, args.style, args.model)
-    check_refine(args.refine, args.model)
+    mood = checked_mood(args.mood, args.style, args.stylizer)
+    check_refine(args.refine, args.stylizer)
     if args.refine is not None and args.mood is not None:
         raise BadSetting("--refine improves looks with all of their mood, so --mood has no use beside it.")
-    if args.out.suffix.lower() not in FORMATS:
-        raise BadSetting(f"{shown(args.out)} must end in {listed(FORMATS)}.")
-    check_output(args.out, folder=False, force=args.force)
-    content = photo(args.content)
-    size = image_size(args.size, args.scale, content.rgb)
-    check_side(size, FORMATS[args.out.suffix.lower()])
-    style = style_picture(args.style)
-    paint = paint_pixels if args.model == "paper" else partial(paint_grid, mood=mood)
+    is_folder = os.path.isdir(args.content) and args.out.suffix.lower() not in FORMATS
+    if is_folder:
+        check_folders(args.content, args.out)
+    else:
+        check_picture_name(args.out)
+        check_output(args.out, folder=False, force=args.force)
+    content = None if is_folder else photo(args.content)
+    size = image_size(args.size, args.scale, content.rgb) if content else None
+    if size:
+        check_side(size, FORMATS[args.out.suffix.lower()])
+    stylize = stylized_by(args, mood)
+    if content and size:
+        stylize(content, args.out, size=size)
+        print(f"{shown(args.out)}: {size[0]}x{size[1]}, {time.monotonic() - started_s:.1f} s.")
+        return
+
+    def stylize_file(file: Path, out: Path) -> None:
+        found = photo(file)
+        wanted = image_size(args.size, args.scale, found.rgb)
+        check_side(wanted, FORMATS[out.suffix.lower()])
+        stylize(found, out, size=wanted)
+
+    stylize_folder(args.content, args.out, stylize_file, force=args.force)
+
+
+def stylized_by(args: argparse.Namespace, mood: float) -> Callable[..., None]:
+    """Load the model and the style that the arguments name; return `stylize_image` with both."""
+    style, is_paper = style_picture(args.style), args.stylizer == "paper"
+    paint = paint_pixels if is_paper else partial(paint_grid, mood=mood)
     if args.refine is not None:
         paint = partial(paint_refined, steps=args.refine, vgg=args.vgg)
-    stylizer = load_paper(args.weights, args.vgg) if args.model == "paper" else load_stylizer(args.weights)
-    stylize_image(content, args.out, stylizer, style, size=size, strength=args.strength, paint=paint)
-    print(f"{shown(args.out)}: {size[0]}x{size[1]}, {time.monotonic() - started_s:.1f} s.")
+    stylizer = load_paper(args.weights, args.vgg) if is_paper else load_stylizer(args.weights, args.stylizer)
+    return partial(stylize_image, stylizer=stylizer, style=style, strength=args.strength, paint=paint)
+
+
+def check_picture_name(out: Path) -> None:
+    if out.suffix.lower() not in FORMATS:
+        raise BadSetting(f"{shown(out)} must end in {listed(FORMATS)}.")
 
 
 def check_side(size: tuple[int, int], kind: str) -> None:
@@ -93,9 +123,9 @@ def check_refine(steps: int | None, model: str) -> None:
 def stylize_image(
     content: Photo,
     out: Path,
-    stylizer: "Stylizer | PaperStylizer",
-    style: np.ndarray,
     *,
+    stylizer: "GridStylizer | PaperStylizer",
+    style: np.ndarray,
     size: tuple[int, int],
     strength: float,
     paint: Callable[..., np.ndarray],
@@ -114,7 +144,7 @@ def stylize_image(
 def paint_grid(
     content: np.ndarray,
     target: np.ndarray,
-    stylizer: "Stylizer",
+    stylizer: "GridStylizer",
     style: np.ndarray,
     strength: float,
     *,
@@ -131,7 +161,7 @@ def paint_grid(
 def paint_refined(
     content: np.ndarray,
     target: np.ndarray,
-    stylizer: "Stylizer",
+    stylizer: "GridStylizer",
     style: np.ndarray,
     strength: float,
     *,

@@ -19,7 +19,7 @@ from clients.reassembly.residual import fit_grid
 from workers.files.key_frames import Marked
 
 if TYPE_CHECKING:
-    from edge.grid_model.stylizer import Stylizer
+    from edge.grid_model.stylizer import GridStylizer
     from edge.grid_model.temporal_average import StreamState
     from edge.paper_model.stylizer import PaperStylizer
 
@@ -57,7 +57,7 @@ class GridAnswers:
 
     def __init__(
         self,
-        stylizer: "Stylizer",
+        stylizer: "GridStylizer",
         style: np.ndarray,
         *,
         size: tuple[int, int],

@@ -7,20 +7,28 @@ from typing import TYPE_CHECKING
 from pipeline.contract.errors import BadSetting
 
 if TYPE_CHECKING:
-    from edge.grid_model.stylizer import Stylizer
+    from edge.grid_model.stylizer import GridStylizer
     from edge.paper_model.stylizer import PaperStylizer
     from edge.training.losses import Features
 
 
-def load_stylizer(weights: Path | None = None) -> "Stylizer":
-    """Load model grid. It runs on one thread: the network is small, and video coding needs the other cores."""
+def load_stylizer(weights: Path | None = None, name: str = "grid") -> "GridStylizer":
+    """Load the stylizer of a name (see `edge.stylizer`), model grid by default, for which there may be other weights.
+
+    It runs on one thread: the network is small, and video coding needs the other cores.
+    """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import torch  # this takes seconds, so it comes after the arguments have been checked
 
-    from edge.grid_model.stylizer import Stylizer
+    from edge.any_model.fitted import load_named
+    from edge.grid_model.stylizer import GridStylizer
 
     torch.set_num_threads(1)
-    return Stylizer.load(weights)
+    if name == "grid":
+        return GridStylizer.load(weights)
+    if weights is not None:
+        raise BadSetting("--weights is for the models grid and paper; another stylizer's file follows its name.")
+    return load_named(name)
 
 
 def load_features(vgg: Path | None, device: str) -> "Features":

@@ -8,8 +8,8 @@ import numpy as np
 from rq.timeouts import BaseTimeoutException
 from torch import Tensor
 
-from edge.grid_model.colorization import StyleStatistics, mixed
-from edge.grid_model.stylizer import Stylizer, network_size
+from edge.grid_model.colorization import StyleStatistics
+from edge.grid_model.stylizer import GridStylizer, network_size
 from pipeline.basics.lru import LruCache
 from pipeline.contract.errors import MVStylizerError
 from pipeline.contract.image_codec import decode_image
@@ -26,7 +26,7 @@ FindStyle = Callable[[str], bytes | None]
 class Served:
     """A model in use, with the statistics of styles that it has computed."""
 
-    def __init__(self, stylizer: Stylizer) -> None:
+    def __init__(self, stylizer: GridStylizer) -> None:
         self.stylizer = stylizer
         self.styles: LruCache[str, StyleStatistics] = LruCache(STYLES_CACHED)
 
@@ -37,7 +37,7 @@ class Served:
         """
         if mix := StyleMix.parse(style_id):
             first, second = (self.style(part, find_jpeg) for part in (mix.first, mix.second))
-            return mixed(first, second, mix.percent / 100)
+            return self.stylizer.mixed(first, second, mix.percent / 100)
         style = self.styles.get(style_id)
         if style is None:
             jpeg = find_jpeg(style_id)

@@ -19,7 +19,7 @@ from pipeline.queues.signing import Signer
 from pipeline.queues.weight_snapshots import Snapshots
 
 if TYPE_CHECKING:
-    from edge.grid_model.stylizer import Stylizer
+    from edge.grid_model.stylizer import GridStylizer
 
 logger = logging.getLogger(__name__)
 
@@ -130,12 +130,12 @@ class Floor:
             return 0
 
 
-def stylizer_of(weights: bytes) -> "Stylizer":
+def stylizer_of(weights: bytes) -> "GridStylizer":
     """Load and warm up a model, given a safetensors file. Raises ValueError for weights of another model."""
     from edge.grid_model.stylizer import (
-        Stylizer,  # it imports torch, which a trainer does not load before there is something to learn
+        GridStylizer,  # it imports torch, which a trainer does not load before there is something to learn
     )
 
-    stylizer = Stylizer.parse(weights)
+    stylizer = GridStylizer.parse(weights)
     stylizer.warm_up()
     return stylizer

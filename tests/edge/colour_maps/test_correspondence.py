@@ -11,13 +11,13 @@ from clients.reassembly.grid import apply_grid
 from cloud.pretraining.photos import random_grade, resize
 from edge.colour_maps.correspondence import PLACES, Agreement, Places, agreement
 from edge.colour_maps.quadratic import terms
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 
 
 @pytest.fixture(scope="module")
 def stylizer():
     torch.set_num_threads(1)
-    return Stylizer.load(device="cpu")
+    return GridStylizer.load(device="cpu")
 
 
 def photo(name):

@@ -11,14 +11,14 @@ from safetensors.torch import load_file, save_file
 from clients.reassembly.grid import apply_grid
 from cloud.pretraining.photos import random_grade, resize
 from edge.colour_maps.grade import DESCRIPTION, QUANTILES, Grade, description, quantiles
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from edge.grid_model.weights import GRADE, SHIPPED, is_trained
 
 
 @pytest.fixture(scope="module")
 def stylizer():
     torch.set_num_threads(1)
-    return Stylizer.load(device="cpu")
+    return GridStylizer.load(device="cpu")
 
 
 def rgb(image):
@@ -62,7 +62,7 @@ def test_an_untrained_grade_changes_nothing():
 def test_weights_of_before_there_was_a_grade_still_load(tmp_path):
     old = {name: tensor for name, tensor in load_file(SHIPPED).items() if not name.startswith(GRADE)}
     save_file(old, tmp_path / "old.safetensors")
-    stylizer, image = Stylizer.load(tmp_path / "old.safetensors", device="cpu"), rgb(photo("coffee"))
+    stylizer, image = GridStylizer.load(tmp_path / "old.safetensors", device="cpu"), rgb(photo("coffee"))
 
     assert (
         np.abs(stylizer.stylize(image, stylizer.style(rgb(photo("rocket"))).with_mood(0))[..., :3].astype(float)).max()
@@ -76,7 +76,7 @@ def test_half_of_the_files_weights_are_refused(tmp_path):
     save_file(half, tmp_path / "half.safetensors")
 
     with pytest.raises(ValueError, match="no weights of this model"):
-        Stylizer.load(tmp_path / "half.safetensors", device="cpu")
+        GridStylizer.load(tmp_path / "half.safetensors", device="cpu")
 
 
 def test_the_grade_of_another_scene_comes_nearer_to_the_truth_than_its_mood_or_nothing(stylizer):

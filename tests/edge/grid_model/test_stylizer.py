@@ -8,7 +8,7 @@ from clients.reassembly.grid import apply_grid
 from edge.grid_model.colorization import mixed
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import cells, slice_grid
-from edge.grid_model.stylizer import Stylizer, batch_size, network_size
+from edge.grid_model.stylizer import GridStylizer, batch_size, network_size
 from support.no_pictures import NO_PICTURES
 
 SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360), (1080, 1920)]
@@ -17,7 +17,7 @@ SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360
 @pytest.fixture(scope="module")
 def stylizer():
     torch.set_num_threads(1)
-    return Stylizer.load(device="cpu")
+    return GridStylizer.load(device="cpu")
 
 
 def picture(height, width, seed=0):
@@ -183,7 +183,7 @@ def test_views_of_other_arrays_are_accepted(stylizer):
 
 def test_the_version_names_the_weights(stylizer):
     assert len(stylizer.model_version) == 12
-    assert Stylizer.load(device="cpu").model_version == stylizer.model_version
+    assert GridStylizer.load(device="cpu").model_version == stylizer.model_version
 
 
 def test_a_file_without_weights_is_refused(tmp_path):
@@ -192,11 +192,11 @@ def test_a_file_without_weights_is_refused(tmp_path):
 
     for path in (wrong, tmp_path / "missing.safetensors"):
         with pytest.raises(ValueError, match=path.name):
-            Stylizer.load(path)
+            GridStylizer.load(path)
 
 
 def test_broken_weights_are_named_and_not_remembered():
-    stylizer, picture = Stylizer.load(device="cpu"), np.full((48, 64, 3), 90, np.uint8)
+    stylizer, picture = GridStylizer.load(device="cpu"), np.full((48, 64, 3), 90, np.uint8)
     style = stylizer.style(picture)
     stylizer.model.decoder.picture[0].weight.data.fill_(torch.nan)
 

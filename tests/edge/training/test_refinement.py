@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from clients.reassembly.grid import apply_grid
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from edge.training.refinement import Refinement
 from edge.training.retraining import encoder_features
 
@@ -14,7 +14,7 @@ STEPS = 6
 
 @pytest.fixture(scope="module")
 def stylizer():
-    return Stylizer.load(device="cpu")
+    return GridStylizer.load(device="cpu")
 
 
 @pytest.fixture(scope="module")

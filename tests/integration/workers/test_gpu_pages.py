@@ -8,10 +8,10 @@ import torch
 
 STYLIZE_ON_A_DIET = """
 import numpy as np, psutil
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from workers.process.gpu_pages import forget_gpu_libraries
 
-stylizer, picture = Stylizer.load(device="cpu"), np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3)
+stylizer, picture = GridStylizer.load(device="cpu"), np.arange(48 * 64 * 3, dtype=np.uint8).reshape(48, 64, 3)
 before, full = stylizer.stylize(picture, stylizer.style(picture)), psutil.Process().memory_info().rss
 forget_gpu_libraries()
 lean = psutil.Process().memory_info().rss

@@ -8,7 +8,7 @@ import pytest
 from clients.media.clip import Clip
 from clients.media.geometry import resized
 from clients.reassembly.flow import Dis, lucas_kanade, no_flow
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from edge.paper_model.model import PaperModel
 from edge.paper_model.weights import save
 from edge.vgg.vgg import VGG
@@ -35,7 +35,9 @@ def arguments(command: str, *words: object) -> argparse.Namespace:
 def test_image_is_stylized_at_the_wanted_size(tmp_path: Path, suffix: str):
     content, out = picture(0, (65, 43)), tmp_path / f"out{suffix}"
 
-    image.stylize_image(Photo(content), out, Brightener(), STYLE, size=(33, 21), strength=1.0, paint=image.paint_grid)
+    image.stylize_image(
+        Photo(content), out, stylizer=Brightener(), style=STYLE, size=(33, 21), strength=1.0, paint=image.paint_grid
+    )
 
     painted = read_picture(out.read_bytes())
     assert painted.shape == (21, 33, 3)
@@ -138,7 +140,7 @@ def test_damaged_video_is_misuse(folder: Path):
 
 def test_whole_commands_with_the_shipped_model(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(folder)
-    stylizer = Stylizer.load(device="cpu")
+    stylizer = GridStylizer.load(device="cpu")
     for module in (cli, image):
         monkeypatch.setattr(module, "load_stylizer", lambda *_: stylizer)
 
@@ -162,7 +164,7 @@ def test_whole_commands_with_the_shipped_model(folder: Path, monkeypatch: pytest
 def test_odd_photos_and_styles_are_painted(folder: Path, monkeypatch: pytest.MonkeyPatch, photo: np.ndarray):
     monkeypatch.chdir(folder)
     (folder / "odd.png").write_bytes(cv2.imencode(".png", photo)[1])
-    stylizer = Stylizer.load(device="cpu")
+    stylizer = GridStylizer.load(device="cpu")
     monkeypatch.setattr(image, "load_stylizer", lambda *_: stylizer)
 
     main("image odd.png dusk as-content.png".split())

@@ -245,7 +245,8 @@ def test_the_style_is_seen_in_its_colours_too(folder: Path):
     )
 
     image.stylize_image(
-        Photo(SMOOTH), folder / "out.png", Brightener(), image.style_picture("style.png"), size=(64, 48), strength=1.0,
+        Photo(SMOOTH), folder / "out.png", stylizer=Brightener(), style=image.style_picture("style.png"),
+        size=(64, 48), strength=1.0,
         paint=lambda content, target, stylizer, style, strength: seen.append(style) or target,
     )  # fmt: skip
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from pipeline.contract.errors import MVStylizerError
 from pipeline.contract.image_codec import decode_image
 from pipeline.styles.catalog import shipped
@@ -17,7 +17,7 @@ FIRST, SECOND = list(PICTURES)[:2]
 @pytest.fixture(scope="module")
 def served() -> Served:
     torch.set_num_threads(1)
-    return Served(Stylizer.load(device="cpu"))
+    return Served(GridStylizer.load(device="cpu"))
 
 
 def test_a_mix_lies_between_its_parts_and_only_they_are_kept(served):

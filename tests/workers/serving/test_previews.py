@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from pipeline.contract import redis_keys
 from pipeline.contract.grid_codec import unpack_grid
 from pipeline.contract.image_codec import decode_image, encode_jpeg
@@ -108,7 +108,7 @@ def test_a_style_that_is_not_known_any_more_is_left_out():
 
 
 def test_each_style_s_part_of_the_answer_is_its_own_look_roughly():
-    stylizer = Stylizer.load(device="cpu")
+    stylizer = GridStylizer.load(device="cpu")
     served, content = Served(stylizer), decode_image(list(STYLES.values())[0])[:360, :640]
     picture = request(1, *STYLES, picture=encode_jpeg(content))
     while isinstance(made := previews(served, picture, STYLES.get), Unprepared):
@@ -126,7 +126,7 @@ def test_each_style_s_part_of_the_answer_is_its_own_look_roughly():
 
 
 def test_a_served_style_is_taken_with_the_mood_that_suits_it():
-    stylizer = Stylizer.load(device="cpu")
+    stylizer = GridStylizer.load(device="cpu")
     served = Served(stylizer)
     own = encode_jpeg(np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8))
 

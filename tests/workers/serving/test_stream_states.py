@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.grid_model.stylizer import Stylizer
+from edge.grid_model.stylizer import GridStylizer
 from edge.grid_model.temporal_average import StreamState
 from pipeline.contract.messages import MAX_BYTES, KeyFrame, StreamMemory
 from workers.serving.stream_states import packed, unpacked
@@ -13,8 +13,8 @@ FRAME = KeyFrame("gateway", "stream", 7, "dusk", False, b"", scene=3, picked_ms=
 
 
 @pytest.fixture(scope="module")
-def stylizer() -> Stylizer:
-    return Stylizer.load(device="cpu")
+def stylizer() -> GridStylizer:
+    return GridStylizer.load(device="cpu")
 
 
 def picture(seed: int, shape: tuple[int, int] = (96, 96)) -> np.ndarray:

@@ -10,8 +10,8 @@ from clients.reassembly.grid import IDENTITY, blend_grids
 from pipeline.contract.errors import BadSetting
 from workers.files.arguments import add_look_arguments, checked_mood, photo, style_picture
 from workers.files.image import without_hidden
-from workers.files.lut_files import CUBE_SIDE, HALD_LEVEL, cube_file, hald_file
 from workers.files.model_loading import load_stylizer
+from workers.luts.lut_files import CUBE_SIDE, HALD_LEVEL, cube_file, hald_file
 
 SIZES = {".cube": f"{CUBE_SIDE}x{CUBE_SIDE}x{CUBE_SIDE} colours", ".png": f"HaldCLUT of level {HALD_LEVEL}"}
 #: What every user of a LUT should know; the page says the same.

@@ -16,8 +16,8 @@ from support.missing import missing
 from support.node import node
 from support.paths import WEB
 from workers.__main__ import main
-from workers.files import lut
-from workers.files.lut_files import cube_file, lattice, recoloured
+from workers.luts import lut
+from workers.luts.lut_files import cube_file, lattice, recoloured
 
 RANDOM = np.random.default_rng(0)
 #: Blue shadows, warm lights and clipped white: a strong look whose transforms differ from layer to layer.

@@ -1,0 +1,1 @@
+"""Models of others in the place of model grid: a grid is fitted to what they answer. It imports the grid model."""

@@ -1,0 +1,1 @@
+"""Looks as colour tables for other programs. It imports the parts of `workers.files` that read arguments."""
