@@ -12,6 +12,7 @@ from pipeline.contract.image_codec import decode_image
 from support.chromium import PHONE, chromium, photo, until, write_y4m
 from support.fake_peer import FakePeer
 from support.grids import make_grid
+from support.in_page import CONTROLS_WAIT
 from support.page_server import PageServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,15 +22,6 @@ WIDE = {"width": 1440, "height": 900}
 #: The sizes of pages for which the layout is made, and the shapes of pictures on each.
 PAGES = [(360, 640), (390, 844), (844, 390), (820, 1180), (1024, 600), (1440, 900), (720, 450)]
 PICTURES = [(640, 360), (480, 640), (360, 640), (640, 480)]
-#: Runs before the page's scripts: the wait of the controls, 3 s long, is over when a test calls `waited`, not before.
-OUR_WAIT = """
-  const { setTimeout } = window;
-  window.setTimeout = (run, ms, ...args) => {
-    if (ms !== 3000) return setTimeout(run, ms, ...args);
-    window.waited = run;
-    return 0;
-  };
-"""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -42,7 +34,7 @@ async def browser(tmp_path_factory) -> AsyncIterator[Browser]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     page = await browser.new_page(viewport=WIDE, reduced_motion="reduce")
-    await page.add_init_script(OUR_WAIT)
+    await page.add_init_script(CONTROLS_WAIT)
     yield page
     await page.close()
 

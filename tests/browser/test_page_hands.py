@@ -11,7 +11,7 @@ from pipeline.contract.image_codec import decode_image
 from support.chromium import phone, snapshot, until
 from support.fake_peer import FakePeer
 from support.grids import make_grid
-from support.in_page import picture
+from support.in_page import CONTROLS_WAIT, picture
 from support.page_server import PageServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -25,6 +25,7 @@ LOOK = make_grid((1, 1, 1), seed=3, deviation=0.3)
 async def page(browser: Browser, server: PageServer) -> AsyncIterator[Page]:
     """The page with a live picture, in a phone's size."""
     async with phone(browser) as page:
+        await page.add_init_script(CONTROLS_WAIT)
         await go_live(page, server)
         yield page
 

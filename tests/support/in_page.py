@@ -14,6 +14,16 @@ HELPERS = """
   const toText = (array) => btoa(Array.from(array, (byte) => String.fromCharCode(byte)).join(''));
 """
 
+#: Runs before the page's scripts: the controls wait 3 s for input before they fade, which a test ends with `waited()`.
+CONTROLS_WAIT = """
+  const { setTimeout } = window;
+  window.setTimeout = (run, ms, ...args) => {
+    if (ms !== 3000) return setTimeout(run, ms, ...args);
+    window.waited = run;
+    return 0;
+  };
+"""
+
 #: Runs in the page: from the next frame on, whose id is `covered`, the camera is covered.
 COVER = """() => {
   const draw = CanvasRenderingContext2D.prototype.drawImage;

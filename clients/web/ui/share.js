@@ -8,6 +8,18 @@ const KEY = 'mvstylizer.share';
 const NAME = /^[0-9a-f-]{16,64}$/;
 
 /**
+ * What becomes of the pictures, in a line.
+ * @param {boolean} isShared whether the server may learn from them
+ * @returns {string}
+ */
+function privacyOf(isShared) {
+  const pictures = isShared
+    ? 'The pictures go to this server, which keeps a few of them for at most a day to learn, as you allowed.'
+    : 'The pictures go to this server and are not kept.';
+  return `${pictures} Photos that you add as looks are kept until a day after their last use.`;
+}
+
+/**
  * What the user decided.
  * @typedef {object} Consent
  * @property {boolean} on
@@ -37,7 +49,7 @@ export class Share {
   }
 
   start() {
-    this.#switch.checked = this.#consent?.on ?? false;
+    this.#show();
     this.#button.addEventListener('click', this.#open);
     this.#switch.addEventListener('change', this.#change);
   }
@@ -58,12 +70,18 @@ export class Share {
   /** Read the decision anew, because the server has lost it and another page may have changed it. */
   again() {
     if (this.#isStored) this.#consent = stored();
-    this.#switch.checked = this.#consent?.on ?? false;
+    this.#show();
   }
 
   destroy() {
     this.#button.removeEventListener('click', this.#open);
     this.#switch.removeEventListener('change', this.#change);
+  }
+
+  #show() {
+    const isShared = this.#consent?.on ?? false;
+    this.#switch.checked = isShared;
+    document.querySelectorAll('.privacy').forEach((line) => { line.textContent = privacyOf(isShared); });
   }
 
   #open = () => this.#dialog.showModal();
@@ -79,6 +97,7 @@ export class Share {
    */
   #keep(consent) {
     this.#consent = consent;
+    this.#show();
     try {
       localStorage.setItem(KEY, JSON.stringify(consent));
       this.#isStored = true;
