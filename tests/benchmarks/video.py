@@ -81,7 +81,7 @@ def run(
             answers,
             choice=fixed(interval),
             mode=MODES["grid"],
-            estimate=ESTIMATORS["dis"](),
+            estimate=ESTIMATORS["none"](),
             size=size,
         )
 

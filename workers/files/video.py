@@ -21,8 +21,8 @@ from workers.files.key_frames import Choice, Marked, marked
 from workers.files.overlap import ahead
 from workers.files.painting import Canvas, Mode, Neighbour, Picture
 
-#: The most frames that wait between two stages: enough for none to wait for another, and 75 MB in 1920x1080.
-WAITING = 8
+#: The most frames that wait between two stages, enough for none to wait for another, and the most bytes of them.
+WAITING, WAITING_BYTES = 8, 25 << 20
 #: The flow where nothing moves, float32 h w 2.
 UNMOVED = np.zeros((1, 1, 2), np.float32)
 #: A frame, and the answer if it is a key frame.
@@ -47,9 +47,10 @@ def stylize_video(
     count = 0
     with writing(target, clip, size, encoding) as output, progress_bar(clip.length) as progress:
         canvas = Canvas(size, output.blank)
-        decoded = ahead(marked(clip.frames(output.packet), choice), WAITING)
-        stylized = ahead(answered(decoded, answer), WAITING)
-        with closing(ahead(reassembled(stylized, mode, estimate, canvas), WAITING)) as painted:
+        waiting = most_waiting(clip.size)
+        decoded = ahead(marked(clip.frames(output.packet), choice), waiting)
+        stylized = ahead(answered(decoded, answer), waiting)
+        with closing(ahead(reassembled(stylized, mode, estimate, canvas), waiting)) as painted:
             try:
                 for count, (frame, picture) in enumerate(painted, 1):
                     output.write(picture, frame)
@@ -58,6 +59,12 @@ def stylize_video(
                 clip.source.interrupt()  # so that nothing waits for a pipe any more
                 raise
     return count
+
+
+def most_waiting(size: tuple[int, int]) -> int:
+    """How many frames of a size (width, height) may wait between two stages."""
+    frame_bytes = size[0] * size[1] * 3 // 2
+    return max(1, min(WAITING, WAITING_BYTES // frame_bytes))
 
 
 def progress_bar(frames: int | None) -> tqdm:

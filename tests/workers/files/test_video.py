@@ -22,7 +22,7 @@ from support.clips import Brightener, convert, displayed_size, frames_of, make_c
 from workers.files.key_frame_answers import Answer
 from workers.files.key_frames import Marked, fixed, marked
 from workers.files.painting import MODES, Canvas
-from workers.files.video import answered, reassembled
+from workers.files.video import answered, most_waiting, reassembled
 
 RGB_ONLY = Canvas((16, 16), lambda: None)
 
@@ -98,6 +98,11 @@ def test_frames_are_let_go_as_soon_as_they_are_painted():
         most = max(most, len(alive))
 
     assert most <= 12
+
+
+@pytest.mark.parametrize(("size", "most"), [((640, 360), 8), ((1920, 1080), 8), ((3840, 2160), 2), ((8000, 6000), 1)])
+def test_large_frames_are_few_in_memory(size: tuple[int, int], most: int):
+    assert most_waiting(size) == most
 
 
 @pytest.mark.parametrize("mode", list(MODES))
