@@ -92,9 +92,10 @@ PAGE_MAY_IMPORT = {
     "flow": {"basics", "capture"},
     "net": {"capture", "render"},
     "render": {"basics", "flow"},
+    "shots": {"basics"},
     "status": {"ui"},
-    "ui": {"basics", "capture", "flow", "net"},
-    "page": {"basics", "capture", "controls", "flow", "net", "render", "ui"},
+    "ui": {"basics", "capture", "flow", "net", "shots"},
+    "page": {"basics", "capture", "controls", "flow", "net", "render", "shots", "ui"},
 }
 PAGE = ROOT / "clients" / "web"
 #: Finds the names of modules, of types in comments, and of workers' scripts.

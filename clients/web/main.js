@@ -19,11 +19,13 @@ import { MixShare } from './ui/mix_share.js';
 import { readLink } from './ui/look_link.js';
 import { Notices } from './ui/notices.js';
 import { Readout } from './ui/readout.js';
-import { Recorder, download } from './render/recorder.js';
+import { RecordButton } from './ui/record_button.js';
+import { download, fileOf } from './shots/saving.js';
 import { ScrollingRow } from './ui/scrolling_row.js';
 import { Share } from './ui/share.js';
 import { Shortcuts } from './controls/shortcuts.js';
 import { parseMix } from './net/style_mix.js';
+import { Shots } from './ui/shots.js';
 
 /** @typedef {import('./ui/live_state.js').State} State */
 
@@ -102,9 +104,18 @@ class App {
     onLook: (place) => this.#onLookChosen(chooseLook(byId('gallery'), place)),
     onHold: (isHeld) => this.#comparing.hold(isHeld),
   });
-  #recorder = new Recorder({
-    onChange: (recording) => this.#onRecording(recording),
-    onTrouble: (sentence) => this.#notices.remark(sentence),
+  #shots = new Shots({
+    last: byId('last-shot', HTMLButtonElement),
+    viewer: byId('shots', HTMLDialogElement),
+    flash: byId('flash'),
+    heard: byId('heard'),
+  }, (sentence) => this.#notices.remark(sentence));
+  #record = new RecordButton(byId('record'), byId('recorded'), {
+    wantsSound: () => this.#input.camera !== null,
+    picture: () => this.output,
+    onSink: (sink) => { this.#live.player.onDrawn = sink; },
+    onRecorded: (recording) => this.#shots.addVideo(recording),
+    onRemark: (sentence) => this.#notices.remark(sentence),
   });
 
   /**
@@ -122,6 +133,8 @@ class App {
     this.#looks.start();
     [this.#mixDrag, this.#mixMode, this.#mixShare].forEach((part) => part.start());
     [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#link].forEach((part) => part.start());
+    this.#record.start();
+    this.#shots.start();
     this.#showLimits();
     if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
     this.#mirror(this.#memory.mirrors);
@@ -151,7 +164,7 @@ class App {
 
   destroy() {
     const parts = [
-      this.#recorder, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
+      this.#record, this.#shots, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
       this.#mixShare, this.#gallery, this.#share, this.#readout,
       this.#notices, this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#hint,
       this.#link,
@@ -164,10 +177,9 @@ class App {
     for (const id of ['begin-file', 'file', 'instead', 'meanwhile']) onClick(id, () => byId('video-file').click());
     onClick('cancel', () => this.#input.cancel());
     onClick('again', () => this.#input.retry());
-    onClick('shutter', () => this.#savePhoto());
+    onClick('shutter', () => this.#takePhoto());
     onClick('pictures', () => { byId('look-file').hidden = !this.#live.player.hasLook; });
     onClick('save-lut', () => this.#saveLut());
-    onClick('record', () => this.#toggleRecording());
     onClick('numbers', () => this.#toggleNumbers());
     onClick('mirror', () => this.#mirror(!this.#memory.mirrors));
     onClick('open-link', () => this.#openLink());
@@ -180,6 +192,7 @@ class App {
     strength.addEventListener('input', () => this.#onStrength(strength.valueAsNumber / 100));
     strength.addEventListener('change', () => this.#onStrengthKept());
     window.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.#input.cancel(); });
+    window.addEventListener('beforeunload', this.#onLeaving);
     window.addEventListener('pagehide', () => this.destroy());
     window.addEventListener('pageshow', (event) => event.persisted && location.reload());
   }
@@ -196,8 +209,8 @@ class App {
   #obey(command) {
     if (command === 'help') byId('help', HTMLDialogElement).showModal();
     if (!hasPicture(this.state)) return;
-    if (command === 'photo') this.#savePhoto();
-    if (command === 'record') this.#toggleRecording();
+    if (command === 'photo') this.#takePhoto();
+    if (command === 'record') this.#record.toggle();
     if (command === 'compare') this.#comparing.toggle();
     if (command === 'full-screen') this.#fullScreen.toggle();
     if (command === 'numbers') this.#toggleNumbers();
@@ -213,9 +226,10 @@ class App {
     if (name) this.#hint.show(name);
   }
 
-  async #savePhoto() {
+  async #takePhoto() {
+    const { width, height } = this.output;
     const photo = await this.#live.player.photo();
-    if (photo) download(photo);
+    if (photo) this.#shots.addPhoto(photo, { width, height });
   }
 
   #toggleNumbers() {
@@ -232,19 +246,13 @@ class App {
 
   #saveLut() {
     const table = this.#live.player.lut(this.#gallery.selected?.name ?? 'MVStylizer');
-    if (table) download(table);
+    if (table) download(fileOf(table));
   }
 
-  #toggleRecording() {
-    if (this.#recorder.recording) this.#recorder.stop();
-    else this.#recorder.start(this.output);
-  }
-
-  /** @param {boolean} recording */
-  #onRecording(recording) {
-    press('record', recording);
-    this.#live.player.onDrawn = recording ? (picture) => this.#recorder.add(picture) : null;
-  }
+  /** @param {BeforeUnloadEvent} event */
+  #onLeaving = (event) => {
+    if (this.#record.recording || this.#shots.hasUnsaved) event.preventDefault(); // the browser asks the user
+  };
 
   /** @param {File} file */
   async #uploadStyle(file) {
@@ -371,7 +379,7 @@ class App {
     document.body.dataset.state = state;
     this.#notices.status(sentence);
     if (!hasPicture(state)) this.#fading.show();
-    if (state === 'idle' || state === 'failed') this.#recorder.stop();
+    if (state === 'idle' || state === 'failed') this.#record.stop();
   }
 
   /** Before a connection, make sure that the server has the chosen style, and tell it about the user's consent. */

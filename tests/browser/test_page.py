@@ -264,7 +264,7 @@ async def test_a_photo_of_the_picture_is_saved_in_full_size(page, server):
     await start_camera(page, server)
 
     async with page.expect_download() as download:
-        await page.get_by_role("button", name="Save a photo").click()
+        await page.get_by_role("button", name="Take a photo").click()
 
     saved = Path(await (await download.value).path())
     assert (await download.value).suggested_filename.endswith(".jpg")

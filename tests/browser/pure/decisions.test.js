@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { camerasOf, constraintsFor, nextCamera } from '../../../clients/web/capture/cameras.js';
 import { StyleChoice } from '../../../clients/web/net/style_choice.js';
-import { letterbox } from '../../../clients/web/render/letterbox.js';
-import { extensionOf, recordingType } from '../../../clients/web/render/recorder.js';
+import { surplus } from '../../../clients/web/shots/collection.js';
+import { bitsPerS, extensionOf, recordingSize, recordingType } from '../../../clients/web/shots/format.js';
+import { letterbox } from '../../../clients/web/shots/letterbox.js';
 import { elapsed } from '../../../clients/web/status/words.js';
 import { limitsOf } from '../../../clients/web/ui/limits.js';
 
@@ -89,14 +90,38 @@ test('a choice made anew is told anew, and none at all leaves it to the server',
 
 // recordings
 
-test('MP4 is recorded with H.264 only, and the name ends as the type says', () => {
-  const chooses = (...types) => recordingType((type) => types.some((each) => type.startsWith(each)));
+test('MP4 is recorded with H.264 only, before WebM, and the name ends as the type says', () => {
+  const chooses = (hasSound, ...types) => recordingType((type) => types.some((each) => type.startsWith(each)), hasSound);
 
-  assert.match(chooses('video/mp4', 'video/webm'), /^video\/mp4;codecs=avc1/);
-  assert.equal(chooses('video/mp4;codecs=avc1.42E01E', 'video/webm'), 'video/mp4;codecs=avc1.42E01E');
-  assert.equal(recordingType((type) => type === 'video/mp4' || type.startsWith('video/webm')), 'video/webm;codecs=vp9');
-  assert.equal(recordingType((type) => type === 'video/mp4'), undefined);
+  assert.match(chooses(false, 'video/mp4', 'video/webm'), /^video\/mp4;codecs=avc1/);
+  assert.equal(chooses(false, 'video/mp4;codecs=avc1.42E01E', 'video/webm'), 'video/mp4;codecs=avc1.42E01E');
+  assert.equal(recordingType((type) => type === 'video/mp4' || type.startsWith('video/webm'), false), 'video/webm;codecs=vp9');
+  assert.equal(recordingType((type) => type === 'video/mp4', false), undefined);
   assert.deepEqual(['video/mp4;codecs=avc1.42E01E', 'video/webm', 'image/jpeg'].map(extensionOf), ['mp4', 'webm', 'jpg']);
+});
+
+test('sound is AAC where there is an encoder for it, and H.264 comes before that', () => {
+  const without = (...missing) => recordingType((type) => !missing.some((each) => type.includes(each)), true);
+
+  assert.equal(without(), 'video/mp4;codecs=avc1.640028,mp4a.40.2');
+  assert.equal(without('mp4a'), 'video/mp4;codecs=avc1.640028,opus');
+  assert.equal(without('avc1', 'vp9'), 'video/webm;codecs=vp8,opus');
+});
+
+test('a recording has even sides, at most 1080p, and the shape of its first picture', () => {
+  assert.deepEqual(recordingSize({ width: 641, height: 359 }), { width: 642, height: 360 });
+  assert.deepEqual(recordingSize({ width: 3840, height: 2160 }), { width: 1920, height: 1080 });
+  assert.deepEqual(recordingSize({ width: 3024, height: 4032 }), { width: 1248, height: 1662 });
+  assert.deepEqual([{ width: 640, height: 360 }, { width: 1920, height: 1080 }].map(bitsPerS), [2_000_000, 8_087_040]);
+});
+
+test('of too many shots the saved ones go first, the oldest before others, and never the newest', () => {
+  const shots = Array.from({ length: 15 }, (_, index) => ({ file: { size: 1 }, isSaved: index % 7 === 6, index }));
+  const large = [1, 2, 3].map((index) => ({ file: { size: 400e6 }, isSaved: true, index }));
+
+  assert.deepEqual(surplus(shots).map(({ index }) => index), [6, 13, 0]);
+  assert.deepEqual(surplus(large).map(({ index }) => index), [1, 2]);
+  assert.deepEqual(surplus(shots.slice(0, 12)), []);
 });
 
 test('a picture of another shape is whole, in the middle, and keeps its proportions', () => {
