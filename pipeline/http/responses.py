@@ -22,7 +22,7 @@ RETRY_AFTER_S = 5
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'none'",
-    "Permissions-Policy": "camera=(self)",
+    "Permissions-Policy": "camera=(self), microphone=(self), web-share=(self)",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",

@@ -16,7 +16,7 @@ const PROMPT_MS = 700;
  * @property {() => HTMLCanvasElement} picture the picture on show
  * @property {(sink: ((picture: HTMLCanvasElement) => void)|null) => void} onSink from now on, each picture goes to it
  * @property {(recording: Recording) => void} onRecorded
- * @property {(sentence: string) => void} onRemark
+ * @property {(sentence: string) => void} onRemark '' takes the last one back
  */
 
 export class RecordButton {
@@ -91,10 +91,15 @@ export class RecordButton {
 
   /** @returns {Promise<import('../shots/microphone.js').Sound>} */
   async #askForSound() {
-    const prompt = setTimeout(() => this.#handlers.onRemark(
-      'Allow the microphone to record sound, or refuse it to record without.'), PROMPT_MS);
+    const { onRemark } = this.#handlers;
+    let isTold = false;
+    const prompt = setTimeout(() => {
+      onRemark('Allow the microphone to record sound, or refuse it to record without.');
+      isTold = true;
+    }, PROMPT_MS);
     const sound = await openMicrophone();
     clearTimeout(prompt);
+    if (isTold) onRemark('');
     return sound;
   }
 
