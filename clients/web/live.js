@@ -94,7 +94,7 @@ export class LivePipeline {
     this.player = new Player(elements, mode);
     this.input = new Input(video, {
       isBusy: () => this.player.busy,
-      onFrame: () => this.#onFrame(video),
+      onFrame: (frame) => this.#onFrame(frame),
       onOpening: (what) => this.#onOpening(what),
       onPlaying: () => this.#onPlaying(),
       onCancelled: () => this.#note({ type: 'cancelled' }),
@@ -137,6 +137,11 @@ export class LivePipeline {
   /** @param {import('./net/messages.js').ClientMessage} message for the gateway; it is lost if there is no connection */
   send(message) {
     this.#link?.session.send(message);
+  }
+
+  /** @returns {Promise<import('./render/player.js').Picture|null>} the picture, of a photo the whole one; null if there is none */
+  photo() {
+    return this.player.photo(this.input.media?.photo?.full);
   }
 
   destroy() {
@@ -183,19 +188,19 @@ export class LivePipeline {
     this.#endedUnseen = false;
   };
 
-  /** @param {HTMLVideoElement} video */
-  #onFrame(video) {
+  /** @param {Frame} frame */
+  #onFrame(frame) {
     const now = performance.now();
     const isOther = this.#begin(this.input.media);
     const { sender, small, tracker } = this.#link ?? this.#connect();
-    this.#frameId = sender.take(video, now);
+    this.#frameId = sender.take(frame, now);
     this.#stats.framesSeen += 1;
     this.#facts = after(this.#facts, { type: 'frame' }, now);
     const pixels = small.read(sender.frame);
     this.#send(this.#frameId, pixels, isOther, now);
     if (this.#thumbnail) this.previews.see(this.#frameId, pixels, this.#thumbnail, this.#isCalm(now), now);
     tracker?.see(this.#frameId, sender.frame, pixels, now);
-    this.player.show(this.#toShow(video, sender.frame), tracker?.flow);
+    this.player.show(this.#toShow(frame, sender.frame), tracker?.flow);
     this.#stats.frame(now);
   }
 
@@ -242,14 +247,13 @@ export class LivePipeline {
   /**
    * The frame to draw. Without a GPU it is costly to read a video's frame, so a picture that was sent in full size is
    * used again.
-   * @param {HTMLVideoElement} video
+   * @param {Frame} frame
    * @param {Frame} sent
    * @returns {Frame}
    */
-  #toShow(video, sent) {
-    const { videoWidth: width, videoHeight: height } = video;
-    const isAsLarge = sent.width === width && sent.height === height;
-    return this.player.onCpu && isAsLarge ? sent : { source: video, width, height };
+  #toShow(frame, sent) {
+    const isAsLarge = sent.width === frame.width && sent.height === frame.height;
+    return this.player.onCpu && isAsLarge ? sent : frame;
   }
 
   // Link to the gateway

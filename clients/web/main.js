@@ -227,9 +227,14 @@ class App {
   }
 
   async #takePhoto() {
-    const { width, height } = this.output;
-    const photo = await this.#live.player.photo();
-    if (photo) this.#shots.addPhoto(photo, { width, height });
+    const photo = await this.#live.photo();
+    if (!photo) return;
+    this.#shots.addPhoto(photo.blob, photo);
+    const size = this.#input.media?.photo?.size;
+    if (size && size.width > photo.width) {
+      this.#notices.remark(`The photo has ${size.width} × ${size.height} pixels. It is saved with `
+        + `${photo.width} × ${photo.height}, the most that every browser draws.`);
+    }
   }
 
   #toggleNumbers() {

@@ -52,7 +52,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def touched(browser: Browser) -> AsyncIterator[Page]:
-    """A page on a phone that shares files."""
+    """A page on a phone that shares files. Its controls fade; what they do is asked of them without a finger."""
     context = await browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True)
     page = await context.new_page()
     await page.add_init_script(DEVICES + SHARES)
@@ -273,9 +273,9 @@ async def test_a_phone_shares_a_photo_and_warns_until_it_is_shared(touched, serv
     page, viewer = touched, touched.locator("#shots")
     await start_camera(page, server)
 
-    await page.locator("#shutter").tap()
+    await page.locator("#shutter").dispatch_event("click")
     await expect(page.locator("#last-shot[data-unsaved]")).to_be_visible()
-    await page.locator("#last-shot").tap()
+    await page.locator("#last-shot").dispatch_event("click")
     await page.evaluate("window.failure = 'AbortError'")
     await viewer.get_by_role("button", name="Share").tap()
     await expect(page.locator("#last-shot[data-unsaved]")).to_have_count(1)  # the user closed the sheet
@@ -290,9 +290,9 @@ async def test_a_phone_shares_a_photo_and_warns_until_it_is_shared(touched, serv
 async def test_on_a_phone_a_recording_opens_at_once_and_is_deleted_only_after_a_question(touched, server):
     page, viewer = touched, touched.locator("#shots")
     await start_camera(page, server)
-    await page.locator("#record").tap()
+    await page.locator("#record").dispatch_event("click")
     await seconds_pass(page, 1)
-    await page.locator("#record").tap()
+    await page.locator("#record").dispatch_event("click")
     await expect(viewer).to_be_visible()
     assert await leaves(page) is False
     assert await violations(page) == []
@@ -309,8 +309,8 @@ async def test_on_a_phone_a_recording_opens_at_once_and_is_deleted_only_after_a_
 async def test_a_device_that_shares_nothing_after_all_says_so_and_saves(touched, server):
     page, viewer = touched, touched.locator("#shots")
     await start_camera(page, server)
-    await page.locator("#shutter").tap()
-    await page.locator("#last-shot").tap()
+    await page.locator("#shutter").dispatch_event("click")
+    await page.locator("#last-shot").dispatch_event("click")
     await page.evaluate("window.failure = 'DataError'")
 
     await viewer.get_by_role("button", name="Share").tap()

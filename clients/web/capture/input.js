@@ -1,4 +1,4 @@
-/** Opens cameras and video files. The present source goes on until the new one plays. */
+/** Opens cameras, videos and photos. The present source goes on until the new one plays. */
 
 import { listCameras } from './cameras.js';
 import { openCamera, openFile } from './media.js';
@@ -16,8 +16,8 @@ const FIRST_CAMERA = { facing: 'user' };
 /**
  * @typedef {object} InputHandlers
  * @property {() => boolean} isBusy whether the last frame is still being drawn
- * @property {(video: HTMLVideoElement) => void} onFrame there is a new frame; called only while not busy
- * @property {(what: 'camera'|'video') => void} onOpening
+ * @property {(frame: import('../basics/canvas.js').Frame) => void} onFrame there is a new frame; called only while not busy
+ * @property {(what: 'camera'|'file') => void} onOpening
  * @property {() => void} onPlaying the new source is on show
  * @property {() => void} onCancelled nothing new is opened; the present source goes on
  * @property {(trouble: Trouble|null) => void} onStopped nothing is on show any more; null if the user wanted it so
@@ -84,10 +84,10 @@ export class Input {
     await this.#open('camera', (signal) => this.#openCamera(this.#choice, choice !== undefined, signal));
   }
 
-  /** @param {File} file it is played in a loop */
+  /** @param {File} file a photo, or a video, which is played in a loop */
   async startFile(file) {
     this.#reopen = () => this.startFile(file);
-    await this.#open('video', (signal) => openFile(file, signal));
+    await this.#open('file', (signal) => openFile(file, signal));
   }
 
   /** Try to open again the source that failed. */
@@ -113,7 +113,7 @@ export class Input {
 
   /**
    * Open a source, and give up any that is still being opened.
-   * @param {'camera'|'video'} what
+   * @param {'camera'|'file'} what
    * @param {(signal: AbortSignal) => Promise<Media>} begin
    */
   async #open(what, begin) {

@@ -1,16 +1,18 @@
-/** Opens a camera or a video file, and gives up as soon as it is told to. The caller has to close what it got. */
+/** Opens a camera, a video or a photo, and gives up as soon as it is told to. The caller has to close what it got. */
 
 import { constraintsFor } from './cameras.js';
+import { isPhoto, openPhoto } from './photo_file.js';
 import { Trouble, cameraTrouble } from './trouble.js';
 
 /** @typedef {import('./cameras.js').CameraChoice} CameraChoice */
 /** @typedef {import('./cameras.js').Facing} Facing */
 
 /**
- * Something that plays in a <video>.
+ * Something to show: a camera or a video, which play in a <video>, or a still photo.
  * @typedef {object} Media
  * @property {MediaStream|null} stream the stream of a camera
- * @property {string} url the object URL of a file, or ''
+ * @property {string} url the object URL of a video file, or ''
+ * @property {import('./photo_file.js').Photo|null} photo
  * @property {string|null} cameraId
  * @property {Facing|null} facing where the camera faces, if it says so
  * @property {() => void} close
@@ -37,13 +39,17 @@ export async function openCamera(choice, isExact, signal) {
 }
 
 /**
- * Open a video file. This takes until its first picture is there.
+ * Open a photo or a video file. This takes until its first picture is there.
  * @param {File} file
  * @param {AbortSignal} signal
  * @returns {Promise<Media>}
  * @throws {Trouble} and the signal's reason
  */
 export async function openFile(file, signal) {
+  if (await unlessAborted(isPhoto(file), signal)) {
+    const photo = await unlessAborted(openPhoto(file), signal);
+    return { stream: null, url: '', photo, cameraId: null, facing: null, close: () => {} };
+  }
   const url = URL.createObjectURL(file);
   const close = () => URL.revokeObjectURL(url);
   try {
@@ -52,7 +58,7 @@ export async function openFile(file, signal) {
     close();
     throw error;
   }
-  return { stream: null, url, cameraId: null, facing: null, close };
+  return { stream: null, url, photo: null, cameraId: null, facing: null, close };
 }
 
 /**
@@ -62,7 +68,7 @@ export async function openFile(file, signal) {
 function cameraMedia(stream) {
   const { deviceId = null, facingMode } = stream.getVideoTracks()[0].getSettings();
   const facing = facingMode === 'user' || facingMode === 'environment' ? facingMode : null;
-  return { stream, url: '', cameraId: deviceId, facing, close: () => stopTracks(stream) };
+  return { stream, url: '', photo: null, cameraId: deviceId, facing, close: () => stopTracks(stream) };
 }
 
 /** @param {MediaStream} stream */

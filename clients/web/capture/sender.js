@@ -43,16 +43,16 @@ export class SentPicture {
   }
 
   /**
-   * Make a picture of the video's current frame, and stamp it. Frames that are not sent use up an id, too.
-   * @param {HTMLVideoElement} video
+   * Make a picture of a frame, and stamp it. Frames that are not sent use up an id, too.
+   * @param {import('../basics/canvas.js').Frame} frame
    * @param {number} now performance.now()
    * @returns {number} the frame's id
    */
-  take(video, now) {
-    this.#fit(video.videoWidth, video.videoHeight);
+  take({ source, width, height }, now) {
+    this.#fit(width, height);
     const frameId = this.#nextId;
     this.#nextId = (frameId + 1) & MAX_FRAME_ID;
-    this.#context.drawImage(video, 0, 0, this.width, this.height);
+    this.#context.drawImage(source, 0, 0, this.width, this.height);
     drawStrip(this.#context, frameId, this.width, this.height);
     this.#remember(frameId, now);
     return frameId;
@@ -81,12 +81,12 @@ export class SentPicture {
   }
 
   /**
-   * @param {number} videoWidth in pixels
-   * @param {number} videoHeight in pixels
+   * @param {number} frameWidth in pixels
+   * @param {number} frameHeight in pixels
    */
-  #fit(videoWidth, videoHeight) {
-    const scale = Math.min(1, MAX_SIDE / Math.max(videoWidth, videoHeight));
-    const [width, height] = [even(videoWidth * scale), even(videoHeight * scale)];
+  #fit(frameWidth, frameHeight) {
+    const scale = Math.min(1, MAX_SIDE / Math.max(frameWidth, frameHeight));
+    const [width, height] = [even(frameWidth * scale), even(frameHeight * scale)];
     if (width === this.width && height === this.height) return;
     Object.assign(this, { width, height });
     this.#onSize(width, height);

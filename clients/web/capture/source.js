@@ -1,18 +1,21 @@
-/** Plays a camera or a video file in a hidden <video>, and gives its pictures frame by frame. */
+/** Plays a camera or a video file in a hidden <video>, or holds a photo, and gives its pictures frame by frame. */
 
 import { Trouble } from './trouble.js';
 
+/** @typedef {import('../basics/canvas.js').Frame} Frame */
 /** @typedef {import('./media.js').Media} Media */
 
 /** How often to check whether the last frame is done: four times per refresh of a display. */
 const RETRY_MS = 4;
 /** How often a still picture of a file is sent again, because a server that hears nothing hangs up. */
 const STILL_MS = 1000;
+/** How often a photo is drawn again, so that its look fades in and follows the slider. */
+const PHOTO_MS = 100;
 
 /**
  * @typedef {object} SourceHandlers
  * @property {() => boolean} isBusy whether the last frame is still being drawn
- * @property {(video: HTMLVideoElement) => void} onFrame there is a new frame; called only while not busy
+ * @property {(frame: Frame) => void} onFrame there is a new frame; called only while not busy
  * @property {(trouble: Trouble) => void} onEnded the camera was taken away, or the file broke
  */
 
@@ -64,9 +67,9 @@ export class VideoSource {
     this.stop();
     this.#media = media;
     if (media.stream) this.#video.srcObject = media.stream;
-    else this.#video.src = media.url;
+    else if (media.url) this.#video.src = media.url;
     media.stream?.getVideoTracks()[0].addEventListener('ended', this.#onGone);
-    await this.#video.play();
+    if (!media.photo) await this.#video.play();
     if (this.#media !== media) return; // it was stopped meanwhile
     this.playing = true;
     this.#step(); // the first frame may be there already
@@ -105,7 +108,7 @@ export class VideoSource {
   /** A phone pauses the video of a page in the background, and ends its wake lock. */
   #onVisible = async () => {
     if (document.hidden) return;
-    await this.#video.play().catch(() => {}); // it was stopped meanwhile
+    if (!this.#media?.photo) await this.#video.play().catch(() => {}); // it was stopped meanwhile
     this.#stayAwake();
   };
 
@@ -125,18 +128,26 @@ export class VideoSource {
   }
 
   #step = () => {
-    this.#next();
+    if (!this.#media?.photo) this.#next();
     this.#give();
   };
 
   /** Give the newest frame once the last one is drawn: a frame that had waited meanwhile would be old. */
   #give = () => {
     clearTimeout(this.#retry);
-    const isReady = this.#video.videoWidth > 0 && !document.hidden;
     const isBusy = this.#isBusy();
-    if (isReady && !isBusy) this.#onFrame(this.#video);
-    if (isBusy || this.#media?.url) this.#retry = setTimeout(this.#give, isBusy ? RETRY_MS : STILL_MS);
+    const frame = this.#frame();
+    if (frame.width > 0 && !document.hidden && !isBusy) this.#onFrame(frame);
+    const waitMs = this.#media?.photo ? PHOTO_MS : STILL_MS;
+    if (isBusy || this.#media?.url || this.#media?.photo) this.#retry = setTimeout(this.#give, isBusy ? RETRY_MS : waitMs);
   };
+
+  /** @returns {Frame} the picture at present, whose width is 0 if there is none yet */
+  #frame() {
+    const shown = this.#media?.photo?.shown;
+    if (shown) return { source: shown, width: shown.width, height: shown.height };
+    return { source: this.#video, width: this.#video.videoWidth, height: this.#video.videoHeight };
+  }
 
   #cancel() {
     clearTimeout(this.#retry);

@@ -1,6 +1,7 @@
 /** Shows the picture: draws each frame in the current look, untouched on the "before" side of the divider. */
 
 import { Compare } from './compare.js';
+import { drawFullSize } from './full_size.js';
 import { GridFade } from './grid_fade.js';
 import { context2d } from '../basics/canvas.js';
 import { cubeText, globalGrid, pixelCounts } from './lut.js';
@@ -31,6 +32,8 @@ import { Stage } from './stage.js';
  * @property {Flow|null} [toNewer] from the same frame to this key frame
  */
 
+/** @typedef {{blob: Blob, width: number, height: number}} Picture a JPEG and its size in pixels */
+
 const JPEG_QUALITY = 0.95;
 /** @type {Span} the span without any untouched part */
 const UNDIVIDED = [0, 0];
@@ -52,8 +55,8 @@ export class Player {
   #stage;
   #compare;
 
-  /** @type {((picture: HTMLCanvasElement) => void)|null} called with each frame as it is drawn, without the divider */
-  onDrawn = null;
+  /** @type {((picture: HTMLCanvasElement) => void)|null} */
+  #onDrawn = null;
 
   /**
    * @param {PlayerElements} elements
@@ -75,6 +78,12 @@ export class Player {
   /** @returns {HTMLCanvasElement} the canvas, in the camera's resolution */
   get output() {
     return this.#output;
+  }
+
+  /** @param {((picture: HTMLCanvasElement) => void)|null} onDrawn called now and with each frame, without the divider */
+  set onDrawn(onDrawn) {
+    this.#onDrawn = onDrawn;
+    this.#draw();
   }
 
   /** @returns {boolean} whether the CPU draws; pictures are then best kept in its memory */
@@ -163,11 +172,18 @@ export class Player {
     this.#draw();
   }
 
-  /** @returns {Promise<Blob|null>} the stylized frame as a JPEG in the camera's size; null if there is none yet */
-  photo() {
+  /**
+   * The stylized frame as it is, without the divider.
+   * @param {HTMLCanvasElement} [still] is drawn in its own size instead of the frame on show, which it is the original of
+   * @returns {Promise<Picture|null>} null if there is none yet
+   */
+  async photo(still) {
+    if (still) {
+      const { canvas, free } = drawFullSize(still, this.#grid, this.#renderer instanceof Renderer);
+      return jpegOf(canvas).finally(free);
+    }
     this.#renderer.draw(UNDIVIDED);
-    /** @type {Promise<Blob|null>} */
-    const photo = new Promise((resolve) => { this.#output.toBlob(resolve, 'image/jpeg', JPEG_QUALITY); });
+    const photo = jpegOf(this.#output);
     this.#draw();
     return photo;
   }
@@ -209,11 +225,11 @@ export class Player {
   }
 
   #draw() {
-    if (this.onDrawn) {
+    if (this.#onDrawn) {
       this.#renderer.draw(UNDIVIDED);
-      this.onDrawn(this.#output);
+      this.#onDrawn(this.#output);
     }
-    if (!this.onDrawn || this.#compare.enabled || this.#isUntouched) this.#renderer.draw(this.#before());
+    if (!this.#onDrawn || this.#compare.enabled || this.#isUntouched) this.#renderer.draw(this.#before());
   }
 
   /**
@@ -232,6 +248,17 @@ export class Player {
     const { position } = this.#compare;
     return this.#picture.hasAttribute('data-mirrored') ? [1 - position, 1] : [0, position];
   }
+}
+
+/**
+ * @param {HTMLCanvasElement} canvas drawn just now
+ * @returns {Promise<Picture|null>} null if there is nothing on it
+ */
+async function jpegOf(canvas) {
+  const { width, height } = canvas;
+  /** @type {Blob|null} */
+  const blob = await new Promise((resolve) => { canvas.toBlob(resolve, 'image/jpeg', JPEG_QUALITY); });
+  return blob && { blob, width, height };
 }
 
 /**

@@ -229,6 +229,7 @@ export class Renderer {
     this.#canvas.removeEventListener('webglcontextlost', this.#onLost);
     this.#canvas.removeEventListener('webglcontextrestored', this.#onRestored);
     this.#textures.forEach((texture) => this.#gl.deleteTexture(texture));
+    this.#gl.getExtension('WEBGL_lose_context')?.loseContext(); // browsers keep only so many
   }
 
   /** @param {Event} event */

@@ -10,6 +10,7 @@ const MAX_SIDE = 320;
 
 export class Renderer2D {
   #canvas;
+  #maxSide;
   #context;
   /** @type {Grid|null} */
   #grid = null;
@@ -23,9 +24,13 @@ export class Renderer2D {
   /** The counterpart of Renderer.busy; drawing is done when `draw` returns. */
   busy = false;
 
-  /** @param {HTMLCanvasElement} canvas */
-  constructor(canvas) {
+  /**
+   * @param {HTMLCanvasElement} canvas
+   * @param {number} [maxSide] larger pictures are scaled down to this
+   */
+  constructor(canvas, maxSide = MAX_SIDE) {
     this.#canvas = canvas;
+    this.#maxSide = maxSide;
     this.#context = context2d(canvas, { alpha: false, willReadFrequently: true });
   }
 
@@ -41,7 +46,7 @@ export class Renderer2D {
    * @param {number} height in pixels
    */
   setImage(source, width, height) {
-    const scale = Math.min(1, MAX_SIDE / Math.max(width, height));
+    const scale = Math.min(1, this.#maxSide / Math.max(width, height));
     const size = { width: Math.max(1, Math.round(width * scale)), height: Math.max(1, Math.round(height * scale)) };
     if (this.#canvas.width !== size.width || this.#canvas.height !== size.height) Object.assign(this.#canvas, size);
     this.#context.drawImage(source, 0, 0, size.width, size.height);

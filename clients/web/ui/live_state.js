@@ -32,7 +32,7 @@
  * @property {boolean} changing whether another style was chosen since the last look
  */
 
-/** @typedef {'camera'|'video'} Opening */
+/** @typedef {'camera'|'file'} Opening */
 
 /**
  * Something that happened. `source` says that the next picture is of another camera or video. `lost` and `full` come with the reason, `connected` with the server's interval of key frames.
