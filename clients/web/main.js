@@ -4,6 +4,7 @@ import { CameraSwitch } from './ui/camera_switch.js';
 import { byId } from './ui/dom.js';
 import { Comparing } from './controls/comparing.js';
 import { Fading } from './controls/fading.js';
+import { FileDrop } from './ui/file_drop.js';
 import { FullScreen } from './controls/full_screen.js';
 import { Gallery } from './ui/gallery.js';
 import { Gestures } from './controls/gestures.js';
@@ -70,8 +71,7 @@ class App {
     onState: (state, sentence) => this.#onState(state, sentence),
     onTrouble: (trouble) => this.#notices.trouble(trouble),
     onRemark: (sentence) => this.#notices.remark(sentence),
-    // There is room for one button only: the camera switch takes the place of the camera button.
-    onCameras: (cameras) => { byId('camera').hidden = this.#cameraSwitch.show(cameras); },
+    onCameras: (cameras) => this.#cameraSwitch.show(cameras),
     onOffer: () => this.#onOffer(),
     onStyle: (style) => this.#onStyleRefused(style),
     onControl: (message) => this.#onControl(message),
@@ -87,8 +87,12 @@ class App {
     usesFlow: this.#query.get('flow') !== 'off',
   });
   #input = this.#live.input;
-  #cameraSwitch = new CameraSwitch(byId('flip', HTMLButtonElement), byId('cameras', HTMLDialogElement),
-    () => this.#input.camera, (choice) => this.#onCamera(choice));
+  #cameraSwitch = new CameraSwitch(byId('flip', HTMLButtonElement), byId('cameras', HTMLDialogElement), {
+    current: () => this.#input.camera,
+    onChoose: (choice) => this.#onCamera(choice),
+    resolutions: () => this.#input.resolutions,
+    onResolution: (name) => this.#input.setResolution(name),
+  });
   #fading = new Fading([byId('header'), byId('dock')], () => hasPicture(this.state));
   #fullScreen = new FullScreen(byId('full-screen', HTMLButtonElement));
   #hint = new Hint(byId('hint'));
@@ -103,6 +107,10 @@ class App {
     onCommand: (command) => this.#obey(command),
     onLook: (place) => this.#onLookChosen(chooseLook(byId('gallery'), place)),
     onHold: (isHeld) => this.#comparing.hold(isHeld),
+  });
+  #fileDrop = new FileDrop(byId('drop'), {
+    onLook: (photo) => this.#uploadStyle(photo),
+    onSource: (file) => this.#input.startFile(file),
   });
   #shots = new Shots({
     last: byId('last-shot', HTMLButtonElement),
@@ -133,8 +141,7 @@ class App {
     this.#looks.start();
     [this.#mixDrag, this.#mixMode, this.#mixShare].forEach((part) => part.start());
     [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#link].forEach((part) => part.start());
-    this.#record.start();
-    this.#shots.start();
+    [this.#record, this.#shots, this.#fileDrop].forEach((part) => part.start());
     this.#showLimits();
     if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
     this.#mirror(this.#memory.mirrors);
@@ -164,7 +171,7 @@ class App {
 
   destroy() {
     const parts = [
-      this.#record, this.#shots, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
+      this.#record, this.#shots, this.#fileDrop, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
       this.#mixShare, this.#gallery, this.#share, this.#readout,
       this.#notices, this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#hint,
       this.#link,
@@ -173,8 +180,10 @@ class App {
   }
 
   #listen() {
-    for (const id of ['begin-camera', 'camera']) onClick(id, () => this.#input.startCamera());
-    for (const id of ['begin-file', 'file', 'instead', 'meanwhile']) onClick(id, () => byId('video-file').click());
+    onClick('begin-camera', () => this.#input.startCamera());
+    onClick('camera', () => (this.#input.camera ? this.#cameraSwitch.open() : this.#input.startCamera()));
+    onClick('other-file', () => byId('cameras', HTMLDialogElement).close());
+    for (const id of ['begin-file', 'file', 'instead', 'meanwhile', 'other-file']) onClick(id, () => byId('video-file').click());
     onClick('cancel', () => this.#input.cancel());
     onClick('again', () => this.#input.retry());
     onClick('shutter', () => this.#takePhoto());

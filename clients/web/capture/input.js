@@ -1,6 +1,6 @@
 /** Opens cameras, videos and photos. The present source goes on until the new one plays. */
 
-import { listCameras } from './cameras.js';
+import { FIRST_RESOLUTION, RESOLUTIONS, listCameras, resolutionsUpTo, sizeConstraints } from './cameras.js';
 import { openCamera, openFile } from './media.js';
 import { VideoSource } from './source.js';
 import { Trouble, requireWebRtc } from './trouble.js';
@@ -34,6 +34,7 @@ export class Input {
   #reopen = async () => {};
   /** @type {CameraChoice} */
   #choice = FIRST_CAMERA;
+  #resolution = FIRST_RESOLUTION;
   /** @type {string|null} the id of the camera that was unplugged while it was on show */
   #unplugged = null;
 
@@ -65,6 +66,22 @@ export class Input {
   get camera() {
     const { media } = this.#source;
     return media?.stream ? { id: media.cameraId, facing: media.facing } : null;
+  }
+
+  /** @returns {{names: string[], chosen: string, size: string}} the resolutions to choose from, and what the camera gives */
+  get resolutions() {
+    const track = this.#source.media?.stream?.getVideoTracks()[0];
+    const { width, height } = track?.getSettings() ?? {};
+    const names = resolutionsUpTo(track?.getCapabilities?.().width?.max).map(({ name }) => name);
+    return { names, chosen: this.#resolution.name, size: width && height ? `${width} × ${height}` : '' };
+  }
+
+  /** @param {string} wanted the name of the resolution for the camera on show, and for those that are opened later */
+  async setResolution(wanted) {
+    this.#resolution = RESOLUTIONS.find(({ name }) => name === wanted) ?? FIRST_RESOLUTION;
+    const track = this.#source.media?.stream?.getVideoTracks()[0];
+    await track?.applyConstraints(sizeConstraints(this.#resolution)).catch(() => this.#handlers.onRemark(
+      'This camera does not change its resolution while it is on.'));
   }
 
   /** @returns {import('./media.js').Media|null} what is on show */
@@ -151,13 +168,13 @@ export class Input {
    */
   async #openCamera(choice, isExact, signal) {
     try {
-      return await openCamera(choice, isExact, signal);
+      return await openCamera(choice, isExact, this.#resolution, signal);
     } catch (error) {
       const isOurs = this.camera && error instanceof Trouble && error.isBusy;
       if (!isOurs) throw error;
     }
     this.#source.stop(); // some phones do not open their second camera while the first is on
-    return openCamera(choice, isExact, signal);
+    return openCamera(choice, isExact, this.#resolution, signal);
   }
 
   /** @param {Trouble} trouble */

@@ -1,11 +1,12 @@
 /** Opens a camera, a video or a photo, and gives up as soon as it is told to. The caller has to close what it got. */
 
-import { constraintsFor } from './cameras.js';
+import { constraintsFor, facingNamed } from './cameras.js';
 import { isPhoto, openPhoto } from './photo_file.js';
 import { Trouble, cameraTrouble } from './trouble.js';
 
 /** @typedef {import('./cameras.js').CameraChoice} CameraChoice */
 /** @typedef {import('./cameras.js').Facing} Facing */
+/** @typedef {import('./cameras.js').Resolution} Resolution */
 
 /**
  * Something to show: a camera or a video, which play in a <video>, or a still photo.
@@ -22,13 +23,14 @@ import { Trouble, cameraTrouble } from './trouble.js';
  * Open a camera. The first time, the browser asks the user for permission, which may take any time.
  * @param {CameraChoice} choice
  * @param {boolean} isExact whether no other camera will do
+ * @param {Resolution} resolution
  * @param {AbortSignal} signal
  * @returns {Promise<Media>}
  * @throws {Trouble} and the signal's reason
  */
-export async function openCamera(choice, isExact, signal) {
+export async function openCamera(choice, isExact, resolution, signal) {
   if (!navigator.mediaDevices) throw cameraTrouble(new Error('it has no cameras to offer'));
-  const asked = navigator.mediaDevices.getUserMedia({ video: constraintsFor(choice, isExact) });
+  const asked = navigator.mediaDevices.getUserMedia({ video: constraintsFor(choice, isExact, resolution) });
   try {
     return cameraMedia(await unlessAborted(asked, signal));
   } catch (error) {
@@ -66,8 +68,9 @@ export async function openFile(file, signal) {
  * @returns {Media}
  */
 function cameraMedia(stream) {
-  const { deviceId = null, facingMode } = stream.getVideoTracks()[0].getSettings();
-  const facing = facingMode === 'user' || facingMode === 'environment' ? facingMode : null;
+  const [track] = stream.getVideoTracks();
+  const { deviceId = null, facingMode } = track.getSettings();
+  const facing = facingNamed(facingMode, track.label); // a back camera is no mirror, even if only its name tells
   return { stream, url: '', photo: null, cameraId: deviceId, facing, close: () => stopTracks(stream) };
 }
 

@@ -1,6 +1,7 @@
 /** The strip of looks to choose from: the server's styles, and the user's own photos. */
 
 import { context2d } from '../basics/canvas.js';
+import { isHeic } from '../capture/photo_file.js';
 import { find, instantiate } from './dom.js';
 import { forgetPhoto, keepPhoto, keptPhoto, listedPhotos } from './own_photos.js';
 import { mixId, pairOf, parseMix } from '../net/style_mix.js';
@@ -94,6 +95,7 @@ export class Gallery {
     const selections = this.#selections;
     const name = file.name.replace(/\.[^.]*$/, '') || 'My photo';
     const body = await shrink(file);
+    if (await isHeic(body)) throw new Error(`“${name}” is a HEIC picture, which this browser cannot read. Save it as JPEG.`);
     const style = await send(name, body);
     const tile = this.#find(style.id) ?? this.#add(style);
     if (selections === this.#selections) this.#select(style, tile, true);
