@@ -19,6 +19,7 @@ import { MixMode } from './ui/mix_mode.js';
 import { MixShare } from './ui/mix_share.js';
 import { readLink } from './ui/look_link.js';
 import { Notices } from './ui/notices.js';
+import { PhotoList } from './ui/photo_list.js';
 import { Readout } from './ui/readout.js';
 import { RecordButton } from './ui/record_button.js';
 import { download, fileOf } from './shots/saving.js';
@@ -112,6 +113,10 @@ class App {
     onLook: (photo) => this.#uploadStyle(photo),
     onSource: (file) => this.#input.startFile(file),
   });
+  #photoList = new PhotoList(byId('own-photos'), byId('own-photo', HTMLTemplateElement), {
+    onDeleted: (id) => this.#gallery.remove(id),
+    onRemark: (sentence) => this.#notices.remark(sentence),
+  });
   #shots = new Shots({
     last: byId('last-shot', HTMLButtonElement),
     viewer: byId('shots', HTMLDialogElement),
@@ -187,7 +192,10 @@ class App {
     onClick('cancel', () => this.#input.cancel());
     onClick('again', () => this.#input.retry());
     onClick('shutter', () => this.#takePhoto());
-    onClick('pictures', () => { byId('look-file').hidden = !this.#live.player.hasLook; });
+    onClick('pictures', () => {
+      byId('look-file').hidden = !this.#live.player.hasLook;
+      this.#photoList.show();
+    });
     onClick('save-lut', () => this.#saveLut());
     onClick('numbers', () => this.#toggleNumbers());
     onClick('mirror', () => this.#mirror(!this.#memory.mirrors));

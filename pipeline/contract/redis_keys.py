@@ -12,6 +12,7 @@
 | mvs:gateway:{gateway}     | string    | GATEWAY_PROBE_S            | nothing; it proves that Redis can be written |
 | mvs:style:{style}         | string    | STYLE_TTL_S                | an uploaded style, JPEG                   |
 | mvs:thumbnail:{style}     | string    | STYLE_TTL_S                | its thumbnail, JPEG                       |
+| mvs:style-keys:{style}    | sorted set| STYLE_KEYS_MAX, STYLE_TTL_S | hashes of its uploaders' keys, by time |
 | mvs:styles                | sorted set| STYLES_MAX                 | ids of uploaded styles by time of last use |
 | mvs:style-leases          | sorted set| STYLES_MAX, STYLE_LEASE_S  | ids of styles in use, by end of lease     |
 | mvs:samples:{edge}        | stream    | SAMPLES_MAXLEN, SAMPLES_TTL_S | TrainingSample                         |
@@ -48,6 +49,8 @@ GATEWAY_PROBE_S = 10
 STYLE_TTL_S = 24 * 3600
 #: 256 styles of at most 300 KB are 75 MB, and their thumbnails 8 MB.
 STYLES_MAX = 256
+#: So many people may upload the same photo and keep the right to delete it; the earliest lose it first.
+STYLE_KEYS_MAX = 16
 #: Gateways renew the leases for the styles of their sessions; those of a gateway that died end after this time.
 STYLE_LEASE_S = 90
 #: A key frame takes 30 ms. A job that runs for this long hangs, and its worker is needed for others.
@@ -114,6 +117,10 @@ def style(style_id: str) -> str:
 
 def thumbnail(style_id: str) -> str:
     return f"mvs:thumbnail:{style_id}"
+
+
+def style_keys(style_id: str) -> str:
+    return f"mvs:style-keys:{style_id}"
 
 
 STYLES = "mvs:styles"

@@ -31,7 +31,7 @@ from pipeline.monitoring.task_owner import keep_running
 from pipeline.pictures.header_limits import MAX_STYLE_BYTES
 from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.redis_errors import reason
-from pipeline.styles.routes import StyleRoutes
+from pipeline.styles.routes import MAX_DELETION_BYTES, StyleRoutes
 from pipeline.styles.store import StyleStore
 
 logger = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Gateway:
         hosts = Hosts(own_names(settings.host), settings.allowed_hosts)
         # The limit for photos is ten times higher here, so that an upload which is too large gets a more helpful
         # answer.
-        bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES}
+        bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES, "/styles/delete": MAX_DELETION_BYTES}
         check = RequestCheck(hosts, addresses, bodies, offers_per_s=settings.offers_per_s)
         self._server = HttpServer(self.application(), check, addresses, self.metrics)
         return self._server

@@ -1,10 +1,11 @@
-"""The HTTP routes of styles: the gallery, its thumbnails, and uploads of photos."""
+"""The HTTP routes of styles: the gallery, its thumbnails, and uploads of photos, which their senders may delete."""
 
 import asyncio
 import contextlib
 import json
 import logging
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,8 @@ import redis
 from aiohttp import web
 
 from pipeline.basics.lru import LruCache
-from pipeline.contract.errors import BadImage, Busy, PictureTooHard, TooLarge, TooSlow
+from pipeline.contract.errors import BadImage, BadMessage, Busy, PictureTooHard, TooLarge, TooSlow
+from pipeline.contract.strict_json import read_object
 from pipeline.http.responses import CLIENT
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.pictures.decode_client import PictureReader
@@ -29,6 +31,9 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_NAME_LETTERS = 80
+#: An id and a key with their names are 80 bytes.
+MAX_DELETION_BYTES = 256
+NOT_YOURS = "Only the browser that uploaded this photo can delete it, as long as the photo is here."
 #: Decoding a picture may take most of a core and 400 MB for a second. On a small machine, streams need the other core.
 READ_AT_ONCE = 2 if (os.cpu_count() or 1) >= 4 else 1
 #: How many pictures may wait to be decoded, in all and of one address, and for how long.
@@ -47,7 +52,9 @@ CACHED_IF_THERE = "private, no-cache"
 
 
 class StyleRoutes:
-    """`GET /styles`, `POST /styles` and `GET /styles/{id}.jpg`; `live` is for aiohttp's cleanup contexts.
+    """`GET` and `POST /styles`, `POST /styles/delete` and `GET /styles/{id}.jpg`.
+
+    `live` is for aiohttp's cleanup contexts.
 
     Blocking calls have their own thread here, so that key frames never wait for them.
     """
@@ -67,6 +74,7 @@ class StyleRoutes:
         app.cleanup_ctx.append(self.live)
         app.router.add_get("/styles", self._list)
         app.router.add_post("/styles", self._upload)
+        app.router.add_post("/styles/delete", self._delete)
         app.router.add_get("/styles/{id}.jpg", self._thumbnail)
 
     async def live(self, app: web.Application) -> AsyncIterator[None]:
@@ -97,7 +105,8 @@ class StyleRoutes:
     async def _upload(self, request: web.Request) -> web.Response:
         outcome = "failed"
         try:
-            style_id = await self._kept(request)
+            key = secrets.token_urlsafe(16)
+            style_id = await self._kept(request, key)
             outcome = "kept"
         except web.HTTPUnsupportedMediaType:
             outcome = "type"
@@ -120,15 +129,24 @@ class StyleRoutes:
         finally:
             self._outcomes.labels(outcome).inc()
         name = request.query.get("name", "")[:MAX_NAME_LETTERS] or "My photo"
-        return web.json_response(_face(style_id, name), status=201)
+        return web.json_response(_face(style_id, name) | {"key": key}, status=201)
 
-    async def _kept(self, request: web.Request) -> str:
+    async def _kept(self, request: web.Request, key: str) -> str:
         if not request.content_type.startswith("image/"):
             raise web.HTTPUnsupportedMediaType(text="Send the picture itself, with its image/... content type.")
         address = request[CLIENT]
         async with self._bodies.received(request, address) as data, self._turns.turn(address):
             files = await self._reader.read(data)
-        return await self._blocking(self._store.save, files)
+        return await self._blocking(self._store.save, files, key)
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        if request.content_type != "application/json":
+            raise web.HTTPUnsupportedMediaType(text="Send JSON.")
+        style_id, key = _deletion(await request.text())
+        if not await self._blocking(self._store.delete, style_id, key):
+            raise web.HTTPForbidden(text=NOT_YOURS)
+        self._thumbnails.discard(style_id)
+        return web.json_response({})
 
     # Thumbnails
 
@@ -161,6 +179,18 @@ class StyleRoutes:
 
     async def _blocking(self, function: Callable[..., T], *args: object) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+
+def _deletion(text: str) -> tuple[str, str]:
+    """Return the id and the key in a request to delete a style."""
+    try:
+        wanted = read_object(text, allow_repeats=False)
+    except BadMessage as error:
+        raise web.HTTPBadRequest(text=str(error)) from None
+    style_id, key = wanted.get("id"), wanted.get("key")
+    if not (isinstance(style_id, str) and isinstance(key, str) and key):
+        raise web.HTTPBadRequest(text="Send the id and the key that came with the upload.")
+    return style_id, key
 
 
 def _picture(request: web.Request, style_id: str, jpeg: bytes, cached: str) -> web.Response:

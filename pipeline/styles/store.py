@@ -1,5 +1,6 @@
 """Stores the styles that a session may choose: the shipped ones, and uploads, which Redis keeps for a day."""
 
+import hashlib
 import time
 from collections.abc import Callable, Collection, Sequence
 from typing import cast
@@ -60,10 +61,10 @@ class StyleStore:
                     pipe.zadd(redis_keys.STYLE_LEASES, {kept: now_s + redis_keys.STYLE_LEASE_S})
             pipe.execute()
 
-    def save(self, files: StyleFiles) -> str:
+    def save(self, files: StyleFiles, key: str = "") -> str:
         """Save a picture and return its id. If need be, styles that were unused for longest are removed.
 
-        Raises Busy if all styles are in use.
+        With a secret `key`, whoever knows it may delete the picture. Raises Busy if all styles are in use.
         """
         new_id = style_id(files.style)
 
@@ -74,17 +75,40 @@ class StyleStore:
             gone = crowded_out(others, leased, new_id)
             pipe.multi()
             for old in gone:
-                pipe.delete(redis_keys.style(old), redis_keys.thumbnail(old))
-                pipe.zrem(redis_keys.STYLES, old)
+                _remove(pipe, old)
             pipe.set(redis_keys.style(new_id), files.style, ex=redis_keys.STYLE_TTL_S)
             pipe.set(redis_keys.thumbnail(new_id), files.thumbnail, ex=redis_keys.STYLE_TTL_S)
             pipe.zadd(redis_keys.STYLES, {new_id: now_s})
+            if key:
+                pipe.zadd(redis_keys.style_keys(new_id), {_digest(key): now_s})
+                pipe.zremrangebyrank(redis_keys.style_keys(new_id), 0, -redis_keys.STYLE_KEYS_MAX - 1)
+                pipe.expire(redis_keys.style_keys(new_id), redis_keys.STYLE_TTL_S)
             pipe.zremrangebyscore(redis_keys.STYLE_LEASES, "-inf", now_s)
             pipe.zremrangebyscore(redis_keys.STYLES, "-inf", now_s - redis_keys.STYLE_TTL_S)
 
         # `transaction` calls `write` again if another gateway changed these keys meanwhile.
         self._redis.transaction(write, redis_keys.STYLES, redis_keys.STYLE_LEASES)
         return new_id
+
+    def delete(self, uploaded_id: str, key: str) -> bool:
+        """Delete an uploaded picture for somebody who uploaded it; return whether the key is theirs.
+
+        A picture that others uploaded, too, stays for them.
+        """
+        if not _is_id(uploaded_id):
+            return False
+        keys, digest = redis_keys.style_keys(uploaded_id), _digest(key)
+
+        def write(pipe: redis.client.Pipeline) -> None:
+            is_last = pipe.zrange(keys, 0, -1) == [digest.encode()]
+            pipe.multi()
+            pipe.zrem(keys, digest)
+            if is_last:
+                _remove(pipe, uploaded_id)
+
+        # `transaction` calls `write` again if somebody uploads or deletes the same picture meanwhile.
+        answers = cast("list[int]", self._redis.transaction(write, keys))
+        return bool(answers[0])
 
 
 def crowded_out(by_last_use: Sequence[str], leased: Collection[str], new_id: str) -> list[str]:
@@ -105,7 +129,18 @@ def _texts(members: object) -> list[str]:
 def _touch(pipe: redis.client.Pipeline, used_id: str, now_s: float) -> None:
     pipe.expire(redis_keys.style(used_id), redis_keys.STYLE_TTL_S)
     pipe.expire(redis_keys.thumbnail(used_id), redis_keys.STYLE_TTL_S)
+    pipe.expire(redis_keys.style_keys(used_id), redis_keys.STYLE_TTL_S)
     pipe.zadd(redis_keys.STYLES, {used_id: now_s}, xx=True)
+
+
+def _remove(pipe: redis.client.Pipeline, old_id: str) -> None:
+    pipe.delete(redis_keys.style(old_id), redis_keys.thumbnail(old_id), redis_keys.style_keys(old_id))
+    pipe.zrem(redis_keys.STYLES, old_id)
+
+
+def _digest(key: str) -> str:
+    """Return what is stored of a key: whoever reads Redis cannot delete pictures with it over HTTP."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _is_id(text: str) -> bool:

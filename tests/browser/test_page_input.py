@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from pipeline.contract.image_codec import encode_jpeg
+from support.axe import violations
 from support.chromium import chromium, phone, photo, until
 from support.page_server import PageServer
 
@@ -29,6 +30,7 @@ const { mediaDevices } = navigator;
 mediaDevices.enumerateDevices = async () => present.map((id) => ({ kind: 'videoinput', deviceId: id, label: id }));
 mediaDevices.getUserMedia = async ({ video }) => {
   asked.push(video.deviceId ?? video.facingMode);
+  (window.sizes ??= []).push(video.width.ideal);
   const wanted = video.deviceId?.exact ?? video.deviceId?.ideal ?? present[0];
   const id = present.includes(wanted) || video.deviceId?.exact ? wanted : present[0];
   if (window.failure || !present.includes(id)) throw new DOMException('no', window.failure ?? 'OverconstrainedError');
@@ -36,6 +38,7 @@ mediaDevices.getUserMedia = async ({ video }) => {
   const stream = context.canvas.captureStream();
   const [track] = stream.getVideoTracks();
   track.getSettings = () => ({ deviceId: id });
+  Object.defineProperty(track, 'label', { value: id });
   let count = 0;
   const timer = setInterval(() => {
     context.fillStyle = `hsl(${count++} 60% 50%)`;
@@ -263,23 +266,70 @@ async def test_a_camera_that_does_not_open_leaves_the_other_one_on_show(page, se
     await shows(page, "desk")
 
 
-async def test_the_switch_stands_in_for_the_camera_while_there_is_another_one(page, server, portrait):
+async def test_the_switch_is_there_while_there_is_another_camera_and_the_shutter_stays_in_the_middle(
+    page, server, portrait
+):
     await open_page(page, server, "desk")
-    switch, camera = page.locator("#flip"), page.locator("#camera")
-    await expect(switch).to_be_hidden()
+    switch, file = page.locator("#flip"), page.locator("#file")
 
+    async def is_in_the_middle() -> bool:
+        box = await page.locator("#shutter").bounding_box()
+        return abs(box["x"] + box["width"] / 2 - 195) < 2
+
+    await expect(switch).to_be_hidden()
     await page.evaluate("plug(['desk', 'microscope'])")
     await expect(switch).to_be_visible()
-    await expect(camera).to_be_hidden()  # so that the shutter stays in the middle
+    await expect(file).to_be_hidden()  # the list of cameras has the same button
+    assert await is_in_the_middle()
     await choose(page, portrait)
-    await expect(camera).to_be_visible()
+    await expect(file).to_be_visible()
     await expect(switch).to_be_hidden()
+    assert await is_in_the_middle()
 
-    await camera.click()
+    await page.evaluate("document.getElementById('camera').click()")
     await shows(page, "desk")
     await expect(switch).to_be_visible()
     await page.evaluate("plug(['desk'])")
     await expect(switch).to_be_hidden()
+
+
+async def test_camera_and_resolution_are_chosen_in_one_list_that_follows_what_is_plugged_in(page, server):
+    await open_page(page, server, "desk", "microscope")
+    await page.evaluate("""() => {
+      const [track] = streams.desk.getVideoTracks();
+      track.getCapabilities = () => ({ width: { max: 1920 } });
+      track.getSettings = () => ({ deviceId: 'desk', width: window.wide ?? 1920, height: 1080 });
+      track.applyConstraints = async ({ width, height }) => { window.wide = width.ideal; window.high = height.ideal; };
+    }""")
+    cameras = page.locator("#cameras")
+
+    await page.evaluate("document.getElementById('camera').click()")
+    await expect(cameras.get_by_role("listitem")).to_have_text(["desk", "microscope"])
+    await expect(cameras.get_by_role("radio", name="1080p")).to_be_checked()
+    await expect(cameras.get_by_role("radio", name="4K")).to_have_count(0)  # this camera does not have it
+    assert await violations(page) == []
+    await cameras.get_by_role("radio", name="720p").check()
+    await expect(cameras).to_contain_text("The camera gives 1280 × 1080 pixels.")
+    assert await page.evaluate("[wide, high]") == [1280, 720]
+    await page.evaluate("plug(['desk', 'microscope', 'telescope'])")
+    await cameras.get_by_role("button", name="telescope").click()
+
+    await shows(page, "telescope")
+    assert (await page.evaluate("sizes.at(-1)")) == 1280  # later cameras are asked for the same
+
+
+async def test_a_back_camera_is_no_mirror_even_if_only_its_name_tells(page, server):
+    await page.add_init_script(CAMERAS)
+    await page.goto(server.url)
+    mirrored = "document.getElementById('picture').hasAttribute('data-mirrored')"
+
+    for name, is_mirror in (("Front", True), ("Camera 2, facing back", False)):
+        await page.evaluate("(name) => plug([name])", name)
+        await page.evaluate("(id) => document.getElementById(id).click()", "begin-camera" if is_mirror else "camera")
+        if not is_mirror:
+            await page.get_by_role("button", name=name).click()
+        await shows(page, name)
+        assert await page.evaluate(mirrored) is is_mirror
 
 
 async def test_an_unplugged_camera_is_told_and_used_again_when_it_is_back(page, server):

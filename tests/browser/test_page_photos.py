@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, expect
 
 from clients.reassembly.grid import apply_grid
 from pipeline.contract.image_codec import decode_image
+from support.axe import violations
 from support.chromium import phone, photo, until
 from support.fake_peer import FakePeer
 from support.grids import make_grid
@@ -181,3 +182,28 @@ async def test_a_pasted_photo_becomes_a_look(page, server, tmp_path):
     await hand(page, "paste", "body", tmp_path / "Clip.png", "image/png")
 
     await expect(page.get_by_role("radio", name="Clip")).to_be_checked()
+
+
+# deleted
+
+
+async def test_ones_own_photos_are_listed_and_deleted_here_and_on_the_server(page, server, tmp_path):
+    await page.goto(server.url)
+    for name in ("First", "Second"):
+        write_photo(tmp_path / f"{name}.jpg", 64, 48)
+        await page.locator("#photo").set_input_files(tmp_path / f"{name}.jpg")
+        await expect(page.get_by_role("radio", name=name)).to_be_checked()
+
+    await page.locator("#pictures").click()
+    own = page.locator("#own-photos")
+    await expect(own.get_by_role("listitem")).to_have_count(2)
+    assert await violations(page) == []
+    await own.get_by_role("button", name="Delete “Second”").click()
+
+    await expect(own.get_by_role("listitem")).to_have_text(["First"])
+    await expect(page.locator("#remark")).to_have_text("“Second” is deleted.")
+    await expect(page.locator("#gallery input[value=photo-2]")).to_have_count(0)
+    assert server.deleted == [{"id": "photo-2", "key": "key of photo-2"}]
+    await page.reload()
+    await expect(page.get_by_role("radio", name="First")).to_be_visible()
+    await expect(page.get_by_role("radio", name="Second")).to_have_count(0)

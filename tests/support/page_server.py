@@ -27,10 +27,12 @@ class PageServer:
         self.config: dict = {"iceServers": [], "strip_rows": 16}
         self.offers: list[dict] = []
         self.photos: list[tuple[str, bytes]] = []
+        self.deleted: list[dict] = []
         app = web.Application(client_max_size=20 << 20)
         app.router.add_get("/config", self._config)
         app.router.add_get("/styles", self._styles)
         app.router.add_post("/styles", self._photo)
+        app.router.add_post("/styles/delete", self._delete)
         app.router.add_post("/offer", self._offer)
         app.router.add_get("/status.json", self._status)
         app.router.add_get("/photo.jpg", self._thumbnail)
@@ -67,7 +69,12 @@ class PageServer:
         if not self.accepts_photos:
             return web.json_response({"error": self.refusal}, status=400)
         style = {"id": f"photo-{len(self.photos)}", "name": request.query["name"], "thumbnail": "/photo.jpg"}
+        style["key"] = f"key of {style['id']}"
         return web.json_response(style, status=201)
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        self.deleted.append(await request.json())
+        return web.json_response({})
 
     async def _offer(self, request: web.Request) -> web.Response:
         self.offers.append(await request.json())

@@ -22,7 +22,8 @@ const ID = /^[0-9a-f]{16}$/;
 
 /**
  * A look. A mix has a second picture, and the name of both.
- * @typedef {{id: string, name: string, thumbnail: string, second?: string}} Style pictures are paths on the server
+ * @typedef {{id: string, name: string, thumbnail: string, second?: string, key?: string}} Style pictures are paths on the
+ *   server; the key deletes a photo of one's own there
  */
 
 export class Gallery {
@@ -161,6 +162,17 @@ export class Gallery {
     this.#find(this.selected.id)?.remove();
     const tile = this.#find(mix.first);
     if (tile) this.#select(styleOf(tile), tile, true);
+  }
+
+  /**
+   * Remove a look that is gone, and its mixes; if one of them was selected, the first look is selected instead.
+   * @param {string} id
+   */
+  remove(id) {
+    const gone = this.looks.filter((look) => look === id || pairOf(look)?.split('.').includes(id));
+    for (const look of gone) this.#find(look)?.remove();
+    const first = this.#root.querySelector('input');
+    if (first && this.selected && gone.includes(this.selected.id)) this.select(first.value);
   }
 
   /** @returns {string[]} the ids of the mixes in the strip */

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { camerasOf, constraintsFor, nextCamera } from '../../../clients/web/capture/cameras.js';
+import { camerasOf, constraintsFor, nextCamera, resolutionsUpTo } from '../../../clients/web/capture/cameras.js';
 import { StyleChoice } from '../../../clients/web/net/style_choice.js';
 import { surplus } from '../../../clients/web/shots/collection.js';
 import { bitsPerS, extensionOf, recordingSize, recordingType } from '../../../clients/web/shots/format.js';
@@ -57,6 +57,13 @@ test('a camera chosen by name is that one or none, and any other will do only to
   assert.deepEqual(constraintsFor({ id: 'a' }, true).deviceId, { exact: 'a' });
   assert.deepEqual(constraintsFor({ id: 'a' }, false).deviceId, { ideal: 'a' });
   assert.deepEqual(constraintsFor({ facing: 'user' }, true).facingMode, { ideal: 'user' });
+});
+
+test('resolutions are offered as far as the camera can, and one at least', () => {
+  const names = (widest) => resolutionsUpTo(widest).map(({ name }) => name);
+
+  assert.deepEqual([names(640), names(1920), names(undefined)], [['720p'], ['720p', '1080p'], ['720p', '1080p', '4K']]);
+  assert.equal(constraintsFor({ facing: 'user' }, false, { name: '4K', width: 3840, height: 2160 }).width.ideal, 3840);
 });
 
 // styles

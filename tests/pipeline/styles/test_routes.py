@@ -82,6 +82,34 @@ async def test_an_upload_for_which_there_is_no_place_is_refused_with_a_sentence(
     assert status == 503 and "looks on show" in answer["error"]
 
 
+# deletion
+
+
+async def test_an_upload_is_deleted_with_its_key_only_and_gone_at_once(running):
+    _, own = await running.upload(PHOTO)
+    path = own["thumbnail"]
+
+    async def answer(body: object, **headers: str) -> int:
+        async with running.http.post("/styles/delete", json=body, headers=headers) as response:
+            assert response.status == 200 or (await response.json())["error"].endswith(".")
+            return response.status
+
+    async def thumbnail() -> int:
+        async with running.http.get(path) as response:
+            return response.status
+
+    assert await thumbnail() == 200
+    bodies = [{"id": own["id"], "key": "guessed"}, {"id": own["id"]}, {"id": own["id"], "key": ""}, [1]]
+    assert [await answer(body) for body in bodies] == [403, 400, 400, 400]
+    assert await answer({"id": shipped()[0].id, "key": own["key"]}) == 403
+    assert await answer({"id": own["id"], "key": own["key"]}, Origin="https://elsewhere.example") == 403
+    assert await answer({"id": own["id"], "key": "x" * 300}) == 413
+    assert await thumbnail() == 200
+
+    assert await answer({"id": own["id"], "key": own["key"]}) == 200
+    assert await thumbnail() == 404
+
+
 # thumbnails
 
 

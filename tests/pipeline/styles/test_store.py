@@ -43,6 +43,36 @@ def test_a_style_is_kept_with_its_thumbnail(store):
     )
 
 
+def test_whoever_uploaded_a_style_can_delete_it_and_nobody_else(store, connection):
+    style_id = store.save(files(1), "mine")
+
+    assert store.delete(style_id, "theirs") is store.delete(style_id, "") is store.delete("x", "mine") is False
+    assert store.find(style_id) == style_id
+    assert store.delete(style_id, "mine") is True
+    assert store.find(style_id) is store.jpeg(style_id) is store.thumbnail(style_id) is None
+    assert list(connection.scan_iter("mvs:style*")) == []
+    assert store.delete(style_id, "mine") is False
+
+
+def test_a_style_that_two_uploaded_stays_for_the_second_and_one_without_a_key_for_all(store):
+    both, shared = store.save(files(1), "mine"), store.save(files(2))
+    store.save(files(1), "theirs")
+
+    assert store.delete(both, "mine") is True and store.find(both) == both
+    assert store.delete(both, "theirs") is True and store.find(both) is None
+    assert store.delete(shared, "mine") is False and store.find(shared) == shared
+
+
+def test_the_keys_of_one_style_do_not_grow_without_end_and_hold_no_secret(store, connection):
+    for number in range(redis_keys.STYLE_KEYS_MAX + 5):
+        style_id = store.save(files(1), f"key {number}")
+    keys = redis_keys.style_keys(style_id)
+
+    assert connection.zcard(keys) == redis_keys.STYLE_KEYS_MAX and connection.ttl(keys) > 0
+    assert not any(b"key" in member for member in connection.zrange(keys, 0, -1))
+    assert store.delete(style_id, "key 0") is False and store.delete(style_id, "key 20") is True
+
+
 @pytest.mark.parametrize("style_id", ["0123456789abcdef", "", "../../etc/passwd", "0123456789ABCDEF", "x" * 1000])
 def test_an_unknown_style_is_none(store, style_id):
     assert store.find(style_id) is store.jpeg(style_id) is store.thumbnail(style_id) is None
