@@ -55,6 +55,12 @@ async def open_photo(page: Page, server: PageServer, path: Path) -> None:
     await until(page, "mvstylizer.stats.framesSeen > 1")
 
 
+async def faded_in(page: Page) -> None:
+    """Wait until a look has come, and is on show wholly."""
+    await until(page, "mvstylizer.state === 'live'")
+    await until(page, f"mvstylizer.stats.framesSeen > {await page.evaluate('mvstylizer.stats.framesSeen')} + 10")
+
+
 async def saved(page: Page) -> np.ndarray:
     async with page.expect_download() as download:
         await page.locator("#shutter").dispatch_event("click")
@@ -67,7 +73,7 @@ async def test_a_photo_is_stylized_and_saved_upright_and_in_its_own_size(page, s
     assert await page.evaluate("[mvstylizer.output.width, mvstylizer.output.height]") == [1200, 1920]
 
     await peer.look("dusk", grid)
-    await until(page, "mvstylizer.state === 'live'")
+    await faded_in(page)
 
     picture = await saved(page)
     assert picture.shape == content.shape
@@ -96,7 +102,7 @@ async def test_without_webgl2_a_photo_is_saved_in_its_own_size_all_the_same(page
     content, grid = write_photo(tmp_path / "small.png", 700, 400), make_grid((8, 4, 3))
     await open_photo(page, server, tmp_path / "small.png")
     await peer.look("dusk", grid)
-    await until(page, "mvstylizer.state === 'live'")
+    await faded_in(page)
 
     picture = await saved(page)
 
