@@ -310,6 +310,7 @@ async def test_a_device_that_shares_nothing_after_all_says_so_and_saves(touched,
     page, viewer = touched, touched.locator("#shots")
     await start_camera(page, server)
     await page.locator("#shutter").dispatch_event("click")
+    await expect(page.locator("#last-shot[data-unsaved]")).to_have_count(1)
     await page.locator("#last-shot").dispatch_event("click")
     await page.evaluate("window.failure = 'DataError'")
 
