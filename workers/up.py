@@ -7,6 +7,7 @@ import os
 import secrets
 import shlex
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -42,6 +43,15 @@ LEARNERS_SILENCE_S = 300.0
 #: A Redis that does not answer for this long hangs; it needs a millisecond.
 REDIS_SILENCE_S = 8.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: What is wrong with a model is its last line on standard error.
+LOAD_STYLIZER = """
+import sys
+from edge.stylizer import find
+try:
+    find(sys.argv[1])
+except ValueError as error:
+    sys.exit(str(error))
+"""
 #: With -P, Python does not import a `workers` from the current folder.
 ROLE = (sys.executable, "-P", "-m", "workers")
 
@@ -75,9 +85,19 @@ def run(args: argparse.Namespace) -> None:
     given = {"host": args.host, "port": args.port}
     settings = replace(Settings.from_environment(), **{k: v for k, v in given.items() if v is not None})
     workers = number_of_workers(args.workers)
+    check_stylizer(args.stylizer)
     check_port_free(settings.host, settings.port)
     redis_url = args.redis or os.environ.get("MVS_REDIS_URL", "")  # without either, a Redis is started
     asyncio.run(serve(settings, redis_url=redis_url, workers=workers, tls=args.tls, stylizer=args.stylizer))
+
+
+def check_stylizer(name: str) -> None:
+    """Load a model once, in a process of its own; raises BadSetting with a sentence if that fails."""
+    if name == "grid":
+        return
+    done = subprocess.run([sys.executable, "-P", "-c", LOAD_STYLIZER, name], capture_output=True, text=True)
+    if done.returncode:
+        raise BadSetting(f"--stylizer {name}: {(done.stderr.strip().splitlines() or ['it ended'])[-1]}.")
 
 
 def number_of_workers(text: str) -> int:

@@ -14,8 +14,8 @@ from edge.grid_model.stylizer import PREVIEW_LONG_SIDE, GridStylizer, default_de
 from edge.grid_model.weights import SHIPPED, load
 from edge.stylizer import Stylizer, find
 
-#: The longer side of the picture that is shown to a model: larger ones are reduced first. The fit takes no more of it.
-LONG_SIDE_PX = 512
+#: The longer side of the picture that is shown to a model, about as large as the one that the fit is made of.
+LONG_SIDE_PX = 256
 #: The same for a preview, of which many are drawn at once.
 PREVIEW_SIDE_PX = 128
 

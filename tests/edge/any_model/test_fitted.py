@@ -68,7 +68,7 @@ def test_the_model_sees_small_pictures_and_several_previews_are_drawn():
     stylizer.equations_of_each([large, large], ["a", "b"])
     grids = stylizer.previews(PHOTO, ["a", "b", "c"])
 
-    assert [shape for shape, *_ in stylizer.inner.seen[:2]] == [(288, 512, 3)] * 2
+    assert [shape for shape, *_ in stylizer.inner.seen[:2]] == [(144, 256, 3)] * 2
     assert grids.shape[0] == 3 and [style for _, style, _ in stylizer.inner.seen] == ["a", "b", "a", "b", "c"]
 
 
