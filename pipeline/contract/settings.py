@@ -30,6 +30,19 @@ def host_names(text: str) -> tuple[str, ...]:
     return found
 
 
+def origins(text: str) -> tuple[str, ...]:
+    """Parse the origins of web pages with commas between them, such as https://example.org. Raises ValueError."""
+    found = tuple(word.strip().lower().rstrip("/") for word in text.split(",") if word.strip())
+    for origin in found:
+        parts = urlsplit(origin)
+        is_origin = f"{parts.scheme}://{parts.netloc}" == origin and "@" not in origin
+        if parts.scheme not in ("http", "https") or not parts.hostname or not is_origin:
+            raise ValueError("origins like https://example.org with commas between them are needed")
+        host_names(parts.hostname)
+        parts.port  # raises ValueError  # noqa: B018
+    return found
+
+
 def _ice_servers(text: str) -> tuple[dict, ...]:
     """Parse a JSON list of RTCIceServer objects: [{"urls": "turn:host:3478", "username": "u", "credential": "p"}]."""
     servers = json.loads(text)
@@ -132,6 +145,9 @@ class Settings:
     key_frame_interval_s: float = _setting(4.0, _positive(float), "longest time between two key frames of a stream")
     marker_jitter_buffer: bool = _setting(True, _switch, "release a video frame with its last packet")
     allowed_hosts: tuple[str, ...] = _setting((), host_names, "host names of the page, besides the machine's own")
+    allowed_origins: tuple[str, ...] = _setting(
+        (), origins, "other sites, such as `https://example.org`, whose pages may show the live picture"
+    )
     trusted_proxies: tuple[Network, ...] = _setting((), networks, "addresses whose X-Forwarded-For is believed")
     offers_per_s: float = _setting(
         1.0, _positive(float), "offers a second of one address; this machine has ten times as many"

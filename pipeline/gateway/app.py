@@ -19,9 +19,10 @@ from pipeline.gateway.open_sessions import OpenSessions
 from pipeline.gateway.previews import INTERVAL_S
 from pipeline.http.client_address import ClientAddresses
 from pipeline.http.hosts import Hosts
+from pipeline.http.other_sites import OtherSites
 from pipeline.http.page_files import PageFiles
 from pipeline.http.request_check import RequestCheck
-from pipeline.http.responses import add_security_headers, errors_as_json
+from pipeline.http.responses import errors_as_json, preflight, security_headers
 from pipeline.http.server import HttpServer
 from pipeline.monitoring.auth import Access, is_loopback
 from pipeline.monitoring.metrics import GatewayMetrics
@@ -55,6 +56,7 @@ class Gateway:
         self._sessions = OpenSessions(settings, self.metrics, self._broker, self._executor, self._styles.find)
         self._offers = OfferRoute(self._sessions, self._styles.find, self._executor, self.metrics)
         self._style_routes = StyleRoutes(self._styles, self.metrics, self._sessions.styles)
+        self._others = OtherSites(settings.allowed_origins)
         self._server: HttpServer | None = None
         self._files = PageFiles(web_root)
         self.watch = Watch(
@@ -75,17 +77,19 @@ class Gateway:
         # The limit for photos is ten times higher here, so that an upload which is too large gets a more helpful
         # answer.
         bodies = {"/offer": MAX_OFFER_BYTES, "/styles": 10 * MAX_STYLE_BYTES, "/styles/delete": MAX_DELETION_BYTES}
-        check = RequestCheck(hosts, addresses, bodies, offers_per_s=settings.offers_per_s)
+        check = RequestCheck(hosts, addresses, bodies, offers_per_s=settings.offers_per_s, others=self._others)
         self._server = HttpServer(self.application(), check, addresses, self.metrics)
         return self._server
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[errors_as_json], client_max_size=MAX_STYLE_BYTES + 1024)
-        app.on_response_prepare.append(add_security_headers)
+        app.on_response_prepare.append(security_headers(self._others))
         app.cleanup_ctx.extend((self._live, self.watch.live))
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/config", self._config)
+        for path in ("/offer", "/styles"):
+            app.router.add_options(path, preflight)
         self._offers.attach(app)
         self._style_routes.attach(app)
         self.operators.attach(app)

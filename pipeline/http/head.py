@@ -16,6 +16,8 @@ MAX_TARGET_LENGTH = 2048
 #: No body's length has more digits.
 MAX_LENGTH_DIGITS = 12
 METHODS = ("GET", "HEAD", "POST")
+#: Browsers ask with this whether a page of another site may send a request.
+PREFLIGHT = "OPTIONS"
 #: These headers may occur only once in a head, since it would be unclear which of two counts.
 ONCE = frozenset((
     "host", "content-length", "content-type", "origin", "authorization", "sec-fetch-site", "expect", "cookie",
@@ -65,7 +67,7 @@ def _request_line(line: bytes) -> tuple[str, str]:
     words = line.split(b" ")
     if len(words) != 3 or not _TOKEN.fullmatch(words[0]) or words[2] not in (b"HTTP/1.1", b"HTTP/1.0"):
         raise RequestRefused(400, "This is not an HTTP/1.1 request.", "head")
-    if (method := words[0].decode()) not in METHODS:
+    if (method := words[0].decode()) not in (*METHODS, PREFLIGHT):
         raise RequestRefused(405, "There is only GET, HEAD and POST here.", "method")
     if len(words[1]) > MAX_TARGET_LENGTH:
         raise RequestRefused(414, "This address is too long.", "head")

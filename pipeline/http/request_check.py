@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from pipeline.http.client_address import ClientAddresses, is_local
-from pipeline.http.head import Head, RequestRefused
+from pipeline.http.head import PREFLIGHT, Head, RequestRefused
 from pipeline.http.hosts import Hosts
+from pipeline.http.other_sites import OtherSites
 from pipeline.http.rate_limits import Rate, RateLimit
 
 #: The most bytes that the body of a POST may have, by path. Other paths accept no POST.
@@ -28,9 +29,17 @@ TOO_MANY = "Too many requests from your address; try again in a moment."
 class RequestCheck:
     """Checks requests and holds the budgets of all addresses. It has no clock and does no I/O."""
 
-    def __init__(self, hosts: Hosts, addresses: ClientAddresses, bodies: BodyLimits, *, offers_per_s: float) -> None:
+    def __init__(
+        self,
+        hosts: Hosts,
+        addresses: ClientAddresses,
+        bodies: BodyLimits,
+        *,
+        offers_per_s: float,
+        others: OtherSites = OtherSites(),
+    ) -> None:
         """One address may make `offers_per_s` offers a second."""
-        self._hosts, self._addresses, self._bodies = hosts, addresses, bodies
+        self._hosts, self._addresses, self._bodies, self._others = hosts, addresses, bodies, others
         each = Rate(offers_per_s, max(1.0, offers_per_s * OFFERS_BURST_S))
         self._offers = RateLimit(each, OFFERS_TOGETHER.times(max(1.0, offers_per_s)))
         self._uploads, self._pictures, self._reads = RateLimit(*UPLOADS), RateLimit(*PICTURES), RateLimit(*READS)
@@ -41,12 +50,15 @@ class RequestCheck:
         A request that is refused for another reason than its rate takes nothing from its client's budget.
         """
         self._hosts.check_host(head.headers)
+        if head.method == PREFLIGHT and not self._others.is_preflight(head):
+            raise RequestRefused(405, "There is only GET, HEAD and POST here.", "method")
         if head.method == "POST" and head.path not in self._bodies:
             raise RequestRefused(405, "There is nothing to send here.", "method")
         limit = self._bodies[head.path] if head.method == "POST" else 0
         if head.length > limit:
             raise RequestRefused(413, f"That is more than the {limit:,} bytes that are taken here.", "length")
-        if head.method == "POST" or head.path == "/config":
+        needs_origin = head.method == "POST" or head.path == "/config"
+        if needs_origin and not self._others.allows(head.headers.get("origin")):
             self._hosts.check_origin(head.headers)
         client = self.client(head, peer)
         wait_s = self._limit(head).wait_s(client, now_s, factor=LOCAL_FACTOR if is_local(client) else 1.0)

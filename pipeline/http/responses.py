@@ -11,6 +11,7 @@ from aiohttp import web
 
 from pipeline.contract.errors import BadImage, BadOffer, Busy
 from pipeline.http.head import METHODS, RequestRefused
+from pipeline.http.other_sites import OtherSites
 
 logger = logging.getLogger(__name__)
 
@@ -19,8 +20,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 #: The key under which a request holds its client, as budgets know it: an IPv4 address or an IPv6 network.
 CLIENT = web.RequestKey("client", str)
 RETRY_AFTER_S = 5
+POLICY = "Content-Security-Policy"
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+    POLICY: "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'none'",
     "Permissions-Policy": "camera=(self), microphone=(self), web-share=(self)",
     "Referrer-Policy": "no-referrer",
@@ -62,9 +64,24 @@ def extra_headers(status: int, retry_after_s: float) -> dict[str, str]:
     return {401: {"WWW-Authenticate": "Bearer"}, 405: {"Allow": ", ".join(METHODS)}}.get(status, {})
 
 
-async def add_security_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """Add security headers to a response, also to those of aiohttp itself. A handler's own Cache-Control stays."""
-    response.headers.update(SECURITY_HEADERS | {k: v for k, v in response.headers.items() if k == "Cache-Control"})
+def security_headers(others: OtherSites) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
+    """Return a function that adds security headers to a response, also to those of aiohttp itself.
+
+    A handler's own Cache-Control stays. `others` are the sites whose pages may use this one.
+    """
+
+    async def add(request: web.Request, response: web.StreamResponse) -> None:
+        own = {name: value for name, value in response.headers.items() if name == "Cache-Control"}
+        policy = others.framed(request.path, SECURITY_HEADERS[POLICY])
+        shared = others.headers(request.path, request.headers.get("Origin"))
+        response.headers.update(SECURITY_HEADERS | own | {POLICY: policy} | shared)
+
+    return add
+
+
+async def preflight(request: web.Request) -> web.Response:
+    """Answer a browser that asks what a page of another site may do; the headers are added to every response."""
+    return web.Response(status=204)
 
 
 def refusal_bytes(refused: RequestRefused, *, keep_alive: bool) -> bytes:

@@ -3,6 +3,7 @@
  * them are key frames, and lets a worker compare those with the frames that follow. No call here ever waits.
  */
 
+import { moduleWorker } from '../basics/module_worker.js';
 import { isNewer } from '../capture/frame_strip.js';
 
 /** Frames are remembered for this long: a key frame is announced within a round trip, even on a very bad network. */
@@ -96,7 +97,7 @@ export class Tracker {
   constructor(forGrid, onFlow) {
     this.#keepsPictures = !forGrid;
     this.#onFlow = onFlow;
-    this.#worker = new Worker(new URL('./worker.js', import.meta.url), { type: 'module', name: forGrid ? 'grid' : 'pixels' });
+    this.#worker = moduleWorker(new URL('./worker.js', import.meta.url), forGrid ? 'grid' : 'pixels');
     this.#worker.addEventListener('message', ({ data }) => this.#onCompared(data));
   }
 

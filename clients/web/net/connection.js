@@ -4,6 +4,8 @@ import { parseMix } from './style_mix.js';
 
 /** How long to collect our own network addresses. Local ones are known at once; a STUN server may never answer. */
 const GATHERING_MS = 2000;
+/** The gateway's address: it is where this module comes from, whichever site's page has imported it. */
+const GATEWAY = new URL('../', import.meta.url);
 /** How long an HTTP request may take. */
 const HTTP_MS = 10000;
 /** How long it may take from the gateway's answer to the first packet. */
@@ -92,7 +94,7 @@ export class Connection {
    * @throws {OfferRefused} if the gateway refuses; fetch's own errors if it cannot be reached
    */
   async start(stream, request) {
-    const config = await this.#fetchJson('/config');
+    const config = await this.#fetchJson('config');
     const { iceServers, key_frame_interval_s: intervalS = 4, preview_interval_s: previewsS, mixes = false } = config;
     const peer = this.#peer = new RTCPeerConnection({ iceServers });
     peer.addEventListener('connectionstatechange', this.#onState);
@@ -103,7 +105,7 @@ export class Connection {
     const style = mixes ? request.style : parseMix(request.style)?.first ?? request.style; // it would refuse a mix
     const body = JSON.stringify({ ...request, style, type: 'offer', sdp: peer.localDescription?.sdp });
     const headers = { 'Content-Type': 'application/json' };
-    const answer = await this.#fetchJson('/offer', { method: 'POST', headers, body });
+    const answer = await this.#fetchJson('offer', { method: 'POST', headers, body });
     this.streamId = answer.stream_id ?? null;
     this.#giveUpAfter(CONNECT_TIMEOUT_MS, 'The video connection could not be made.');
     await peer.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
@@ -195,7 +197,7 @@ export class Connection {
    */
   async #fetchJson(path, options) {
     const timer = setTimeout(() => this.#abort.abort(), HTTP_MS);
-    const response = await fetch(path, { ...options, signal: this.#abort.signal }).finally(() => clearTimeout(timer));
+    const response = await fetch(new URL(path, GATEWAY), { ...options, signal: this.#abort.signal }).finally(() => clearTimeout(timer));
     const json = await response.json().catch(() => ({}));
     if (response.ok) return json;
     const retryAfterMs = 1000 * (Number(response.headers.get('Retry-After')) || 0);

@@ -1,0 +1,74 @@
+"""The example of a page that shows the live picture, in Chromium, on another origin than the gateway's."""
+
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from playwright.async_api import expect
+
+from pipeline.contract.image_codec import decode_image
+from support.chromium import chromium, until, write_panned_photo
+from support.page_server import WEB
+from support.paths import ROOT
+from support.peers import Running
+
+expect.set_options(timeout=60_000)
+EXAMPLE = (ROOT / "docs" / "embed.html").read_text()
+#: Runs in the page: the flow's worker is at work, which a page of another site cannot simply start.
+FLOW = "performance.getEntriesByType('resource').some(({ name }) => name.startsWith('blob:'))"
+
+
+@asynccontextmanager
+async def site(texts: dict[str, str]):
+    """Another site, with these pages by their paths; its pages are added when the gateway's address is known."""
+
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text=texts[request.path], content_type="text/html")
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", page)
+    async with TestServer(app) as server:
+        yield f"http://127.0.0.1:{server.port}"
+
+
+async def test_another_sites_page_shows_the_live_picture(patched, redis_url, edge, tmp_path):
+    camera, texts = write_panned_photo(tmp_path / "camera.y4m", frames=10), {}
+    async with (
+        site(texts) as origin,
+        Running(redis_url, WEB, allowed_origins=(origin,)) as running,
+        chromium(camera) as browser,
+    ):
+        texts["/"] = EXAMPLE.replace("http://127.0.0.1:8080", running.url)
+        page = await browser.new_page()
+        troubles = []
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        await page.goto(origin)
+        await page.click("#start")
+
+        await expect(page.locator("#said")).to_have_text("live")
+        style = next(frame.style_id for frame in edge.seen)
+        assert style == "dusk" or len(style) > 8
+        await page.wait_for_timeout(0)
+        shown = None
+        for _ in range(100):  # the first look fades in
+            shown = decode_image(await page.locator("canvas").screenshot(type="jpeg"))
+            if shown[8:-8, 8:-8].std((0, 1)).max() < 4:
+                break
+        assert shown[8:-8, 8:-8].std((0, 1)).max() < 4  # a flat edge paints everything in one colour
+        assert shown.shape[1] > 300
+        assert troubles == []
+
+
+async def test_a_site_that_is_not_allowed_gets_neither_the_module_nor_a_frame(redis_url, tmp_path):
+    texts: dict[str, str] = {}
+    async with site(texts) as origin, Running(redis_url, WEB) as running, chromium() as browser:
+        texts["/"] = EXAMPLE.replace("http://127.0.0.1:8080", running.url)
+        page = await browser.new_page()
+        refusals = []
+        page.on("console", lambda message: refusals.append(message.text))
+
+        await page.goto(origin)
+        await until(page, "document.readyState === 'complete'")
+
+        assert any("CORS policy" in text for text in refusals)
+        assert await page.locator("canvas").count() == 0
