@@ -118,6 +118,11 @@ def _secret(default: Any, parse: Callable[[str], Any], doc: str, *, find: Callab
     return field(default=default, repr=False, metadata={"parse": parse, "doc": doc, "secrets": find})
 
 
+def _link(doc: str) -> Any:
+    """Make a setting for an address to link to. A refused value is not shown: it may hold a password by mistake."""
+    return field(default="", metadata={"parse": _web_address, "doc": doc, "unshown": True})
+
+
 def _models_dir() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "mvstylizer" / "models"
 
@@ -154,8 +159,8 @@ class Settings:
     )
     operator_token: str = _secret("", _token, "the operators' token; without it, a random one")
     operator_open: bool = _setting(False, _switch, "on: this machine's own requests need no token on loopback")
-    dashboard_url: str = _setting("", _web_address, "where operators find the queues' dashboard; `/status` links to it")
-    grafana_url: str = _setting("", _web_address, "where operators find Grafana; `/status` links to it")
+    dashboard_url: str = _link("where operators find the queues' dashboard; `/status` links to it")
+    grafana_url: str = _link("where operators find Grafana; `/status` links to it")
     snapshot_key: str = _secret("", _key, "signs the models that edges and cloud exchange: the same for all of them")
     train_images: int = _setting(4000, _positive(int), "images an edge trains on before it sends its weights")
     train_rate: float = _setting(1e-4, _positive(float), "how far a training step goes: Adam's learning rate")
@@ -186,7 +191,7 @@ class Settings:
             try:
                 values[f.name] = parse(environ[name])
             except ValueError as error:
-                shown = "..." if "secrets" in f.metadata else repr(environ[name])
+                shown = "..." if {"secrets", "unshown"} & f.metadata.keys() else repr(environ[name])
                 raise BadSetting(f"{name}={shown} makes no sense: {redact(str(error))}.") from None
         return cls(**values)
 

@@ -45,11 +45,23 @@ def test_a_range_of_ports_has_both_its_ends():
         ("MVS_GRAFANA_URL", "grafana:3000"),
         ("MVS_GRAFANA_URL", "javascript:alert(1)"),
         ("MVS_DASHBOARD_URL", "https://me:secret@queues.example/"),
+        ("MVS_DRAIN_S", "-1"),
     ],
 )
 def test_a_wrong_value_is_named(name, value):
     with pytest.raises(BadSetting, match=name):
         Settings.from_environment({name: value})
+
+
+@pytest.mark.parametrize("name", ["MVS_GRAFANA_URL", "MVS_DASHBOARD_URL"])
+@pytest.mark.parametrize(
+    "value", ["https://me:hunter2@example.org/", "me:hunter2@example.org", "http://me:hunter2@[::1"]
+)
+def test_a_wrong_address_is_not_told_since_it_may_hold_a_password(name, value):
+    with pytest.raises(BadSetting, match=name) as caught:
+        Settings.from_environment({name: value})
+
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_wrong_token_is_not_told():
