@@ -175,7 +175,7 @@ def fairness(args: argparse.Namespace) -> dict:
 
 async def beside(url: str, seconds: float) -> list[int]:
     """Answers of one greedy client and seven normal ones."""
-    greedy, normal = record(None, GREEDY, fps=60, frames=120), record(None, NORMAL)
+    greedy, normal = record(None, GREEDY, fps=60), record(None, NORMAL)
     plan = Plan(url, shipped()[0].id, (normal,), 2, 7, RAMP_S, seconds, start_s=time.monotonic())
     begging = Plan(url, shipped()[0].id, (greedy,), 8, 1, RAMP_S, seconds, start_s=plan.start_s)
     groups, outcome = [VirtualClients(begging, [0]), VirtualClients(plan, range(7))], Outcome()
