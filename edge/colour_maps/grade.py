@@ -15,6 +15,8 @@ QUANTILES, SATURATION = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98), (0.25, 0.5, 0.7
 BANDS, BAND_WIDTH = (0.1, 0.35, 0.6, 0.85), 0.13
 #: The number of values that describe a picture's colours.
 DESCRIPTION = 3 + 6 + 3 * len(QUANTILES) + len(QUANTILES) + len(SATURATION) + 3 * len(BANDS)
+#: Every so many pixels are enough, and save 1.5 ms.
+STEP = 3
 #: Units of the two hidden layers, and the share of them that training leaves out.
 HIDDEN, DROPPED = 128, 0.3
 #: A description may be this many deviations from the mean of those that were trained on.
@@ -48,7 +50,7 @@ class Grade(nn.Module):
 
 def description(image: Tensor) -> Tensor:
     """The colours of a picture (B 3 H W in 0..1) in numbers, B DESCRIPTION."""
-    colours = image.flatten(2).float()
+    colours = image.flatten(2)[:, :, ::STEP].float()
     red, green, blue = colours.unbind(1)
     light = 0.299 * red + 0.587 * green + 0.114 * blue
     mean = colours.mean(2, keepdim=True)
