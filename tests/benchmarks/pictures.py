@@ -1,4 +1,4 @@
-"""Make the README's pictures: every style on a public-domain photo, and the page in Chromium.
+"""Make the README's pictures: every style on a public-domain photo, and the page in Chromium, wide and on a phone.
 
 uv run python tests/benchmarks/pictures.py docs
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import skimage.data
+from playwright.async_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.reassembly.grid import apply_grid  # noqa: E402
@@ -32,7 +33,7 @@ def main() -> None:
     folder = parser.parse_args().folder
     folder.mkdir(exist_ok=True)
     (folder / "styles.jpg").write_bytes(encode_jpeg(style_sheet(), quality=85))
-    asyncio.run(photograph_the_page(folder / "page.jpg"))
+    asyncio.run(photograph_the_pages(folder))
 
 
 def style_sheet() -> np.ndarray:
@@ -41,7 +42,7 @@ def style_sheet() -> np.ndarray:
     wholes = skimage.data.astronaut()[:341], skimage.data.coffee(), skimage.data.rocket()
     photos = [covering(whole, TILE) for whole in wholes]
     pictures = [decode_image(style.jpeg) for style in shipped()]
-    statistics = [stylizer.style(picture) for picture in pictures]
+    statistics = [stylizer.style(picture, style.mood) for style, picture in zip(shipped(), pictures, strict=True)]
     rows = [[np.full((TILE[1], TILE[0], 3), 255, np.uint8), *(covering(picture, TILE) for picture in pictures)]]
     for photo in photos:
         rows.append([photo, *(apply_grid(photo, stylizer.stylize(photo, style)) for style in statistics)])
@@ -64,7 +65,7 @@ def with_gap(picture: np.ndarray, axis: int) -> np.ndarray:
     return np.pad(picture, pad, constant_values=255)
 
 
-async def photograph_the_page(path: Path) -> None:
+async def photograph_the_pages(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         camera = write_panned_photo(Path(name) / "camera.y4m")
         (Path(name) / "up").mkdir()
@@ -72,14 +73,24 @@ async def photograph_the_page(path: Path) -> None:
         try:
             await asyncio.to_thread(up.wait_ready)
             async with chromium(camera) as browser:
-                page = await browser.new_page(viewport={"width": 1280, "height": 800})
-                await page.goto(f"{up.url}/?source=camera&style=golden-hour&autostart=1")
-                await until(page, "window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames > 3")
-                await page.get_by_role("button", name="Compare before and after").click()
-                await asyncio.sleep(2)
-                await page.screenshot(path=path, quality=85, type="jpeg")
+                await photograph(browser, up.url, (1280, 800), folder / "page.jpg", compare=True)
+                await photograph(browser, up.url, (390, 844), folder / "page-phone.jpg", compare=False)
         finally:
             await asyncio.to_thread(up.stop)
+
+
+async def photograph(browser: Browser, url: str, size: tuple[int, int], path: Path, *, compare: bool) -> None:
+    """The live page, once the gallery shows the camera's picture in every look."""
+    page = await browser.new_page(viewport={"width": size[0], "height": size[1]})
+    await page.goto(f"{url}/?source=camera&style=golden-hour&autostart=1")
+    await until(page, "window.mvstylizer?.state === 'live' && mvstylizer.stats.keyFrames > 3")
+    await asyncio.sleep(12)  # by when previews of all looks have come
+    if compare:
+        await page.get_by_role("button", name="Compare before and after").click()
+    await page.mouse.move(*(length // 2 for length in size))
+    await asyncio.sleep(1)
+    await page.screenshot(path=path, quality=85, type="jpeg")
+    await page.close()
 
 
 if __name__ == "__main__":
