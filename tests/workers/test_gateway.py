@@ -41,7 +41,7 @@ async def test_a_heartbeat_that_fails_begins_anew_and_is_counted(redis_url, made
 
     monkeypatch.setattr(task_owner, "RESTART_S", 0.0)
     monkeypatch.setattr(gateway, "beat", beat)
-    monkeypatch.setattr(gateway, "_stop_requested", stop.wait)
+    monkeypatch.setattr(gateway, "_until_stopped", lambda *_: stop.wait())
     settings = replace(Settings(), redis_url=redis_url, port=free_port())
 
     serving = asyncio.create_task(gateway.serve(settings, tls=False))

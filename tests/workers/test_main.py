@@ -90,7 +90,7 @@ def test_a_bare_command_shows_the_help(capsys):
     command.main([])
 
     said = capsys.readouterr()
-    assert said.out.startswith("usage: mvstylizer") and "stylize a video file" in said.out and not said.err
+    assert said.out.startswith("usage: mvstylizer") and "stylize a video" in said.out and not said.err
 
 
 def test_the_version_is_told(capsys):
