@@ -14,7 +14,7 @@ from support.chromium import PHONE, chromium, write_y4m
 from support.contrast import faint_words
 from support.fake_peer import FakePeer
 from support.grids import make_grid
-from support.in_page import CONTROLS_WAIT
+from support.in_page import CONTROLS_WAIT, HINTS_STAY
 from support.operators_state import EMPTY, STATE
 from support.page_server import PageServer
 
@@ -89,6 +89,7 @@ async def states(page: Page, peer: FakePeer, server: PageServer) -> AsyncIterato
     await expect(page.locator("#status")).to_contain_text("Busy")
     await page.keyboard.press("2")
     yield "busy, with a remark and a hint, numbers and the divider"
+    await page.evaluate("hinted()")
     await page.evaluate("waited()")
     yield "without controls"
 
@@ -120,6 +121,7 @@ async def test_no_state_of_the_page_has_a_violation_or_words_that_are_faint(tmp_
     async with chromium(write_y4m(tmp_path / "camera.y4m", [flat] * 2, fps=2)) as browser:
         page = await browser.new_page(viewport=size, reduced_motion="reduce")
         await page.add_init_script(CONTROLS_WAIT)
+        await page.add_init_script(HINTS_STAY)
         await page.route("**/photo.jpg", lambda route: route.fulfill(body=thumbnail, content_type="image/jpeg"))
         peer = FakePeer(page, server)
         await peer.install()

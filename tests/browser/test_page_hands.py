@@ -11,7 +11,7 @@ from pipeline.contract.image_codec import decode_image
 from support.chromium import phone, snapshot, until
 from support.fake_peer import FakePeer
 from support.grids import make_grid
-from support.in_page import CONTROLS_WAIT, picture
+from support.in_page import CONTROLS_WAIT, HINTS_STAY, picture
 from support.page_server import PageServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,15 +19,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 expect.set_options(timeout=30_000)
 #: A look that turns the picture into another one.
 LOOK = make_grid((1, 1, 1), seed=3, deviation=0.3)
-#: Runs before the page's scripts: a hint, which lasts 1.5 s, goes away when a test calls `hinted`, not before.
-HINTS_STAY = """{
-  const { setTimeout } = window;
-  window.setTimeout = (run, ms, ...args) => {
-    if (ms !== 1500) return setTimeout(run, ms, ...args);
-    window.hinted = run;
-    return 0;
-  };
-}"""
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -218,12 +209,12 @@ async def test_a_recording_keeps_the_look_while_the_page_shows_the_untouched_pic
       const { drawImage } = CanvasRenderingContext2D.prototype;
       CanvasRenderingContext2D.prototype.drawImage = function (source, ...place) {
         drawImage.call(this, source, ...place);
-        if (source === mvstylizer.output) window.recorded = this.canvas.toDataURL();
+        if (source === mvstylizer.output) window.recordedFrame = this.canvas.toDataURL();
       };
     }""")
-    await until(page, "window.recorded")
+    await until(page, "window.recordedFrame")
 
-    recorded = picture(await page.evaluate("recorded")).mean((0, 1))
+    recorded = picture(await page.evaluate("recordedFrame")).mean((0, 1))
     source, stylized = (seen.mean((0, 1)) for seen in await snapshot(page))
     assert np.abs(recorded - stylized).max() < np.abs(recorded - source).max()
 

@@ -93,9 +93,8 @@ async def test_the_sent_picture_is_small_even_stamped_and_remembered(page):
       const announced = [];
       const sender = new SentPicture(true, (width, height) => announced.push([width, height]));
       for (const [index, [width, height]] of sizes.entries()) {
-        const video = Object.assign(document.createElement('canvas'), { width, height });
-        Object.assign(video, { videoWidth: width, videoHeight: height });
-        for (let frame = 0; frame < 500; frame++) sender.take(video, 1000 * index + frame);
+        const source = Object.assign(document.createElement('canvas'), { width, height });
+        for (let frame = 0; frame < 500; frame++) sender.take({ source, width, height }, 1000 * index + frame);
       }
       const times = [0, 975, 976, 1999].map((id) => sender.takenAt(id) ?? null);
       const tracks = sender.stream.getVideoTracks().length;

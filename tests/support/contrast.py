@@ -7,8 +7,17 @@ from pipeline.contract.image_codec import decode_image
 
 #: WCAG 2.2, 1.4.3: text of 24 px, or of 18.66 px in bold, is large.
 LEAST, LEAST_LARGE = 4.5, 3.0
-#: The visible elements whose contrast axe cannot tell, with the lines of their words.
+#: The visible elements whose contrast axe cannot tell, with the lines of their words as far as scrolling shows them.
 UNSURE = """async () => {
+  const shown = (it, { left, top, right, bottom }) => {
+    for (let around = it; (around = around.parentElement); ) {
+      if (getComputedStyle(around).overflow === 'visible') continue;
+      const box = around.getBoundingClientRect();
+      [left, top] = [Math.max(left, box.left), Math.max(top, box.top)];
+      [right, bottom] = [Math.min(right, box.right), Math.min(bottom, box.bottom)];
+    }
+    return { x: left, y: top, width: Math.max(0, right - left), height: Math.max(0, bottom - top) };
+  };
   const { incomplete } = await axe.run({ runOnly: ['color-contrast'] });
   const found = incomplete.flatMap(({ nodes }) => nodes).map(({ target }) => document.querySelector(target[0]));
   window.unsure = found.filter((it) => it.checkVisibility({ opacityProperty: true, visibilityProperty: true }));
@@ -18,8 +27,8 @@ UNSURE = """async () => {
     const lines = words.flatMap((node) => { range.selectNodeContents(node); return [...range.getClientRects()]; });
     const { color, fontSize, fontWeight } = getComputedStyle(it);
     const isLarge = parseFloat(fontSize) >= (fontWeight >= 700 ? 18.66 : 24);
-    const lineBoxes = lines.map(({ x, y, width, height }) => ({ x, y, width, height }));
-    return { name: it.textContent.trim(), color: color.match(/[\\d.]+/g).map(Number), isLarge, lines: lineBoxes };
+    const boxes = lines.map((line) => shown(it, line));
+    return { name: it.textContent.trim(), color: color.match(/[\\d.]+/g).map(Number), isLarge, lines: boxes };
   });
 }"""
 HIDE = "(index) => { unsure[index].style.setProperty('color', 'transparent', 'important'); }"

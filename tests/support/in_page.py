@@ -23,6 +23,15 @@ CONTROLS_WAIT = """
     return 0;
   };
 """
+#: Runs before the page's scripts: a hint, which lasts 1.5 s, goes away when a test calls `hinted`, not before.
+HINTS_STAY = """{
+  const { setTimeout } = window;
+  window.setTimeout = (run, ms, ...args) => {
+    if (ms !== 1500) return setTimeout(run, ms, ...args);
+    window.hinted = run;
+    return 0;
+  };
+}"""
 
 #: Runs in the page: from the next frame on, whose id is `covered`, the camera is covered.
 COVER = """() => {
