@@ -26,6 +26,7 @@ from pipeline.queues.counters import count
 from pipeline.queues.redis_errors import Outage, place
 from pipeline.queues.training_samples import Sharing
 from pipeline.queues.weight_snapshots import Snapshots
+from pipeline.styles.mood import without_mood
 from pipeline.styles.store import StyleStore
 from workers.process.liveness import Pulse
 from workers.process.runtime import run_at_idle_priority, say_ready
@@ -223,6 +224,7 @@ class Trainer:
             return None
 
     def _style(self, style_id: str) -> np.ndarray | None:
+        style_id = without_mood(style_id)  # whatever was shown, the model learns from the whole style
         picture = self._pictures.get(style_id)
         if picture is None:
             jpeg = self._styles.jpeg(style_id)

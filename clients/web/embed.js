@@ -52,7 +52,7 @@ export class LivePicture {
       onStyle: () => {},
       onControl: () => {},
       onMixes: () => {},
-      previews: { looks: () => [], strengthOf: () => 1, canvasOf: () => null, onGone: () => {} },
+      previews: { looks: () => [], idOf: (look) => look, strengthOf: () => 1, canvasOf: () => null, onGone: () => {} },
     });
     this.#live.player.strength = strength;
     this.#live.start();

@@ -18,6 +18,8 @@ import { MixDrag } from './ui/mix_drag.js';
 import { MixMode } from './ui/mix_mode.js';
 import { MixShare } from './ui/mix_share.js';
 import { readLink } from './ui/look_link.js';
+import { MoodSlider } from './ui/mood_slider.js';
+import { Moods } from './ui/moods.js';
 import { Notices } from './ui/notices.js';
 import { PhotoList } from './ui/photo_list.js';
 import { Readout } from './ui/readout.js';
@@ -26,7 +28,8 @@ import { download, fileOf } from './shots/saving.js';
 import { ScrollingRow } from './ui/scrolling_row.js';
 import { Share } from './ui/share.js';
 import { Shortcuts } from './controls/shortcuts.js';
-import { parseMix } from './net/style_mix.js';
+import { mapParts, parseMix } from './net/style_mix.js';
+import { withoutMood } from './net/style_mood.js';
 import { Shots } from './ui/shots.js';
 
 /** @typedef {import('./ui/live_state.js').State} State */
@@ -48,6 +51,8 @@ class App {
   #linked = null;
   #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), 
     (style, isChosen) => this.#onStyle(style, isChosen));
+  #moods = new Moods(this.#gallery, this.#memory);
+  #moodSlider = new MoodSlider(byId('mood'), (percent) => this.#onMood(percent));
   #mixDrag = new MixDrag(byId('gallery'), (first, second) => this.#mix(first, second));
   #mixMode = new MixMode(byId('mix', HTMLButtonElement), byId('gallery'), {
     first: () => this.#firstToMix(),
@@ -79,6 +84,7 @@ class App {
     onMixes: (known) => this.#onMixes(known),
     previews: {
       looks: () => this.#gallery.looks,
+      idOf: (look) => this.#moods.idOf(look),
       strengthOf: (style) => this.#strengthOf(style),
       canvasOf: (style) => this.#gallery.previewOf(style),
       onGone: () => this.#gallery.dropPreviews(),
@@ -144,15 +150,16 @@ class App {
     this.#share.start();
     this.#cameraSwitch.start();
     this.#looks.start();
-    [this.#mixDrag, this.#mixMode, this.#mixShare].forEach((part) => part.start());
+    [this.#mixDrag, this.#mixMode, this.#mixShare, this.#moodSlider].forEach((part) => part.start());
     [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#link].forEach((part) => part.start());
     [this.#record, this.#shots, this.#fileDrop].forEach((part) => part.start());
     this.#showLimits();
     if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
     this.#mirror(this.#memory.mirrors);
-    const looks = [look, this.#memory.look, FIRST_LOOK];
+    const looks = [look && mapParts(look, withoutMood), this.#memory.look, FIRST_LOOK];
     this.#galleryLoaded = this.#gallery.start(looks.filter((each) => each !== null), this.#memory.mixes).then((place) => {
       if (look && place !== 0) this.#notices.remark('The look of this link is not on the server, or no longer.');
+      else if (look) this.#followLink(look);
     });
     if (starts) await this.#input.startCamera();
   }
@@ -177,7 +184,7 @@ class App {
   destroy() {
     const parts = [
       this.#record, this.#shots, this.#fileDrop, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
-      this.#mixShare, this.#gallery, this.#share, this.#readout,
+      this.#mixShare, this.#moodSlider, this.#gallery, this.#share, this.#readout,
       this.#notices, this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#hint,
       this.#link,
     ];
@@ -202,7 +209,9 @@ class App {
     onClick('open-link', () => this.#openLink());
     onClick('open-help', () => this.#obey('help'));
     onClick('open-pictures', () => byId('pictures').click());
-    byId('menu').addEventListener('click', () => byId('menu').hidePopover());
+    byId('menu').addEventListener('click', ({ target }) => {
+      if (target instanceof Element && target.closest('button')) byId('menu').hidePopover();
+    });
     onFile('video-file', (file) => this.#input.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
     const strength = byId('strength', HTMLInputElement);
@@ -263,7 +272,7 @@ class App {
   #openLink() {
     const { selected, linkName, isPhotoSelected: isOwn } = this.#gallery;
     const strength = byId('strength', HTMLInputElement).valueAsNumber;
-    if (selected) this.#link.open({ look: linkName, strength, isOwn });
+    if (selected) this.#link.open({ look: this.#moods.idOf(selected.id, linkName), strength, isOwn });
   }
 
   #saveLut() {
@@ -326,7 +335,29 @@ class App {
     byId('backdrop', HTMLImageElement).src = style.thumbnail;
     this.#onStrength(this.#strengthOf(style.id));
     this.#showShare(style.id);
-    this.#live.setStyle(style.id);
+    this.#showInMood(style.id);
+  }
+
+  /** @param {string} link the look on show, as the page's address names it */
+  #followLink(link) {
+    const { selected } = this.#gallery;
+    if (!selected) return;
+    this.#moods.follow(link, selected.id);
+    this.#showInMood(selected.id);
+  }
+
+  /** @param {string} look its id */
+  #showInMood(look) {
+    this.#moodSlider.show(look, this.#moods.of(look));
+    this.#live.setStyle(this.#moods.idOf(look));
+  }
+
+  /** @param {number} percent how much of the mood of the look on show is wanted */
+  #onMood(percent) {
+    const { selected } = this.#gallery;
+    if (!selected) return;
+    this.#moods.set(selected.id, percent);
+    this.#showInMood(selected.id);
   }
 
   // Mixes
@@ -388,7 +419,7 @@ class App {
   /** @param {string} style the server's, instead of the one that was chosen */
   #onStyleRefused(style) {
     this.#notices.remark('The server did not take this look, and goes on with the one before.');
-    this.#gallery.select(style);
+    this.#gallery.select(mapParts(style, withoutMood));
   }
 
   // The pipeline

@@ -5,6 +5,7 @@ import { isNewer } from './capture/frame_strip.js';
 import { blendGrids, sameShape } from './render/grid.js';
 import { drawLook, framed } from './render/look_thumbnail.js';
 import { parseMix } from './net/style_mix.js';
+import { withoutMood } from './net/style_mood.js';
 
 /** @typedef {import('./capture/scene_cut.js').Thumbnail} Thumbnail */
 /** @typedef {import('./net/messages.js').LookPreviews} LookPreviews */
@@ -13,6 +14,7 @@ import { parseMix } from './net/style_mix.js';
 /**
  * @typedef {object} PreviewHandlers
  * @property {() => string[]} looks the ids of the looks in the gallery
+ * @property {(look: string) => string} idOf the id by which the server is asked for a look
  * @property {(style: string) => number} strengthOf how strong a look would be if it were chosen, 0..1
  * @property {(style: string) => HTMLCanvasElement|null} canvasOf the canvas of a look's tile, which is shown from now on
  * @property {() => void} onGone the tiles show the looks' own pictures again
@@ -26,7 +28,7 @@ export class Previews {
   #asked = null;
   /** @type {ReturnType<typeof framed>|null} the picture that the tiles show */
   #picture = null;
-  /** @type {Map<string, Grid>} the looks of that picture, by style */
+  /** @type {Map<string, Grid>} the looks of that picture, by style, whatever its mood */
   #grids = new Map();
   /** @type {string[]} styles whose tiles are to be drawn, one in each pause */
   #waiting = [];
@@ -56,7 +58,7 @@ export class Previews {
    * @param {number} now
    */
   see(frameId, picture, thumbnail, isCalm, now) {
-    const styles = this.#handlers.looks().filter((look) => !parseMix(look));
+    const styles = this.#handlers.looks().filter((look) => !parseMix(look)).map(this.#handlers.idOf);
     if (!this.#schedule.isDue({ thumbnail, styles, isCalm }, now)) return;
     this.#asked = { frameId, picture };
     this.#send({ type: 'previews', styles });
@@ -71,7 +73,7 @@ export class Previews {
     if (!asked || isNewer(asked.frameId, frameId)) return; // it answers an earlier request
     this.#schedule.answered();
     this.#picture = framed(asked.picture);
-    styles.forEach((style, index) => this.#grids.set(style, grids[index]));
+    styles.forEach((style, index) => this.#grids.set(withoutMood(style), grids[index]));
     this.#draw(this.#handlers.looks());
   }
 

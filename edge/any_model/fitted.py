@@ -59,6 +59,10 @@ class FittedStylizer(GridStylizer):
             self.model.smoothing.solve(torch.cat([self._fit(small, shown, style) for style in styles]))
         )
 
+    def in_mood(self, style: Any, mood: float) -> Any:
+        """The same style: another model's statistics have no mood, so all of it is taken."""
+        return style
+
     def mixed(self, first: Any, second: Any, share: float) -> Any:
         """What stands for the look between two styles: nothing is known of their statistics, so both are drawn."""
         return Mixture(first, second, share)

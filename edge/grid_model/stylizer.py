@@ -67,6 +67,10 @@ class GridStylizer:
         """
         return self.model.style(self.prepare(image)).with_mood(mood)
 
+    def in_mood(self, style: StyleStatistics, mood: float) -> StyleStatistics:
+        """The same style with another share of its mood. Raises ValueError outside of 0..1."""
+        return style.with_mood(mood)
+
     def mixed(self, first: StyleStatistics, second: StyleStatistics, share: float) -> StyleStatistics:
         """The statistics of a look between two styles; `share` (0..1) is the second's."""
         return mixed(first, second, share)

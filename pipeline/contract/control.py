@@ -24,7 +24,7 @@ MAX_SIDE_PX = 4096
 MAX_FPS, MAX_LOOK_INTERVAL_S = 1000, 3600
 #: Ids of styles that may be asked for at once: the shipped ones, and all photos that a page remembers.
 MAX_PREVIEWS = 24
-STYLE_ID = re.compile("[0-9a-f]{16}")
+STYLE_ID = re.compile("[0-9a-f]{16}(~(0|[1-9][0-9]?|100))?")
 #: The name with which a client withdraws what it shared. It is a secret, so it is long.
 SHARER = re.compile("[0-9a-f-]{16,64}")
 
@@ -247,7 +247,7 @@ def _style_ids(fields: Fields, name: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not 0 < len(value) <= MAX_PREVIEWS:
         raise BadMessage(f"The {name} of a control message are a list of 1 to {MAX_PREVIEWS} ids.")
     if not all(isinstance(style, str) and STYLE_ID.fullmatch(style) for style in value) or len(set(value)) < len(value):
-        raise BadMessage("A style's id has 16 hex digits, and each is named once.")
+        raise BadMessage("A style's id has 16 hex digits, maybe with a mood, and each is named once.")
     return tuple(value)
 
 

@@ -65,7 +65,9 @@ class StyleRoutes:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="styles")
         self._bodies, self._reader = Bodies(), PictureReader()
         self._turns = Turns(at_once=READ_AT_ONCE, waiting=WAITING, waiting_each=WAITING_EACH, wait_s=WAIT_S)
-        self._gallery = json.dumps([_face(style.id, style.name) for style in shipped()])
+        self._gallery = json.dumps(
+            [_face(style.id, style.name) | {"mood": round(100 * style.mood)} for style in shipped()]
+        )
         self._shipped = shipped_thumbnails()
         self._thumbnails: LruCache[str, tuple[float, bytes]] = LruCache(THUMBNAILS_CACHED)
         self._lookups = 0

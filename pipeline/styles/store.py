@@ -12,6 +12,7 @@ from pipeline.contract.errors import Busy
 from pipeline.pictures.decode import StyleFiles
 from pipeline.styles.catalog import find_shipped, style_id
 from pipeline.styles.mix import StyleMix, parts
+from pipeline.styles.mood import StyleMood
 
 
 class StyleStore:
@@ -25,10 +26,17 @@ class StyleStore:
         self._redis, self._clock = connection, clock
 
     def find(self, id_or_name: str) -> str | None:
-        """Return the id of a known style or mix of two, or None. This keeps uploaded styles for another day."""
+        """Return the id of a known style or mix of two, with the moods that were named, or None.
+
+        This keeps uploaded styles for another day.
+        """
         if mix := StyleMix.parse(id_or_name):
             first, second = self.find(mix.first), self.find(mix.second)
-            return str(StyleMix(first, second, mix.percent)) if first and second and first != second else None
+            found = str(StyleMix(first or "", second or "", mix.percent))
+            return found if StyleMix.parse(found) else None
+        if mood := StyleMood.parse(id_or_name):
+            found_style = self.find(mood.style)
+            return str(StyleMood(found_style, mood.percent)) if found_style else None
         if style := find_shipped(id_or_name):
             return style.id
         if not _is_id(id_or_name) or not self._redis.expire(redis_keys.style(id_or_name), redis_keys.STYLE_TTL_S):

@@ -16,6 +16,7 @@ from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import KeyFrame
 from pipeline.styles.catalog import mood_of
 from pipeline.styles.mix import StyleMix
+from pipeline.styles.mood import StyleMood
 
 #: The statistics of one style have about 100 KB.
 STYLES_CACHED = 64
@@ -33,11 +34,13 @@ class Served:
     def style(self, style_id: str, find_jpeg: FindStyle) -> StyleStatistics:
         """Return a style's statistics, from the cache or its picture; raises MVStylizerError for an unknown style.
 
-        Those of a mix are computed each time, which is nothing beside a key frame.
+        Those of a mix, or of another mood, are computed each time, which is nothing beside a key frame.
         """
         if mix := StyleMix.parse(style_id):
             first, second = (self.style(part, find_jpeg) for part in (mix.first, mix.second))
             return self.stylizer.mixed(first, second, mix.percent / 100)
+        if mood := StyleMood.parse(style_id):
+            return self.stylizer.in_mood(self.style(mood.style, find_jpeg), mood.percent / 100)
         style = self.styles.get(style_id)
         if style is None:
             jpeg = find_jpeg(style_id)

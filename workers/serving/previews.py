@@ -8,6 +8,7 @@ from pipeline.contract.errors import MVStylizerError
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.image_codec import decode_image
 from pipeline.contract.messages import PreviewGrids, PreviewPicture
+from pipeline.styles.mood import without_mood
 from workers.serving.key_frame_batch import FindStyle, Served
 
 
@@ -25,7 +26,7 @@ def previews(served: Served, picture: PreviewPicture, find_jpeg: FindStyle) -> P
     """
     known = []
     for style_id in picture.styles:
-        is_new = style_id not in served.styles
+        is_new = without_mood(style_id) not in served.styles
         try:
             style = served.style(style_id, find_jpeg)
         except MVStylizerError:  # it is not known any more, or cannot be read

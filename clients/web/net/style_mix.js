@@ -1,8 +1,10 @@
 /** A look between two styles has an id of its own. The twin of pipeline/styles/mix.py. */
 
+import { withoutMood } from './style_mood.js';
+
 /**
  * @typedef {object} StyleMix
- * @property {string} first the id or name of a style
+ * @property {string} first the id or name of a style, with a mood or without
  * @property {string} second
  * @property {number} percent how much of the second there is, 1 to 99
  */
@@ -15,7 +17,7 @@ const MIX = /^([^.]{1,80})\.([^.]{1,80})\.([1-9][0-9]?)$/;
  */
 export function parseMix(id) {
   const [, first, second, percent] = MIX.exec(id) ?? [];
-  return percent && first !== second ? { first, second, percent: Number(percent) } : null;
+  return percent && withoutMood(first) !== withoutMood(second) ? { first, second, percent: Number(percent) } : null;
 }
 
 /**
@@ -34,4 +36,23 @@ export function mixId({ first, second, percent }) {
 export function pairOf(id) {
   const mix = parseMix(id);
   return mix ? `${mix.first}.${mix.second}` : id;
+}
+
+/**
+ * @param {string} id
+ * @returns {string[]} the ids of the styles that a look is made of: two for a mix, otherwise its own
+ */
+export function partsOf(id) {
+  const mix = parseMix(id);
+  return mix ? [mix.first, mix.second] : [id];
+}
+
+/**
+ * @param {string} id
+ * @param {(style: string) => string} change
+ * @returns {string} the id of the look whose styles are changed so
+ */
+export function mapParts(id, change) {
+  const mix = parseMix(id);
+  return mix ? mixId({ ...mix, first: change(mix.first), second: change(mix.second) }) : change(id);
 }

@@ -4,7 +4,7 @@ import { context2d } from '../basics/canvas.js';
 import { isHeic } from '../capture/photo_file.js';
 import { find, instantiate } from './dom.js';
 import { forgetPhoto, keepPhoto, keptPhoto, listedPhotos } from './own_photos.js';
-import { mixId, pairOf, parseMix } from '../net/style_mix.js';
+import { mixId, pairOf, parseMix, partsOf } from '../net/style_mix.js';
 import { retryDelayMs } from '../net/session.js';
 
 /**
@@ -17,13 +17,15 @@ const SENT_AS_THEY_ARE = new Set(['image/jpeg', 'image/png', 'image/webp']);
 /** How long a request may take; a photo travels for a while on a slow uplink. */
 const [HTTP_MS, UPLOAD_MS] = [10_000, 60_000];
 
+/** How much of its mood a photo has, in percent, unless somebody asks for less: as in pipeline/styles/catalog.py. */
+const OWN_MOOD = 100;
 /** An id, as links to uploaded photos hold it. */
 const ID = /^[0-9a-f]{16}$/;
 
 /**
  * A look. A mix has a second picture, and the name of both.
- * @typedef {{id: string, name: string, thumbnail: string, second?: string, key?: string}} Style pictures are paths on the
- *   server; the key deletes a photo of one's own there
+ * @typedef {{id: string, name: string, thumbnail: string, second?: string, key?: string, mood?: number}} Style pictures are
+ *   paths on the server; the key deletes a photo of one's own there; the mood, in percent, is the one that it usually has
  */
 
 export class Gallery {
@@ -31,8 +33,8 @@ export class Gallery {
   #tile;
   #onSelect;
   #running = false;
-  /** @type {Set<string>} the ids of the looks that everybody has */
-  #common = new Set();
+  /** @type {Map<string, number|undefined>} the looks that everybody has, by id, with their usual moods */
+  #common = new Map();
   /** How often a style was selected, so that earlier requests do not replace a later selection. */
   #selections = 0;
 
@@ -76,9 +78,20 @@ export class Gallery {
 
   /** @returns {boolean} whether the selected style is a photo that somebody has uploaded, or a mix with one */
   get isPhotoSelected() {
-    const id = this.selected?.id ?? '';
-    const mix = parseMix(id);
-    return !(mix ? [mix.first, mix.second] : [id]).every((each) => this.#common.has(each));
+    return !partsOf(this.selected?.id ?? '').every((each) => this.#common.has(each));
+  }
+
+  /** @returns {boolean} whether the server has said how much mood its looks usually have */
+  get knowsMoods() {
+    return [...this.#common.values()].some((mood) => mood !== undefined);
+  }
+
+  /**
+   * @param {string} id of a look that is no mix
+   * @returns {number} in percent
+   */
+  usualMoodOf(id) {
+    return this.#common.get(id) ?? OWN_MOOD;
   }
 
   /** @returns {string} the selected style as links name it: "golden-hour", or its id; '' if there is none */
@@ -243,7 +256,7 @@ export class Gallery {
    */
   #show(common, photos, preferred, mixes) {
     this.#root.dataset.state = 'ready';
-    this.#common = new Set(common.map(({ id }) => id));
+    this.#common = new Map(common.map(({ id, mood }) => [id, mood]));
     const styles = [...common, ...photos].filter(({ id }) => !this.#find(id)); // a photo may have come meanwhile
     const tiles = styles.map((style) => this.#add(style));
     for (const mix of [...mixes, ...preferred].map((id) => this.#mixed(parseMix(id)))) {

@@ -1,7 +1,7 @@
 /** Links that carry a look. All that comes from an address is checked here: anybody may have written it. */
 
-/** A style's id, a mix's id, or the name of a shipped style. */
-const LOOK = /^[\w. -]{1,80}$/;
+/** A style's id, a mix's id, or the name of a shipped style, with moods or without. */
+const LOOK = /^[\w. ~-]{1,80}$/;
 /** A whole percentage. */
 const STRENGTH = /^(100|\d{1,2})$/;
 

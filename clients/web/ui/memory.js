@@ -1,11 +1,11 @@
-/** Remembers what the user chose, for the next visit: looks and their strengths, mixes, the camera and the mirror. */
+/** Remembers what the user chose, for the next visit: looks, their strengths and moods, mixes, the camera and the mirror. */
 
 import { pairOf } from '../net/style_mix.js';
 
 /** The localStorage key. */
 const KEY = 'mvstylizer.choices';
-/** Of so many looks the strength is remembered; the one that was changed the longest ago is forgotten. */
-const MAX_STRENGTHS = 32;
+/** Of so many looks the strength is remembered, and the mood; the one that was changed the longest ago is forgotten. */
+const MAX_KEPT = 32;
 /** So many mixes are remembered. */
 const MAX_MIXES = 6;
 /** No honest id of a look or camera is longer. */
@@ -19,6 +19,7 @@ const FIRST_STRENGTH = 0.6;
  * @typedef {object} Choices
  * @property {string|null} look the id of the look that was chosen last
  * @property {[id: string, strength: number][]} strengths 0..1, the one that was changed last at the end
+ * @property {[id: string, percent: number][]} moods 0..100, in the same order
  * @property {string[]} mixes the ids of the mixes in the gallery
  * @property {CameraChoice|null} camera
  * @property {boolean} mirrors whether users see themselves as in a mirror
@@ -81,10 +82,23 @@ export class Memory {
    * @param {number} strength 0..1
    */
   keepStrength(look, strength) {
-    /** @type {[string, number]} */
-    const kept = [pairOf(look), strength];
-    const others = this.#choices.strengths.filter(([id]) => id !== kept[0]);
-    this.#keep({ strengths: [...others, kept].slice(-MAX_STRENGTHS) });
+    this.#keep({ strengths: withSetting(this.#choices.strengths, pairOf(look), strength) });
+  }
+
+  /**
+   * @param {string} look its id
+   * @returns {number|null} in percent; null until the user has set it
+   */
+  moodOf(look) {
+    return this.#choices.moods.find(([id]) => id === look)?.[1] ?? null;
+  }
+
+  /**
+   * @param {string} look its id
+   * @param {number} percent
+   */
+  keepMood(look, percent) {
+    this.#keep({ moods: withSetting(this.#choices.moods, look, percent) });
   }
 
   /** @param {Partial<Choices>} changed */
@@ -107,10 +121,10 @@ function stored() {
   } catch {
     // This browser stores nothing, or holds something else under this key.
   }
-  const strengths = Array.isArray(found?.strengths) ? found.strengths.filter(isStrength).slice(-MAX_STRENGTHS) : [];
+  const [strengths, moods] = [settingsIn(found?.strengths, 1), settingsIn(found?.moods, 100)];
   const mixes = Array.isArray(found?.mixes) ? found.mixes.filter(isId).slice(-MAX_MIXES) : [];
   const look = isId(found?.look) ? found.look : null;
-  return { look, strengths, mixes, camera: cameraIn(found?.camera), mirrors: found?.mirrors !== false };
+  return { look, strengths, moods, mixes, camera: cameraIn(found?.camera), mirrors: found?.mirrors !== false };
 }
 
 /**
@@ -122,11 +136,23 @@ function isId(value) {
 }
 
 /**
- * @param {any} value
- * @returns {value is [string, number]}
+ * @param {[string, number][]} settings of looks
+ * @param {string} id of a look
+ * @param {number} setting the look's from now on
+ * @returns {[string, number][]}
  */
-function isStrength(value) {
-  return Array.isArray(value) && isId(value[0]) && typeof value[1] === 'number' && value[1] >= 0 && value[1] <= 1;
+function withSetting(settings, id, setting) {
+  return [...settings.filter(([other]) => other !== id), /** @type {[string, number]} */ ([id, setting])].slice(-MAX_KEPT);
+}
+
+/**
+ * @param {unknown} found
+ * @param {number} most
+ * @returns {[string, number][]} the settings of looks among it that are numbers from 0 to `most`
+ */
+function settingsIn(found, most) {
+  const settings = Array.isArray(found) ? found.filter((each) => Array.isArray(each) && isId(each[0])) : [];
+  return settings.filter(([, value]) => typeof value === 'number' && value >= 0 && value <= most).slice(-MAX_KEPT);
 }
 
 /**

@@ -1,11 +1,9 @@
 /** The slider that says how much of each look is in a mix, and the button that removes the mix. */
 
 import { find } from './dom.js';
+import { Paced } from './paced.js';
 
 /** @typedef {import('../net/style_mix.js').StyleMix} StyleMix */
-
-/** While the slider moves, a look is asked for this often; the last one in any case. */
-const ASK_MS = 250;
 
 /**
  * @typedef {object} MixShareHandlers
@@ -18,8 +16,7 @@ export class MixShare {
   #slider;
   #handlers;
   #names = ['', ''];
-  /** The timeout after which the server is asked for the look at the slider's place; 0 without one. */
-  #asking = 0;
+  #paced = new Paced(() => this.#handlers.onShare(this.#slider.valueAsNumber));
 
   /**
    * @param {HTMLElement} row holds the names of both looks, a slider between them, and a button
@@ -43,34 +40,24 @@ export class MixShare {
    */
   show(mix, names) {
     this.#row.hidden = !mix;
-    if (!mix) return this.#stop();
+    if (!mix) return this.#paced.stop();
     this.#names = names;
     find(this.#row, '.first').textContent = names[0];
     find(this.#row, '.second').textContent = names[1];
-    if (!this.#asking) this.#slider.value = String(mix.percent);
+    if (!this.#paced.isAsked) this.#slider.value = String(mix.percent);
     this.#describe();
   }
 
   destroy() {
-    this.#stop();
+    this.#paced.stop();
     this.#slider.removeEventListener('input', this.#onInput);
     find(this.#row, 'button').removeEventListener('click', this.#handlers.onRemove);
   }
 
   #onInput = () => {
     this.#describe();
-    if (!this.#asking) this.#asking = setTimeout(this.#ask, ASK_MS);
+    this.#paced.ask();
   };
-
-  #ask = () => {
-    this.#asking = 0;
-    this.#handlers.onShare(this.#slider.valueAsNumber);
-  };
-
-  #stop() {
-    clearTimeout(this.#asking);
-    this.#asking = 0;
-  }
 
   #describe() {
     const percent = this.#slider.valueAsNumber;

@@ -72,6 +72,13 @@ def test_the_model_sees_small_pictures_and_several_previews_are_drawn():
     assert grids.shape[0] == 3 and [style for _, style, _ in stylizer.inner.seen] == ["a", "b", "a", "b", "c"]
 
 
+def test_a_mood_changes_nothing_since_only_model_grid_has_moods():
+    stylizer = FittedStylizer(Halving(), "cpu")
+    style = stylizer.style(PHOTO)
+
+    assert stylizer.in_mood(style, 0.4) is style
+
+
 def test_a_mix_of_two_styles_lies_between_their_looks():
     class Dimming(Halving):
         def follow(self, picture: np.ndarray, statistics: float, state: None, *, elapsed_s: float):

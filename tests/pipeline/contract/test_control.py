@@ -41,7 +41,8 @@ NAME = "0123456789abcdef"
 FROM_CLIENT = [
     StyleChoice("dusk"), SizeChange(2, 4096), KeyFrameRequest(), KeyFrameRequest(0), KeyFrameRequest(65535),
     SceneCut(7), PauseChange(True), PauseChange(False), SharingChoice(True), SharingChoice(False, NAME),
-    PreviewRequest((NAME,)), PreviewRequest(tuple(f"{number:016x}" for number in range(control.MAX_PREVIEWS))),
+    PreviewRequest((NAME,)), PreviewRequest((f"{NAME}~0", f"{NAME}~100")),
+    PreviewRequest(tuple(f"{number:016x}" for number in range(control.MAX_PREVIEWS))),
 ]  # fmt: skip
 FROM_GATEWAY = [
     Alive(), Pace(30), Pace(2.5, 2.0), FrameRequest(),
@@ -87,6 +88,7 @@ def test_the_wire_protocol_lists_it(message):
         '{"type": "share", "on": true, "by": null}', '{"type": "share", "on": true, "by": "*"}',
         '{"type": "share", "on": true, "by": "0123456789abcdeg"}', '{"type": "style", "style": NaN}',
         '{"type": "previews"}', '{"type": "previews", "styles": []}', '{"type": "previews", "styles": "dusk"}',
+        '{"type": "previews", "styles": ["0123456789abcdef~101"]}',
         '{"type": "previews", "styles": ["dusk"]}', '{"type": "previews", "styles": [7]}',
         '{"type": "previews", "styles": ["0123456789abcdef", "0123456789abcdef"]}',
         json.dumps({"type": "previews", "styles": [f"{number:016x}" for number in range(control.MAX_PREVIEWS + 1)]}),

@@ -44,6 +44,7 @@ async def test_styles_are_listed_with_thumbnails(running):
         assert response.content_type == "image/jpeg"
 
     assert [style["name"] for style in styles] == [style.name for style in shipped()]
+    assert [style["mood"] / 100 for style in styles] == [style.mood for style in shipped()]
 
 
 async def test_an_uploaded_style_can_be_used_but_is_listed_nowhere(running):

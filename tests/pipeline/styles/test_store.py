@@ -94,10 +94,27 @@ def test_what_is_no_mix_of_two_known_styles_is_none(store, mix):
     assert store.find(mix) is None
 
 
-def test_uploads_never_crowd_out_a_part_of_a_mix_on_show(store):
+def test_a_known_style_in_another_mood_is_known_by_its_id(store):
+    uploaded, golden, dusk = store.save(files(1)), *(store.find(name) for name in ("golden-hour", "dusk"))
+
+    assert store.find("golden-hour~0") == f"{golden}~0"
+    assert store.find(f"{uploaded}~100") == f"{uploaded}~100"
+    assert store.find(f"golden-hour~40.{dusk}.35") == f"{golden}~40.{dusk}.35"
+
+
+@pytest.mark.parametrize(
+    "mood",
+    ["dusk~101", "dusk~", "unknown~40", "0123456789abcdef~40", "dusk~40~40", "dusk~40.Dusk.50", "dusk.snow.50~40"],
+)
+def test_what_is_no_mood_of_a_known_style_is_none(store, mood):
+    assert store.find(mood) is None
+
+
+@pytest.mark.parametrize("look", ["{dusk}.{shown}.40", "{shown}~30", "{shown}~30.{dusk}~0.40"])
+def test_uploads_never_crowd_out_a_part_of_a_look_on_show(store, look):
     shown, dusk = store.save(files(-1)), store.find("dusk")
 
-    store.keep([f"{dusk}.{shown}.40"])
+    store.keep([look.format(dusk=dusk, shown=shown)])
     for number in range(redis_keys.STYLES_MAX + 3):
         store.save(files(number))
 
