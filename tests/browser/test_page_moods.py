@@ -152,3 +152,18 @@ async def test_a_server_that_knows_no_moods_is_asked_for_none(page, server, peer
     assert server.offers[-1]["style"] == "dusk"
     await page.click("#more")
     await expect(page.locator("#mood")).to_be_hidden()
+
+
+async def test_while_the_slider_is_held_the_rest_of_the_menu_leaves_the_picture_free(page, server, peer):
+    await start(page, server)
+    await page.click("#more")
+    box = await page.locator(SLIDER).bounding_box()
+    await page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + box["height"] / 2)
+    await page.mouse.down()
+    await expect(page.locator("#open-link")).to_be_hidden()
+    await page.mouse.move(box["x"], box["y"] + box["height"] / 2)
+    await asked(page, "dusk~0")
+
+    await page.mouse.up()
+
+    await expect(page.locator("#open-link")).to_be_visible()

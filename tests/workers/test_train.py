@@ -106,6 +106,13 @@ def test_it_sends_what_a_number_of_images_taught_it_and_then_waits_for_the_next_
     assert sent(connection) == [(4, IMAGES, b"four+8")]
 
 
+def test_what_was_shown_in_another_mood_teaches_as_well(trainer, connection):
+    announce(connection, 3, b"three")
+    share(connection, style=f"{STYLE}~40")
+
+    assert turns(trainer, 20) == IMAGES // BATCH
+
+
 def test_it_tells_its_loss_before_and_after(trainer, connection):
     announce(connection, 0, b"zero")
     share(connection)
