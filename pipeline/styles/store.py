@@ -12,7 +12,7 @@ from pipeline.contract.errors import Busy
 from pipeline.pictures.decode import StyleFiles
 from pipeline.styles.catalog import find_shipped, style_id
 from pipeline.styles.mix import StyleMix, parts
-from pipeline.styles.mood import StyleMood
+from pipeline.styles.mood import StyleMood, without_mood
 
 
 class StyleStore:
@@ -32,8 +32,9 @@ class StyleStore:
         """
         if mix := StyleMix.parse(id_or_name):
             first, second = self.find(mix.first), self.find(mix.second)
-            found = str(StyleMix(first or "", second or "", mix.percent))
-            return found if StyleMix.parse(found) else None
+            if first and second and without_mood(first) != without_mood(second):
+                return str(StyleMix(first, second, mix.percent))
+            return None
         if mood := StyleMood.parse(id_or_name):
             found_style = self.find(mood.style)
             return str(StyleMood(found_style, mood.percent)) if found_style else None
