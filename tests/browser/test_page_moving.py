@@ -41,7 +41,7 @@ async def test_the_page_moves_to_the_other_gateway_and_keeps_its_look(patched, r
         chromium(camera) as browser,
     ):
         page = await browser.new_page()
-        await page.goto(f"{url}/?source=camera&autostart=1")
+        await page.goto(f"{url}/?source=camera&autostart=1&look=dusk&strength=100")
         await until(page, "mvstylizer.state === 'live'", timeout_s=60)
         old, new = (first, second) if first.count("mvs_sessions") else (second, first)
         while await spread(page) > FLAT:  # the first look fades in
