@@ -56,6 +56,8 @@ def canonical(package: str) -> str:
 
 
 CORE = declared(PROJECT["project"]["dependencies"])
+#: What only an option of a command needs, which imports it when it is chosen.
+CHOSEN = set().union(*(declared(OPTIONAL[extra]) for extra in ("onnx", "virtual-camera")))
 
 
 def modules_imported(path: Path) -> Iterator[str]:
@@ -108,7 +110,7 @@ def test_a_command_imports_nothing_but_the_core_and_what_is_in_its_extra(name):
 
     imported = set().union(*map(needs, with_all_it_imports(module)))
 
-    assert imported <= allowed
+    assert imported <= allowed | CHOSEN
     assert extra in (None, "all") or imported & set(extras.PACKAGES[extra]), "it needs no extra"
 
 
@@ -118,16 +120,17 @@ def test_each_extra_declares_the_packages_that_are_looked_for(extra):
 
 
 def test_everything_is_in_one_extra_and_is_installed_with_the_tests():
-    assert set().union(*map(declared, OPTIONAL.values())) <= declared(OPTIONAL["all"])
+    assert set().union(*map(declared, OPTIONAL.values())) <= declared(OPTIONAL["all"]) | CHOSEN
     assert "mvstylizer[all]" in PROJECT["dependency-groups"]["dev"]
 
 
 @pytest.mark.parametrize("folder", [*FOLDERS, "tests", "docs"])
 def test_whatever_is_imported_is_declared(folder):
     """What is only there because another package needs it may be gone tomorrow."""
-    everything = CORE | declared(OPTIONAL["all"])
-    if folder == "tests":
+    everything = CORE | CHOSEN | declared(OPTIONAL["all"])
+    if folder in ("tests", "docs"):
         everything |= declared(PROJECT["dependency-groups"]["dev"])
+    if folder == "tests":
         everything |= {path.stem for path in (ROOT / "tests").rglob("*")}  # what is beside the tests
 
     for path in (ROOT / folder).rglob("*.py"):

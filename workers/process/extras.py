@@ -8,12 +8,12 @@ from pipeline.contract.errors import Misuse
 _MODEL = ("torch", "torchvision", "safetensors", "tqdm")
 #: The packages of each extra, by the names under which they are imported.
 PACKAGES = {
-    "client": ("numba",),
+    "client": ("llvmlite", "numba"),
     "load": ("hdrh",),
-    "edge": ("numba", *_MODEL),
+    "edge": ("llvmlite", "numba", *_MODEL),
     "cloud": _MODEL,
     "dashboard": ("flask", "jinja2", "rq_dashboard", "six", "werkzeug"),
-    "all": ("numba", *_MODEL),  # what `up` needs of it
+    "all": ("llvmlite", "numba", *_MODEL),  # what `up` needs of it
 }
 #: The extra of each command that needs more than the gateway does.
 EXTRAS = {
