@@ -21,9 +21,8 @@ FLAGS = ["--disable-features=WebRtcHideLocalIpsWithMdns"]
 #: Runs in the page: sends pictures that also show their own id, as 4 x 4 large squares below small moving ones.
 SEND = """async ({ bitrate, scale }) => {
   const { SentPicture } = await import('/capture/sender.js');
-  const video = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
-  Object.assign(video, { videoWidth: 640, videoHeight: 360 });
-  const context = video.getContext('2d', { willReadFrequently: true });
+  const source = Object.assign(document.createElement('canvas'), { width: 640, height: 360 });
+  const context = source.getContext('2d', { willReadFrequently: true });
   const sender = new SentPicture(true, () => {});
   let id = 0;
   const step = () => {
@@ -35,7 +34,7 @@ SEND = """async ({ bitrate, scale }) => {
       context.fillStyle = `hsl(${137 * dot} 60% ${30 + dot % 40}%)`;
       context.fillRect((dot * 89 + 7 * id) % 640, (dot * 53 + 3 * id) % 360, 12, 12);
     }
-    id = sender.take(video, performance.now()) + 1;
+    id = sender.take({ source, width: 640, height: 360 }, performance.now()) + 1;
     sender.send();
     requestAnimationFrame(step);
   };
