@@ -156,6 +156,7 @@ async def test_the_slider_says_how_much_of_each_look_there_is(page, server, peer
     await start(page, server)
     await page.click("#mix")
     await tile(page, "Snow").click()
+    await is_chosen(page, peer, "dusk.snow.50")
     await page.locator("#strength").fill("80")
 
     await set_share(page, 35)
