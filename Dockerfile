@@ -5,21 +5,22 @@
 ARG PYTHON=python:3.12-slim
 
 FROM ${PYTHON} AS builder
-RUN --mount=type=cache,target=/root/.cache pip install uv
+ENV XDG_CACHE_HOME=/cache
+RUN --mount=type=cache,target=/cache pip install uv
 ENV UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PROJECT_ENVIRONMENT=/venv
 WORKDIR /build
 
 FROM builder AS gateway-packages
 COPY pyproject.toml ./
-RUN --mount=type=cache,target=/root/.cache uv sync --quiet --no-install-project --no-default-groups
+RUN --mount=type=cache,target=/cache uv sync --quiet --no-install-project --no-default-groups
 
 FROM builder AS worker-packages
 COPY pyproject.toml ./
-RUN --mount=type=cache,target=/root/.cache uv sync --quiet --no-install-project --no-default-groups --extra edge --extra cloud
+RUN --mount=type=cache,target=/cache uv sync --quiet --no-install-project --no-default-groups --extra edge --extra cloud
 
 FROM builder AS sources
 COPY . .
-RUN --mount=type=cache,target=/root/.cache uv pip install --quiet --no-deps --target /app .
+RUN --mount=type=cache,target=/cache uv pip install --quiet --no-deps --target /app .
 
 FROM ${PYTHON} AS role
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/app MVS_LIFE_FILE=/tmp/alive MVS_MODELS_DIR=/tmp/models HOME=/tmp

@@ -31,7 +31,7 @@ def machine(tmp_path_factory) -> Path:
     root = tmp_path_factory.mktemp("machine")
     shutil.copytree(UNITS, root / "etc" / "systemd" / "system")
     shutil.copytree("/usr/lib/systemd/system", root / "usr" / "lib" / "systemd" / "system", symlinks=True)
-    for program in ("opt/mvstylizer/bin/mvstylizer", "bin/mount", "bin/umount", "bin/sh"):
+    for program in ("usr/local/lib/mvstylizer/bin/mvstylizer", "bin/mount", "bin/umount", "bin/sh"):
         (root / program).parent.mkdir(parents=True, exist_ok=True)
         (root / program).write_text("#!/bin/sh\n")
         (root / program).chmod(0o755)
@@ -78,7 +78,7 @@ FROM localhost/mvstylizer-worker
 USER 0
 RUN apt-get update -qq && \
     apt-get install -y -qq --no-install-recommends systemd systemd-sysv redis-server curl >/dev/null
-COPY mvstylizer /opt/mvstylizer/bin/
+COPY mvstylizer /usr/local/lib/mvstylizer/bin/
 COPY secrets.env /etc/mvstylizer/
 COPY units /etc/systemd/system
 RUN systemctl enable mvstylizer-gateway mvstylizer-stylize@1 mvstylizer-train mvstylizer-aggregate

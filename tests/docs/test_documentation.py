@@ -68,7 +68,9 @@ def can_be_given(page: str, line: str) -> None:
             assert names == {path.name for path in (ROOT / "deploy" / "systemd").glob("*.service")}
         case ["kubectl", "apply", "-k", folder]:
             assert (ROOT / folder / "kustomization.yaml").is_file()
-        case ["python3", "-m", "venv", _] | ["/opt/mvstylizer/bin/pip", "install", ".[cloud,edge]"] | ["install", *_]:
+        case ["python3", "-m", "venv", _] | ["install", *_]:
+            pass
+        case ["/usr/local/lib/mvstylizer/bin/pip", "install", ".[cloud,edge]"]:
             pass
         case ["docker", "compose", *rest]:
             assert rest[-1] == "up" or "--scale" in rest
