@@ -114,16 +114,17 @@ class KeyFramePicker:
 
     @property
     def awaits_frame(self) -> bool:
-        """Whether a frame was asked for, or begins a scene, that has not come yet."""
-        return bool(self._asked_ids) or self._cut_id is not None
+        """Whether the next frame is wanted for what was asked for, or for a scene that has no key frame yet."""
+        return bool(self._asked_ids) or self._cut_id is not None or self.selector.is_asked
 
     def inspect(self, frame: av.VideoFrame, now_s: float, *, can_send: bool = True) -> Candidate | None:
         """Return `frame` as a candidate for a key frame, or None if no key frame is due.
 
-        A frame whose strip cannot be read is never a candidate, and neither is a late frame which newer ones follow at
-        once. There is no candidate while `can_send` is false, which says that an earlier answer still waits to be sent.
+        A frame whose strip cannot be read is never a candidate. A late frame, which newer ones follow at once, is one
+        only if its scene is new. There is no candidate while `can_send` is false, which says that an earlier answer
+        still waits to be sent.
         """
-        can_send &= not self._punctuality.is_late(frame, now_s)
+        is_late = self._punctuality.is_late(frame, now_s)
         luma, u, v = planes(frame)
         rows = frame_strip.strip_rows(frame.height, self.picture_height)
         frame_id = frame_strip.read(luma[-rows:]) if frame.height - rows >= LEAST_ROWS else None
@@ -134,11 +135,15 @@ class KeyFramePicker:
         thumbnail = FrameThumbnail.at(luma[:-rows], u[: -rows // 2], v[: -rows // 2])
         in_flight = len(self._picked_at_s) if can_send else self.selector.max_in_flight
         reason = self.selector.due(
-            now=now_s, thumbnail=thumbnail, in_flight=in_flight, is_asked_ahead=bool(self._asked_ids)
+            now=now_s,
+            thumbnail=thumbnail,
+            captured=frame.time,
+            in_flight=in_flight,
+            is_asked_ahead=bool(self._asked_ids),
         )
         if reason == "cut" or self._due is None:
             self._due = reason
-        if self._due is None or in_flight >= self.selector.max_in_flight:
+        if self._due is None or in_flight >= self.selector.max_in_flight or (is_late and self._due != "cut"):
             return None
         return Candidate(frame_id, self._due, frame, rows, thumbnail, now_s)
 

@@ -71,19 +71,32 @@ class KeyFrameSelector:
             self.take(now, thumbnail)
         return reason
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether the next possible frame becomes a key frame, for a reason other than its worth or its interval."""
+        return self._pending is not None
+
     def due(
-        self, *, now: float, thumbnail: FrameThumbnail, in_flight: int = 0, is_asked_ahead: bool = False
+        self,
+        *,
+        now: float,
+        thumbnail: FrameThumbnail,
+        captured: float | None = None,
+        in_flight: int = 0,
+        is_asked_ahead: bool = False,
     ) -> Reason | None:
         """Return why this frame should become a key frame, or None. Call this once for each frame.
 
-        `in_flight` counts unanswered key frames. `is_asked_ahead` says that a frame was asked for which has not come
-        yet; the selector then waits for it up to twice the usual interval.
+        `captured` is when the frame was taken, by a clock whose origin may differ from that of `now`: frames may come
+        closer together than they were taken. `in_flight` counts unanswered key frames. `is_asked_ahead` says that a
+        frame was asked for which has not come yet; the selector then waits for it up to twice the usual interval.
         """
-        elapsed = now - self._previous_at
+        captured = now if captured is None else captured
+        elapsed = max(0.0, captured - self._previous_at)
         if self._previous is not None and elapsed <= self.cut_gap and is_cut(self._previous, thumbnail):
             self._pending = "cut"
         self._memory = remembered(self._memory, mean_colours(thumbnail), elapsed / self.second)
-        self._previous, self._previous_at = thumbnail, now
+        self._previous, self._previous_at = thumbnail, captured
         return self._due(now, self._memory, in_flight, self._longest_interval * (1 + is_asked_ahead))
 
     def take(self, now: float, thumbnail: FrameThumbnail) -> None:

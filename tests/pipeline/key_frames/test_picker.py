@@ -170,8 +170,8 @@ def test_late_key_frames_give_their_places_back(picker):
     assert inspect(picker, frame(2), now_s=DEADLINE_S + 0.1).frame_id == 2
 
 
-def timed(frame_id: int, captured_s: float) -> av.VideoFrame:
-    made = frame(frame_id)
+def timed(frame_id: int, captured_s: float, level: int = 120) -> av.VideoFrame:
+    made = frame(frame_id, level=level)
     made.pts, made.time_base = round(captured_s * 90_000), Fraction(1, 90_000)
     return made
 
@@ -247,8 +247,38 @@ def test_a_frame_that_was_asked_for_is_awaited_until_it_comes(picker):
     assert picker.awaits_frame
     picker.inspect(frame(1), now_s=0.1)
     assert picker.awaits_frame
-    picker.inspect(frame(2), now_s=0.2)
+    assert inspect(picker, frame(2), now_s=0.2).reason == "asked"
     assert not picker.awaits_frame
+
+
+def test_a_frame_is_awaited_while_a_scene_has_no_key_frame(picker):
+    inspect(picker, frame(0), now_s=0.0)
+    picker.cut_at(1)
+
+    assert picker.inspect(frame(1, level=250), now_s=0.033) is None  # too soon after the key frame before
+    assert picker.awaits_frame
+    assert inspect(picker, frame(2, level=250), now_s=0.066).reason == "cut"
+    assert not picker.awaits_frame
+
+
+def test_frames_that_come_together_but_were_taken_apart_tell_no_cut(picker):
+    """Browsers hold a canvas's last frame back until the next one, which may be half a second later."""
+    inspect(picker, timed(0, 0.0), 100.5)
+    picker.answered(0, 100.55)
+
+    assert picker.inspect(timed(15, 0.5, level=250), 100.6) is None
+    assert picker.inspect(timed(16, 0.53, level=20), 100.63).reason == "cut"
+
+
+def test_a_new_scene_needs_not_be_on_time(picker):
+    """The frame after it may be half a second away."""
+    for number in range(3):
+        inspect(picker, timed(12 * number, 0.4 * number), 100 + 0.4 * number)
+        picker.forget(12 * number)
+    picker.cut_at(37)
+
+    assert picker.inspect(timed(36, 1.2), 101.8) is None
+    assert inspect(picker, timed(37, 1.233, level=250), 101.8).reason == "cut"
 
 
 @pytest.mark.parametrize("way", ["expired", "forgotten"])
