@@ -1,10 +1,9 @@
-"""Fixtures of all tests: a real Redis, running gateways and systems, and pages."""
+"""Fixtures of all tests: a real Redis, and running gateways and systems."""
 
 import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
@@ -14,14 +13,10 @@ import redis
 from pipeline.contract.errors import RedisUnavailable
 from pipeline.queues.broker import connect
 from support.missing import missing
-from support.peers import FlatEdge, Running
-from support.redis_process import RedisServer
-from support.system import Up
-from support.webrtc import patched  # noqa: F401 (a fixture)
-
-if TYPE_CHECKING:
-    from playwright.async_api import Page
-
+from support.services.redis_process import RedisServer
+from support.system.up import Up
+from support.webrtc.our_parts import patched  # noqa: F401 (a fixture)
+from support.webrtc.peers import FlatEdge, Running
 
 # A test must not fail because the machine is busy. Hypothesis' own number of examples is for CI.
 EXAMPLES = 100 if os.environ.get("CI") == "true" else 25
@@ -109,15 +104,3 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
         yield system
     finally:
         system.stop()
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def page() -> "AsyncIterator[Page]":
-    """A page of our origin that has run no script yet."""
-    from support.chromium import chromium  # takes `missing` from here
-    from support.page_server import PageServer
-
-    async with PageServer().running() as server, chromium() as browser:
-        page = await browser.new_page()
-        await page.goto(f"{server.url}/config")
-        yield page

@@ -1,8 +1,8 @@
 /** The live picture for pages of other sites; docs/how-to/embed.md shows how they use it. */
 
-import { LivePipeline } from './live.js';
+import { LivePipeline } from './live/pipeline.js';
 
-/** @typedef {import('./ui/live_state.js').State} State */
+/** @typedef {import('./live/live_state.js').State} State */
 
 /** @typedef {{id: string, name: string, thumbnail: string}} Style a style that comes along */
 
@@ -122,7 +122,7 @@ async function fetchStyles() {
 /**
  * Fill a container with the elements that the pipeline needs.
  * @param {HTMLElement} container
- * @returns {import('./live.js').LiveElements}
+ * @returns {import('./live/pipeline.js').LiveElements}
  */
 function build(container) {
   const stage = add(container, 'div');

@@ -1,44 +1,33 @@
 /** The page: connects the live pipeline to the controls, the looks and the messages for the user. */
 
 import { CameraSwitch } from './ui/camera_switch.js';
-import { byId } from './ui/dom.js';
+import { byId } from './basics/dom.js';
 import { Comparing } from './controls/comparing.js';
 import { Fading } from './controls/fading.js';
 import { FileDrop } from './ui/file_drop.js';
 import { FullScreen } from './controls/full_screen.js';
-import { Gallery } from './ui/gallery.js';
 import { Gestures } from './controls/gestures.js';
 import { Hint } from './ui/hint.js';
 import { abilities, limitsOf } from './ui/limits.js';
 import { LinkDialog } from './ui/link_dialog.js';
-import { LivePipeline } from './live.js';
+import { LivePipeline } from './live/pipeline.js';
 import { chooseLook, stepLook } from './controls/look_steps.js';
-import { Memory } from './ui/memory.js';
-import { MixDrag } from './ui/mix_drag.js';
-import { MixMode } from './ui/mix_mode.js';
-import { MixShare } from './ui/mix_share.js';
-import { readLink } from './ui/look_link.js';
-import { MoodSlider } from './ui/mood_slider.js';
-import { Moods } from './ui/moods.js';
+import { Looks } from './looks/looks.js';
+import { Memory } from './looks/memory.js';
+import { readLink } from './looks/look_link.js';
 import { Notices } from './ui/notices.js';
-import { PhotoList } from './ui/photo_list.js';
+import { PhotoList } from './looks/photo_list.js';
 import { Readout } from './ui/readout.js';
-import { RecordButton } from './ui/record_button.js';
+import { RecordButton } from './shots/record_button.js';
 import { download, fileOf } from './shots/saving.js';
-import { ScrollingRow } from './ui/scrolling_row.js';
 import { Share } from './ui/share.js';
 import { Shortcuts } from './controls/shortcuts.js';
-import { mapParts, parseMix } from './net/style_mix.js';
-import { withoutMood } from './net/style_mood.js';
-import { Shots } from './ui/shots.js';
+import { Shots } from './shots/shots.js';
 
-/** @typedef {import('./ui/live_state.js').State} State */
+/** @typedef {import('./live/live_state.js').State} State */
 
 /** @type {import('./render/renderer.js').Mode[]} */
 const MODES = ['grid', 'residual', 'warp'];
-
-/** The look of the first visit: of those that come along, it flatters most faces. */
-const FIRST_LOOK = 'golden-hour';
 
 class App {
   #query = new URLSearchParams(location.search);
@@ -47,25 +36,12 @@ class App {
   #notices = new Notices({ status: byId('status'), remark: byId('remark'), card: byId('card') });
   #share = new Share(byId('pictures', HTMLButtonElement), byId('sharing', HTMLDialogElement), () => this.#sendShare());
   #memory = new Memory();
-  /** @type {{look: string, strength: number}|null} the look that the page's address named, and how strong it shall be */
-  #linked = null;
-  #gallery = new Gallery(byId('gallery'), byId('tile', HTMLTemplateElement), 
-    (style, isChosen) => this.#onStyle(style, isChosen));
-  #moods = new Moods(this.#gallery, this.#memory);
-  #moodSlider = new MoodSlider(byId('mood'), (percent) => this.#onMood(percent));
-  #mixDrag = new MixDrag(byId('gallery'), (first, second) => this.#mix(first, second));
-  #mixMode = new MixMode(byId('mix', HTMLButtonElement), byId('gallery'), {
-    first: () => this.#firstToMix(),
-    onMode: (isOn) => this.#notices.remark(isOn ? `Choose the look to mix with “${this.#gallery.selected?.name}”.` : ''),
-    onMix: (first, second) => this.#mix(first, second),
+  #looks = new Looks(this.#memory, this.#wishes, {
+    onStyle: (style, thumbnail) => this.#onStyle(style, thumbnail),
+    onStrength: (strength) => { this.#live.player.strength = strength; },
+    onChanged: (look) => this.#live.previews.redraw(look),
+    onRemark: (sentence) => this.#notices.remark(sentence),
   });
-  #mixShare = new MixShare(byId('mix-share'), {
-    onShare: (percent) => this.#gallery.reshare(percent),
-    onRemove: () => this.#gallery.removeMix(),
-  });
-  #looks = new ScrollingRow(byId('gallery'));
-  /** @type {Promise<void>} resolves when there are styles to choose from */
-  #galleryLoaded = Promise.resolve();
   #live = new LivePipeline({
     video: byId('video', HTMLVideoElement),
     output: byId('output', HTMLCanvasElement),
@@ -79,16 +55,10 @@ class App {
     onRemark: (sentence) => this.#notices.remark(sentence),
     onCameras: (cameras) => this.#cameraSwitch.show(cameras),
     onOffer: () => this.#onOffer(),
-    onStyle: (style) => this.#onStyleRefused(style),
+    onStyle: (style) => this.#looks.refuse(style),
     onControl: (message) => this.#onControl(message),
-    onMixes: (known) => this.#onMixes(known),
-    previews: {
-      looks: () => this.#gallery.looks,
-      idOf: (look) => this.#moods.idOf(look),
-      strengthOf: (style) => this.#strengthOf(style),
-      canvasOf: (style) => this.#gallery.previewOf(style),
-      onGone: () => this.#gallery.dropPreviews(),
-    },
+    onMixes: (known) => this.#looks.allowMixes(known),
+    previews: this.#looks.previews,
   }, {
     mode: MODES.find((mode) => mode === this.#query.get('mode')),
     usesFlow: this.#query.get('flow') !== 'off',
@@ -120,7 +90,7 @@ class App {
     onSource: (file) => this.#input.startFile(file),
   });
   #photoList = new PhotoList(byId('own-photos'), byId('own-photo', HTMLTemplateElement), {
-    onDeleted: (id) => this.#gallery.remove(id),
+    onDeleted: (id) => this.#looks.remove(id),
     onRemark: (sentence) => this.#notices.remark(sentence),
   });
   #shots = new Shots({
@@ -136,31 +106,25 @@ class App {
     onRecorded: (recording) => this.#shots.addVideo(recording),
     onRemark: (sentence) => this.#notices.remark(sentence),
   });
+  /** Whatever starts with the page and ends with it, in this order. */
+  #parts = [
+    this.#live, this.#readout, this.#share, this.#cameraSwitch, this.#fading, this.#fullScreen, this.#comparing,
+    this.#gestures, this.#shortcuts, this.#link, this.#record, this.#shots, this.#fileDrop,
+  ];
 
   /**
    * Show the page, and do what its address asks: ?look=ID_OR_NAME&strength=0..100, with &source=camera&autostart=1 or
    * &clean=1 to open the camera at once, &background=transparent, and for tests &mode=MODE&flow=off.
    */
   async start() {
-    const { look, isClean, isTransparent, starts } = this.#wishes;
+    const { isClean, isTransparent, starts } = this.#wishes;
     if (isClean) document.documentElement.dataset.clean = isTransparent ? 'transparent' : 'black';
     this.#listen();
-    this.#live.start();
-    this.#readout.start();
-    this.#share.start();
-    this.#cameraSwitch.start();
-    this.#looks.start();
-    [this.#mixDrag, this.#mixMode, this.#mixShare, this.#moodSlider].forEach((part) => part.start());
-    [this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#link].forEach((part) => part.start());
-    [this.#record, this.#shots, this.#fileDrop].forEach((part) => part.start());
+    this.#parts.forEach((part) => part.start());
     this.#showLimits();
     if (this.#memory.camera) this.#input.prefer(this.#memory.camera);
     this.#mirror(this.#memory.mirrors);
-    const looks = [look && mapParts(look, withoutMood), this.#memory.look, FIRST_LOOK];
-    this.#galleryLoaded = this.#gallery.start(looks.filter((each) => each !== null), this.#memory.mixes).then((place) => {
-      if (look && place !== 0) this.#notices.remark('The look of this link is not on the server, or no longer.');
-      else if (look) this.#followLink(look);
-    });
+    this.#looks.start();
     if (starts) await this.#input.startCamera();
   }
 
@@ -182,13 +146,7 @@ class App {
   }
 
   destroy() {
-    const parts = [
-      this.#record, this.#shots, this.#fileDrop, this.#live, this.#cameraSwitch, this.#looks, this.#mixDrag, this.#mixMode,
-      this.#mixShare, this.#moodSlider, this.#gallery, this.#share, this.#readout,
-      this.#notices, this.#fading, this.#fullScreen, this.#comparing, this.#gestures, this.#shortcuts, this.#hint,
-      this.#link,
-    ];
-    parts.forEach((part) => part.destroy());
+    [...this.#parts, this.#looks, this.#notices, this.#hint].forEach((part) => part.destroy());
   }
 
   #listen() {
@@ -214,9 +172,6 @@ class App {
     });
     onFile('video-file', (file) => this.#input.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
-    const strength = byId('strength', HTMLInputElement);
-    strength.addEventListener('input', () => this.#onStrength(strength.valueAsNumber / 100));
-    strength.addEventListener('change', () => this.#onStrengthKept());
     window.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.#input.cancel(); });
     window.addEventListener('beforeunload', this.#onLeaving);
     window.addEventListener('pagehide', () => this.destroy());
@@ -270,13 +225,11 @@ class App {
   }
 
   #openLink() {
-    const { selected, linkName, isPhotoSelected: isOwn } = this.#gallery;
-    const strength = byId('strength', HTMLInputElement).valueAsNumber;
-    if (selected) this.#link.open({ look: this.#moods.idOf(selected.id, linkName), strength, isOwn });
+    if (this.#looks.link) this.#link.open(this.#looks.link);
   }
 
   #saveLut() {
-    const table = this.#live.player.lut(this.#gallery.selected?.name ?? 'MVStylizer');
+    const table = this.#live.player.lut(this.#looks.selected?.name ?? 'MVStylizer');
     if (table) download(fileOf(table));
   }
 
@@ -289,118 +242,17 @@ class App {
   async #uploadStyle(file) {
     const input = byId('photo', HTMLInputElement);
     input.disabled = true;
-    try {
-      await this.#gallery.upload(file);
-    } catch (error) {
-      this.#notices.remark(error instanceof Error ? error.message : String(error));
-    }
+    await this.#looks.upload(file);
     input.disabled = false;
   }
 
-  /** @param {number} strength of the look on show, 0..1 */
-  #onStrength(strength) {
-    this.#live.player.strength = strength;
-    const slider = byId('strength', HTMLInputElement);
-    slider.value = String(Math.round(100 * strength));
-    slider.style.setProperty('--filled', `${slider.value}%`);
-    slider.setAttribute('aria-valuetext', `${slider.value} %`);
-    byId('strength-value').textContent = slider.value;
-  }
-
   /**
-   * @param {string} look that the page's address named, unless it named none
-   * @returns {{look: string, strength: number}|null} null if the address says nothing about the strength
+   * @param {string} style the id of the style to show
+   * @param {string} thumbnail the path of its picture
    */
-  #linkedStrength(look) {
-    const { look: named, strength } = this.#wishes;
-    return named === null || strength === null ? null : { look, strength: strength / 100 };
-  }
-
-  /** The user has let the slider go. */
-  #onStrengthKept() {
-    const { selected } = this.#gallery;
-    if (!selected) return;
-    this.#linked = null;
-    this.#memory.keepStrength(selected.id, byId('strength', HTMLInputElement).valueAsNumber / 100);
-    this.#live.previews.redraw(selected.id);
-  }
-
-  /**
-   * @param {import('./ui/gallery.js').Style} style
-   * @param {boolean} isChosen whether the user did it
-   */
-  #onStyle(style, isChosen) {
-    if (isChosen) [this.#memory.look, this.#memory.mixes] = [style.id, this.#gallery.mixes];
-    else this.#linked = this.#linkedStrength(style.id);
-    byId('backdrop', HTMLImageElement).src = style.thumbnail;
-    this.#onStrength(this.#strengthOf(style.id));
-    this.#showShare(style.id);
-    this.#showInMood(style.id);
-  }
-
-  /** @param {string} link the look on show, as the page's address names it */
-  #followLink(link) {
-    const { selected } = this.#gallery;
-    if (!selected) return;
-    this.#moods.follow(link, selected.id);
-    this.#showInMood(selected.id);
-  }
-
-  /** @param {string} look its id */
-  #showInMood(look) {
-    this.#moodSlider.show(look, this.#moods.of(look));
-    this.#live.setStyle(this.#moods.idOf(look));
-  }
-
-  /** @param {number} percent how much of the mood of the look on show is wanted */
-  #onMood(percent) {
-    const { selected } = this.#gallery;
-    if (!selected) return;
-    this.#moods.set(selected.id, percent);
-    this.#showInMood(selected.id);
-  }
-
-  // Mixes
-
-  /** @param {boolean} known whether the server knows mixes */
-  #onMixes(known) {
-    byId('mix').hidden = !known;
-    this.#mixDrag.enabled = known;
-  }
-
-  /** @returns {string|null} the id of the look on show; null if it is a mix itself */
-  #firstToMix() {
-    const { selected } = this.#gallery;
-    if (selected && !parseMix(selected.id)) return selected.id;
-    this.#notices.remark('A mix cannot be mixed once more. Choose another look first.');
-    return null;
-  }
-
-  /**
-   * @param {string} first
-   * @param {string} second
-   */
-  #mix(first, second) {
-    this.#gallery.mix(first, second);
-    const { selected } = this.#gallery;
-    if (selected) this.#notices.remark(`“${selected.name}”: the slider says how much of each.`);
-  }
-
-  /** @param {string} look its id */
-  #showShare(look) {
-    const mix = parseMix(look);
-    this.#mixShare.show(mix, mix ? [this.#gallery.nameOf(mix.first), this.#gallery.nameOf(mix.second)] : ['', '']);
-    this.#live.previews.redraw(look);
-  }
-
-  // Strength
-
-  /**
-   * @param {string} look its id
-   * @returns {number} 0..1
-   */
-  #strengthOf(look) {
-    return this.#linked?.look === look ? this.#linked.strength : this.#memory.strengthOf(look);
+  #onStyle(style, thumbnail) {
+    byId('backdrop', HTMLImageElement).src = thumbnail;
+    this.#live.setStyle(style);
   }
 
   /** @param {boolean} mirrors whether users see themselves as in a mirror */
@@ -414,12 +266,6 @@ class App {
   #onCamera(choice) {
     this.#memory.camera = choice;
     this.#input.startCamera(choice);
-  }
-
-  /** @param {string} style the server's, instead of the one that was chosen */
-  #onStyleRefused(style) {
-    this.#notices.remark('The server did not take this look, and goes on with the one before.');
-    this.#gallery.select(mapParts(style, withoutMood));
   }
 
   // The pipeline
@@ -437,9 +283,7 @@ class App {
 
   /** Before a connection, make sure that the server has the chosen style, and tell it about the user's consent. */
   async #onOffer() {
-    await this.#galleryLoaded;
-    const lost = await this.#gallery.dropLost();
-    if (lost) this.#notices.remark(`The server no longer has “${lost}”. A photo of yours can be added once more.`);
+    await this.#looks.dropLost();
     this.#sendShare();
   }
 

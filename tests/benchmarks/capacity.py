@@ -28,7 +28,7 @@ from clients.load.recording import Recording, record  # noqa: E402
 from clients.load.virtual_clients import Plan  # noqa: E402
 from pipeline.contract.settings import Settings  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.crew import Crew  # noqa: E402
+from support.system.crew import Crew  # noqa: E402
 
 STUB_MS = 30
 SIZE, FPS = (640, 360), 30

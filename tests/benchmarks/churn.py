@@ -25,7 +25,7 @@ from clients.load.replay import Replay  # noqa: E402
 from clients.net.connection import Connection  # noqa: E402
 from pipeline.contract.errors import MVStylizerError  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.crew import Crew  # noqa: E402
+from support.system.crew import Crew  # noqa: E402
 
 #: After this many sessions every thread of the gateway has worked, and has its connection to Redis.
 WARM_UP = 100

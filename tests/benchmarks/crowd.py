@@ -31,7 +31,7 @@ from clients.media.clip import Clip, upright  # noqa: E402
 from clients.media.geometry import resized  # noqa: E402
 from pipeline.contract.settings import Settings  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.system import Up  # noqa: E402
+from support.system.up import Up  # noqa: E402
 
 SIZE, FPS = (640, 360), 30
 #: Settings that refuse no client, since the budget of the machine itself is measured.

@@ -34,7 +34,7 @@ from clients.load.cli import scrape  # noqa: E402
 from clients.load.recording import record  # noqa: E402
 from clients.load.virtual_clients import LoadCounters, Plan, VirtualClients  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.crew import Crew  # noqa: E402
+from support.system.crew import Crew  # noqa: E402
 
 CLIENTS, RATE = 8, 2
 WORKERS, KILLS = ("worker 0", "worker 1"), 3

@@ -29,7 +29,7 @@ from clients.load.recording import record  # noqa: E402
 from clients.load.virtual_clients import Plan  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from security.offers import body, offer_sdp  # noqa: E402
-from support.crew import Crew  # noqa: E402
+from support.system.crew import Crew  # noqa: E402
 
 ATTACKER = "127.0.0.9"
 CONNECTIONS = 32

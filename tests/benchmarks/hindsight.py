@@ -15,7 +15,7 @@ from clients.reassembly.grid import apply_grid
 from edge.grid_model.stylizer import GridStylizer
 from edge.grid_model.temporal_average import StreamState
 from pipeline.key_frames.change import lead_s
-from support.metrics import ms_ssim
+from support.pictures.metrics import ms_ssim
 
 #: Every so many frames one may become a key frame, and one is compared.
 STEP = 3

@@ -25,9 +25,9 @@ from clients.media.clip import Clip  # noqa: E402
 from clients.net.connection import Connection  # noqa: E402
 from pipeline.contract.control import GatewayMessage, KeyFramePicked  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.chromium import write_panned_photo  # noqa: E402
-from support.impairment import Impaired  # noqa: E402
-from support.system import Up  # noqa: E402
+from support.browsers.chromium import write_panned_photo  # noqa: E402
+from support.system.up import Up  # noqa: E402
+from support.webrtc.impairment import Impaired  # noqa: E402
 
 #: Name -> (delay each way in s, loss each way, whether there is an outage).
 PATHS = {

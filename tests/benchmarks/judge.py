@@ -29,7 +29,7 @@ from tqdm import tqdm
 
 from clients.reassembly.grid import apply_grid
 from edge.grid_model.stylizer import GridStylizer
-from support.recolouring import monge_kantorovich
+from support.pictures.recolouring import monge_kantorovich
 
 #: A function from a content and a style to the content in that style; all are RGB uint8 H W 3.
 Method = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -49,7 +49,7 @@ from pipeline.key_frames.change import WORTH, lead_s  # noqa: E402
 from pipeline.key_frames.picker import thumbnail_of  # noqa: E402
 from pipeline.key_frames.selector import KeyFrameSelector  # noqa: E402
 from pipeline.key_frames.thumbnail import FrameThumbnail  # noqa: E402
-from support.metrics import WarpingError, ms_ssim  # noqa: E402
+from support.pictures.metrics import WarpingError, ms_ssim  # noqa: E402
 from workers.files.arguments import style_picture  # noqa: E402
 
 #: Short side of the pictures that are compared, in pixels: MS-SSIM's five scales need 176.

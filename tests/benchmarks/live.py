@@ -21,8 +21,8 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.headless.cli import stream  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.chromium import chromium, until, write_panned_photo  # noqa: E402
-from support.system import Up  # noqa: E402
+from support.browsers.chromium import chromium, until, write_panned_photo  # noqa: E402
+from support.system.up import Up  # noqa: E402
 
 
 def main() -> None:

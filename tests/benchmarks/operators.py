@@ -18,8 +18,8 @@ from prometheus_client import generate_latest
 
 from pipeline.monitoring.status import SAMPLES
 from pipeline.monitoring.stream_stats import StreamStats
-from support.peers import Running
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
+from support.webrtc.peers import Running
 
 STREAMS = 20
 FPS = 30

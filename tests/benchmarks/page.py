@@ -19,8 +19,8 @@ from playwright.async_api import Browser
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.chromium import chromium, until, write_panned_photo, write_real_clip  # noqa: E402
-from support.system import Up  # noqa: E402
+from support.browsers.chromium import chromium, until, write_panned_photo, write_real_clip  # noqa: E402
+from support.system.up import Up  # noqa: E402
 
 FRAME_MS = 1000 / 30
 

@@ -20,8 +20,8 @@ from clients.reassembly.grid import apply_grid  # noqa: E402
 from edge.grid_model.stylizer import GridStylizer  # noqa: E402
 from pipeline.contract.image_codec import decode_image, encode_jpeg  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.chromium import chromium, until, write_panned_photo  # noqa: E402
-from support.system import Up  # noqa: E402
+from support.browsers.chromium import chromium, until, write_panned_photo  # noqa: E402
+from support.system.up import Up  # noqa: E402
 
 TILE = 360, 240
 GAP = 6

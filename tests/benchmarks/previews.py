@@ -24,8 +24,8 @@ from pipeline.gateway.previews import PICTURE_SIDE_PX  # noqa: E402
 from pipeline.key_frames.picker import KEY_FRAME_SIDE_PX, shrunk  # noqa: E402
 from pipeline.queues.broker import GatewayBroker  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.chromium import photo  # noqa: E402
-from support.redis_process import RedisServer  # noqa: E402
+from support.browsers.chromium import photo  # noqa: E402
+from support.services.redis_process import RedisServer  # noqa: E402
 
 KEY_FRAME_S = 0.1
 ROUNDS = 2

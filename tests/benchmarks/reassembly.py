@@ -40,7 +40,7 @@ from clients.reassembly.grid import STILL, apply_grid
 from clients.reassembly.grid_fade import GridFade
 from clients.reassembly.residual import fit_grid
 from clients.reassembly.tracker import Tracker
-from support.metrics import WarpingError, ms_ssim, psnr
+from support.pictures.metrics import WarpingError, ms_ssim, psnr
 from workers.files.arguments import output_size, style_picture
 from workers.files.key_frame_answers import Answer, GridAnswers, PaperAnswers
 from workers.files.key_frames import Choice, Marked, fixed, marked

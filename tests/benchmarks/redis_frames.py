@@ -21,7 +21,7 @@ from hdrh.histogram import HdrHistogram
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from pipeline.contract import redis_keys  # noqa: E402
-from support.redis_process import RedisServer  # noqa: E402
+from support.services.redis_process import RedisServer  # noqa: E402
 
 LONGEST_US = 10_000_000
 

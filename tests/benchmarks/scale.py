@@ -37,7 +37,7 @@ from clients.load.virtual_clients import Plan, VirtualClient, VirtualClients  # 
 from pipeline.contract import redis_keys  # noqa: E402
 from pipeline.queues.broker import GatewayBroker  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.crew import Crew  # noqa: E402
+from support.system.crew import Crew  # noqa: E402
 
 WORKERS = (1, 2, 4)
 SMALL, NORMAL, GREEDY = (128, 72), (640, 360), (1920, 1080)

@@ -38,7 +38,7 @@ from cloud.pretraining.photos import Photos, random_crop, random_grade, resize
 from edge.grid_model.colorization import normalized, regions
 from edge.grid_model.grid import luma
 from edge.grid_model.stylizer import GridStylizer
-from support.recolouring import mean_deviation, monge_kantorovich, oracle_grid
+from support.pictures.recolouring import mean_deviation, monge_kantorovich, oracle_grid
 
 #: Crops are at least this share of the largest possible one's side, as in training.
 SMALLEST = 0.6

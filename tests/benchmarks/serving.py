@@ -21,9 +21,9 @@ import psutil
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from clients.headless.cli import Summary, stream  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.chromium import write_panned_photo  # noqa: E402
-from support.peers import Client, until  # noqa: E402
-from support.system import Up  # noqa: E402
+from support.browsers.chromium import write_panned_photo  # noqa: E402
+from support.system.up import Up  # noqa: E402
+from support.webrtc.peers import Client, until  # noqa: E402
 
 #: The trainer loads torch and learns its first images in this time.
 WARM_UP_S = 20

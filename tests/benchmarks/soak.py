@@ -23,7 +23,7 @@ from churn import sessions, visit  # noqa: E402
 from clients.load.recording import record  # noqa: E402
 from clients.load.virtual_clients import Plan, VirtualClients  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.crew import Crew  # noqa: E402
+from support.system.crew import Crew  # noqa: E402
 
 PARTS = ("gateway", "worker 0", "redis")
 SMALL, WARM_UP_SHARE = (128, 72), 0.1

@@ -25,7 +25,7 @@ from clients.load.recording import Recording, record  # noqa: E402
 from clients.load.virtual_clients import SETTLE_S, LoadCounters, Plan, VirtualClients  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
 from pipeline.webrtc import patches  # noqa: E402
-from support.crew import Crew  # noqa: E402
+from support.system.crew import Crew  # noqa: E402
 
 SIZE, FPS = (640, 360), 30
 #: Clients that come in a second.

@@ -44,7 +44,7 @@ from pipeline.contract.settings import Settings  # noqa: E402
 from pipeline.key_frames.picker import KEY_FRAME_SIDE_PX, shrunk  # noqa: E402
 from pipeline.queues.broker import GatewayBroker  # noqa: E402
 from pipeline.styles.catalog import shipped  # noqa: E402
-from support.redis_process import RedisServer  # noqa: E402
+from support.services.redis_process import RedisServer  # noqa: E402
 from workers.stylize import Edge  # noqa: E402
 
 VARIANTS = ("one", "two", "at once", "apart")

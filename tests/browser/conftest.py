@@ -1,14 +1,15 @@
-"""A browser and a server for the tests of a module.."""
+"""A browser and a server for the tests of a module, and a page and a peer for each test."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
-from support.chromium import chromium, write_panned_photo, write_video
-from support.page_server import PageServer
+from support.browsers.chromium import chromium, phone, write_panned_photo, write_video
+from support.browsers.fake_peer import FakePeer
+from support.browsers.page_server import PageServer
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -22,6 +23,21 @@ async def browser(tmp_path_factory) -> AsyncIterator[Browser]:
 async def server() -> AsyncIterator[PageServer]:
     async with PageServer().running() as server:
         yield server
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page in a phone's size, which has not gone anywhere yet."""
+    async with phone(browser) as page:
+        yield page
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def peer(page: Page, server: PageServer) -> FakePeer:
+    """The peer to which the page connects, once it has gone to the server."""
+    peer = FakePeer(page, server)
+    await peer.install()
+    return peer
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,14 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from pipeline.contract.image_codec import encode_jpeg
-from support.axe import violations
-from support.chromium import PHONE, chromium, write_y4m
-from support.contrast import faint_words
-from support.fake_peer import FakePeer
-from support.grids import make_grid
-from support.in_page import CONTROLS_WAIT, HINTS_STAY
-from support.operators_state import EMPTY, STATE
-from support.page_server import PageServer
+from support.browsers.axe import violations
+from support.browsers.chromium import PHONE, chromium, write_y4m
+from support.browsers.contrast import faint_words
+from support.browsers.fake_peer import FakePeer
+from support.browsers.in_page import CONTROLS_WAIT, HINTS_STAY
+from support.browsers.operators_state import EMPTY, STATE
+from support.browsers.page_server import PageServer
+from support.pictures.grids import make_grid
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -8,10 +8,10 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, expect
 
 from pipeline.contract.image_codec import decode_image
-from support.chromium import chromium, until, write_panned_photo
-from support.page_server import WEB
+from support.browsers.chromium import chromium, until, write_panned_photo
+from support.browsers.page_server import WEB
 from support.paths import ROOT
-from support.peers import Running
+from support.webrtc.peers import Running
 
 expect.set_options(timeout=60_000)
 EXAMPLE = (ROOT / "docs" / "embed.html").read_text()

@@ -1,40 +1,31 @@
 """The page as a user sees it, with a server that has styles but stylizes nothing."""
 
-from collections.abc import AsyncIterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
-import pytest_asyncio
 from PIL import Image
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Page, expect
 
 from clients.media.clip import Clip, upright
 from pipeline.contract.image_codec import decode_image, encode_jpeg
 from pipeline.pictures.decode import style_files
-from support import profiles
-from support.chromium import (
+from support.browsers.chromium import (
     PHONE,
     chromium,
     frames_behind,
-    phone,
     photo,
     snapshot,
     until,
     write_numbered_clip,
 )
-from support.page_server import PageServer
+from support.browsers.page_server import PageServer
+from support.pictures import profiles
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 expect.set_options(timeout=30_000)  # a busy machine may be slow
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    async with phone(browser) as page:
-        yield page
 
 
 async def start_camera(page: Page, server: PageServer) -> None:
@@ -160,7 +151,7 @@ async def test_no_more_than_twelve_photos_are_kept(page, server, tmp_path):
 
     kept = await page.evaluate(
         """async () => {
-          const { keepPhoto, keptPhoto, listedPhotos } = await import('/ui/own_photos.js');
+          const { keepPhoto, keptPhoto, listedPhotos } = await import('/looks/own_photos.js');
           const photos = Array.from({ length: 14 }, (_, i) => ({ id: String(i), name: 'x', thumbnail: '/photo.jpg' }));
           for (const photo of photos) await keepPhoto(photo, new Blob([photo.id]));
           await keepPhoto({ id: 'large', name: 'x', thumbnail: '/photo.jpg' }, new Blob([new Uint8Array(5 << 20)]));

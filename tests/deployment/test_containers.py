@@ -16,8 +16,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from support.clips import make_clip
-from support.containers import Compose, missing_tools, size_mb
+from support.pictures.clips import make_clip
+from support.services.containers import Compose, missing_tools, size_mb
 from workers.process.redis_server import free_port
 
 pytestmark = [

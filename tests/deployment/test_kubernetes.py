@@ -13,8 +13,8 @@ import yaml
 from pipeline.capacity.giving_way import LONG_WAIT_S, SHORT_WAIT_S
 from pipeline.contract.settings import Settings
 from pipeline.monitoring.metrics import GatewayMetrics
-from support.containers import run
 from support.paths import ROOT
+from support.services.containers import run
 from workers.__main__ import SUPERVISED
 
 FOLDER = ROOT / "deploy" / "kubernetes"

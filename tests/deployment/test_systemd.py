@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from support.containers import build, configuration, make_roles_image, missing_tools, run
 from support.paths import ROOT
+from support.services.containers import build, configuration, make_roles_image, missing_tools, run
 from workers.__main__ import SUPERVISED
 from workers.process.supervisor import EXIT_MISUSE
 

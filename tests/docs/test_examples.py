@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from edge.any_model.fitted import FittedStylizer
-from support.clips import frames_of, make_clip
 from support.missing import missing
 from support.paths import ROOT
+from support.pictures.clips import frames_of, make_clip
 
 FOLDER = ROOT / "docs" / "how-to"
 

@@ -38,9 +38,9 @@ from pipeline.contract.grid_codec import pack_grid  # noqa: E402
 from pipeline.contract.messages import KeyFrame, RoleReport, StylizedFrame, TrainingSample, WeightSnapshot  # noqa: E402
 from pipeline.queues.rq_job import STYLIZE, MsgpackSerializer  # noqa: E402
 from support import bombs, profiles  # noqa: E402
-from support.grids import make_grid  # noqa: E402
-from support.peers import Client, FlatEdge, Running, until  # noqa: E402
-from support.redis_process import RedisServer  # noqa: E402
+from support.pictures.grids import make_grid  # noqa: E402
+from support.services.redis_process import RedisServer  # noqa: E402
+from support.webrtc.peers import Client, FlatEdge, Running, until  # noqa: E402
 from targets.channels import FIRST, data_chunk  # noqa: E402
 from targets.media import H264, SSRC, VP8  # noqa: E402
 from targets.stun import USERNAME, signed  # noqa: E402

@@ -17,7 +17,7 @@ from pipeline.contract.control import read_gateway_message
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import unpack_grid
 from replay import CORPUS
-from support.node import node
+from support.browsers.node import node
 from targets import TARGETS
 from targets.grids import shape_and_body
 

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import psutil
 
-from support.redis_process import RedisServer
-from support.system import Up
+from support.services.redis_process import RedisServer
+from support.system.up import Up
 
 SAMPLE_S = 0.1
 #: Whose requests these are. A machine's own have larger budgets than others', so attackers come through a proxy that

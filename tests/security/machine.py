@@ -23,8 +23,8 @@ from pipeline.styles.catalog import shipped
 from security.fort import ATTACKER, Target
 from security.innocents import ConnectionFrom
 from security.web import ask
-from support.redis_process import RedisServer
-from support.system import Up
+from support.services.redis_process import RedisServer
+from support.system.up import Up
 from workers.process.redis_server import free_port
 from workers.process.runtime import die_with_parent
 

@@ -23,7 +23,7 @@ from pipeline.contract.messages import MAX_BYTES, KeyFrame, StylizedFrame, Weigh
 from pipeline.queues.edge_broker import EdgeBroker
 from security.fort import Target
 from security.web import ask
-from support.grids import lifelike_grid
+from support.pictures.grids import lifelike_grid
 from workers.process.redis_server import free_port
 from workers.process.runtime import die_with_parent
 

@@ -23,9 +23,9 @@ from pipeline.monitoring.metrics import LEARNING
 from pipeline.queues.broker import connect
 from pipeline.queues.counters import counts
 from pipeline.queues.weight_snapshots import Snapshots, recent_globals
-from support.forks import Forks
 from support.paths import ROOT
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
+from support.system.forks import Forks
 from workers import aggregate
 from workers.aggregate import DISK_RETRY_S, Aggregator
 

@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from rq.job import Job
 
 from pipeline.monitoring.auth import Access
-from support.rq_queues import queues  # noqa: F401 (a fixture)
+from support.services.rq_queues import queues  # noqa: F401 (a fixture)
 from workers.dashboard import application
 
 TOKEN = "a-token-of-operators"

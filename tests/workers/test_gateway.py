@@ -8,8 +8,8 @@ import pytest
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.settings import Settings
 from pipeline.monitoring import task_owner
-from support.peers import until
-from support.webrtc import another_aiortc
+from support.webrtc.our_parts import another_aiortc
+from support.webrtc.peers import until
 from workers import gateway
 from workers.process.redis_server import free_port
 

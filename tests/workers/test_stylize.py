@@ -17,7 +17,7 @@ from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.queues.training_samples import Sharing, public_name
 from pipeline.styles.catalog import shipped
-from support.counting_stylizer import PICTURE, Counter
+from support.models.counting_stylizer import PICTURE, Counter
 from workers.serving import key_frame_batch
 from workers.stylize import Edge, EdgeWorker
 

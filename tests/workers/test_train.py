@@ -15,7 +15,7 @@ from pipeline.queues.counters import counts
 from pipeline.queues.training_samples import Sharing
 from pipeline.queues.weight_snapshots import Snapshots
 from pipeline.styles.catalog import shipped
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
 from workers import train
 from workers.train import BATCH, GRACE_S, IMAGES_PER_SAMPLE, LEAST_SAMPLES, TICK_S, Trainer
 

@@ -14,8 +14,8 @@ from pipeline.queues import redis_errors
 from pipeline.queues.broker import connect, stylize_queue
 from pipeline.queues.redis_errors import place
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
-from support.redis_pair import RedisPair
-from support.redis_process import RedisServer
+from support.services.redis_pair import RedisPair
+from support.services.redis_process import RedisServer
 from workers.aggregate import Aggregator
 from workers.serving import rq_worker
 from workers.serving.rq_worker import EdgeWorker

@@ -10,7 +10,7 @@ import pytest
 from pipeline.contract.errors import RedisUnavailable
 from pipeline.contract.settings import Settings
 from support.paths import ROOT
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
 from workers.up import LocalStack, dashboard_command
 
 

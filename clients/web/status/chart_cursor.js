@@ -1,6 +1,6 @@
 /** Shows a chart's value under the pointer, or at a place chosen with the arrow keys, together with its time. */
 
-import { find } from '../ui/dom.js';
+import { find } from '../basics/dom.js';
 
 export class ChartCursor {
   #plot;

@@ -1,6 +1,6 @@
 /** Fills the elements of the operators' page. */
 
-import { byId, find } from '../ui/dom.js';
+import { byId, find } from '../basics/dom.js';
 
 /**
  * @param {string} id

@@ -4,7 +4,7 @@ import { Chart } from './chart.js';
 import { ChartCursor } from './chart_cursor.js';
 import { showAxis } from './elements.js';
 import { duration } from './words.js';
-import { byId } from '../ui/dom.js';
+import { byId } from '../basics/dom.js';
 
 /** @typedef {import('./state.js').GatewayState} GatewayState */
 /** @typedef {import('./state.js').History} HistoryState */

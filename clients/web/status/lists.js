@@ -2,7 +2,7 @@
 
 import { cell, list, section } from './elements.js';
 import { bytes, duration, elapsed } from './words.js';
-import { byId, find } from '../ui/dom.js';
+import { byId, find } from '../basics/dom.js';
 
 /** The most workers that are listed; with more, only their number is. */
 const MOST_WORKERS = 24;

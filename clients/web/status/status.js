@@ -6,7 +6,7 @@ import { cell, item, list, say, section, showAxis, strong } from './elements.js'
 import { History, plotOf } from './history.js';
 import { showEvents, showFailures, showLinks, showWorkers } from './lists.js';
 import { bytes, loss, milliseconds, percent, seconds } from './words.js';
-import { byId, find, instantiate } from '../ui/dom.js';
+import { byId, find, instantiate } from '../basics/dom.js';
 
 const ASK_MS = 1000;
 /** How long to wait for an answer before it counts as lost. */

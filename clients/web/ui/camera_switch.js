@@ -1,7 +1,7 @@
 /** Changes to another camera or resolution: by a button that goes to the other side of a phone, and by a list. */
 
 import { nextCamera } from '../capture/cameras.js';
-import { find } from './dom.js';
+import { find } from '../basics/dom.js';
 
 /** @typedef {import('../capture/cameras.js').Camera} Camera */
 /** @typedef {import('../capture/cameras.js').CameraChoice} CameraChoice */

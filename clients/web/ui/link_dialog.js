@@ -1,7 +1,7 @@
 /** The dialog that gives a link to the look on show: to the page, or to the picture alone. */
 
-import { find } from './dom.js';
-import { linkTo } from './look_link.js';
+import { find } from '../basics/dom.js';
+import { linkTo } from '../looks/look_link.js';
 
 /** @typedef {{look: string, strength: number, isOwn: boolean}} LinkedLook isOwn: whether it is somebody's photo */
 

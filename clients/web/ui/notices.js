@@ -1,6 +1,6 @@
 /** The page's messages for the user: the state in a quiet line, remarks in another one, and trouble on a card. */
 
-import { find } from './dom.js';
+import { find } from '../basics/dom.js';
 
 /** How long a remark is shown: long enough to read two sentences, whatever happens meanwhile. */
 const REMARK_MS = 8000;

@@ -1,10 +1,8 @@
 /** The small read-out of frames per second, the age of the look, a key frame's round trip, and the flow's time. */
 
-import { find } from './dom.js';
+import { find } from '../basics/dom.js';
 
 const REFRESH_MS = 500;
-
-/** @typedef {import('./stats.js').StatsSnapshot & Partial<import('../flow/tracker.js').TrackerStats>} LiveStats */
 
 export class Readout {
   #root;
@@ -14,7 +12,7 @@ export class Readout {
 
   /**
    * @param {HTMLElement} root holds #fps, #age, #trip, #flow and #flow-size
-   * @param {() => LiveStats} read the statistics to show
+   * @param {() => import('../live/stats.js').LiveStats} read the statistics to show
    */
   constructor(root, read) {
     this.#root = root;

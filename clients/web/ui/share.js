@@ -1,6 +1,6 @@
 /** The switch by which the user lets the server learn from this browser's pictures. It is off until it is set. */
 
-import { find } from './dom.js';
+import { find } from '../basics/dom.js';
 
 /** The localStorage key. */
 const KEY = 'mvstylizer.share';

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { mayFade } from '../../../clients/web/controls/fading.js';
 import { gestureOf } from '../../../clients/web/controls/gestures.js';
 import { commandOf } from '../../../clients/web/controls/shortcuts.js';
-import { linkTo, readLink } from '../../../clients/web/ui/look_link.js';
+import { linkTo, readLink } from '../../../clients/web/looks/look_link.js';
 
 const NONE = { look: null, strength: null, isClean: false, isTransparent: false, starts: false };
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
   FROZEN_MS, LATE_MS, NOTHING, PATIENCE_MS, after, sentenceAt, stateAt,
-} from '../../../clients/web/ui/live_state.js';
+} from '../../../clients/web/live/live_state.js';
 
 const FULL = 'All places are taken.';
 const LOST = 'The server is out of reach.';

@@ -18,8 +18,8 @@ from clients.feeds.inputs import Shape, find_input
 from clients.feeds.pipes import PipeReader, has_index_first
 from clients.media.clip import Clip, upright
 from pipeline.contract.errors import BadSetting, MVStylizerError
-from support.clips import frames_of, make_clip
-from support.video_servers import RtspCamera, http_server
+from support.pictures.clips import frames_of, make_clip
+from support.services.video_servers import RtspCamera, http_server
 
 COUNT = """
 import sys

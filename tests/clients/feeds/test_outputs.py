@@ -21,8 +21,8 @@ from clients.feeds.virtual_camera import VirtualCamera
 from clients.media.clip import Clip, upright
 from clients.media.writer import writing
 from pipeline.contract.errors import BadSetting, MissingExtra, MVStylizerError
-from support.clips import make_clip
 from support.missing import missing
+from support.pictures.clips import make_clip
 
 WRITE = """
 import sys, time

@@ -12,7 +12,7 @@ from clients.net.frame_pacer import FramePacer
 from pipeline.contract import frame_strip
 from pipeline.contract.control import FrameRequest, Pace
 from pipeline.key_frames.picker import planes
-from support.clips import make_clip
+from support.pictures.clips import make_clip
 
 SIZE = (320, 176)
 

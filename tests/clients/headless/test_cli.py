@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from support.clips import make_clip
+from support.pictures.clips import make_clip
 from workers.__main__ import main
 
 NOBODY = "http://127.0.0.1:1"

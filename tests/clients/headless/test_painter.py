@@ -14,7 +14,7 @@ from clients.media.clip import Clip
 from clients.reassembly.flow import Dis
 from clients.reassembly.grid import IDENTITY
 from pipeline.contract.errors import MVStylizerError
-from support.clips import frames_of, make_clip, sound_packets, times_of
+from support.pictures.clips import frames_of, make_clip, sound_packets, times_of
 
 SIZE = (64, 48)
 BRIGHTER = (IDENTITY + np.eye(4, dtype=np.float16)[3] * 0.2).astype(np.float16)

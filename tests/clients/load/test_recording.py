@@ -11,8 +11,8 @@ from pipeline.contract.errors import BadSetting
 from pipeline.contract.frame_strip import STRIP_ROWS, MonotonicIdFilter
 from pipeline.key_frames.picker import planes
 from pipeline.key_frames.thumbnail import FrameThumbnail, is_cut
-from support.chromium import write_panned_photo
-from support.clips import make_clip
+from support.browsers.chromium import write_panned_photo
+from support.pictures.clips import make_clip
 
 SIZE = (192, 108)
 

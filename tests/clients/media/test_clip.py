@@ -10,7 +10,7 @@ import pytest
 
 from clients.media.clip import Clip, fine_time_base, upright, upright_alpha
 from pipeline.contract.errors import BadSetting
-from support.clips import add_tone, frames_of, make_clip, picture, times_of
+from support.pictures.clips import add_tone, frames_of, make_clip, picture, times_of
 
 
 def spans(path: Path) -> dict[str, tuple[float, float]]:

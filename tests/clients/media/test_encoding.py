@@ -8,7 +8,7 @@ from av.codec import Codec
 
 from clients.media.encoding import ENCODERS, Encoding, encoder_for
 from pipeline.contract.errors import BadSetting
-from support.clips import convert, frames_of, make_clip
+from support.pictures.clips import convert, frames_of, make_clip
 
 
 @pytest.mark.parametrize(("encoder", "suffix", "codec"), [

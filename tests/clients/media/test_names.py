@@ -8,7 +8,7 @@ import pytest
 from clients.media.clip import Clip
 from clients.media.names import renamed_at_the_end
 from pipeline.contract.errors import BadSetting, MVStylizerError
-from support.clips import convert, frames_of, make_clip
+from support.pictures.clips import convert, frames_of, make_clip
 
 LONG = "é" * 125 + ".mp4"  # 254 bytes
 

@@ -11,7 +11,7 @@ from av.subtitles.subtitle import SubtitleSet
 
 from clients.media.clip import Clip
 from pipeline.contract.errors import MVStylizerError
-from support.clips import add_tone, convert, frames_of, make_clip, picture
+from support.pictures.clips import add_tone, convert, frames_of, make_clip, picture
 
 PLACE, DAY = "+52.5200+013.4000/", "2024-05-01T12:30:00.000000Z"
 

@@ -1,4 +1,4 @@
-"""Which frames are sent, at what pace. The page's pacer gives the same answers: tests/browser/test_page_pace.py."""
+"""Which frames are sent, at what pace. The page's pacer gives the same answers: tests/browser/capture/test_pace.py."""
 
 import itertools
 

@@ -8,7 +8,7 @@ from cloud.pretraining.grading import errors, graded_pairs, teach
 from cloud.pretraining.photos import Photos
 from edge.colour_maps.grade import DESCRIPTION, Grade
 from edge.grid_model.weights import SHIPPED, load
-from support.teacher import write_photos
+from support.models.teacher import write_photos
 
 
 def test_pairs_have_contents_styles_and_truths_and_are_the_same_again(tmp_path):

@@ -15,8 +15,8 @@ from cloud.pretraining.pretrain import pretrain
 from edge.grid_model.weights import SHIPPED, load
 from edge.training.step import move
 from edge.vgg.vgg import VGG
-from support import profiles
-from support.teacher import write_photos, write_vgg
+from support.models.teacher import write_photos, write_vgg
+from support.pictures import profiles
 
 
 @pytest.fixture

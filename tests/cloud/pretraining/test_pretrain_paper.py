@@ -8,7 +8,7 @@ import cloud.pretraining.pretrain_paper
 from cloud.pretraining.pretrain_paper import pretrain_paper
 from edge.paper_model.weights import load
 from edge.vgg.vgg import VGG
-from support.teacher import write_photos, write_vgg
+from support.models.teacher import write_photos, write_vgg
 from workers.__main__ import main
 
 

@@ -10,7 +10,7 @@ from clients.reassembly.grid import IDENTITY, apply_grid
 from edge.any_model.fitted import FittedStylizer, load_named
 from edge.grid_model.stylizer import GridStylizer
 from edge.stylizer import find
-from support.onnx_networks import colour_network
+from support.models.onnx_networks import colour_network
 
 Y, X = np.mgrid[:144, :256]
 RAMPS = np.stack((40 + 0.6 * Y + 0.1 * X, 180 - 0.6 * Y + 0.1 * X, 50 + 0.4 * X + 0.2 * Y), -1)

@@ -8,7 +8,7 @@ import pytest
 from onnx import TensorProto
 
 from edge.any_model.onnx_network import OnnxStylizer, network_size
-from support.onnx_networks import colour_network
+from support.models.onnx_networks import colour_network
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
 STYLE = np.full((10, 12, 3), (51, 0, 0), np.uint8)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.grid_model.smoothing import MetaSmoothing
-from support.recolouring import mean_deviation, moments, monge_kantorovich, oracle_grid
+from support.pictures.recolouring import mean_deviation, moments, monge_kantorovich, oracle_grid
 
 
 def noise(seed, mix):

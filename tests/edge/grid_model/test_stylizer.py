@@ -9,7 +9,7 @@ from edge.grid_model.colorization import mixed
 from edge.grid_model.encoder import STRIDES
 from edge.grid_model.grid import cells, slice_grid
 from edge.grid_model.stylizer import GridStylizer, batch_size, network_size
-from support.no_pictures import NO_PICTURES
+from support.pictures.no_pictures import NO_PICTURES
 
 SIZES = [(1, 1), (1, 4000), (4000, 1), (2, 3), (144, 256), (360, 640), (640, 360), (1080, 1920)]
 

@@ -6,7 +6,7 @@ from edge.paper_model.decoder import MirroredDecoder
 from edge.paper_model.decoder_init import initialize_decoder
 from edge.paper_model.model import PaperModel
 from edge.vgg.vgg import VGG
-from support.teacher import write_vgg
+from support.models.teacher import write_vgg
 
 
 @pytest.mark.parametrize("bottleneck, channels, scale, count", [("3_1", 256, 4, 5), ("4_1", 512, 8, 9)])

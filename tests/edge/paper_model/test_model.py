@@ -12,8 +12,8 @@ from edge.paper_model.model import PaperModel
 from edge.paper_model.stylizer import PaperStylizer
 from edge.paper_model.weights import SHIPPED, load, save
 from edge.vgg.vgg import VGG
-from support.no_pictures import NO_PICTURES
-from support.teacher import write_vgg
+from support.models.teacher import write_vgg
+from support.pictures.no_pictures import NO_PICTURES
 
 #: The contents' size, with which the network's input stays small at the default factor.
 SIZES = [(1, 1), (1, 400), (400, 1), (2, 3), (36, 64), (65, 33)]

@@ -18,7 +18,7 @@ from edge.training.retraining import (
     random_crops,
     squeezed,
 )
-from support.teacher import write_vgg
+from support.models.teacher import write_vgg
 
 SIDE = 32
 

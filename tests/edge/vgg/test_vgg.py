@@ -1,7 +1,7 @@
 import torch
 
 from edge.vgg.vgg import VGG
-from support.teacher import write_vgg
+from support.models.teacher import write_vgg
 
 
 def test_features_have_the_teachers_widths_and_scales(tmp_path):

@@ -5,7 +5,7 @@ from torchvision.models import VGG19_Weights, vgg19
 
 from edge.vgg.vgg import VGG
 from edge.vgg.vgg_files import MEAN_RGB, NEEDED, PLACES, TORCHVISION_MEAN, TORCHVISION_STD, read
-from support.teacher import random_layers, write_vgg
+from support.models.teacher import random_layers, write_vgg
 
 
 def test_the_first_layer_takes_rgb_in_0_to_1_as_keras_takes_bgr_in_0_to_255(tmp_path):

@@ -16,7 +16,7 @@ from aiortc.rtp import RtpPacket
 from pipeline.contract import frame_strip
 from pipeline.key_frames.picker import planes
 from pipeline.webrtc.media.jitter_buffer import MarkerJitterBuffer, parts
-from support.chromium import photo
+from support.browsers.chromium import photo
 from support.paths import CLIPS
 
 WIDTH, HEIGHT, FRAMES, FIRST_ID = 640, 360, 45, 65_520

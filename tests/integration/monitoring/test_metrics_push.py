@@ -8,7 +8,7 @@ from pipeline.monitoring.metrics_push import (
 )
 from pipeline.queues.broker import connect
 from pipeline.queues.counters import counts
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
 
 
 def test_what_was_counted_while_redis_was_away_is_told_afterwards(tmp_path):

@@ -6,9 +6,9 @@ from pipeline.monitoring import monitor
 from pipeline.monitoring.metrics import AggregatorMetrics, WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.queues.broker import connect
-from support.operators import reached, state
-from support.peers import Running
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
+from support.system.operators import reached, state
+from support.webrtc.peers import Running
 
 
 @pytest.fixture(autouse=True)

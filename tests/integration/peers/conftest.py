@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.webrtc import patches
-from support.webrtc import another_aiortc, counters
+from support.webrtc.our_parts import another_aiortc, counters
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.monitoring.metrics import resident_bytes
-from support import bombs
+from support.pictures import bombs
 
 BOMBS = {
     "5,000 scans": lambda: bombs.progressive_jpeg(2000, 2000, 5000),

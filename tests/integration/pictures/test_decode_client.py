@@ -15,8 +15,8 @@ from PIL import Image
 from pipeline.contract.errors import BadImage, Busy, PictureTooHard
 from pipeline.contract.image_codec import decode_image
 from pipeline.pictures.decode_client import PictureReader
-from support import bombs
-from support.peers import until
+from support.pictures import bombs
+from support.webrtc.peers import until
 
 PHOTO = bombs.encoded(Image.new("RGB", (1500, 1000), "teal"), "JPEG")
 #: The real program, but in the place of its decoder it runs the code at the beginning of a file.

@@ -9,7 +9,7 @@ import redis
 from pipeline.contract.messages import KeyFrame, StylizedFrame
 from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.edge_broker import EdgeBroker
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
 
 KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", False, b"jpeg")
 

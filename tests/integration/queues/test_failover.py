@@ -9,8 +9,8 @@ from pipeline.contract import redis_keys
 from pipeline.contract.messages import StylizedFrame
 from pipeline.queues.broker import connect
 from pipeline.queues.edge_broker import EdgeBroker
-from support.peers import Running, until
-from support.redis_pair import RedisPair
+from support.services.redis_pair import RedisPair
+from support.webrtc.peers import Running, until
 
 ANSWER = StylizedFrame("of nobody", 7, "style", "edge", "v", False, (), b"", 0.0, 0.0, error="none")
 

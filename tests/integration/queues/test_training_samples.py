@@ -7,7 +7,7 @@ from pipeline.contract.messages import TrainingSample
 from pipeline.queues.broker import connect
 from pipeline.queues.counters import counts
 from pipeline.queues.training_samples import Sharing
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
 
 REFUSED = "mvs_samples_without_consent_total"
 

@@ -3,7 +3,7 @@
 import signal
 
 from pipeline.queues.weight_snapshots import Snapshots
-from support.forks import Forks
+from support.system.forks import Forks
 
 PROGRAM = """
 import os

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from clients.media.clip import Clip, upright
-from support.chromium import write_panned_photo
-from support.onnx_networks import colour_network
-from support.system import Up
+from support.browsers.chromium import write_panned_photo
+from support.models.onnx_networks import colour_network
+from support.system.up import Up
 
 
 def frames(path: Path) -> list[np.ndarray]:

@@ -22,7 +22,7 @@ from clients.load.cli import measure
 from clients.load.recording import record
 from clients.load.virtual_clients import Plan
 from pipeline.styles.catalog import shipped
-from support.crew import Crew
+from support.system.crew import Crew
 
 SMALL = (128, 72)
 

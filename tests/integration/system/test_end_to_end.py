@@ -17,10 +17,10 @@ from clients.media.clip import Clip, upright
 from clients.net.connection import Connection
 from pipeline.contract.image_codec import decode_image
 from pipeline.styles.catalog import find_shipped, shipped
-from support.chromium import write_panned_photo
+from support.browsers.chromium import write_panned_photo
 from support.paths import PLAIN_AIORTC, ROOT
-from support.peers import ColourCamera, until
-from support.system import Up
+from support.system.up import Up
+from support.webrtc.peers import ColourCamera, until
 from workers.process.supervisor import MAX_CRASHES
 
 #: A test that takes longer than this hangs.
@@ -28,7 +28,7 @@ START_UP = """
 import os, sys, time
 from collections.abc import Iterator
 from pathlib import Path
-from support.system import Up
+from support.system.up import Up
 up = Up(Path(sys.argv[1]), environment=dict(os.environ))
 up.wait_ready()
 print(up.process.pid, flush=True)

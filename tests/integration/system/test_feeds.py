@@ -11,8 +11,8 @@ import numpy as np
 
 from clients.media.clip import Clip, upright
 from pipeline.styles.catalog import find_shipped
-from support.clips import frames_of, make_clip, times_of
-from support.video_servers import RtspCamera
+from support.pictures.clips import frames_of, make_clip, times_of
+from support.services.video_servers import RtspCamera
 
 
 def command(up, *options: str) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 import redis
 
 from clients.load.cli import scrape
-from support.crew import Crew
-from support.peers import Client, until
+from support.system.crew import Crew
+from support.webrtc.peers import Client, until
 
 #: The time that a busy machine may need beyond the second that is promised.
 SLACK_S = 4.0

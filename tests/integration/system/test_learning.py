@@ -9,8 +9,8 @@ from clients.net.connection import Connection
 from edge.grid_model.weights import SHIPPED, load
 from pipeline.contract.control import GatewayMessage, SharingChanged, SharingChoice
 from pipeline.styles.catalog import shipped
-from support.peers import ColourCamera, until
-from support.system import Up
+from support.system.up import Up
+from support.webrtc.peers import ColourCamera, until
 
 PATIENCE_S = 240.0
 

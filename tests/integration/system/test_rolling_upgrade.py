@@ -9,10 +9,10 @@ import pytest
 from clients.net.connection import Connection
 from clients.net.reconnecting import ReconnectingClient
 from pipeline.styles.catalog import shipped
-from support.balancer import balancer
-from support.nginx import listens
-from support.peers import ColourCamera, until
-from support.roles import role
+from support.services.balancer import balancer
+from support.services.nginx import listens
+from support.system.roles import role
+from support.webrtc.peers import ColourCamera, until
 from workers.process.redis_server import free_port
 
 pytestmark = pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is missing")

@@ -16,8 +16,8 @@ import redis
 
 from support.missing import missing
 from support.paths import ROOT
-from support.peers import Client, until
-from support.system import Up
+from support.system.up import Up
+from support.webrtc.peers import Client, until
 from workers.process.redis_server import free_port
 from workers.process.runtime import die_with_parent
 from workers.process.tls import certificate, names, utc_now

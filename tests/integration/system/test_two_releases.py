@@ -9,10 +9,10 @@ import pytest
 
 from pipeline.contract.redis_keys import worker_beacon
 from pipeline.queues.broker import connect
-from support.nginx import listens
 from support.paths import ROOT
-from support.peers import Client, until
-from support.roles import role
+from support.services.nginx import listens
+from support.system.roles import role
+from support.webrtc.peers import Client, until
 from workers.process.redis_server import free_port
 
 #: Stands for the previous release until there is one: the last commit before gateways could be drained.

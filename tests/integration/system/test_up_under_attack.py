@@ -14,8 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from support.peers import until
-from support.system import Up
+from support.system.up import Up
+from support.webrtc.peers import until
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux for it")
 

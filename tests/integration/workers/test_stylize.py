@@ -5,9 +5,9 @@ import sys
 
 import redis
 
-from support.crew import STUB
-from support.peers import until
-from support.redis_process import RedisServer
+from support.services.redis_process import RedisServer
+from support.system.crew import STUB
+from support.webrtc.peers import until
 
 
 async def test_a_worker_whose_redis_is_away_stops_when_it_is_asked_once(tmp_path):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from support.paths import ROOT
-from support.peers import until
+from support.webrtc.peers import until
 from workers.process import supervisor
 from workers.process.liveness import READY, VARIABLE, Silence
 from workers.process.supervisor import MAX_CRASHES, SupervisedProcess

@@ -6,7 +6,7 @@ from pipeline.contract.chunks import CHUNK_BYTES, MAX_HEADER_BYTES, MAX_PARTIAL,
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import pack_grid
 from pipeline.contract.messages import StylizedFrame
-from support.grids import make_grid
+from support.pictures.grids import make_grid
 
 #: A grid with much variation, which needs more than one chunk.
 GRID = pack_grid(make_grid(deviation=0.5))

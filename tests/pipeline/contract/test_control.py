@@ -33,7 +33,7 @@ from pipeline.contract.control import (
     StyleChoice,
 )
 from pipeline.contract.errors import BadMessage
-from support.node import node
+from support.browsers.node import node
 from support.paths import ROOT
 
 PAGE = Path(clients.__file__).parent / "web"

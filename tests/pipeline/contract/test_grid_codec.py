@@ -9,8 +9,8 @@ from hypothesis.extra import numpy as hnp
 
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.grid_codec import MAX_SIDE, STEPS, pack_grid, unpack_grid
-from support.bombs import deflated_zeros
-from support.grids import lifelike_grid, make_grid
+from support.pictures.bombs import deflated_zeros
+from support.pictures.grids import lifelike_grid, make_grid
 
 SIZES = st.tuples(*3 * [st.integers(1, 5)]) | st.sampled_from([(8, 9, 16), (8, 16, 9), (1, 1, MAX_SIDE)])
 #: All values that a shape in JSON may have, and more.

@@ -5,7 +5,7 @@ from PIL import Image
 from pipeline.contract.errors import BadImage
 from pipeline.contract.image_codec import decode_image, encode_jpeg
 from pipeline.pictures.own_file import read_picture
-from support.bombs import encoded
+from support.pictures.bombs import encoded
 
 
 def test_our_own_jpeg_comes_back_within_its_quality():

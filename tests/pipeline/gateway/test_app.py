@@ -10,8 +10,8 @@ from pipeline.contract.image_codec import encode_jpeg
 from pipeline.contract.messages import KeyFrame
 from pipeline.queues.broker import connect
 from pipeline.styles.catalog import shipped
-from support.good_offer import OFFER
-from support.peers import flat_answer, until
+from support.webrtc.good_offer import OFFER
+from support.webrtc.peers import flat_answer, until
 
 
 async def test_the_page_is_served_with_its_security_headers(running):

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.settings import Settings
-from support.peers import Running
+from support.webrtc.peers import Running
 
 FRIEND, STRANGER = "https://friend.example", "https://stranger.example"
 ALLOWED = "Access-Control-Allow-Origin"

@@ -6,10 +6,10 @@ import shutil
 import pytest
 import yaml
 
-from support.balancer import NGINX
-from support.nginx import nginx
 from support.paths import ROOT
-from support.peers import Running
+from support.services.balancer import NGINX
+from support.services.nginx import nginx
+from support.webrtc.peers import Running
 from workers.process.redis_server import free_port
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.http.responses import SECURITY_HEADERS
-from support.raw_http import JSON, Socket, ask
+from support.services.raw_http import JSON, Socket, ask
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -12,8 +12,8 @@ from pipeline.gateway.app import Gateway
 from pipeline.http import connection
 from pipeline.http import server as http_server
 from pipeline.http.connection import State
-from support.peers import Running, until
-from support.raw_http import JSON, Socket, ask
+from support.services.raw_http import JSON, Socket, ask
+from support.webrtc.peers import Running, until
 
 
 @pytest.fixture

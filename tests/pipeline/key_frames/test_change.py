@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.key_frames.change import LONGEST_LEAD_S, MEMORY_S, lead_s, mean_colours, remembered, worth
-from support.thumbnails import ENTERED, OTHER, RECOLOURED, ROOM, STILL, thumbnail
+from support.pictures.thumbnails import ENTERED, OTHER, RECOLOURED, ROOM, STILL, thumbnail
 
 
 def test_colours_are_those_of_the_grids_cells():

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from pipeline.key_frames.change import MEMORY_S
 from pipeline.key_frames.selector import KeyFrameSelector
 from pipeline.key_frames.thumbnail import FrameThumbnail
-from support.thumbnails import ENTERED, OTHER, RECOLOURED, ROOM, STILL, thumbnail
+from support.pictures.thumbnails import ENTERED, OTHER, RECOLOURED, ROOM, STILL, thumbnail
 
 #: The light rises for a second, and stays.
 LIT = [thumbnail((ROOM * (1 + min(i / 30, 1))).astype(np.uint8)) for i in range(240)]

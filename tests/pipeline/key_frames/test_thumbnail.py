@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.key_frames.thumbnail import CUT_LEVELS, CUT_SHARE, THUMBNAIL_SIDE_PX, FrameThumbnail, is_cut
-from support.thumbnails import ENTERED, OTHER, RECOLOURED, STILL, thumbnail
+from support.pictures.thumbnails import ENTERED, OTHER, RECOLOURED, STILL, thumbnail
 
 
 def test_brightness_and_colour_both_tell_a_cut():

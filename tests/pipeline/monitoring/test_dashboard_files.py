@@ -13,7 +13,7 @@ from pipeline.monitoring.metrics_push import Reporter
 from pipeline.monitoring.stream_stats import StreamStats
 from pipeline.queues.broker import connect
 from support.paths import ROOT
-from support.peers import Running
+from support.webrtc.peers import Running
 
 MONITORING = ROOT / "pipeline" / "monitoring"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text())

@@ -8,8 +8,8 @@ from pipeline.monitoring.metrics import AggregatorMetrics, WorkerMetrics
 from pipeline.monitoring.metrics_push import Reporter
 from pipeline.queues.broker import connect
 from pipeline.queues.weight_snapshots import Snapshots
-from support.operators import reached
-from support.peers import Running, until
+from support.system.operators import reached
+from support.webrtc.peers import Running, until
 
 
 @pytest.fixture(autouse=True)

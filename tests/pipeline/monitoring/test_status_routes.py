@@ -6,7 +6,7 @@ from prometheus_client.openmetrics import parser as openmetrics
 
 from pipeline.contract.settings import Settings
 from pipeline.monitoring.auth import Access
-from support.peers import Running
+from support.webrtc.peers import Running
 from workers.gateway import for_operators
 
 TOKEN = "a-token-of-operators"

@@ -9,7 +9,7 @@ from PIL import Image, ImageCms
 
 from pipeline.pictures.decode import STYLE_SIDE_PX, read
 from pipeline.pictures.header_limits import OWN_FILE, UPLOAD
-from support import bombs, profiles
+from support.pictures import bombs, profiles
 
 #: Colours as in photos: those beyond all screens are cut off, and not everywhere in the same way.
 COLOURS = np.random.default_rng(0).integers(60, 190, (24, 32, 3), np.uint8)

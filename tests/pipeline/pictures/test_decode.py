@@ -13,7 +13,7 @@ from PIL import Image
 from pipeline.contract.errors import BadImage
 from pipeline.pictures.decode import STYLE_BYTES, STYLE_SIDE_PX, THUMBNAIL_SIDE_PX, read, style_files
 from pipeline.pictures.header_limits import UPLOAD
-from support import bombs
+from support.pictures import bombs
 
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)
 

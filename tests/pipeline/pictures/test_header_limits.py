@@ -6,7 +6,7 @@ from PIL import Image
 
 from pipeline.contract.errors import BadImage, PictureTooHard
 from pipeline.pictures.header_limits import OWN_FILE, UPLOAD, check
-from support import bombs
+from support.pictures import bombs
 
 BOMBS = {
     "too many scans": lambda: bombs.progressive_jpeg(200, 200, 5000),

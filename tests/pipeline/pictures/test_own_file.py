@@ -10,7 +10,7 @@ from PIL import ExifTags, Image, ImageCms, IptcImagePlugin, PngImagePlugin
 from pipeline.contract.errors import BadImage
 from pipeline.pictures import exif
 from pipeline.pictures.own_file import Photo, encoded, read_photo, read_picture
-from support import bombs, profiles
+from support.pictures import bombs, profiles
 
 COLOURS = np.random.default_rng(0).integers(60, 190, (24, 32, 3), np.uint8)
 KINDS = ["JPEG", "PNG", "WEBP"]

@@ -7,7 +7,7 @@ import pytest
 from pipeline.contract.errors import Busy, TooLarge, TooSlow
 from pipeline.pictures import upload_bodies
 from pipeline.pictures.upload_bodies import Bodies, Body, slowest
-from support.peers import until
+from support.webrtc.peers import until
 
 PART = bytes(1_000_000)
 

@@ -11,7 +11,7 @@ from pipeline.contract.messages import KeyFrame, StylizedFrame
 from pipeline.queues import answers
 from pipeline.queues.broker import GatewayBroker, stylize_queue
 from pipeline.queues.edge_broker import EdgeBroker
-from support.peers import until
+from support.webrtc.peers import until
 
 KEY_FRAME = KeyFrame("gateway", "stream", 7, "style", False, b"jpeg")
 

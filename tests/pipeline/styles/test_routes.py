@@ -15,8 +15,8 @@ from pipeline.queues.broker import connect
 from pipeline.styles import routes
 from pipeline.styles.catalog import shipped
 from pipeline.styles.store import StyleStore
-from support import bombs
-from support.peers import until
+from support.pictures import bombs
+from support.webrtc.peers import until
 
 JPEG = {"Content-Type": "image/jpeg"}
 PHOTO = encode_jpeg(np.full((64, 64, 3), 90, np.uint8))

@@ -24,7 +24,7 @@ from pipeline.webrtc.internals import seams
 from pipeline.webrtc.media.guarded_decoder import guarded_decoder
 from pipeline.webrtc.transport import hardening
 from support.paths import ROOT
-from support.webrtc import another_aiortc, counters
+from support.webrtc.our_parts import another_aiortc, counters
 
 MODULES = (ice, mdns, rtcicetransport, rtcpeerconnection, rtcrtpreceiver, rtcsctptransport, RTCPeerConnection)
 

@@ -15,8 +15,8 @@ from edge.vgg.vgg import VGG
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.image_codec import encode_jpeg
 from pipeline.pictures.own_file import Photo, read_picture
-from support.clips import STYLE, Brightener, displayed_size, make_clip, picture
-from support.teacher import write_vgg
+from support.models.teacher import write_vgg
+from support.pictures.clips import STYLE, Brightener, displayed_size, make_clip, picture
 from workers.__main__ import main
 from workers.files import cli, image
 from workers.files.arguments import image_size, style_picture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from support.clips import Brightener, picture
+from support.pictures.clips import Brightener, picture
 from workers.__main__ import main
 from workers.files import image
 

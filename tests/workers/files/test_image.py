@@ -12,8 +12,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from pipeline.pictures.own_file import Photo, read_photo, read_picture
-from support import bombs, profiles
-from support.clips import Brightener, picture
+from support.pictures import bombs, profiles
+from support.pictures.clips import Brightener, picture
 from workers.__main__ import main
 from workers.files import image
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.media.clip import Clip
-from support.clips import make_clip, picture
+from support.pictures.clips import make_clip, picture
 from workers.files.key_frames import MAX_INTERVAL, by_codec, by_content, fixed, marked
 
 

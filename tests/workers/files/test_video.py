@@ -18,7 +18,7 @@ from clients.media.writer import writing
 from clients.reassembly.flow import ESTIMATORS, Dis, small_luma
 from clients.reassembly.grid import IDENTITY, apply_grid
 from pipeline.contract.errors import MVStylizerError
-from support.clips import Brightener, convert, displayed_size, frames_of, make_clip, sound_packets, times_of
+from support.pictures.clips import Brightener, convert, displayed_size, frames_of, make_clip, sound_packets, times_of
 from workers.files.key_frame_answers import Answer
 from workers.files.key_frames import Marked, fixed, marked
 from workers.files.painting import MODES, Canvas

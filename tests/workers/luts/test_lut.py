@@ -11,10 +11,10 @@ from PIL import Image
 
 from clients.reassembly.grid import IDENTITY, apply_grid, blend_grids
 from pipeline.styles.catalog import find_shipped
-from support.grids import make_grid
+from support.browsers.node import node
 from support.missing import missing
-from support.node import node
 from support.paths import WEB
+from support.pictures.grids import make_grid
 from workers.__main__ import main
 from workers.luts import lut
 from workers.luts.lut_files import cube_file, lattice, recoloured

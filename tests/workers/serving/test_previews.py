@@ -14,7 +14,7 @@ from pipeline.contract.settings import Settings
 from pipeline.queues.broker import GatewayBroker, preview_queue, stylize_queue
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from pipeline.styles.catalog import shipped
-from support.counting_stylizer import PICTURE, Counter
+from support.models.counting_stylizer import PICTURE, Counter
 from workers import stylize
 from workers.serving.key_frame_batch import Served
 from workers.serving.previews import Unprepared, previews

@@ -18,7 +18,7 @@ from pipeline.queues.broker import GatewayBroker, stylize_queue
 from pipeline.queues.edge_broker import EdgeBroker
 from pipeline.queues.redis_errors import Outage, kind, reason
 from pipeline.queues.rq_job import STYLIZE, AllowListedJob, MsgpackSerializer
-from support.peers import until
+from support.webrtc.peers import until
 from workers import stylize
 from workers.serving import rq_worker
 from workers.serving.rq_worker import EdgeWorker, registries, types, worker_sets

@@ -8,7 +8,7 @@ import pytest
 from aiortc import RTCPeerConnection, RTCSctpTransport
 
 from clients.net import fast_data_channel
-from support.peers import until
+from support.webrtc.peers import until
 
 pytestmark = pytest.mark.patched_only("the fast data channel")
 

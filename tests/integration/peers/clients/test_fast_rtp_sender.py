@@ -10,7 +10,7 @@ from clients.load.replay import Replay
 from clients.net.connection import Connection
 from pipeline.key_frames.picker import KeyFramePicker
 from pipeline.styles.catalog import shipped
-from support.peers import Running, until
+from support.webrtc.peers import Running, until
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from aiohttp import web
 from clients.net.connection import Connection
 from clients.net.reconnecting import LAST_RETRY_S, ReconnectingClient
 from pipeline.styles.catalog import shipped
-from support.impairment import Impaired
-from support.peers import ColourCamera, until
+from support.webrtc.impairment import Impaired
+from support.webrtc.peers import ColourCamera, until
 
 #: The time that a busy machine may need beyond what is promised.
 SLACK_S = 4.0

@@ -10,8 +10,8 @@ from clients.headless import cli
 from clients.headless.camera import ClipCamera
 from pipeline.contract.control import FrameRequest, Pace, SceneCut
 from pipeline.styles.catalog import shipped
-from support.clips import frames_of, make_clip
-from support.peers import Running, heard_by_gateways, paced_by_the_test, until
+from support.pictures.clips import frames_of, make_clip
+from support.webrtc.peers import Running, heard_by_gateways, paced_by_the_test, until
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from clients.net.connection import Connection
 from clients.net.reconnecting import ReconnectingClient, retry_delay_s
 from pipeline.contract.errors import Busy, MVStylizerError
 from pipeline.styles.catalog import shipped
-from support.peers import ColourCamera, Running, until
+from support.webrtc.peers import ColourCamera, Running, until
 from workers.process.redis_server import free_port
 
 

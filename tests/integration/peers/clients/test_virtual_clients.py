@@ -13,7 +13,7 @@ from clients.load.virtual_clients import Plan, VirtualClients
 from pipeline.contract.control import FrameRequest, Pace
 from pipeline.contract.errors import Busy
 from pipeline.styles.catalog import shipped
-from support.peers import Running, paced_by_the_test, until
+from support.webrtc.peers import Running, paced_by_the_test, until
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ import pytest
 
 from pipeline.contract.errors import Busy
 from pipeline.contract.image_codec import encode_jpeg
-from support.balancer import balancer
-from support.peers import Client, Running, until
+from support.services.balancer import balancer
+from support.webrtc.peers import Client, Running, until
 
 
 def port_of(gateway: Running) -> int:

@@ -12,7 +12,7 @@ from pipeline.contract.control import ErrorMessage, SharingChanged, SharingForgo
 from pipeline.contract.messages import KeyFrame, StylizedFrame, TrainingSample
 from pipeline.queues.broker import connect
 from pipeline.queues.training_samples import Sharing, public_name
-from support.peers import Client, FlatEdge, flat_answer, until
+from support.webrtc.peers import Client, FlatEdge, flat_answer, until
 
 WORD = "0123456789abcdef"
 
@@ -28,7 +28,7 @@ def edge(redis_url, monkeypatch):
                 Sharing(client, "edge").append(sample)
         return flat_answer(frame, *shape)
 
-    monkeypatch.setattr("support.peers.flat_answer", answer)
+    monkeypatch.setattr("support.webrtc.peers.flat_answer", answer)
     edge = FlatEdge(redis_url)
     yield edge
     edge.close()

@@ -3,7 +3,7 @@
 from pipeline.contract.control import ErrorMessage, KeyFrameRequest, StyleChoice
 from pipeline.gateway import control_channel
 from pipeline.styles.catalog import shipped
-from support.peers import Client, until
+from support.webrtc.peers import Client, until
 
 
 async def test_a_clients_last_words_count_and_few_of_them_cost_a_look_up(running, edge, monkeypatch):

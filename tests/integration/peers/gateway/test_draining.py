@@ -11,7 +11,7 @@ from pipeline.contract.control import Move
 from pipeline.contract.errors import Busy
 from pipeline.gateway.open_sessions import STOPPING
 from pipeline.styles.catalog import shipped
-from support.peers import Client, ColourCamera, Running, until
+from support.webrtc.peers import Client, ColourCamera, Running, until
 
 
 @pytest.fixture

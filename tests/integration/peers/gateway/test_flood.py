@@ -5,9 +5,9 @@ import json
 
 from pipeline.capacity import admission
 from pipeline.contract.settings import networks
-from support.good_offer import OFFER
-from support.peers import Client, Running, until
-from support.raw_http import JSON, Socket
+from support.services.raw_http import JSON, Socket
+from support.webrtc.good_offer import OFFER
+from support.webrtc.peers import Client, Running, until
 
 
 async def offered(running: Running, *headers: str) -> tuple[int, dict[str, str], dict]:

@@ -5,8 +5,8 @@ import re
 from aioice import mdns
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from support.good_offer import OFFER
-from support.peers import ColourCamera, until
+from support.webrtc.good_offer import OFFER
+from support.webrtc.peers import ColourCamera, until
 
 
 async def never(*_: object, **__: object) -> None:

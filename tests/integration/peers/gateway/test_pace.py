@@ -13,7 +13,7 @@ from pipeline.contract.control import Pace
 from pipeline.monitoring.metrics import GatewayMetrics
 from pipeline.monitoring.monitor import counted
 from pipeline.styles.catalog import shipped
-from support.peers import FlatEdge, Running, until
+from support.webrtc.peers import FlatEdge, Running, until
 
 
 class Sender:

@@ -6,8 +6,8 @@ import pytest
 
 from pipeline.contract.control import KeyFramePicked, PauseChange
 from pipeline.gateway import session
-from support.good_offer import OFFER
-from support.peers import Client, Running, until
+from support.webrtc.good_offer import OFFER
+from support.webrtc.peers import Client, Running, until
 
 
 async def paused(client: Client, running: Running) -> None:

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from pipeline.contract.errors import Busy
-from support.good_offer import OFFER
-from support.peers import Client, Running
+from support.webrtc.good_offer import OFFER
+from support.webrtc.peers import Client, Running
 
 
 async def test_a_full_gateway_says_when_to_come_back(redis_url, web_root):

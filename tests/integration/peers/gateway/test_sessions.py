@@ -12,7 +12,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.control import ErrorMessage, KeyFrameDropped, KeyFramePicked
 from pipeline.gateway import key_frame_flow, session
 from pipeline.styles.catalog import shipped
-from support.peers import Client, until
+from support.webrtc.peers import Client, until
 
 
 async def test_a_camera_is_stylized(running, edge):
@@ -154,7 +154,7 @@ async def test_a_client_that_falls_silent_is_forgotten(running, edge, monkeypatc
 
 async def test_a_client_without_a_strip_gets_no_key_frames_and_is_counted(running, edge, monkeypatch):
     client = Client(running.url)
-    monkeypatch.setattr("support.peers.stamp", lambda picture, _: np.concatenate([picture, picture[:16]]))
+    monkeypatch.setattr("support.webrtc.peers.stamp", lambda picture, _: np.concatenate([picture, picture[:16]]))
     await client.open()
 
     await until(lambda: running.count("mvs_frames_dropped_total", reason="strip") > 5)

@@ -7,8 +7,8 @@ import pytest
 from pipeline.contract import redis_keys
 from pipeline.monitoring import monitor
 from pipeline.styles.catalog import shipped
-from support.operators import reached
-from support.peers import Client
+from support.system.operators import reached
+from support.webrtc.peers import Client
 
 
 @pytest.fixture(autouse=True)

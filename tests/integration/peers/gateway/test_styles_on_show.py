@@ -8,8 +8,8 @@ from pipeline.contract.image_codec import encode_jpeg
 from pipeline.pictures.decode import StyleFiles
 from pipeline.styles import routes
 from pipeline.styles.store import StyleStore
-from support import bombs
-from support.peers import Client, until
+from support.pictures import bombs
+from support.webrtc.peers import Client, until
 
 PHOTO = encode_jpeg(np.full((64, 64, 3), 90, np.uint8))
 

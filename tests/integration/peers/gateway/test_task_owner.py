@@ -1,7 +1,7 @@
 """A gateway whose task fails serves on."""
 
 from pipeline.monitoring import task_owner
-from support.peers import Client, Running, until
+from support.webrtc.peers import Client, Running, until
 
 
 async def test_a_gateway_whose_reader_of_answers_dies_answers_again(redis_url, tmp_path, edge, monkeypatch):

@@ -12,7 +12,7 @@ from aiortc import RTCPeerConnection
 from pipeline.gateway import session
 from pipeline.styles.catalog import shipped
 from pipeline.webrtc.transport import closing
-from support.peers import Client, Running, until
+from support.webrtc.peers import Client, Running, until
 
 #: aiortc leaves some of this behind, and only where the fence fits are its sockets and tasks known.
 by_force = pytest.mark.patched_only("connections are ended by force")

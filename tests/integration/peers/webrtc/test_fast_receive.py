@@ -5,7 +5,7 @@ from aiortc.rtp import is_rtcp
 
 from pipeline.webrtc.media import fast_receive
 from pipeline.webrtc.transport import ice_limits
-from support.peers import Client, Running, until
+from support.webrtc.peers import Client, Running, until
 
 pytestmark = pytest.mark.patched_only("the fast path")
 

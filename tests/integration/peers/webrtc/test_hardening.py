@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from support.ice_ends import CLIENT_HELLO
-from support.impairment import Impaired
-from support.peers import Client, Running, until
+from support.webrtc.ice_ends import CLIENT_HELLO
+from support.webrtc.impairment import Impaired
+from support.webrtc.peers import Client, Running, until
 
 pytestmark = pytest.mark.patched_only("errors of aiortc that are mended")
 

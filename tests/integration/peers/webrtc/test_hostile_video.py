@@ -15,7 +15,7 @@ from aiortc.rtp import RtpPacket
 from pipeline.contract.control import ErrorMessage
 from pipeline.monitoring.monitor import counted
 from pipeline.webrtc.media import packet_intake
-from support.peers import Client, Running, until
+from support.webrtc.peers import Client, Running, until
 
 pytestmark = pytest.mark.patched_only("the limits of received video")
 

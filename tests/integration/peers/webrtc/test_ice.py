@@ -8,7 +8,7 @@ import pytest
 from aioice import ice
 
 from pipeline.monitoring.monitor import counted
-from support.ice_ends import CLIENT_HELLO, stranger, two
+from support.webrtc.ice_ends import CLIENT_HELLO, stranger, two
 
 pytestmark = pytest.mark.patched_only("the limits of ICE")
 

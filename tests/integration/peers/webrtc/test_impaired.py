@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from pipeline.contract.control import KeyFramePicked
-from support.grids import lifelike_grid
-from support.impairment import Impaired
-from support.peers import FPS, Client, FlatEdge, Running, until
+from support.pictures.grids import lifelike_grid
+from support.webrtc.impairment import Impaired
+from support.webrtc.peers import FPS, Client, FlatEdge, Running, until
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from aiortc.rtcsctptransport import (
     serialize_packet,
 )
 
-from support.peers import Client, FlatEdge, until
-from support.sctp_chunks import FIRST, FIRST_PART, UNORDERED, data, sack
+from support.webrtc.peers import Client, FlatEdge, until
+from support.webrtc.sctp_chunks import FIRST, FIRST_PART, UNORDERED, data, sack
 
 pytestmark = pytest.mark.patched_only("the limits of SCTP")
 

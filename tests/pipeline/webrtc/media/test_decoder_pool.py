@@ -27,7 +27,7 @@ from pipeline.webrtc.media.handover import Handover
 from pipeline.webrtc.media.native_decoder import NativeDecoder
 from pipeline.webrtc.media.video_header import VP8_START_CODE, Demand
 from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, MOST_PIXELS, SHARED_BYTES, Memory
-from support.h264 import claiming
+from support.webrtc.h264 import claiming
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from pipeline.webrtc.media.jitter_buffer import DroppableFrame, JitterFrames, Ma
 from pipeline.webrtc.media.native_decoder import NativeDecoder
 from pipeline.webrtc.media.rtp import is_droppable
 from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, Memory
-from support.fast_path import installed, receiver  # noqa: F401 (a fixture)
-from support.webrtc import counters
+from support.webrtc.fast_path import installed, receiver  # noqa: F401 (a fixture)
+from support.webrtc.our_parts import counters
 
 VP8, H264 = SimpleNamespace(name="VP8"), SimpleNamespace(name="H264")
 #: Bits of the VP8 payload descriptor: a partition starts here, and nothing refers to this frame.

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.webrtc.internals.running import run_without_suspending
 from pipeline.webrtc.media import fast_receive, packet_intake
-from support.fast_path import PARAMETERS, RTX, SENT_AT, VP8, Dtls, installed, queued, receiver  # noqa: F401 (fixtures)
+from support.webrtc.fast_path import PARAMETERS, RTX, SENT_AT, VP8, Dtls, installed, queued, receiver  # noqa: F401 (fixtures)
 
 
 def test_an_empty_datagram_is_nothing_of_ours():

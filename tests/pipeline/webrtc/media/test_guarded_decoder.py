@@ -25,7 +25,7 @@ from pipeline.webrtc.media.jitter_buffer import jitter_buffer
 from pipeline.webrtc.media.native_decoder import NativeDecoder
 from pipeline.webrtc.media.video_header import VP8_START_CODE
 from pipeline.webrtc.media.video_limits import MOST_PIXELS, Memory
-from support.webrtc import counters
+from support.webrtc.our_parts import counters
 
 COUNTERS = counters(GatewayMetrics())
 VP8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90_000, payloadType=97)

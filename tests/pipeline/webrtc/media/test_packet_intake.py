@@ -36,7 +36,7 @@ from pipeline.webrtc.media.packet_intake import (
     SteadyMapper,
 )
 from pipeline.webrtc.media.rtp import MOST_RTCP_PARTS, h264_data, sender_reports
-from support.fast_path import installed, queued, receiver  # noqa: F401 (a fixture)
+from support.webrtc.fast_path import installed, queued, receiver  # noqa: F401 (a fixture)
 
 numbers = st.integers(0, 65535)
 

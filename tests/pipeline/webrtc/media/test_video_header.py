@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipeline.webrtc.media.video_header import VP8_START_CODE, Demand, demands
 from pipeline.webrtc.media.video_limits import FULL_HD_PIXELS, MOST_PIXELS, OWN_BYTES, most_pixels, needed_bytes
-from support.h264 import START, Writer, sps
+from support.webrtc.h264 import START, Writer, sps
 
 
 @settings(max_examples=150)

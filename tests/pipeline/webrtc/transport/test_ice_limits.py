@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry
 from pipeline.monitoring.metrics import REFUSALS, counted_by
 from pipeline.webrtc import patches
 from pipeline.webrtc.transport import ice_limits
-from support.ice_ends import CLIENT_HELLO, stranger, two
-from support.peers import until
+from support.webrtc.ice_ends import CLIENT_HELLO, stranger, two
+from support.webrtc.peers import until
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from OpenSSL import SSL
 from pipeline.webrtc.internals.dtls import deliver
 from pipeline.webrtc.transport import sctp_limits
 from pipeline.webrtc.transport.sctp_limits import LimitedSctpTransport
-from support.sctp_chunks import FIRST, FIRST_PART, UNORDERED, data, sack
+from support.webrtc.sctp_chunks import FIRST, FIRST_PART, UNORDERED, data, sack
 
 TAG = 0xCAFEBABE
 

@@ -13,7 +13,7 @@ from pipeline.contract.errors import Busy
 from pipeline.styles.catalog import shipped
 from pipeline.webrtc import patches
 from pipeline.webrtc.transport.udp_ports import UdpPorts
-from support.peers import ColourCamera, Running, until
+from support.webrtc.peers import ColourCamera, Running, until
 
 HERE, BESIDE = "127.0.0.1", "127.0.0.2"
 
