@@ -16,6 +16,7 @@ import { Looks } from './looks/looks.js';
 import { Memory } from './looks/memory.js';
 import { readLink } from './looks/look_link.js';
 import { Notices } from './ui/notices.js';
+import { PictureInPicture } from './controls/picture_in_picture.js';
 import { PhotoList } from './looks/photo_list.js';
 import { Readout } from './ui/readout.js';
 import { RecordButton } from './shots/record_button.js';
@@ -72,6 +73,8 @@ class App {
   });
   #fading = new Fading([byId('header'), byId('dock')], () => hasPicture(this.state));
   #fullScreen = new FullScreen(byId('full-screen', HTMLButtonElement));
+  #float = new PictureInPicture(byId('float', HTMLButtonElement), byId('output', HTMLCanvasElement),
+    (sentence) => this.#notices.remark(sentence));
   #hint = new Hint(byId('hint'));
   #link = new LinkDialog(byId('link', HTMLDialogElement));
   #comparing = new Comparing(byId('compare', HTMLButtonElement), this.#live.player, (isHeld) => this.#onHeld(isHeld));
@@ -108,8 +111,8 @@ class App {
   });
   /** Whatever starts with the page and ends with it, in this order. */
   #parts = [
-    this.#live, this.#readout, this.#share, this.#cameraSwitch, this.#fading, this.#fullScreen, this.#comparing,
-    this.#gestures, this.#shortcuts, this.#link, this.#record, this.#shots, this.#fileDrop,
+    this.#live, this.#readout, this.#share, this.#cameraSwitch, this.#fading, this.#fullScreen, this.#float,
+    this.#comparing, this.#gestures, this.#shortcuts, this.#link, this.#record, this.#shots, this.#fileDrop,
   ];
 
   /**
@@ -194,6 +197,7 @@ class App {
     if (command === 'record') this.#record.toggle();
     if (command === 'compare') this.#comparing.toggle();
     if (command === 'full-screen') this.#fullScreen.toggle();
+    if (command === 'picture-in-picture') this.#float.toggle();
     if (command === 'numbers') this.#toggleNumbers();
   }
 
@@ -277,7 +281,10 @@ class App {
   #onState(state, sentence) {
     document.body.dataset.state = state;
     this.#notices.status(sentence);
-    if (!hasPicture(state)) this.#fading.show();
+    if (!hasPicture(state)) {
+      this.#fading.show();
+      this.#float.close();
+    }
     if (state === 'idle' || state === 'failed') this.#record.stop();
   }
 

@@ -5,11 +5,12 @@ import { PressOrHold } from './press_or_hold.js';
 /** The localStorage key; it is there only while the keys are off. */
 const OFF = 'mvstylizer.keys_off';
 
-/** @typedef {'photo'|'record'|'compare'|'full-screen'|'numbers'|'help'} Command */
+/** @typedef {'photo'|'record'|'compare'|'full-screen'|'picture-in-picture'|'numbers'|'help'} Command */
 
 /** @type {Map<string, Command>} what each key does, by KeyboardEvent.key in lower case */
 const COMMANDS = new Map([
-  [' ', 'photo'], ['r', 'record'], ['c', 'compare'], ['f', 'full-screen'], ['n', 'numbers'], ['?', 'help'],
+  [' ', 'photo'], ['r', 'record'], ['c', 'compare'], ['f', 'full-screen'],
+  ['p', 'picture-in-picture'], ['n', 'numbers'], ['?', 'help'],
 ]);
 /** Fields that take letters. */
 const TYPED_IN = 'input:not([type="range"], [type="radio"], [type="checkbox"], [type="file"]), textarea, select';

@@ -166,7 +166,7 @@ async def test_what_is_said_stays_on_show_without_the_controls(page, server):
     assert await page.locator(".notices").evaluate("(notices) => getComputedStyle(notices).opacity") == "1"
 
 
-# Numbers and the whole screen
+# Numbers, the whole screen, and a window
 
 
 async def test_the_numbers_are_shown_on_demand(page, server):
@@ -196,3 +196,65 @@ async def test_where_there_is_no_whole_screen_there_is_no_button_for_it(page, se
     await page.goto(server.url)
 
     await expect(page.get_by_role("button", name="Full screen")).to_have_count(0)
+
+
+#: Runs before the page's scripts: the videos that are shown in a window of their own, while they are, are in `floating`.
+WINDOWS = """
+window.floating = new Set();
+const { requestPictureInPicture } = HTMLVideoElement.prototype;
+HTMLVideoElement.prototype.requestPictureInPicture = function () {
+  this.addEventListener('enterpictureinpicture', () => floating.add(this));
+  this.addEventListener('leavepictureinpicture', () => floating.delete(this));
+  return requestPictureInPicture.call(this);
+};
+"""
+#: Runs in the page: how many levels the window's picture differs from the page's, on average.
+DIFFERENCE = """() => {
+  const [{ output }, [video]] = [mvstylizer, floating];
+  const pixels = [video, output].map((source) => {
+    const context = new OffscreenCanvas(64, 36).getContext('2d');
+    context.drawImage(source, 0, 0, 64, 36);
+    return context.getImageData(0, 0, 64, 36).data;
+  });
+  return pixels[0].reduce((sum, value, at) => sum + Math.abs(value - pixels[1][at]), 0) / pixels[0].length;
+}"""
+
+
+async def test_the_picture_floats_in_a_window_with_its_look_until_it_is_put_back_or_ends(page, server):
+    await page.add_init_script(WINDOWS)
+    await go_live(page, server)
+    button = page.locator("#float")
+    await page.click("#more")
+    await button.click()
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    await until(page, f"floating.size === 1 && ({DIFFERENCE})() < 5")
+
+    await page.keyboard.press("p")
+    await expect(button).to_have_attribute("aria-pressed", "false")
+    assert await page.evaluate("floating.size") == 0
+
+    await page.keyboard.press("p")
+    await expect(button).to_have_attribute("aria-pressed", "true")
+    await page.evaluate("document.getElementById('video').srcObject.getTracks()[0].dispatchEvent(new Event('ended'))")
+    await expect(button).to_have_attribute("aria-pressed", "false")
+    await expect(button).to_be_hidden()
+
+
+async def test_where_pictures_do_not_float_nothing_offers_it(page, server):
+    await page.add_init_script("delete HTMLVideoElement.prototype.requestPictureInPicture")
+    await go_live(page, server)
+
+    await page.click("#more")
+
+    await expect(page.locator("#numbers")).to_be_visible()
+    await expect(page.locator("#float")).to_be_hidden()
+
+
+async def test_a_window_that_does_not_open_is_no_riddle(page, server):
+    await page.add_init_script("HTMLVideoElement.prototype.requestPictureInPicture = () => Promise.reject(new Error())")
+    await go_live(page, server)
+
+    await page.keyboard.press("p")
+
+    await expect(page.locator("#remark")).to_contain_text("did not open the window")
+    await expect(page.locator("#float")).to_have_attribute("aria-pressed", "false")

@@ -48,9 +48,10 @@ test('a gesture is a tap, a swipe along the row of looks, or none', () => {
 
 test('a key is a command only on its own', () => {
   const plain = { ctrlKey: false, altKey: false, metaKey: false };
-  const keys = ['1', '9', '0', ' ', 'r', 'R', 'c', 'f', 'n', '?', 'x', 'Enter', 'constructor'];
+  const keys = ['1', '9', '0', ' ', 'r', 'R', 'c', 'f', 'p', 'n', '?', 'x', 'Enter', 'constructor'];
   assert.deepEqual(keys.map((key) => commandOf({ ...plain, key })),
-    [0, 8, null, 'photo', 'record', 'record', 'compare', 'full-screen', 'numbers', 'help', null, null, null]);
+    [0, 8, null, 'photo', 'record', 'record', 'compare', 'full-screen', 'picture-in-picture',
+      'numbers', 'help', null, null, null]);
   for (const held of ['ctrlKey', 'altKey', 'metaKey']) assert.equal(commandOf({ ...plain, key: 'r', [held]: true }), null);
 });
 
