@@ -198,7 +198,7 @@ async def test_where_there_is_no_whole_screen_there_is_no_button_for_it(page, se
     await expect(page.get_by_role("button", name="Full screen")).to_have_count(0)
 
 
-#: Runs before the page's scripts: the videos that are shown in a window of their own, while they are, are in `floating`.
+#: Runs before the page's scripts: the videos that are in windows of their own are in `floating`.
 WINDOWS = """
 window.floating = new Set();
 const { requestPictureInPicture } = HTMLVideoElement.prototype;
