@@ -30,6 +30,7 @@ from pipeline.gateway.app import own_names
 from pipeline.http.head import RequestRefused
 from pipeline.http.hosts import Hosts
 from pipeline.monitoring.auth import COOKIE, SENTENCE, Access
+from pipeline.queues.broker import connect
 from pipeline.queues.redis_errors import reason
 from pipeline.queues.rq_job import AllowListedJob, MsgpackSerializer
 from workers.gateway import check_port_free
@@ -138,6 +139,7 @@ def readable(find: Any, *args: Any, **options: Any) -> Any:
 def application(redis_url: str, access: Access, hosts: Hosts = Hosts()) -> Flask:
     """Return the WSGI application."""
     web = rq_dashboard.web
+    web.from_url = lambda url, **_: (None, connect(url))
     web.config.serializer, web.Job, web.Worker, web.Queue = MsgpackSerializer, ReadJob, ReadWorker, ReadQueue
     for name in REGISTRIES:
         setattr(web, name, type(name, (ReadRegistry, getattr(registry, name)), {}))

@@ -11,7 +11,7 @@ LEAST_CHARACTERS = 4
 #: This matches everything up to the last @, since people forget to encode an @ in their password.
 USERINFO = re.compile(r"(?<=://)[^\s'\"<>]*@")
 NAMED = re.compile(r"(?i)((?:password|passwd|credential|secret|token)[\"']?\s*[=:]\s*[\"']?)[^\s&'\",;}]+")
-QUERY = frozenset({"password", "token", "secret"})
+QUERY = frozenset({"password", "sentinel_password", "token", "secret"})
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
@@ -33,7 +33,8 @@ def in_url(url: str) -> list[str]:
         parts = urlsplit(url)
         named = [value for name, value in parse_qsl(parts.query) if name in QUERY]
         found = [parts.password or "", unquote(parts.password or ""), *named]
-        parts.port  # a "#" or "/" in a password shows here  # noqa: B018
+        for host in parts.netloc.rpartition("@")[2].split(","):  # sentinels are several
+            urlsplit(f"//{host}").port  # a "#" or "/" in a password shows here  # noqa: B018
     except ValueError:
         return [url]
     return [secret for secret in found if secret]

@@ -12,6 +12,7 @@ import redis.asyncio
 from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadMessage
 from pipeline.contract.messages import PreviewGrids, StylizedFrame
+from pipeline.queues.redis_clients import async_client
 from pipeline.queues.redis_errors import Outage, kind
 from pipeline.queues.redis_streams import entries
 
@@ -29,7 +30,7 @@ async def answers(
     `outage` is told of each error of Redis, and `on_refused` is called for each unreadable answer.
     """
     key, last = redis_keys.results(gateway_id), b"0"
-    client = redis.asyncio.Redis.from_url(redis_url, socket_timeout=None, retry=None)
+    client = async_client(redis_url, socket_timeout=None, retry=None)
     try:
         while True:
             try:

@@ -14,6 +14,7 @@ from pipeline.contract import redis_keys
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.messages import KeyFrame, PreviewGrids, PreviewPicture, StylizedFrame
 from pipeline.queues.answers import answers
+from pipeline.queues.redis_clients import client
 from pipeline.queues.redis_errors import Outage
 from pipeline.queues.redis_errors import place as address
 from pipeline.queues.rq_job import PREVIEW, STYLIZE, AllowListedJob, MsgpackSerializer
@@ -24,8 +25,9 @@ CALL_TIMEOUT_S = 1.0
 #: How many consents a gateway remembers: many times as many as it has sessions.
 CONSENTS = 4_096
 NO_URL = (
-    "This is no Redis URL: redis://[[user]:password@]host:port/0, rediss://... or unix:///path is needed, and "
-    "what is special in a password must be percent-encoded."
+    "This is no Redis URL: redis://[[user]:password@]host:port/0, rediss://..., unix:///path or "
+    "redis+sentinel://host:port,host:port/primary/0 is needed, and what is special in a password must be "
+    "percent-encoded."
 )
 
 
@@ -39,14 +41,18 @@ def connect(redis_url: str, timeout_s: float = CALL_TIMEOUT_S) -> redis.Redis:
     Raises BadSetting for an invalid URL. Whether Redis is there is only found out by the first call.
     """
     try:
-        client = redis.Redis.from_url(
-            redis_url, socket_timeout=timeout_s, retry=Retry(NoBackoff(), 0), retry_on_error=[redis.ReadOnlyError]
+        connection = client(
+            redis_url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            retry=Retry(NoBackoff(), 0),
+            retry_on_error=[redis.ReadOnlyError],
         )
-        pool = client.connection_pool
+        pool = connection.connection_pool
         pool.connection_class(**pool.connection_kwargs)  # this does not connect, but checks the URL's options
     except (ValueError, TypeError):  # the text of the error may contain a piece of the password
         raise BadSetting(NO_URL) from None
-    return client
+    return connection
 
 
 def stylize_queue(connection: redis.Redis, edge_id: str) -> Queue:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import redis
 import redis.asyncio
+import redis.asyncio.sentinel
 from redis.exceptions import (
     AskError,
     AuthenticationError,
@@ -22,9 +23,12 @@ from redis.exceptions import (
     ReadOnlyError,
     TimeoutError,
 )
+from redis.sentinel import SentinelConnectionPool
 
 logger = logging.getLogger(__name__)
 
+#: The pools of clients that sentinels lead to the primary.
+BY_SENTINELS = SentinelConnectionPool | redis.asyncio.sentinel.SentinelConnectionPool
 AnyRedis = redis.Redis | redis.asyncio.Redis
 
 #: The pauses between attempts double from the first to the longest; a Redis that is back is noticed within a second.
@@ -74,6 +78,7 @@ WORDS = (
     ("NOAUTH", "password"),
     ("WRONGPASS", "password"),
     ("Authentication required", "password"),
+    ("AuthenticationError", "password"),  # what sentinels said, within another error
     ("NOPERM", "permission"),
     ("OOM ", "memory"),
     ("maxmemory", "memory"),
@@ -106,8 +111,10 @@ def reason(error: BaseException) -> str:
 
 
 def place(connection: AnyRedis) -> str:
-    """Return the address of a client's Redis, without user and password."""
-    options = connection.connection_pool.connection_kwargs
+    """Return the address of a client's Redis, without user and password, or the name that sentinels know it by."""
+    if isinstance(pool := connection.connection_pool, BY_SENTINELS):
+        return str(pool.service_name)
+    options = pool.connection_kwargs
     return str(options.get("path") or f"{options.get('host', 'localhost')}:{options.get('port', 6379)}")
 
 

@@ -29,6 +29,8 @@ ICE = json.dumps([{"urls": "turn:host", "username": "u", "credential": SECRET}])
         f"{{'credential': '{SECRET}'}}",
         f"redis://:a#{SECRET}@host",
         f"redis://:a/{SECRET}@host",
+        f"redis+sentinel://:{SECRET}@host:1,host:2/primary/0",
+        f"redis+sentinel://host:1,host:2/primary/0?sentinel_password={SECRET}",
     ],
 )
 def test_what_looks_like_a_password_is_hidden(text):
@@ -47,6 +49,8 @@ def test_plain_text_stays():
 
 def test_where_an_address_and_ice_servers_hold_their_secrets():
     assert in_url("redis://127.0.0.1:6379/0") == []
+    assert in_url("redis+sentinel://one:26379,two:26379/primary/0") == []
+    assert in_url("redis+sentinel://:p@one:1,two:2/primary/0?sentinel_password=s") == ["p", "p", "s"]
     assert "p@ss" in in_url("redis://:p%40ss@host/0")
     assert in_url("redis://:pa#ss@host") == ["redis://:pa#ss@host"]
     assert in_ice_servers(ICE) == [SECRET]
