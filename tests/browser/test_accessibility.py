@@ -6,17 +6,14 @@ from collections.abc import AsyncIterator
 import numpy as np
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page
 
 from pipeline.contract.image_codec import encode_jpeg
 from support.browsers.axe import violations
 from support.browsers.chromium import PHONE, chromium, write_y4m
 from support.browsers.contrast import faint_words
-from support.browsers.fake_peer import FakePeer
-from support.browsers.in_page import CONTROLS_WAIT, HINTS_STAY
 from support.browsers.operators_state import EMPTY, STATE
-from support.browsers.page_server import PageServer
-from support.pictures.grids import make_grid
+from support.browsers.page_states import COUNT, state_is, states
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -31,10 +28,6 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     page = await browser.new_page(viewport=PHONE, reduced_motion="reduce")
     yield page
     await page.close()
-
-
-async def state_is(page: Page, state: str) -> None:
-    await expect(page.locator("body")).to_have_attribute("data-state", state)
 
 
 @pytest.mark.parametrize("width", [360, 1440])
@@ -63,55 +56,6 @@ async def test_every_state_of_the_operators_page(page, server, width):
 # The page. Behind its words are pictures, of any colour.
 
 
-async def states(page: Page, peer: FakePeer, server: PageServer) -> AsyncIterator[str]:
-    """Bring the page into one state after the other; yields their names."""
-    await page.goto(server.url)
-    await expect(page.locator("#gallery label.tile")).to_have_count(3)
-    yield "start"
-    await page.click("#begin-camera")
-    await state_is(page, "waiting")
-    yield "waiting"
-    await peer.look("dusk", make_grid((1, 1, 1), deviation=0.001))
-    await state_is(page, "live")
-    yield "live"
-    for opener, name in (("open-link", "link"), ("open-help", "help"), ("open-pictures", "pictures")):
-        await page.click("#more")
-        if name == "link":
-            yield "menu"
-        await page.click(f"#{opener}")
-        yield name
-        await page.keyboard.press("Escape")
-    await page.keyboard.press("n")
-    await page.keyboard.press("c")
-    await peer.say(type="error", error="The server did not take this look, and goes on with the one before.")
-    await peer.say(type="pace", fps=5, look_interval_s=2)
-    await peer.look("dusk", make_grid((1, 1, 1), deviation=0.001))  # the states before took their time
-    await expect(page.locator("#status")).to_contain_text("Busy")
-    await page.keyboard.press("2")
-    yield "busy, with a remark and a hint, numbers and the divider"
-    await page.evaluate("hinted()")
-    await page.evaluate("waited()")
-    yield "without controls"
-
-
-async def other_states(page: Page, server: PageServer) -> AsyncIterator[str]:
-    camera = f"{server.url}/?source=camera&autostart=1"
-    server.answer = None
-    for state, wait_s in (("full", 60), ("lost", None)):
-        server.retry_after_s = wait_s
-        await page.goto(camera)
-        await state_is(page, state)
-        yield state
-    await page.goto(f"{server.url}/?clean=1")
-    await state_is(page, "lost")
-    yield "clean"
-    for state, answer in (("opening", "new Promise(() => {})"), ("failed", "Promise.reject(new Error('no'))")):
-        await page.add_init_script(f"navigator.mediaDevices.getUserMedia = () => {answer}")
-        await page.goto(camera)
-        await state_is(page, state)
-        yield state
-
-
 @pytest.mark.parametrize(("level", "size"), [(0, WIDE), (255, PHONE), (255, WIDE)])
 async def test_no_state_of_the_page_has_a_violation_or_words_that_are_faint(tmp_path, server, level, size):
     """On a white picture and on a black one, so on any."""
@@ -120,14 +64,59 @@ async def test_no_state_of_the_page_has_a_violation_or_words_that_are_faint(tmp_
     found = {}
     async with chromium(write_y4m(tmp_path / "camera.y4m", [flat] * 2, fps=2)) as browser:
         page = await browser.new_page(viewport=size, reduced_motion="reduce")
-        await page.add_init_script(CONTROLS_WAIT)
-        await page.add_init_script(HINTS_STAY)
         await page.route("**/photo.jpg", lambda route: route.fulfill(body=thumbnail, content_type="image/jpeg"))
-        peer = FakePeer(page, server)
-        await peer.install()
-        for each in (states(page, peer, server), other_states(page, server)):
-            async for state in each:
-                found[state] = [*await violations(page), *await faint_words(page)]
+        async for state in states(page, server):
+            found[state] = [*await violations(page), *await faint_words(page)]
 
     assert {state: wrong for state, wrong in found.items() if wrong} == {}
-    assert len(found) == 14
+    assert len(found) == COUNT
+
+
+#: Runs in the page: what reaches beyond its right or left edge without lying in something that scrolls or cuts it off,
+#: and what scrolls though it should not.
+TOO_WIDE = """() => {
+  const isCut = (it) => it && it !== document.body
+    && (getComputedStyle(it).overflowX !== 'visible' || isCut(it.parentElement));
+  const meant = '.picture, .picture *, .backdrop, .gallery'; // the row of looks goes to the edge
+  const seen = [...document.body.querySelectorAll('*')].filter((it) => !it.matches(meant)
+    && it.checkVisibility({ opacityProperty: true, visibilityProperty: true }) && !isCut(it.parentElement));
+  const wide = seen.filter((it) => {
+    const { left, right, width } = it.getBoundingClientRect();
+    return width > 1 && (left < -0.5 || right > innerWidth + 0.5);
+  });
+  const sheets = [...document.querySelectorAll('dialog[open], .menu, .notices')]
+    .filter((it) => it.scrollWidth > it.clientWidth);
+  return [...wide, ...sheets].map((it) => it.outerHTML.slice(0, 120));
+}"""
+
+
+#: Runs in the page: the pairs of its parts that lie on each other, unless something lies on all of them.
+ON_EACH_OTHER = """() => {
+  if (document.querySelector('dialog[open], [popover]:popover-open')) return [];
+  const boxOf = (it) => {
+    const words = document.createRange();
+    words.selectNodeContents(it);
+    return (it.matches('h1, p') ? words : it).getBoundingClientRect();
+  };
+  const parts = '.mark, .corner, .readout, .notices > *, .hero > *, .card > *, .last-shot, .share, .strength, .strip, '
+    + '.sources, .shutter, .tools';
+  const seen = [...document.querySelectorAll(parts)]
+    .filter((it) => it.checkVisibility({ opacityProperty: true, visibilityProperty: true }))
+    .filter((it) => getComputedStyle(it).clipPath === 'none')
+    .map((it) => [it.id || it.className || it.tagName, boxOf(it)]);
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  return seen.flatMap(([name, box], at) => seen.slice(at + 1)
+    .filter(([, other]) => meet(box, other)).map(([other]) => `${name} and ${other}`));
+}"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 640), (844, 390), (1024, 600)])
+async def test_no_state_is_wider_than_the_page_and_no_part_lies_on_another(browser, server, width, height):
+    page = await browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+    found = {}
+    async for state in states(page, server):
+        found[state] = [*await page.evaluate(TOO_WIDE), *await page.evaluate(ON_EACH_OTHER)]
+    await page.close()
+
+    assert {state: wrong for state, wrong in found.items() if wrong} == {}
+    assert len(found) == COUNT
