@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,30 @@ def file_of(name: str) -> Path | None:
         root.joinpath(*parts[:length]) for length in (len(parts), len(parts) - 1) for root in (ROOT, ROOT / "tests")
     ]
     return next((place.with_suffix(".py") for place in places if place.with_suffix(".py").is_file()), None)
+
+
+def names_in(path: Path) -> set[str]:
+    """The names that a module defines or imports at its top level."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name.split(".")[0] for alias in node.names}
+    return names
+
+
+def test_whatever_tests_and_benchmarks_import_of_ours_is_there():
+    """Benchmarks run rarely, so that nobody would notice for long."""
+    names_of = cache(names_in)
+    for path in (ROOT / "tests").rglob("*.py"):
+        for name in imported(path):
+            module, _, last = name.rpartition(".")
+            if module.split(".")[0] not in (*FOLDERS, "support") or (file := file_of(name)) is None:
+                continue
+            assert file.stem == last or last in names_of(file), (path, name)
 
 
 def test_tests_of_the_pipeline_import_no_torch():

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from prometheus_client import generate_latest
 
+from pipeline.capacity.giving_way import Concessions
 from pipeline.monitoring.status import SAMPLES
 from pipeline.monitoring.stream_stats import StreamStats
 from support.services.redis_process import RedisServer
@@ -30,6 +31,9 @@ class Silent(SimpleNamespace):
 
     async def count_bytes(self) -> None:
         self.stats.network(0, 0)
+
+    def concede(self, concessions: Concessions) -> None:
+        """A real session sends a message when the rate changes."""
 
 
 def cpu_s(work: Callable[[], object], times: int) -> float:
@@ -59,6 +63,7 @@ async def measure(redis_url: str, web_root: Path) -> dict[str, float]:
                 began_s=0.0,
                 picture_size=(640, 360),
                 in_flight=0,
+                is_paused=False,
                 close=lambda: asyncio.sleep(0),
             )
         sample = await sample_s(running, SAMPLES)

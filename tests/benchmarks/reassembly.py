@@ -32,9 +32,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from clients.feeds.containers import FILES
 from clients.media.clip import Clip, upright, upright_luma
 from clients.media.geometry import resized
-from clients.media.writer import CONTAINERS
 from clients.reassembly.flow import ESTIMATORS, flow_between, small_luma
 from clients.reassembly.grid import STILL, apply_grid
 from clients.reassembly.grid_fade import GridFade
@@ -169,7 +169,7 @@ def main() -> None:
 
 
 def chosen(args: argparse.Namespace) -> list[Path]:
-    paths = sorted(path for path in args.clips.iterdir() if path.suffix in CONTAINERS)
+    paths = sorted(path for path in args.clips.iterdir() if path.suffix in FILES)
     return [path for path in paths if not args.only or path.stem in args.only][:: 3 if args.quick else 1]
 
 
