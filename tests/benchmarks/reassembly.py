@@ -67,8 +67,8 @@ class Remembering:
     def __init__(self, model: object) -> None:
         self._model, self._answers = model, {}
 
-    def style(self, image: np.ndarray) -> object:
-        return self._model.style(image)
+    def style(self, image: np.ndarray, *mood: float) -> object:
+        return self._model.style(image, *mood)
 
     def follow(self, content: np.ndarray, style: object, state: int | None, *, elapsed_s: float) -> tuple:
         question = digest(content), state, elapsed_s
