@@ -172,7 +172,7 @@ class App {
     onClick('open-pictures', () => byId('pictures').click());
     byId('menu').addEventListener('click', ({ target }) => {
       if (target instanceof Element && target.closest('button')) byId('menu').hidePopover();
-    });
+    }, { capture: true }); // before a dialog opens, which gives the focus back to where it was
     onFile('video-file', (file) => this.#input.startFile(file));
     onFile('photo', (file) => this.#uploadStyle(file));
     window.addEventListener('keydown', ({ key }) => { if (key === 'Escape') this.#input.cancel(); });

@@ -23,6 +23,7 @@ export class ScrollingRow {
     this.#row.addEventListener('pointerup', this.#onUp);
     this.#row.addEventListener('pointercancel', this.#onUp);
     this.#row.addEventListener('click', this.#onClick, { capture: true });
+    this.#row.addEventListener('focusin', this.#onFocus);
   }
 
   destroy() {
@@ -32,6 +33,7 @@ export class ScrollingRow {
     this.#row.removeEventListener('pointerup', this.#onUp);
     this.#row.removeEventListener('pointercancel', this.#onUp);
     this.#row.removeEventListener('click', this.#onClick, { capture: true });
+    this.#row.removeEventListener('focusin', this.#onFocus);
   }
 
   /** @param {WheelEvent} event */
@@ -64,6 +66,12 @@ export class ScrollingRow {
 
   #onUp = () => {
     this.#pressed = null;
+  };
+
+  /** Browsers leave a tile that is half beyond the edge where it is when the keyboard comes to it. */
+  #onFocus = (/** @type {FocusEvent} */ { target }) => {
+    if (!(target instanceof Element) || !target.matches(':focus-visible')) return; // not under a pointer, on its way up
+    target.closest('.tile')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
   };
 
   /** The click at the end of a drag chooses nothing. */
