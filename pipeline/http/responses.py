@@ -24,7 +24,7 @@ POLICY = "Content-Security-Policy"
 SECURITY_HEADERS = {
     POLICY: "default-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
     "frame-ancestors 'none'; base-uri 'none'",
-    "Permissions-Policy": "camera=(self), microphone=(self), web-share=(self)",
+    "Permissions-Policy": "camera=(self), microphone=(self)",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-cache",

@@ -10,7 +10,7 @@ from playwright.async_api import Browser, Page
 
 from pipeline.contract.image_codec import encode_jpeg
 from support.browsers.axe import violations
-from support.browsers.chromium import PHONE, chromium, write_y4m
+from support.browsers.chromium import PHONE, chromium, complaints, write_y4m
 from support.browsers.contrast import faint_words
 from support.browsers.operators_state import EMPTY, STATE
 from support.browsers.page_states import COUNT, state_is, states
@@ -113,10 +113,10 @@ ON_EACH_OTHER = """() => {
 @pytest.mark.parametrize(("width", "height"), [(320, 640), (844, 390), (1024, 600)])
 async def test_no_state_is_wider_than_the_page_and_no_part_lies_on_another(browser, server, width, height):
     page = await browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
-    found = {}
+    heard, found = complaints(page), {}
     async for state in states(page, server):
         found[state] = [*await page.evaluate(TOO_WIDE), *await page.evaluate(ON_EACH_OTHER)]
     await page.close()
 
     assert {state: wrong for state, wrong in found.items() if wrong} == {}
-    assert len(found) == COUNT
+    assert len(found) == COUNT and heard == []

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import skimage.data
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
 
 from clients.media.clip import Clip, upright
 from clients.media.geometry import resized
@@ -32,6 +32,8 @@ FLAGS = [
     *(["--no-sandbox"] if os.geteuid() == 0 else []),  # its sandbox refuses to run as root
 ]
 
+#: How complaints begin that tests bring about: refusals of their server, and pixels that a snapshot waits for.
+OF_TESTS = ("Failed to load resource", "[.WebGL-")
 PHONE = {"width": 390, "height": 844}
 
 
@@ -58,14 +60,25 @@ async def chromium(camera: Path | None = None, flags: Sequence[str] = ()) -> Asy
 
 @asynccontextmanager
 async def phone(browser: Browser) -> AsyncIterator[Page]:
-    """A page in a phone's size. A script error, or a violation of the security policy, fails the test."""
-    errors = []
+    """A page in a phone's size. An error of a script, or any complaint in the console, fails the test."""
     page = await browser.new_page(viewport=PHONE)
-    page.on("pageerror", lambda error: errors.append(error))
-    page.on("console", lambda message: errors.append(message.text) if "Content Security" in message.text else None)
+    heard = complaints(page)
     yield page
     await page.close()
-    assert not errors
+    assert heard == [], heard
+
+
+def complaints(page: Page) -> list[str]:
+    """What scripts throw, and the console's errors and warnings, from now on, but for those that tests bring about."""
+    heard: list[str] = []
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(OF_TESTS):
+            heard.append(message.text)
+
+    page.on("pageerror", lambda error: heard.append(str(error)))
+    page.on("console", hear)
+    return heard
 
 
 def photo(width: int, height: int) -> np.ndarray:
