@@ -1,6 +1,9 @@
 /** The live picture for pages of other sites; docs/how-to/embed.md shows how they use it. */
 
+import { isNamed } from './net/style_name.js';
 import { LivePipeline } from './live/pipeline.js';
+import { mapParts } from './net/style_mix.js';
+import { moodId, parseMood } from './net/style_mood.js';
 
 /** @typedef {import('./live/live_state.js').State} State */
 
@@ -8,7 +11,7 @@ import { LivePipeline } from './live/pipeline.js';
 
 /**
  * @typedef {object} LivePictureOptions
- * @property {string} [style] a style's id or name; without it, the first one
+ * @property {string} [style] see LivePicture.setStyle; without it, the first one
  * @property {number} [strength] of the style, 0..1
  * @property {(state: State, sentence: string) => void} [onState] called when the state changes: `live` while looks come,
  *   and a sentence to show, which may be empty
@@ -77,7 +80,7 @@ export class LivePicture {
     return this.#styles;
   }
 
-  /** @param {string} style a style's id or name */
+  /** @param {string} style a style's id or name, in another mood as `dusk~40`, or a mix of two as `golden-hour.dusk.35` */
   async setStyle(style) {
     this.#style = style;
     await this.#choose();
@@ -107,9 +110,22 @@ export class LivePicture {
   async #choose() {
     const wanted = this.#style;
     const styles = await this.styles().catch(() => []);
-    const known = wanted ? styles.find(({ id, name }) => [id, name.toLowerCase()].includes(wanted.toLowerCase())) : styles[0];
-    if (this.#style === wanted) this.#live.setStyle(known?.id ?? wanted);
+    if (this.#style === wanted) this.#live.setStyle(wanted ? idOf(wanted, styles) : styles[0]?.id ?? '');
   }
+}
+
+/**
+ * @param {string} look with the names of styles, or their ids
+ * @param {Style[]} styles
+ * @returns {string} the look's id
+ */
+function idOf(look, styles) {
+  return mapParts(look, (part) => {
+    const mood = parseMood(part);
+    const wanted = mood?.style ?? part;
+    const style = styles.find(({ id, name }) => isNamed(wanted, id, name))?.id ?? wanted;
+    return mood ? moodId({ ...mood, style }) : style;
+  });
 }
 
 /** @returns {Promise<Style[]>} */

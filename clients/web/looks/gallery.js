@@ -2,6 +2,7 @@
 
 import { find, instantiate } from '../basics/dom.js';
 import { fetchLinked, fetchOwnStyles, fetchStyles, lostOf, restored, uploaded } from './server_styles.js';
+import { isNamed } from '../net/style_name.js';
 import { mixId, pairOf, parseMix, partsOf } from '../net/style_mix.js';
 import { retryDelayMs } from '../net/session.js';
 
@@ -323,23 +324,4 @@ export class Gallery {
 function styleOf(tile) {
   const [thumbnail, second] = Array.from(tile.querySelectorAll('img'), ({ src }) => src);
   return { id: find(tile, 'input', HTMLInputElement).value, name: find(tile, 'span').textContent, thumbnail, second };
-}
-
-/**
- * @param {string} wanted an id or a name
- * @param {string} id
- * @param {string} name
- * @returns {boolean}
- */
-function isNamed(wanted, id, name) {
-  return wanted === id || plain(wanted) === plain(name);
-}
-
-/**
- * The form in which names are compared: "golden-hour", "Golden hour" and "golden_hour" are the same.
- * @param {string} name
- * @returns {string}
- */
-function plain(name) {
-  return name.toLowerCase().replace(/[-_]/g, ' ');
 }
