@@ -103,7 +103,8 @@ class App {
     heard: byId('heard'),
   }, (sentence) => this.#notices.remark(sentence));
   #record = new RecordButton(byId('record'), byId('recorded'), {
-    wantsSound: () => this.#input.camera !== null,
+    wantsMicrophone: () => this.#input.camera !== null,
+    sound: () => this.#input.sound,
     picture: () => this.output,
     onSink: (sink) => { this.#live.player.onDrawn = sink; },
     onRecorded: (recording) => this.#shots.addVideo(recording),

@@ -89,6 +89,11 @@ export class Input {
     return this.#source.media;
   }
 
+  /** @returns {MediaStreamTrack|null} the sound of the video file on show, which is to be stopped; see VideoSource */
+  get sound() {
+    return this.#source.sound;
+  }
+
   /** @param {CameraChoice} choice the camera to open, or any other one if that is gone, until the user chooses one */
   prefer(choice) {
     this.#choice = choice;

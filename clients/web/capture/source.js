@@ -59,6 +59,15 @@ export class VideoSource {
   }
 
   /**
+   * The sound of the video file that plays, to be recorded: nobody hears it, since the video is muted.
+   * @returns {MediaStreamTrack|null} null if it has none, or if the browser does not hand it out, as Safari
+   */
+  get sound() {
+    const video = /** @type {HTMLVideoElement & {captureStream?: () => MediaStream}} */ (this.#video);
+    return (this.#media?.url && video.captureStream?.().getAudioTracks()[0]) || null;
+  }
+
+  /**
    * Play this instead of the present source; a file is played in a loop. The media is closed when it is stopped.
    * @param {Media} media
    * @throws {DOMException} when the browser does not let it play

@@ -12,7 +12,8 @@ const PROMPT_MS = 700;
 
 /**
  * @typedef {object} RecordHandlers
- * @property {() => boolean} wantsSound whether the microphone belongs to the picture
+ * @property {() => boolean} wantsMicrophone whether the microphone belongs to the picture
+ * @property {() => MediaStreamTrack|null} sound the picture's own sound, if it has some
  * @property {() => HTMLCanvasElement} picture the picture on show
  * @property {(sink: ((picture: HTMLCanvasElement) => void)|null) => void} onSink from now on, each picture goes to it
  * @property {(recording: Recording) => void} onRecorded
@@ -77,12 +78,12 @@ export class RecordButton {
     const press = ++this.#presses;
     this.#asking = true;
     this.#show();
-    const { track, why } = this.#handlers.wantsSound() ? await this.#askForSound() : { track: null, why: '' };
+    const { wantsMicrophone, sound } = this.#handlers;
+    const { track, why } = wantsMicrophone() ? await this.#askForSound() : { track: sound(), why: '' };
     if (press !== this.#presses) return track?.stop();
     this.#asking = false;
     if (why) this.#handlers.onRemark(why);
-    track?.addEventListener('ended', () => this.#handlers.onRemark(
-      'The microphone went away. The recording goes on without sound.'));
+    track?.addEventListener('ended', () => this.#handlers.onRemark('The sound has ended. The recording goes on without.'));
     this.#recorder.start(this.#handlers.picture(), track);
     if (this.recording) this.#handlers.onSink((picture) => this.#recorder.add(picture));
     this.#timer = setInterval(() => this.#show(), TICK_MS);

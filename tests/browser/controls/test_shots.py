@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
@@ -12,6 +14,7 @@ from support.browsers.axe import violations
 from support.browsers.chromium import PHONE, until
 from support.browsers.page_server import PageServer
 from support.browsers.probe import Probe, probe
+from support.pictures.clips import make_clip
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -112,6 +115,37 @@ async def test_the_microphone_is_asked_for_when_a_recording_begins_and_not_for_a
 
     assert (await stop(page)).sound is None
     assert await page.evaluate("asked") == ["video", "audio"]
+
+
+async def test_a_recording_of_a_video_file_has_its_sound_which_the_page_does_not_play(page, server, tmp_path):
+    clip = make_clip(tmp_path / "tone.mp4", frames=50, size=(320, 240), sound="aac")
+    await page.goto(server.url)
+    await page.locator("#video-file").set_input_files(clip)
+    await until(page, "mvstylizer.stats.framesSeen > 3")
+
+    await page.locator("#record").click()
+    await seconds_pass(page, 4)  # the clip is two seconds long, and begins anew
+    async with page.expect_download() as download:
+        await page.locator("#record").click()
+    path = Path(await (await download.value).path())
+
+    assert probe(path).sound_s > 3
+    levels = loudest_by_second(path)  # the tone has 0.27; there may be a gap where it begins anew
+    assert sum(level > 0.1 for level in levels) >= 3
+    assert await page.evaluate("document.getElementById('video').muted && asked.length === 0")
+    await page.locator("#record").click()
+    await seconds_pass(page, 1)
+    assert (await stop(page)).sound  # the second one, too
+
+
+def loudest_by_second(path: Path) -> list[float]:
+    """The largest sample, 0 to 1, of each second of sound."""
+    with av.open(str(path)) as container:
+        frames = [(frame.time, float(np.abs(frame.to_ndarray()).max())) for frame in container.decode(audio=0)]
+    return [
+        max((level for time, level in frames if int(time) == second), default=0.0)
+        for second in range(int(frames[-1][0]))
+    ]
 
 
 @pytest.mark.parametrize(("name", "words"), [("NotAllowedError", "is blocked"), ("NotFoundError", "no microphone")])
