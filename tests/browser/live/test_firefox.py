@@ -1,5 +1,6 @@
 """The page in Firefox: camera and file, live and stylized by the whole system, and every page without an error."""
 
+import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
@@ -8,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import pytest_asyncio
+from PIL import Image
 
 from pipeline.contract.image_codec import decode_image
 from pipeline.styles.catalog import find_shipped
-from support.browsers.chromium import snapshot, until, write_video
+from support.browsers.chromium import photo, snapshot, until, write_video
 from support.browsers.firefox import Firefox, Tab, firefox
-from support.browsers.probe import probe
+from support.pictures.probe import probe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 STYLE = find_shipped("dusk")
 TIMEOUT_S = 90
+#: EXIF of a camera that was turned by a quarter.
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -96,6 +101,65 @@ async def test_a_video_file_is_live_and_stylized(browser, up, clip):
     await tab.choose("#video-file", clip)
     await is_stylized(tab)
 
+    await tab.close()
+    assert tab.errors == []
+
+
+async def test_a_photo_is_stylized_and_saved_upright_and_in_its_own_size(browser, up, tmp_path):
+    Image.fromarray(photo(2400, 1500)).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "a.jpg", exif=TURNED)
+    tab = await browser.open(f"{up.url}/?style={STYLE.id}&strength=100")
+    await tab.evaluate(SAVED)
+
+    await tab.choose("#video-file", tmp_path / "a.jpg")
+    await until(tab, "mvstylizer.state === 'live'", TIMEOUT_S)
+    assert await tab.evaluate("mvstylizer.output.width > mvstylizer.output.height")
+    await tab.click("#shutter")
+    await until(tab, "saved.length === 1")
+
+    content = decode_image(base64.b64decode(await tab.evaluate(FIRST_FILE)))
+    assert (await tab.evaluate("saved[0][0]"), content.shape) == ("image/jpeg", (1500, 2400, 3))
+    await tab.close()
+    assert tab.errors == []
+
+
+async def test_cameras_and_resolutions_are_listed_and_chosen(browser, up):
+    tab = await browser.open(f"{up.url}/?source=camera&style={STYLE.id}&autostart=1")
+    await until(tab, "mvstylizer.stats.framesSeen > 3", TIMEOUT_S)
+
+    await tab.click("#camera")
+    await until(tab, "document.querySelectorAll('#cameras[open] li button').length > 0")
+    assert await tab.evaluate("document.querySelectorAll('#cameras [aria-current=true]').length") == 1
+    assert "The camera gives " in await tab.evaluate("document.querySelector('#cameras .size').textContent")
+    await tab.click("#cameras .options input")
+    await until(tab, "document.querySelector('#cameras .options input').checked")
+    await tab.click("#cameras li button")
+    await until(tab, "!document.getElementById('cameras').open && mvstylizer.state === 'live'", TIMEOUT_S)
+
+    await tab.close()
+    assert tab.errors == []
+
+
+#: Runs in the page: the mood's slider is let go there.
+MOOD = """() => {{
+  const slider = document.querySelector('#mood input');
+  slider.value = {percent};
+  for (const kind of ['input', 'change']) slider.dispatchEvent(new Event(kind));
+}}"""
+
+
+async def test_the_mood_s_slider_changes_the_picture(browser, up, clip):
+    tab = await browser.open(f"{up.url}/?style={STYLE.id}&strength=100")
+    await tab.choose("#video-file", clip)
+    await is_stylized(tab)
+    usual = (await snapshot(tab))[1].mean((0, 1))
+    await until(tab, "!document.getElementById('mood').hidden")
+
+    await tab.evaluate(MOOD.format(percent=0))
+    async with asyncio.timeout(TIMEOUT_S):
+        while np.abs((await snapshot(tab))[1].mean((0, 1)) - usual).max() < 4:
+            await asyncio.sleep(0.5)  # a snapshot costs the browser much
+
+    assert await tab.evaluate("document.querySelector('#mood input').getAttribute('aria-valuetext')") == "light only"
     await tab.close()
     assert tab.errors == []
 
