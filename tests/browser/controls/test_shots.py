@@ -13,8 +13,8 @@ from pipeline.contract.image_codec import decode_image
 from support.browsers.axe import violations
 from support.browsers.chromium import PHONE, until
 from support.browsers.page_server import PageServer
-from support.browsers.probe import Probe, probe
 from support.pictures.clips import make_clip
+from support.pictures.probe import Probe, probe
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
