@@ -226,6 +226,14 @@ export class Gallery {
   }
 
   /**
+   * Scroll to the chosen look.
+   * @param {ScrollBehavior} [behavior]
+   */
+  reveal(behavior = 'instant') {
+    this.#root.querySelector(':checked')?.closest('.tile')?.scrollIntoView({ block: 'nearest', inline: 'center', behavior });
+  }
+
+  /**
    * @param {Style[]} common
    * @param {Style[]} photos
    * @param {string[]} preferred
@@ -312,7 +320,7 @@ export class Gallery {
     this.#selections += 1;
     this.selected = style;
     find(tile, 'input', HTMLInputElement).checked = true;
-    tile.scrollIntoView({ block: 'nearest', inline: 'center', behavior: 'smooth' });
+    this.reveal('smooth');
     this.#onSelect(style, isChosen);
   }
 }

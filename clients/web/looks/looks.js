@@ -128,7 +128,11 @@ export class Looks {
 
   /** @param {boolean} known whether the server knows mixes */
   allowMixes(known) {
-    byId('mix').hidden = !known;
+    const mix = byId('mix');
+    if (mix.hidden === known) {
+      mix.hidden = !known;
+      this.#gallery.reveal(); // Chromium begins the row anew when the button comes
+    }
     this.#mixDrag.enabled = known;
   }
 

@@ -68,6 +68,15 @@ async def test_two_looks_are_mixed_with_the_keyboard_alone(page, server, peer):
     await is_chosen(page, peer, "dusk.snow.50")
 
 
+async def test_the_mix_of_a_link_is_in_view_from_the_start(page, server, peer):
+    await start(page, server, "dusk.snow.40")
+    await expect(page.locator("#mix")).not_to_have_attribute("hidden", "")
+
+    box = await tile(page, MIX).bounding_box()
+
+    assert 0 <= box["x"] and box["x"] + box["width"] <= 390
+
+
 @pytest.mark.parametrize("way", ["Escape", "button"])
 async def test_a_mix_is_given_up(page, server, peer, way):
     await start(page, server)
