@@ -32,8 +32,8 @@ FLAGS = [
     *(["--no-sandbox"] if os.geteuid() == 0 else []),  # its sandbox refuses to run as root
 ]
 
-#: How complaints begin that tests bring about: refusals of their server, and pixels that a snapshot waits for.
-OF_TESTS = ("Failed to load resource", "[.WebGL-")
+#: How complaints begin that tests bring about: refusals of their server, and pixels that they read.
+OF_TESTS = ("Failed to load resource", "[.WebGL-", "Canvas2D: Multiple readback")
 PHONE = {"width": 390, "height": 844}
 
 
