@@ -3,52 +3,73 @@
 uv run python tests/benchmarks/lut_speed.py [CLIP] [--size 1920x1080] [--frames 150] [--rounds 3]
 
 All of them read the same frames of CLIP, or of a drawn one, and take turns, so that a busy machine slows all. The table
-has each command's median wall time, processor time of all its threads, and peak memory; starting is a photo, or a clip
-of one frame, of 64x36 pixels. The last line is JSON. It needs the command ffmpeg.
+has each command's median wall time, processor time of all its threads, and peak memory: all that was resident, and what
+of it no file holds, so that only swapping could free it. Starting is a photo, or a clip of one frame, of 64x36 pixels.
+The last line is JSON. It needs Linux and the command ffmpeg.
 """
 
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
-
-import cv2
-from video import make_clip
-
-from clients.media.clip import Clip, upright
-from workers.files.arguments import output_size
 
 OURS = [sys.executable, "-m", "workers"]
 FFMPEG = ["ffmpeg", "-v", "error", "-y", "-i"]
 ENCODED = ["-an", "-c:v", "libx264", "-crf", "18", "-preset", "veryfast", "-bf", "0", "-pix_fmt", "yuv420p"]
 STYLE = "dusk"
+#: How often it is looked how much memory a command holds, in seconds.
+LOOK_S = 0.02
 
 
 def main() -> None:
     args = arguments()
     with tempfile.TemporaryDirectory() as folder:
-        rows = measured(commands(args, Path(folder)), args.rounds)
-    print(f"{args.frames} frames of {args.size}\n{'':>24} {'wall s':>7} {'processor s':>12} {'memory MB':>10}")
-    for name, (wall_s, processor_s, memory_mb) in rows.items():
-        print(f"{name:>24} {wall_s:7.2f} {processor_s:12.2f} {memory_mb:10.0f}")
-    keys = ("wall_s", "processor_s", "memory_mb")
+        prepared_apart(args, Path(folder))
+        rows = measured(commands(Path(folder)), args.rounds)
+    print(f"{args.frames} frames of {args.size}")
+    print(f"{'':>24} {'wall s':>7} {'processor s':>12} {'resident MB':>12} {'in no file MB':>14}")
+    for name, (wall_s, processor_s, resident_mb, anonymous_mb) in rows.items():
+        print(f"{name:>24} {wall_s:7.2f} {processor_s:12.2f} {resident_mb:12.0f} {anonymous_mb:14.0f}")
+    keys = ("wall_s", "processor_s", "resident_mb", "anonymous_mb")
     print(json.dumps({name: dict(zip(keys, row, strict=True)) for name, row in rows.items()}))
 
 
-def commands(args: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
-    """What is compared, by its name in the table."""
-    clip = str(make_clip(folder / "clip.mp4", output_size(args.size), args.clip, args.frames))
-    tiny = str(make_clip(folder / "tiny.mp4", (64, 36), args.clip, 1))
+def prepared_apart(args: argparse.Namespace, folder: Path) -> None:
+    """Make what is compared in a process of its own: a command's peak memory begins with that of who starts it."""
+    process = get_context("spawn").Process(target=prepare, args=(args, folder))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def prepare(args: argparse.Namespace, folder: Path) -> None:
+    """Make the clips, a photo and its colour table."""
+    import cv2  # these take a gigabyte of memory, so they are imported only in this process
+    from video import make_clip
+
+    from clients.media.clip import Clip, upright
+    from workers.files.arguments import output_size
+
+    make_clip(folder / "clip.mp4", output_size(args.size), args.clip, args.frames)
+    make_clip(folder / "tiny.mp4", (64, 36), args.clip, 1)
     photo, lut = str(folder / "photo.png"), str(folder / "look.cube")
-    with Clip(clip) as opened:
+    with Clip(folder / "clip.mp4") as opened:
         cv2.imwrite(photo, cv2.resize(upright(next(opened.frames())), (64, 36))[..., ::-1])
     subprocess.run([*OURS, "lut", photo, STYLE, lut], check=True, stdout=subprocess.DEVNULL)
+
+
+def commands(folder: Path) -> dict[str, list[str]]:
+    """What is compared, by its name in the table."""
+    clip, tiny, photo = (str(folder / name) for name in ("clip.mp4", "tiny.mp4", "photo.png"))
+    lut = str(folder / "look.cube")
     video = [*OURS, "video", clip, str(folder / "ours.mp4"), "--style", STYLE, "--force"]
     return {
         "FFmpeg decodes": [*FFMPEG, clip, "-f", "null", "-"],
@@ -63,7 +84,7 @@ def commands(args: argparse.Namespace, folder: Path) -> dict[str, list[str]]:
 
 
 def measured(compared: dict[str, list[str]], rounds: int) -> dict[str, list[float]]:
-    """The medians of each command's wall time and processor time in seconds, and of its peak memory in MB."""
+    """The medians of each command's wall time and processor time in seconds, and of its peaks of memory in MB."""
     run(compared["video"])  # the first run after an installation compiles
     runs: dict[str, list[Sequence[float]]] = {name: [] for name in compared}
     for _ in range(rounds):
@@ -74,13 +95,22 @@ def measured(compared: dict[str, list[str]], rounds: int) -> dict[str, list[floa
 
 def run(command: list[str]) -> Sequence[float]:
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
-    started_s = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment)
-    assert process.stderr is not None
-    said = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, said.decode()
-    return time.perf_counter() - started_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    with tempfile.TemporaryFile() as said:
+        started_s, anonymous_mb = time.perf_counter(), 0.0
+        pid = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environment).pid
+        while not (ended := os.wait4(pid, os.WNOHANG))[0]:
+            anonymous_mb = max(anonymous_mb, anonymous(pid))
+            time.sleep(LOOK_S)
+        wall_s, (_, status, usage) = time.perf_counter() - started_s, ended
+        said.seek(0)
+        assert status == 0, said.read().decode()
+    return wall_s, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, anonymous_mb
+
+
+def anonymous(pid: int) -> float:
+    """How many MB of a process's resident memory are not those of files."""
+    found = re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def arguments() -> argparse.Namespace:
