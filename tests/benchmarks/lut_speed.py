@@ -95,6 +95,7 @@ def measured(compared: dict[str, list[str]], rounds: int) -> dict[str, list[floa
 
 def run(command: list[str]) -> Sequence[float]:
     environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # with it, Python compiles all of PyTorch at each start
     with tempfile.TemporaryFile() as said:
         started_s, anonymous_mb = time.perf_counter(), 0.0
         pid = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, env=environment).pid

@@ -15,7 +15,7 @@ from clients.media.clip import Clip, upright, upright_luma
 from clients.media.colour import UNKNOWN_MATRIX
 from clients.media.geometry import resized
 from clients.media.writer import writing
-from clients.reassembly.flow import ESTIMATORS, Dis, small_luma
+from clients.reassembly.flow import ESTIMATORS, Dis, Estimate, no_flow, small_luma
 from clients.reassembly.grid import IDENTITY, apply_grid
 from pipeline.contract.errors import MVStylizerError
 from support.pictures.clips import Brightener, convert, displayed_size, frames_of, make_clip, sound_packets, times_of
@@ -100,7 +100,24 @@ def test_frames_are_let_go_as_soon_as_they_are_painted():
     assert most <= 12
 
 
-@pytest.mark.parametrize(("size", "most"), [((640, 360), 8), ((1920, 1080), 8), ((3840, 2160), 2), ((8000, 6000), 1)])
+@pytest.mark.parametrize("estimate", [Dis(), no_flow])
+def test_of_the_frames_between_key_frames_only_those_to_come_are_held(estimate: Estimate):
+    alive: weakref.WeakSet = weakref.WeakSet()
+
+    def made() -> Iterator[Still]:
+        for _ in range(21):
+            still = Still(100)
+            alive.add(still)
+            yield still
+
+    frames = answered(marked(made(), fixed(20)), Steps())
+    held = [len(alive) for _ in reassembled(frames, MODES["grid"], estimate, RGB_ONLY)]
+
+    assert held[1] > 20
+    assert held[-2] <= 4
+
+
+@pytest.mark.parametrize(("size", "most"), [((640, 360), 8), ((1920, 1080), 7), ((3840, 2160), 1), ((8000, 6000), 1)])
 def test_large_frames_are_few_in_memory(size: tuple[int, int], most: int):
     assert most_waiting(size) == most
 
