@@ -1,6 +1,7 @@
 """Plays a video as a camera, in real time: small stamped frames for the gateway, full ones for the viewer."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from clients.headless.looping import looped
 from clients.headless.newest import Newest
+from clients.headless.returning import PATIENCE_S, returning
 from clients.media.clip import Clip, upright
 from clients.media.geometry import square_size
 from clients.net.frame_pacer import FramePacer
@@ -42,7 +44,7 @@ class ClipCamera(MediaStreamTrack):
     """Plays a clip in real time, and yields the frames that are to be sent.
 
     A file's frames are due at their times. A live source's are due when they come, and of those that come faster than
-    they are taken only the newest one is.
+    they are taken only the newest one is; if it goes away, it is opened again.
 
     `on_frame` is called with each frame when it is due, and `on_cut` with the id of a frame that begins another scene,
     just before it is sent. The camera must be closed before the clip.
@@ -59,16 +61,24 @@ class ClipCamera(MediaStreamTrack):
         pacer: FramePacer | None = None,
         on_cut: Callable[[int], None] = lambda frame_id: None,
         loop: bool = False,
+        patience_s: float = PATIENCE_S,
     ) -> None:
         """`on_packet` is called with the packets of sound and subtitles, ahead of time and in another thread.
 
-        `pacer` decides which frames are sent; without one, all are. With `loop`, the file begins again at its end.
+        `pacer` decides which frames are sent; without one, all are. With `loop`, the file begins again at its end. A
+        live source that has gone is given up after `patience_s`; with 0, the clip ends where it goes.
         """
         super().__init__()
         self.sent_size = sent_size(*square_size(clip.size, clip.pixel_aspect))
         self.error: Exception | None = None  # why the clip could not be played to its end
         self._clip = clip
-        frames = looped(clip, on_packet) if loop else clip.frames(on_packet)
+        self._closed = threading.Event()
+        if loop:
+            frames = looped(clip, on_packet)
+        elif patience_s and clip.source.may_return:
+            frames = returning(clip, on_packet, self._closed, patience_s)
+        else:
+            frames = clip.frames(on_packet)
         self._newest = Newest(frames) if clip.source.is_live else None
         self._frames = self._newest or frames
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="camera")
@@ -139,6 +149,7 @@ class ClipCamera(MediaStreamTrack):
     async def close(self) -> None:
         """Stop, and wait until nothing reads the clip any more."""
         self.stop()
+        self._closed.set()
         self._clip.source.interrupt()
         if self._newest:
             await asyncio.to_thread(self._newest.close)

@@ -29,6 +29,7 @@ from clients.feeds.outputs import Target, claimed, find_target
 from clients.headless.camera import CameraFrame, ClipCamera
 from clients.headless.daemon_thread import in_daemon_thread
 from clients.headless.painter import Painter
+from clients.headless.returning import PATIENCE_S
 from clients.media.clip import Clip
 from clients.media.names import check_target
 from clients.net import limited_encoder
@@ -88,6 +89,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strength", type=float, default=1.0, metavar="S", help=STRENGTH_HELP)
     parser.add_argument("--loop", action="store_true", help="play a file again and again")
     parser.add_argument(
+        "--reconnect",
+        type=float,
+        default=PATIENCE_S,
+        metavar="S",
+        help=f"how long a live input that has gone is tried again, in seconds ({PATIENCE_S:.0f}; 0: it ends)",
+    )
+    parser.add_argument(
         "--flow", choices=list(ESTIMATORS), default="dis", help="dis (default); lk: Lucas-Kanade, as in the paper; none"
     )
     parser.add_argument("--share-frames", action="store_true", help="let the edge keep key frames, and learn from them")
@@ -106,6 +114,8 @@ def run(args: argparse.Namespace) -> None:
     check_target(target, force=args.force)
     if args.loop and place.kind != "file":
         raise BadSetting("--loop plays a file again and again; the input is none.")
+    if not 0 <= args.reconnect < math.inf:
+        raise BadSetting(f"--reconnect must be 0 or more seconds, not {args.reconnect}.")
     with claimed(target) as target, patches.installed(), limited_encoder.installed():
         summary = asyncio.run(
             stream(
@@ -118,6 +128,7 @@ def run(args: argparse.Namespace) -> None:
                 strength=args.strength,
                 seconds=seconds_of(args),
                 loop=args.loop,
+                patience_s=args.reconnect,
             )
         )
         report(summary)
@@ -146,12 +157,14 @@ async def stream(
     strength: float = 1.0,
     seconds: float = math.inf,
     loop: bool = False,
+    patience_s: float = PATIENCE_S,
 ) -> Summary:
     """Play the input to the gateway at `url`, in real time, and write what a viewer would see to the target.
 
     `flow` is one of ESTIMATORS. With `share_frames` the edge may keep the key frames for a day and learn from them. It
     ends with the input or after `seconds`; Ctrl-C ends it, too, and leaves what there is of a live source or an output
-    that is watched. A live source that ends too early leaves what there is, and raises MVStylizerError.
+    that is watched. A live source that has gone is tried again for `patience_s`; one that does not come back leaves
+    what there is, and raises MVStylizerError.
 
     Raises MVStylizerError if the input cannot be read, the output cannot be written, or no gateway takes the stream.
     """
@@ -171,6 +184,7 @@ async def stream(
             pacer=pacer,
             on_cut=lambda frame_id: connection.send(SceneCut(frame_id)),
             loop=loop,
+            patience_s=patience_s,
         )
         camera.on("ended", ended.set)
 

@@ -54,6 +54,8 @@ class Newest:
                     self._changed.notify_all()
         except Exception as trouble:  # it is raised where the next frame is asked for
             error = trouble
+        finally:
+            self._frames = iter(())  # so that they are closed here, where they were read
         with self._changed:
             self._is_over, self._error = True, error
             self._changed.notify_all()

@@ -25,6 +25,8 @@ from pipeline.contract.errors import MVStylizerError
 
 #: The most frames that may wait to be painted, so that they take a bounded amount of memory.
 WAITING = 64
+#: The same of everything else, above all of packets of sound: those of a minute.
+WAITING_PACKETS = 4096
 #: How often it is looked whether a closing painter still gets on, in seconds.
 LOOK_S = 0.2
 
@@ -91,8 +93,11 @@ class Painter:
         self._queue.put(partial(self._switch, frame_id, grid, cut))
 
     def packet(self, packet: av.Packet) -> None:
-        """Write a packet of sound or subtitles, which is never dropped. This may be called in any thread."""
-        if not self._error:
+        """Write a packet of sound or subtitles. It is dropped only if a minute of them waits.
+
+        This may be called in any thread.
+        """
+        if not self._error and self._queue.qsize() < WAITING_PACKETS:
             self._queue.put(lambda: self._output.packet(packet))
 
     def close(self) -> None:

@@ -70,6 +70,11 @@ class Source:
         return self.container.duration is None if self.place.is_live is None else self.place.is_live
 
     @property
+    def may_return(self) -> bool:
+        """Whether it makes sense to open it again when it has ended: it is live, and not a pipe."""
+        return self.is_live and self.place.kind in ("network", "camera")
+
+    @property
     def tick_s(self) -> Fraction:
         """The unit of the video's times, in seconds."""
         assert self.video.time_base, "every input stream has one"

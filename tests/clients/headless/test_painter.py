@@ -1,3 +1,5 @@
+import os
+import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -6,7 +8,8 @@ import av
 import numpy as np
 import pytest
 
-from clients.feeds.outputs import find_target
+from clients.feeds.containers import STREAMS
+from clients.feeds.outputs import Target, find_target
 from clients.headless import painter
 from clients.headless.camera import CameraFrame
 from clients.headless.painter import Painter
@@ -140,3 +143,32 @@ def test_an_abandoned_run_leaves_what_was_there(tmp_path: Path, clip: Clip):
 def test_a_path_that_cannot_be_written_is_one_sentence(tmp_path: Path, clip: Clip):
     with pytest.raises(MVStylizerError, match="cannot be written"):
         Painter(find_target(tmp_path / "none" / "out.mp4"), clip, Dis())
+
+
+# outputs that stall
+
+
+@pytest.fixture
+def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[Target]:
+    """A pipe that nobody reads."""
+    monkeypatch.setattr(painter, "SILENCE_S", 1.0)
+    out, into = os.pipe()
+    yield Target("pipe", "a pipe", f"pipe:{into}", container=STREAMS["rgb24"])
+    os.close(out)
+    os.close(into)
+
+
+def test_what_a_pipe_does_not_take_is_dropped_and_counted_and_ending_works(unread: Target, clip: Clip):
+    work = Painter(unread, clip, Dis())
+    for frame_id in range(500):
+        work.show(frame(clip, frame_id))
+    for _ in range(10_000):
+        work.packet(av.Packet(100))
+
+    assert work.dropped > 400 and work._queue.qsize() <= painter.WAITING + painter.WAITING_PACKETS
+    began_s = time.monotonic()
+    with pytest.raises(MVStylizerError, match="a pipe has taken nothing for 1 s"):
+        work.close()
+    assert time.monotonic() - began_s < 5
+    with pytest.raises(MVStylizerError, match="has taken nothing"):
+        work.check()

@@ -1,6 +1,7 @@
 """The headless client with inputs and outputs that are no files, on the whole system."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,11 +9,12 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from clients.media.clip import Clip, upright
 from pipeline.styles.catalog import find_shipped
 from support.pictures.clips import frames_of, make_clip, times_of
-from support.services.video_servers import RtspCamera
+from support.services.video_servers import FfmpegServer, RtspCamera
 
 
 def command(up, *options: str) -> list[str]:
@@ -45,7 +47,7 @@ def test_a_stylized_camera_is_watched_through_a_pipe(up):
 def test_a_camera_that_vanishes_leaves_what_was_recorded(up, tmp_path: Path):
     camera = RtspCamera()
     out = tmp_path / "out.mp4"
-    started = command(up, "--input", camera.url, "--output", str(out))
+    started = command(up, "--input", camera.url, "--output", str(out), "--reconnect", "0")
     with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as client:
         try:
             while camera.sent < 250 and client.poll() is None:
@@ -58,6 +60,32 @@ def test_a_camera_that_vanishes_leaves_what_was_recorded(up, tmp_path: Path):
 
     assert len(frames_of(out)) >= 25, complained
     assert client.returncode == 0 and json.loads(said.splitlines()[-1])["written_frames"] >= 25
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="it needs the program ffmpeg")
+def test_a_camera_that_comes_back_goes_on_in_the_same_video(up):
+    server = FfmpegServer()
+    started = command(up, "--input", server.url, "--output", "-")
+    with subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0) as client:
+        try:
+            with av.open(client.stdout, format="matroska") as container:
+                frames = container.decode(video=0)
+                before = [frame.time for frame, _ in zip(frames, range(75))]
+                server.kill()
+                server.start()
+                after = [frame.time for frame, _ in zip(frames, range(75))]
+                client.send_signal(signal.SIGINT)
+                rest = [frame.time for frame in frames]
+            said = client.stderr.read().decode()
+        finally:
+            client.kill()
+            server.kill()
+
+    assert client.returncode == 0, said
+    assert f"{server.url} has gone" in said and f"{server.url} is back" in said
+    times_s = before + after + rest
+    assert len(after) == 75 and times_s == sorted(times_s)
+    assert "gateway is gone" not in said, "the connection was kept"
 
 
 def test_a_file_is_looped_for_some_seconds_at_some_strength(up, tmp_path: Path):

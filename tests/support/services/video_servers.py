@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import av
+import psutil
 from av.container import OutputContainer
 
 from support.pictures.clips import picture
@@ -34,6 +36,29 @@ def http_server(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+class FfmpegServer:
+    """The program ffmpeg as a web server of a live stream on loopback, for one viewer; it can be killed and started."""
+
+    def __init__(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.url = f"http://127.0.0.1:{free.getsockname()[1]}/live.ts"
+        self.start()
+
+    def start(self) -> None:
+        made = ["-re", "-f", "lavfi", "-i", "testsrc=s=320x176:r=25", "-f", "lavfi", "-i", "sine=r=48000"]
+        sent = ["-c:v", "libx264", "-tune", "zerolatency", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac"]
+        output = ["-f", "mpegts", "-listen", "1", self.url]
+        self._program = subprocess.Popen(["ffmpeg", "-v", "quiet", "-nostdin", *made, *sent, *output])
+        until_s, process = time.monotonic() + 30, psutil.Process(self._program.pid)
+        while not process.net_connections():  # it answers one connection only, so none can be made to see
+            assert time.monotonic() < until_s, "ffmpeg does not listen"
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        self._program.kill()
+        self._program.wait()
 
 
 class RtspCamera:
