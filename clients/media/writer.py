@@ -127,6 +127,8 @@ class VideoFile:
         try:
             if isinstance(stream, av.AudioStream) and codecs and stream.codec_context.name not in codecs:
                 raise ValueError("players of this container know few codecs")
+            if self._kind.live and self._kind.muxer != "mpegts" and is_headless_aac(stream):
+                raise ValueError("who watches must know the sound's parameters before it comes")
             return CopiedTrack(stream, self._container, self._mux)
         except ValueError:  # a codec that this container does not take
             if isinstance(stream, SubtitleStream):
@@ -218,6 +220,12 @@ class FrameFolder:
 
     def abandon(self) -> None:
         pass
+
+
+def is_headless_aac(stream: Stream) -> bool:
+    """Whether it is AAC as in transport streams, whose parameters stand in each packet, and in no header."""
+    context = stream.codec_context
+    return isinstance(stream, av.AudioStream) and context.name == "aac" and not context.extradata
 
 
 def _listed(options: dict[str, str]) -> str:

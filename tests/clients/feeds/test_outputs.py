@@ -1,5 +1,6 @@
 """What names of outputs mean, and videos that programs of others read as they are written."""
 
+import io
 import json
 import os
 import shutil
@@ -231,3 +232,18 @@ def test_without_pyvirtualcam_the_extra_is_named(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(MissingExtra, match="pyvirtualcam must be installed") as raised:
         VirtualCamera(find_target("camera"), (64, 48), Fraction(25))
     assert raised.value.extra == "virtual-camera"
+
+
+@pytest.mark.parametrize("stream_format", ["mkv", "mp4", "ts"])
+def test_the_sound_of_a_transport_stream_goes_through_a_pipe(tmp_path: Path, stream_format: str):
+    out, into = os.pipe()
+    target = replace(find_target("-", stream_format=stream_format), url=f"pipe:{into}")
+    with Clip(make_clip(tmp_path / "in.ts", sound="aac")) as clip, os.fdopen(out, "rb") as reader:
+        with writing(target, clip, clip.size) as output:
+            for frame in clip.frames(output.packet):
+                output.write(upright(frame), frame)
+        os.close(into)
+        with av.open(io.BytesIO(reader.read())) as written:
+            sounds = sum(1 for _ in written.decode(audio=0))
+
+    assert sounds >= 10
