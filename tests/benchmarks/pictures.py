@@ -1,6 +1,10 @@
 """Make the README's pictures: every style on a public-domain photo, and the page in Chromium, wide and on a phone.
 
 uv run python tests/benchmarks/pictures.py docs
+
+With --stylizer it is the page alone, wide, with another model in the place of the shipped one:
+
+uv run python tests/benchmarks/pictures.py docs --stylizer onnx:model.onnx --page page-onnx.jpg
 """
 
 import argparse
@@ -30,10 +34,13 @@ GAP = 6
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
-    folder.mkdir(exist_ok=True)
-    (folder / "styles.jpg").write_bytes(encode_jpeg(style_sheet(), quality=85))
-    asyncio.run(photograph_the_pages(folder))
+    parser.add_argument("--stylizer", metavar="NAME")
+    parser.add_argument("--page", default="page.jpg", metavar="FILE", help="name of the wide page's picture")
+    args = parser.parse_args()
+    args.folder.mkdir(exist_ok=True)
+    if not args.stylizer:
+        (args.folder / "styles.jpg").write_bytes(encode_jpeg(style_sheet(), quality=85))
+    asyncio.run(photograph_the_pages(args.folder, args.page, args.stylizer))
 
 
 def style_sheet() -> np.ndarray:
@@ -65,16 +72,18 @@ def with_gap(picture: np.ndarray, axis: int) -> np.ndarray:
     return np.pad(picture, pad, constant_values=255)
 
 
-async def photograph_the_pages(folder: Path) -> None:
+async def photograph_the_pages(folder: Path, wide: str, stylizer: str | None) -> None:
+    options = ("--stylizer", stylizer) if stylizer else ()
     with tempfile.TemporaryDirectory() as name:
         camera = write_panned_photo(Path(name) / "camera.y4m")
         (Path(name) / "up").mkdir()
-        up = Up(Path(name) / "up", environment=dict(os.environ))
+        up = Up(Path(name) / "up", *options, environment=dict(os.environ))
         try:
             await asyncio.to_thread(up.wait_ready)
             async with chromium(camera) as browser:
-                await photograph(browser, up.url, (1280, 800), folder / "page.jpg", compare=True)
-                await photograph(browser, up.url, (390, 844), folder / "page-phone.jpg", compare=False)
+                await photograph(browser, up.url, (1280, 800), folder / wide, compare=True)
+                if not stylizer:
+                    await photograph(browser, up.url, (390, 844), folder / "page-phone.jpg", compare=False)
         finally:
             await asyncio.to_thread(up.stop)
 
