@@ -5,7 +5,6 @@ import asyncio
 import contextlib
 import json
 import math
-import signal
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from clients.feeds.arguments import (
     input_of,
     seconds_of,
 )
+from clients.feeds.ended_by_signals import STOP_SIGNALS, ended_by_signals
 from clients.feeds.inputs import Input
 from clients.feeds.outputs import Target, claimed, find_target
 from clients.headless.camera import CameraFrame, ClipCamera
@@ -58,7 +58,6 @@ REMEMBERED = 512
 LINGER_S = 0.5
 #: How often it is looked whether the output still takes frames, in seconds.
 CHECK_S = 1.0
-STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +71,7 @@ class Summary:
     stylized_frames: int
     dropped_key_frames: int
     written_frames: int
+    dropped_packets: int  # of sound and subtitles
     seconds: float
     round_trip_p50_ms: float | None
     round_trip_p95_ms: float | None
@@ -173,9 +173,10 @@ async def stream(
     started_s = monotonic()
     with await in_daemon_thread(lambda: Clip(place, seconds=seconds)) as clip:
         on_failure = partial(running.call_soon_threadsafe, ended.set)
-        painter = await in_daemon_thread(
-            lambda: Painter(target, clip, ESTIMATORS[flow](), on_failure, strength=strength)
-        )
+        with ended_by_signals() if target.kind == "network" else contextlib.nullcontext():
+            painter = await in_daemon_thread(
+                lambda: Painter(target, clip, ESTIMATORS[flow](), on_failure, strength=strength)
+            )
         viewer, pacer = Viewer(painter), FramePacer()
         camera = ClipCamera(
             clip,
@@ -318,6 +319,7 @@ class Viewer:
             stylized_frames=self._stylized,
             dropped_key_frames=self._dropped,
             written_frames=self.painter.written,
+            dropped_packets=self.painter.dropped_packets,
             seconds=round(seconds, 2),
             round_trip_p50_ms=_percentile(self._round_trips_ms, 50),
             round_trip_p95_ms=_percentile(self._round_trips_ms, 95),

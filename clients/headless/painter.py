@@ -51,7 +51,7 @@ class Painter:
 
         Raises MVStylizerError if the output cannot be written.
         """
-        self.written = self.dropped = 0
+        self.written = self.dropped = self.dropped_packets = 0
         self._target, self._size, self._strength = target, usual_size(target, clip), strength
         self._fade, self._tracker, self._on_show = GridFade(), Tracker(estimate), -1
         self._error: BaseException | None = None
@@ -93,12 +93,16 @@ class Painter:
         self._queue.put(partial(self._switch, frame_id, grid, cut))
 
     def packet(self, packet: av.Packet) -> None:
-        """Write a packet of sound or subtitles. It is dropped only if a minute of them waits.
+        """Write a packet of sound or subtitles. It is dropped, and counted, only if a minute of them waits.
 
         This may be called in any thread.
         """
-        if not self._error and self._queue.qsize() < WAITING_PACKETS:
+        if self._error:
+            return
+        if self._queue.qsize() < WAITING_PACKETS:
             self._queue.put(lambda: self._output.packet(packet))
+        else:
+            self.dropped_packets += 1
 
     def close(self) -> None:
         """Paint the waiting frames and finish the output. If the painter has failed, raise its error.

@@ -5,7 +5,7 @@ What goes to somebody who watches, to a pipe, an address or a virtual camera, is
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -18,6 +18,7 @@ from av.stream import Stream
 from av.subtitles.stream import SubtitleStream
 from av.video.reformatter import ColorRange, Colorspace
 
+from clients.feeds.ended_by_signals import ended_by_signals
 from clients.feeds.outputs import Target
 from clients.feeds.virtual_camera import VirtualCamera
 from clients.media.clip import Clip, upright_alpha
@@ -73,7 +74,8 @@ class VideoFile:
             self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
             self._video, self._size = self._video_stream(clip, size, self._encoder(encoding)), size
             self._tracks = dict(self._other_tracks(clip))
-            self._container.start_encoding()  # already now, because it fails if the file cannot be written
+            with ended_by_signals() if target.kind == "network" else nullcontext():
+                self._container.start_encoding()  # already now, because it fails if the file cannot be written
         self._pts = -1
         self._durations: dict[int, int] = {}  # by pts, of frames that are being encoded
 

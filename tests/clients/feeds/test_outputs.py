@@ -4,6 +4,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from clients.media.clip import Clip, upright
 from clients.media.writer import writing
 from pipeline.contract.errors import BadSetting, MissingExtra, MVStylizerError
 from support.missing import missing
+from support.paths import ROOT
 from support.pictures.clips import make_clip
 
 WRITE = """
@@ -179,6 +181,24 @@ def test_a_service_that_is_not_there_is_said_in_a_sentence(clip: Path):
     done = write(clip, "rtmp://127.0.0.1:1/live/key")
 
     assert b"rtmp://127.0.0.1:1/live/key cannot be written: Connection refused." in done.stderr
+
+
+@pytest.mark.parametrize("command", ["video", "client"])
+def test_a_service_that_takes_the_connection_and_says_nothing_can_be_left_by_ctrl_c(clip: Path, command: str):
+    """FFmpeg waits for it while nothing else of Python runs."""
+    with socket.create_server(("127.0.0.1", 0)) as service:
+        url = f"rtmp://127.0.0.1:{service.getsockname()[1]}/live/key"
+        given = {"video": [clip, url], "client": ["http://127.0.0.1:1", "--input", clip, "--output", url]}[command]
+        client = subprocess.Popen([sys.executable, "-m", "workers", command, *given, "--style", "dusk"], cwd=ROOT)
+        try:
+            connection, _ = service.accept()
+            with connection:
+                assert connection.recv(1)  # the greeting, which gets no answer
+                client.send_signal(signal.SIGINT)
+                assert client.wait(10) == -signal.SIGINT
+        finally:
+            client.kill()
+            client.wait()
 
 
 class Backend:

@@ -166,6 +166,7 @@ def test_what_a_pipe_does_not_take_is_dropped_and_counted_and_ending_works(unrea
         work.packet(av.Packet(100))
 
     assert work.dropped > 400 and work._queue.qsize() <= painter.WAITING + painter.WAITING_PACKETS
+    assert work.dropped_packets >= 10_000 - painter.WAITING_PACKETS
     began_s = time.monotonic()
     with pytest.raises(MVStylizerError, match="a pipe has taken nothing for 1 s"):
         work.close()
