@@ -83,7 +83,7 @@ export class RecordButton {
     if (press !== this.#presses) return track?.stop();
     this.#asking = false;
     if (why) this.#handlers.onRemark(why);
-    track?.addEventListener('ended', () => this.#handlers.onRemark('The sound has ended. The recording goes on without.'));
+    track?.addEventListener('ended', () => this.#handlers.onRemark('The sound has ended. The recording goes on without it.'));
     this.#recorder.start(this.#handlers.picture(), track);
     if (this.recording) this.#handlers.onSink((picture) => this.#recorder.add(picture));
     this.#timer = setInterval(() => this.#show(), TICK_MS);
