@@ -166,9 +166,17 @@ def write_y4m(path: Path, pictures: Iterable[np.ndarray], fps: int) -> Path:
     return path
 
 
+#: Runs in the page: a look that has just come is drawn with the next frame; a source that stands still gives none.
+SNAPSHOT = """async () => {
+  const [seen, end] = [mvstylizer.stats.framesSeen, performance.now() + 2000];
+  while (mvstylizer.stats.framesSeen === seen && performance.now() < end) await new Promise(requestAnimationFrame);
+  return mvstylizer.snapshot();
+}"""
+
+
 async def snapshot(page: Page) -> tuple[np.ndarray, np.ndarray]:
-    """The frame on show, untouched and stylized, each RGB uint8 [H, W, 3]."""
-    urls = await page.evaluate("mvstylizer.snapshot()")
+    """The next frame, untouched and stylized, each RGB uint8 [H, W, 3]."""
+    urls = await page.evaluate(SNAPSHOT)
     return tuple(decode_image(base64.b64decode(urls[kind].split(",")[1])) for kind in ("source", "output"))
 
 
