@@ -159,7 +159,11 @@ class Client:
         self.connection = Connection(url, on_grid=self._on_grid, on_control=self.heard.append)
 
     async def open(self, style: str = "") -> str:
-        return await self.connection.open(self.camera, size=self.camera.size, style=style or shipped()[0].id)
+        try:
+            return await self.connection.open(self.camera, size=self.camera.size, style=style or shipped()[0].id)
+        except BaseException:  # or a test that fails here would leave its sockets to the next
+            await self.close()
+            raise
 
     def of(self, kind: type[M]) -> list[M]:
         """The gateway's messages of this kind."""

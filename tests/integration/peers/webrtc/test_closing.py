@@ -33,6 +33,11 @@ async def offered() -> AsyncIterator[str]:
 def impatient(monkeypatch):
     """Ten seconds are given; a test need not take them."""
     monkeypatch.setattr(closing, "PATIENCE_S", 0.3)
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    """Offers are answered within half a second or not at all: for tests in which one hangs."""
     monkeypatch.setattr(session, "ANSWER_TIMEOUT_S", 0.5)
 
 
@@ -157,7 +162,9 @@ async def fails(*_: object, **__: object) -> None:
 
 @pytest.mark.parametrize("step", ["setRemoteDescription", "createAnswer", "setLocalDescription"])
 @pytest.mark.parametrize("trouble", [never, fails])
-async def test_an_answer_that_fails_or_hangs_gives_its_place_back(running, offered, monkeypatch, step, trouble):
+async def test_an_answer_that_fails_or_hangs_gives_its_place_back(
+    running, offered, hurried, monkeypatch, step, trouble
+):
     before = await baseline(running)
     monkeypatch.setattr(RTCPeerConnection, step, trouble)
 
@@ -167,7 +174,7 @@ async def test_an_answer_that_fails_or_hangs_gives_its_place_back(running, offer
 
 
 @by_force
-async def test_gathering_that_hangs_leaves_no_socket(running, offered, monkeypatch):
+async def test_gathering_that_hangs_leaves_no_socket(running, offered, hurried, monkeypatch):
     """As where a STUN server does not answer: aioice has made its sockets, and not yet noted them."""
     before, gather = await baseline(running), Connection.get_component_candidates
 
