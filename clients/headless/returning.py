@@ -3,12 +3,13 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from fractions import Fraction
 
 import av
 
 from clients.headless.joined import Joined
+from clients.headless.outage import Outage
 from clients.media.clip import Clip
 from pipeline.contract.errors import MVStylizerError
 
@@ -16,8 +17,6 @@ logger = logging.getLogger(__name__)
 
 #: How long a source that has gone is tried again, in seconds.
 PATIENCE_S = 60.0
-#: The pauses before it is opened again: the first one, which doubles with each failure, and the longest.
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.5, 8.0
 
 
 def returning(
@@ -26,15 +25,19 @@ def returning(
     """The frames of a live source, and its packets of sound for `on_packet`. When it has gone, it is opened again.
 
     Meanwhile time goes on. The frames end after the clip's `seconds`, when `ended` is set, and where a stream has
-    become a file, because it is over. Raises MVStylizerError if a source that has gone is not back after `patience_s`.
-    The clip stays its owner's.
+    become a file, because it is over. Raises MVStylizerError if an outage has lasted for `patience_s`: the source is
+    not back, or again and again not for long. The clip stays its owner's.
     """
     joined, name = Joined(clip, on_packet), clip.source.name
     yield from _until_gone(joined.part(clip, Fraction(0)))
+    outage = Outage(time.monotonic())
     while joined.end_s < clip.seconds and not ended.is_set():
         gone_s = time.monotonic()
-        logger.warning("%s has gone, and is tried again for %.0f s", name, patience_s)
-        again = _opened_again(clip, ended, gone_s + patience_s)
+        left_s = patience_s - outage.away_s(gone_s)
+        if left_s <= 0:
+            raise MVStylizerError(f"{name} has gone, and ends again each time that it is back.")
+        logger.warning("%s has gone, and is tried again for %.0f s", name, left_s)
+        again = _opened_again(clip, ended, outage, gone_s + left_s)
         if again is None:
             break
         with again:
@@ -43,24 +46,29 @@ def returning(
             logger.warning("%s is back", name)
             begin_s = joined.end_s + Fraction(time.monotonic() - gone_s)
             again.seconds = clip.seconds - float(begin_s)
-            yield from _until_gone(joined.part(again, begin_s))
+            return_s = yield from _until_gone(joined.part(again, begin_s))
+        outage = outage.after(return_s, time.monotonic())
 
 
-def _until_gone(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+def _until_gone(frames: Iterator[av.VideoFrame]) -> Generator[av.VideoFrame, None, float]:
+    """Yield the frames, and return how long they came, in seconds."""
+    first_s = last_s = None
     try:
-        yield from frames
+        for frame in frames:
+            last_s = time.monotonic()
+            first_s = first_s or last_s
+            yield frame
     except MVStylizerError as error:
         logger.warning("%s", error)
+    return last_s - first_s if first_s and last_s else 0.0
 
 
-def _opened_again(clip: Clip, ended: threading.Event, until_s: float) -> Clip | None:
+def _opened_again(clip: Clip, ended: threading.Event, outage: Outage, until_s: float) -> Clip | None:
     """The source, open for reading, or None if `ended` is set before it is. Raises its last error after `until_s`."""
-    pause_s = FIRST_PAUSE_S
-    while not ended.wait(pause_s):
+    while not ended.wait(outage.next_pause_s()):
         try:
             return Clip(clip.source.place)
         except MVStylizerError as error:
             if time.monotonic() > until_s:
                 raise MVStylizerError(f"{clip.source.name} has gone, and did not come back: {error}") from error
-        pause_s = min(2 * pause_s, LAST_PAUSE_S)
     return None

@@ -4,22 +4,24 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
-from clients.headless import returning as module
+from clients.headless import outage
 from clients.headless.returning import returning
 from clients.media.clip import Clip
 from pipeline.contract.errors import MVStylizerError
-from support.services.video_servers import FfmpegServer, RtspCamera
+from support.pictures.clips import make_clip
+from support.services.video_servers import FfmpegServer, RtspCamera, endless_server
 
 pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="it needs the program ffmpeg")
 
 
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "FIRST_PAUSE_S", 0.1)
-    monkeypatch.setattr(module, "LAST_PAUSE_S", 0.2)
+    monkeypatch.setattr(outage, "FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr(outage, "LAST_PAUSE_S", 0.2)
     monkeypatch.setattr("clients.feeds.opening.SILENCE_S", 5.0)
 
 
@@ -56,6 +58,18 @@ def test_a_server_that_does_not_come_back_is_given_up(server: FfmpegServer):
 
         with pytest.raises(MVStylizerError, match=f"{server.url} has gone, and did not come back: .*refused"):
             list(frames)
+
+
+def test_a_server_that_ends_as_soon_as_it_is_back_is_given_up(tmp_path: Path):
+    """Its patience does not begin anew each time, so that it is not opened twice a second for ever."""
+    make_clip(tmp_path / "short.ts", frames=5)
+    with endless_server(tmp_path / "short.ts") as (url, requests), Clip(url) as clip:
+        assert clip.source.may_return
+
+        with pytest.raises(MVStylizerError, match=f"{url} has gone, and ends again each time that it is back"):
+            list(islice(returning(clip, lambda packet: None, threading.Event(), patience_s=1.0), 100))
+
+    assert len(requests) < 12
 
 
 @pytest.mark.parametrize("end", [RtspCamera.break_off, RtspCamera.fall_silent])

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -27,7 +27,12 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 @contextmanager
 def http_server(folder: Path) -> Iterator[str]:
     """A web server of the files in a folder, on loopback; yields its address."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+    with _served(functools.partial(_Quiet, directory=str(folder))) as url:
+        yield url
+
+
+@contextmanager
+def _served(handler: Callable[..., _Quiet]) -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -36,6 +41,20 @@ def http_server(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def endless_server(file: Path) -> Iterator[tuple[str, list[str]]]:
+    """A web server that sends a file like a live stream, without its length; yields its address and what was asked."""
+    requests: list[str] = []
+
+    class Handler(_Quiet):
+        def do_GET(self) -> None:
+            requests.append(self.path)
+            self.wfile.write(b"HTTP/1.0 200 OK\r\nContent-Type: video/mp2t\r\n\r\n" + file.read_bytes())
+
+    with _served(Handler) as url:
+        yield f"{url}/live.ts", requests
 
 
 class FfmpegServer:
