@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import av
 
+from clients.headless.absence import Absence
 from clients.headless.joined import Joined
-from clients.headless.outage import Outage
 from clients.media.clip import Clip
 from pipeline.contract.errors import MVStylizerError
 
@@ -25,19 +25,19 @@ def returning(
     """The frames of a live source, and its packets of sound for `on_packet`. When it has gone, it is opened again.
 
     Meanwhile time goes on. The frames end after the clip's `seconds`, when `ended` is set, and where a stream has
-    become a file, because it is over. Raises MVStylizerError if an outage has lasted for `patience_s`: the source is
+    become a file, because it is over. Raises MVStylizerError if it has been absent for `patience_s`: the source is
     not back, or again and again not for long. The clip stays its owner's.
     """
     joined, name = Joined(clip, on_packet), clip.source.name
     yield from _until_gone(joined.part(clip, Fraction(0)))
-    outage = Outage(time.monotonic())
+    absence = Absence(time.monotonic())
     while joined.end_s < clip.seconds and not ended.is_set():
         gone_s = time.monotonic()
-        left_s = patience_s - outage.away_s(gone_s)
+        left_s = patience_s - absence.away_s(gone_s)
         if left_s <= 0:
             raise MVStylizerError(f"{name} has gone, and ends again each time that it is back.")
         logger.warning("%s has gone, and is tried again for %.0f s", name, left_s)
-        again = _opened_again(clip, ended, outage, gone_s + left_s)
+        again = _opened_again(clip, ended, absence, gone_s + left_s)
         if again is None:
             break
         with again:
@@ -47,7 +47,7 @@ def returning(
             begin_s = joined.end_s + Fraction(time.monotonic() - gone_s)
             again.seconds = clip.seconds - float(begin_s)
             return_s = yield from _until_gone(joined.part(again, begin_s))
-        outage = outage.after(return_s, time.monotonic())
+        absence = absence.after(return_s, time.monotonic())
 
 
 def _until_gone(frames: Iterator[av.VideoFrame]) -> Generator[av.VideoFrame, None, float]:
@@ -63,9 +63,9 @@ def _until_gone(frames: Iterator[av.VideoFrame]) -> Generator[av.VideoFrame, Non
     return last_s - first_s if first_s and last_s else 0.0
 
 
-def _opened_again(clip: Clip, ended: threading.Event, outage: Outage, until_s: float) -> Clip | None:
+def _opened_again(clip: Clip, ended: threading.Event, absence: Absence, until_s: float) -> Clip | None:
     """The source, open for reading, or None if `ended` is set before it is. Raises its last error after `until_s`."""
-    while not ended.wait(outage.next_pause_s()):
+    while not ended.wait(absence.next_pause_s()):
         try:
             return Clip(clip.source.place)
         except MVStylizerError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.headless import outage
+from clients.headless import absence
 from clients.headless.returning import returning
 from clients.media.clip import Clip
 from pipeline.contract.errors import MVStylizerError
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="it needs
 
 @pytest.fixture(autouse=True)
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outage, "FIRST_PAUSE_S", 0.1)
-    monkeypatch.setattr(outage, "LAST_PAUSE_S", 0.2)
+    monkeypatch.setattr(absence, "FIRST_PAUSE_S", 0.1)
+    monkeypatch.setattr(absence, "LAST_PAUSE_S", 0.2)
     monkeypatch.setattr("clients.feeds.opening.SILENCE_S", 5.0)
 
 

@@ -10,7 +10,7 @@ STEADY_S = 10.0
 
 
 @dataclass(slots=True)
-class Outage:
+class Absence:
     """It begins when the frames end, and lasts until they have come for STEADY_S again. Times are a clock's seconds."""
 
     began_s: float
@@ -26,9 +26,9 @@ class Outage:
         """How long there were no frames."""
         return now_s - self.began_s - self.short_returns_s
 
-    def after(self, return_s: float, now_s: float) -> "Outage":
-        """The outage once frames have come for `return_s` and ended again: this one, or a new one."""
+    def after(self, return_s: float, now_s: float) -> "Absence":
+        """The absence once frames have come for `return_s` and ended again: this one, or a new one."""
         if return_s >= STEADY_S:
-            return Outage(now_s)
+            return Absence(now_s)
         self.short_returns_s += return_s
         return self
