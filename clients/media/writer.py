@@ -72,19 +72,20 @@ class VideoFile:
             self._container = av.open(url, "w", format=self._kind.muxer, options=self._kind.options)
             self._container.metadata.update(kept(clip.source.container.metadata))
             self._container.set_chapters(moved(clip.source.container.chapters(), clip.start_s))
-            self._video, self._size = self._video_stream(clip, size, self._encoder(encoding)), size
+            self._video, self._size = self._video_stream(clip, size, self._encoder(encoding, size)), size
             self._tracks = dict(self._other_tracks(clip))
             with ended_by_signals() if target.kind == "network" else nullcontext():
                 self._container.start_encoding()  # already now, because it fails if the file cannot be written
         self._pts = -1
         self._durations: dict[int, int] = {}  # by pts, of frames that are being encoded
 
-    def _encoder(self, wanted: Encoding) -> VideoEncoder:
+    def _encoder(self, wanted: Encoding, size: tuple[int, int]) -> VideoEncoder:
         if self._kind.video == "rawvideo":
             if wanted != Encoding():
                 raise BadSetting("Raw frames are not encoded: --encoder, --crf and --preset are for other formats.")
             return VideoEncoder("rawvideo", {})
-        found = encoder_for(wanted, self._kind.video)
+        pixels = 0 if self._kind.live else size[0] * size[1]  # live, nothing is looked ahead at
+        found = encoder_for(wanted, self._kind.video, pixels=pixels)
         return replace(found, options=found.options | self._kind.live) if found.name == "libx264" else found
 
     def _video_stream(self, clip: Clip, size: tuple[int, int], encoder: VideoEncoder) -> av.VideoStream:

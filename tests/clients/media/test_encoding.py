@@ -44,6 +44,14 @@ def test_wishes_have_the_names_that_the_encoder_knows():
     assert (hardware["cq"], hardware["preset"]) == ("30", "p7")
 
 
+def test_libx264_looks_less_far_ahead_in_large_pictures_unless_a_preset_is_wanted():
+    def lookahead(pixels: int, preset: str | None = None) -> str | None:
+        return encoder_for(Encoding(preset=preset), "libx264", pixels=pixels).options.get("rc-lookahead")
+
+    assert lookahead(3840 * 2160) == "5"
+    assert lookahead(1920 * 1080) is None and lookahead(3840 * 2160, "medium") is None
+
+
 def test_planes_are_in_a_format_that_the_encoder_takes():
     assert encoder_for(Encoding(), "libx264").pixel_format == "yuv420p"
     assert encoder_for(Encoding("hevc_qsv"), "libx264").pixel_format == "nv12"
