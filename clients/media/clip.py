@@ -15,7 +15,7 @@ from clients.media.decoding import Decoder, deinterlaced, of_one_size
 from clients.media.source import Source
 from clients.media.timeline import Timeline
 from pipeline.contract.errors import BadSetting
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 
 #: The longest unit for frames' times, in seconds: finer than any container's, so that times can be moved.
 FINEST_TICK_S = Fraction(1, 10_000)

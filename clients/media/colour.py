@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc, Interpolation
 
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import converted, planes
 from pipeline.pictures.colour.code_points import CURVES, PRIMARIES, TELEVISION
 from pipeline.pictures.colour.primaries import to_srgb
 from pipeline.pictures.colour.transfer import curve_light, hlg_gain, hlg_light, pq_light, srgb_signal
@@ -74,7 +74,7 @@ def alpha(frame: av.VideoFrame) -> np.ndarray | None:
     """A frame's alpha as uint8 H W, where 255 is opaque; None for formats without alpha."""
     if not any(component.is_alpha for component in frame.format.components):
         return None
-    return frame.to_ndarray(format="rgba")[..., 3]
+    return converted(frame, "rgba").to_ndarray()[..., 3]
 
 
 def planes_to_rgb(frame: av.VideoFrame) -> np.ndarray | None:
@@ -91,18 +91,20 @@ def planes_to_rgb(frame: av.VideoFrame) -> np.ndarray | None:
 
 def luma(frame: av.VideoFrame) -> np.ndarray:
     """A frame's luma as uint8 H W, in the file's own range and transfer."""
-    return planes(frame if frame.format.name in PLANAR else frame.reformat(format="yuv420p"))[0]
+    return planes(frame if frame.format.name in PLANAR else converted(frame, "yuv420p"))[0]
 
 
 def _coded_rgb(frame: av.VideoFrame) -> np.ndarray:
     """A frame as RGB uint8 H W 3, with its own transfer and primaries."""
-    return frame.to_ndarray(
-        format="rgb24",
+    rgb = converted(
+        frame,
+        "rgb24",
         src_colorspace=_matrix(frame),
         src_color_range=ColorRange.JPEG if _is_full(frame) else ColorRange.MPEG,
         dst_color_range=ColorRange.JPEG,
         interpolation=EXACT,
     )
+    return rgb.to_ndarray()
 
 
 def _matrix(frame: av.VideoFrame) -> int | None:
@@ -131,8 +133,8 @@ def _coded_exactly(frame: av.VideoFrame) -> np.ndarray:
     The matrix is applied here, because swscale's own is a level off at 16 bits.
     """
     if frame.format.is_rgb:
-        return frame.to_ndarray(format="rgb48le").astype(np.float32) / 65535
-    whole = frame.reformat(format="yuv444p16le", interpolation=EXACT)
+        return converted(frame, "rgb48le").to_ndarray().astype(np.float32) / 65535
+    whole = converted(frame, "yuv444p16le", interpolation=EXACT)
     yuv = cv2.merge([_levels(plane) for plane in whole.planes]).astype(np.float32)
     return cv2.transform(yuv, _yuv_to_rgb(_matrix(frame), _is_full(frame), 16).astype(np.float32))
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipeline.contract import frame_strip, redis_keys
 from pipeline.contract.image_codec import encode_jpeg
+from pipeline.key_frames.frames import converted, planes
 from pipeline.key_frames.selector import KeyFrameSelector, Reason
 from pipeline.key_frames.thumbnail import FrameThumbnail
 
@@ -202,8 +203,8 @@ class KeyFramePicker:
 
 def jpeg_of(frame: av.VideoFrame, strip_rows: int, side: int) -> bytes:
     """Return a frame's picture without its strip, shrunk to `side` pixels, as JPEG."""
-    rgb = frame.to_ndarray(format="rgb24")[: frame.height - strip_rows]
-    return encode_jpeg(shrunk(rgb, side))
+    rgb = converted(frame, "rgb24", threads=1).to_ndarray()  # more threads cost more than they save
+    return encode_jpeg(shrunk(rgb[: frame.height - strip_rows], side))
 
 
 def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
@@ -220,12 +221,4 @@ def shrunk(rgb: np.ndarray, side: int) -> np.ndarray:
 def thumbnail_of(frame: av.VideoFrame) -> FrameThumbnail:
     """Return the thumbnail of a frame without a strip, in any pixel format."""
     planar = frame.format.name in ("yuv420p", "yuvj420p")
-    return FrameThumbnail.at(*planes(frame if planar else frame.reformat(format="yuv420p")))
-
-
-def planes(frame: av.VideoFrame) -> list[np.ndarray]:
-    """Return uint8 [H, W] views of the planes Y, U and V of a planar 8-bit frame."""
-    return [
-        np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, : plane.width]
-        for plane in frame.planes
-    ]
+    return FrameThumbnail.at(*planes(frame if planar else converted(frame, "yuv420p")))

@@ -15,7 +15,7 @@ from clients.reassembly.grid import STILL, apply_grid, blend_grids, carry_grid
 from clients.reassembly.planes import Part, fits, paint_planes
 from clients.reassembly.residual import reassemble_residual
 from clients.reassembly.warp import warp
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 from workers.files.key_frame_answers import Answer
 
 #: RGB uint8 H W 3, or a frame of three planes in BT.709 and limited range.

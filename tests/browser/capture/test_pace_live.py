@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.contract import frame_strip
 from pipeline.contract.control import ClientMessage, FrameRequest, Pace, SceneCut
-from pipeline.key_frames.picker import KeyFramePicker, planes
+from pipeline.key_frames.frames import planes
+from pipeline.key_frames.picker import KeyFramePicker
 from pipeline.styles.catalog import shipped
 from support.browsers.chromium import chromium, until, write_panned_photo
 from support.browsers.firefox import Tab, firefox

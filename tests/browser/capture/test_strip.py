@@ -10,7 +10,7 @@ from aiortc import RTCPeerConnection, RTCSessionDescription
 from playwright.async_api import Page
 
 from pipeline.contract import frame_strip
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 from support.browsers.chromium import chromium
 from support.browsers.page_server import PageServer
 

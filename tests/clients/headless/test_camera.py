@@ -11,7 +11,7 @@ from clients.media.clip import Clip
 from clients.net.frame_pacer import FramePacer
 from pipeline.contract import frame_strip
 from pipeline.contract.control import FrameRequest, Pace
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 from support.pictures.clips import make_clip
 
 SIZE = (320, 176)

@@ -9,7 +9,7 @@ from clients.load.vp8_layers import base_distance, intra_distance
 from pipeline.contract import frame_strip
 from pipeline.contract.errors import BadSetting
 from pipeline.contract.frame_strip import STRIP_ROWS, MonotonicIdFilter
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 from pipeline.key_frames.thumbnail import FrameThumbnail, is_cut
 from support.browsers.chromium import write_panned_photo
 from support.pictures.clips import make_clip

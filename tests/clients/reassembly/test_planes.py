@@ -10,7 +10,7 @@ from clients.media import colour
 from clients.media.clip import upright
 from clients.reassembly.grid import IDENTITY, STILL, apply_grid
 from clients.reassembly.planes import LEAST_SIDE, Part, fits, in_codes, paint_planes
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 
 SMPTE170M = 6
 

@@ -14,7 +14,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.rtp import RtpPacket
 
 from pipeline.contract import frame_strip
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 from pipeline.webrtc.media.jitter_buffer import MarkerJitterBuffer, parts
 from support.browsers.chromium import photo
 from support.paths import CLIPS

@@ -7,7 +7,7 @@ from aiortc.codecs.vpx import Vp8Decoder
 from aiortc.jitterbuffer import JitterFrame
 
 from clients.load.recording import record
-from pipeline.key_frames.picker import planes
+from pipeline.key_frames.frames import planes
 from pipeline.webrtc.media.native_decoder import NativeDecoder
 
 
