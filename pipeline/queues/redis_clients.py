@@ -8,9 +8,11 @@ import redis
 import redis.asyncio
 import redis.asyncio.sentinel
 import redis.sentinel
+from redis.asyncio.sentinel import MasterNotFoundError as AsyncMasterNotFoundError
 from redis.backoff import NoBackoff
 from redis.connection import parse_url
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError
 
 #: A sentinel that does not answer in this time is passed over; three of them take less than a reader's patience.
 SENTINEL_TIMEOUT_S = 0.5
@@ -19,12 +21,34 @@ SENTINEL_PORT = 26379
 BY_SENTINELS = re.compile(r"(rediss?)\+sentinel://(.*@)?([^/?#@]+)/([^/?#]+)(/\d+)?/?(\?.*)?")
 
 
+class _Sentinels(redis.sentinel.Sentinel):
+    """Sentinels whose errors have a cause where that may be a certificate: redis-py's own error does not tell it."""
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        try:
+            return cast(tuple[str, int], super().discover_master(service_name))
+        except MasterNotFoundError as error:
+            if self.sentinel_kwargs.get("ssl"):
+                try:
+                    self.sentinels[0].ping()
+                except redis.RedisError as cause:
+                    raise error from cause
+            raise
+
+
 class _AsyncSentinels(redis.asyncio.sentinel.Sentinel):
-    """Sentinels to which no connection is kept, since the client's `aclose` would leave it open. For one task only."""
+    """The same for asyncio, and for one task only. No connection is kept: the client's `aclose` would leave it open."""
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         try:
             return cast(tuple[str, int], await super().discover_master(service_name))
+        except AsyncMasterNotFoundError as error:
+            if self.sentinel_kwargs.get("ssl"):
+                try:
+                    await self.sentinels[0].ping()
+                except redis.RedisError as cause:
+                    raise error from cause
+            raise
         finally:
             await self.aclose()
 
@@ -34,7 +58,7 @@ def client(url: str, **options: Any) -> redis.Redis:
     if not (found := BY_SENTINELS.fullmatch(url)):
         return redis.Redis.from_url(url, **options)
     hosts, for_sentinels, of_primary = _parts(found)
-    sentinels = redis.sentinel.Sentinel(hosts, sentinel_kwargs=for_sentinels)
+    sentinels = _Sentinels(hosts, sentinel_kwargs=for_sentinels)
     return sentinels.master_for(found[4], **options | of_primary)
 
 

@@ -10,15 +10,17 @@ import redis
 from pipeline.contract.messages import KeyFrame, StylizedFrame
 from pipeline.queues.broker import GatewayBroker, connect
 from pipeline.queues.edge_broker import EdgeBroker
+from pipeline.queues.redis_clients import async_client
+from pipeline.queues.redis_errors import kind
 from support.services.redis_sentinels import RedisSentinels
 
 #: Sentinels notice within a second, and elect a new primary within three more. The machine may be busy.
 FAILOVER_S = 30
 
 
-@pytest.fixture
-def sentinels(tmp_path) -> Iterator[RedisSentinels]:
-    sentinels = RedisSentinels(tmp_path)
+@pytest.fixture(params=[False, True], ids=["plain", "TLS"])
+def sentinels(tmp_path, request) -> Iterator[RedisSentinels]:
+    sentinels = RedisSentinels(tmp_path, tls=request.param)
     sentinels.start()
     yield sentinels
     sentinels.stop()
@@ -26,6 +28,22 @@ def sentinels(tmp_path) -> Iterator[RedisSentinels]:
 
 def answer(frame_id: int) -> StylizedFrame:
     return StylizedFrame("stream", frame_id, "style", "edge", "v", False, (), b"", 0.0, 0.0, error="none")
+
+
+async def test_sentinels_whose_certificate_is_not_trusted_are_named(tmp_path):
+    sentinels = RedisSentinels(tmp_path, tls=True)
+    sentinels.start()
+    url = sentinels.url.partition("?")[0]
+    try:
+        with connect(url) as client, pytest.raises(redis.RedisError) as caught:
+            client.ping()
+        async with async_client(url) as client:
+            with pytest.raises(redis.RedisError) as caught_in_asyncio:
+                await client.ping()
+    finally:
+        sentinels.stop()
+
+    assert kind(caught.value) == kind(caught_in_asyncio.value) == "certificate"
 
 
 async def test_answers_go_on_after_the_primary_died(sentinels):

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import socket
 import subprocess
 import time
@@ -14,13 +13,12 @@ import psutil
 import pytest
 import redis
 
-from support.missing import missing
 from support.paths import ROOT
+from support.services import redis_tls
 from support.system.up import Up
 from support.webrtc.peers import Client, until
 from workers.process.redis_server import free_port
 from workers.process.runtime import die_with_parent
-from workers.process.tls import certificate, names, utc_now
 
 PASSWORD = "of-mvstylizer-4711"
 ADMIN = "of-the-admin-4712"
@@ -35,17 +33,17 @@ class SecuredRedis:
     """A Redis that speaks only TLS, with an ACL file, on loopback."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, self.pem, acl = free_port(), folder / "redis.pem", folder / "users.acl"
-        self.pem.write_bytes(certificate(names("127.0.0.1"), utc_now()))
+        self.port, self.pem, acl = free_port(), redis_tls.make_certificate(folder), folder / "users.acl"
         acl.write_text(f"user default off\nuser admin on >{ADMIN} ~* &* +@all\n{RULES.replace('PASSWORD', PASSWORD)}\n")
         options = {
-            "port": "0", "tls-port": str(self.port), "bind": "127.0.0.1", "tls-auth-clients": "no", "save": "",
-            "tls-cert-file": self.pem, "tls-key-file": self.pem, "tls-ca-cert-file": self.pem, "aclfile": acl,
+            "bind": "127.0.0.1",
+            "save": "",
+            "aclfile": acl,
             "dir": folder,
-        }  # fmt: skip
+            **redis_tls.options(self.port, self.pem),
+        }
         words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        # The one that comes with the Python packages speaks no TLS, and `uv run` finds it first.
-        self._command = [shutil.which("redis-server", path=os.defpath) or missing("the system's redis-server"), *words]
+        self._command = [redis_tls.server(), *words]
 
     def url(self, user: str, password: str) -> str:
         return f"rediss://{user}:{password}@127.0.0.1:{self.port}/0?ssl_ca_certs={self.pem}"

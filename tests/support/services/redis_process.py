@@ -6,6 +6,7 @@ from pathlib import Path
 
 import redis
 
+from support.services import redis_tls
 from workers.process import redis_server
 from workers.process.runtime import die_with_parent
 
@@ -13,11 +14,15 @@ from workers.process.runtime import die_with_parent
 class RedisServer:
     """A redis-server that a test may stop and start again."""
 
-    def __init__(self, folder: Path, **options: str) -> None:
-        """`options` are redis-server's own, such as appendonly="yes"."""
+    def __init__(self, folder: Path, *, pem: Path | None = None, **options: str) -> None:
+        """`options` are redis-server's own, such as appendonly="yes". With `pem` (see `redis_tls`) it speaks TLS."""
         self.port = redis_server.free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
-        self._command = redis_server.command(redis_server.find_server(), port=self.port, folder=folder)
+        server = redis_server.find_server()
+        if pem:
+            self.url = f"rediss://127.0.0.1:{self.port}/0?ssl_ca_certs={pem}"
+            server, options = redis_tls.server(), redis_tls.options(self.port, pem) | options
+        self._command = redis_server.command(server, port=self.port, folder=folder)
         self._command += [word for name, value in options.items() for word in (f"--{name}", value)]
         self._process: subprocess.Popen | None = None
 
