@@ -1,6 +1,6 @@
 """Speed-up of a whole `mvstylizer video` run over --every-frame, by interval and size, beside the paper's Figure 5:
 
-uv run --with matplotlib python tests/benchmarks/speedup.py [CLIP] [--frames 121] [--plot docs/speedup.png]
+uv run --with matplotlib python tests/benchmarks/speedup.py [CLIP] [--frames 121] [--sizes 512x256 ...] [--plot PNG]
 
 Decoding, network, flow, reassembly and encoding of CLIP, or of a drawn one, at the paper's four sizes, in CPU time of
 all threads: a busy machine changes little of it. Runs take turns. The paper's curve is its Eq. 6 with the times of its
@@ -23,7 +23,7 @@ from tqdm import tqdm
 from video import make_clip, run
 
 from edge.grid_model.stylizer import GridStylizer
-from workers.files.arguments import style_picture
+from workers.files.arguments import output_size, style_picture
 from workers.files.model_loading import load_stylizer
 
 #: Size -> seconds the paper takes to stylize a frame, and to interpolate one (its Table 2).
@@ -42,7 +42,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         few = make_clip(Path(folder) / "few.mp4", (128, 64), args.clip, 7)
         measure(few, Path(folder) / "out.mp4", stylizer, (128, 64), 1)  # the first run compiles
-        for size in PAPER:
+        for name in args.sizes:
+            size = output_size(name)
             source = make_clip(Path(folder) / "source.mp4", size, args.clip, args.frames)
             seconds = measure(source, Path(folder) / "out.mp4", stylizer, size, args.rounds)
             frames = args.frames
@@ -50,9 +51,9 @@ def main() -> None:
                 k: {"ours": round(seconds[1] / seconds[k], 2), "paper": round(equation_6(size, frames, k), 1)}
                 for k in INTERVALS
             }
-            result[f"{size[0]}x{size[1]}"] = {"every_frame_fps": round(frames / seconds[1], 1), "speedup": row}
+            result[name] = {"every_frame_fps": round(frames / seconds[1], 1), "speedup": row}
             cells = " ".join(f"{cell['ours']:6.2f}/{cell['paper']:6.1f}" for cell in row.values())
-            print(f"{f'{size[0]}x{size[1]}':>10} {frames / seconds[1]:8.1f} fps {cells}", flush=True)
+            print(f"{name:>10} {frames / seconds[1]:8.1f} fps {cells}", flush=True)
             if args.plot:
                 plot(result, args.plot)
     print(json.dumps(result))
@@ -94,6 +95,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path, nargs="?")
     parser.add_argument("--frames", type=int, default=121)
+    sizes = [f"{width}x{height}" for width, height in PAPER]
+    parser.add_argument("--sizes", nargs="+", default=sizes, choices=sizes)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--plot", type=Path)
     return parser.parse_args()

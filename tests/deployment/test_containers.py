@@ -22,7 +22,7 @@ from workers.process.redis_server import free_port
 
 pytestmark = [
     pytest.mark.skipif(os.environ.get("MVS_IMAGES") != "on", reason="it takes minutes: MVS_IMAGES=on runs it"),
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(3600),
 ]
 SERVICES = ("redis", "cloud-redis", "gateway", "edge", "trainer", "aggregator")
 ROLES = ("gateway", "edge", "trainer", "aggregator")

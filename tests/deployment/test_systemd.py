@@ -120,7 +120,7 @@ def within(container: str, *command: str) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_systemd_starts_all_roles_and_stops_them(systemd):
     units = [f"mvstylizer-{name}" for name in NAMES]
     deadline_s = time.monotonic() + READY_S

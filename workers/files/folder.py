@@ -48,7 +48,8 @@ def stylize_folder(folder: Path, out: Path, stylize: Callable[[Path, Path], obje
                 done += 1
             except (MVStylizerError, ValueError, OSError, MemoryError) as error:
                 failed += 1
-                tqdm.write(f"{shown(file)} is left out: {error or 'there is too little memory.'}", file=sys.stderr)
+                reason = str(error).removeprefix(f"{shown(file)}: ") or "there is too little memory."
+                tqdm.write(f"{shown(file)} is left out: {reason}", file=sys.stderr)
     there = f", {kept} were there already" if kept else ""
     print(f"{shown(out)}: {done} photos{there}, {time.monotonic() - started_s:.1f} s.")
     if failed:

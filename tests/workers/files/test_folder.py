@@ -45,7 +45,7 @@ def test_all_photos_are_stylized_and_the_one_that_fails_is_said(folder: Path, ca
         assert found.size == (32, 24) and np.asarray(found).mean() > PHOTO.mean() + 15
     assert status == 2 and said.out.startswith("out/deep: 2 photos, ")
     lines = [line for line in said.err.splitlines() if line.startswith(("photos/", "mvstylizer"))]
-    assert len(lines) == 2 and lines[0].startswith("photos/b.png is left out: ")
+    assert len(lines) == 2 and lines[0].startswith("photos/b.png is left out: The ")
     assert lines[1] == "mvstylizer image: 1 of 3 photos could not be stylized."
 
 
