@@ -1,5 +1,7 @@
 """Measures the contrast of words with what is really behind them, where axe cannot tell since it is a picture."""
 
+import asyncio
+
 import numpy as np
 from playwright.async_api import Page
 
@@ -31,17 +33,28 @@ UNSURE = """async () => {
     return { name: it.textContent.trim(), color: color.match(/[\\d.]+/g).map(Number), isLarge, lines: boxes };
   });
 }"""
-HIDE = "(index) => { unsure[index].style.setProperty('color', 'transparent', 'important'); }"
-SHOW = "(index) => { unsure[index].style.removeProperty('color'); }"
+HIDE = "() => { for (const it of unsure) it.style.setProperty('color', 'transparent', 'important'); }"
+SHOW = "() => { for (const it of unsure) it.style.removeProperty('color'); }"
+#: How often the words are looked at, at most, and the seconds in between: what is still moving would be misjudged.
+LOOKS, PAUSE_S = 4, 0.5
 
 
 async def faint_words(page: Page) -> list[str]:
-    """The words that are too faint on some pixel behind them, of those that axe is unsure of. `axe` must be loaded."""
+    """The words that stay too faint on some pixel behind them, of those that axe is unsure of. `axe` must be loaded."""
+    for _ in range(LOOKS):
+        if not (faint := await _faint_now(page)):
+            break
+        await asyncio.sleep(PAUSE_S)
+    return faint
+
+
+async def _faint_now(page: Page) -> list[str]:
+    unsure = await page.evaluate(UNSURE)
+    await page.evaluate(HIDE)
+    shot = decode_image(await page.screenshot())
+    await page.evaluate(SHOW)
     faint = []
-    for index, words in enumerate(await page.evaluate(UNSURE)):
-        await page.evaluate(HIDE, index)
-        shot = decode_image(await page.screenshot())
-        await page.evaluate(SHOW, index)
+    for words in unsure:
         found = min((contrast(words["color"], cut(shot, line)) for line in words["lines"]), default=np.inf)
         if found < (LEAST_LARGE if words["isLarge"] else LEAST):
             faint.append(f"{words['name']}: {found:.2f}")
