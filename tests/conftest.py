@@ -1,6 +1,7 @@
 """Fixtures of all tests: a real Redis, and running gateways and systems."""
 
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -22,6 +23,10 @@ from support.webrtc.peers import FlatEdge, Running
 EXAMPLES = 100 if os.environ.get("CI") == "true" else 25
 hypothesis.settings.register_profile("untimed", deadline=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("untimed")
+
+# Processes that tests interrupt would ignore it in a test run that itself is started in the background (`pytest &`).
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
