@@ -14,7 +14,7 @@ from support.browsers.page_server import PageServer
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(tmp_path_factory) -> AsyncIterator[Browser]:
-    camera = write_panned_photo(tmp_path_factory.mktemp("camera") / "camera.y4m", frames=10)
+    camera = write_panned_photo(tmp_path_factory.mktemp("camera") / "camera.y4m", frames=10, fps=10)
     async with chromium(camera) as browser:
         yield browser
 

@@ -1,5 +1,6 @@
 """The controls over the picture: how much of it they cover, and when they fade and come back."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ WIDE = {"width": 1440, "height": 900}
 #: The sizes of pages for which the layout is made, and the shapes of pictures on each.
 PAGES = [(360, 640), (390, 844), (844, 390), (820, 1180), (1024, 600), (1440, 900), (720, 450)]
 PICTURES = [(640, 360), (480, 640), (360, 640), (640, 480)]
+#: The largest share of a picture that the controls may change.
+MOST_SHADED = 0.15
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -40,7 +43,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
 
 
 def still(path: Path, width: int, height: int) -> Path:
-    return write_y4m(path, [photo(width, height)] * 2, fps=30)
+    return write_y4m(path, [photo(width, height)] * 2, fps=2)
 
 
 async def go_live(page: Page, server: PageServer) -> None:
@@ -73,10 +76,13 @@ async def test_the_controls_shade_at_most_15_percent_of_any_picture_on_any_page(
         shaded = {}
         for size in PAGES:
             await page.set_viewport_size({"width": size[0], "height": size[1]})
-            await page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-            shaded[size] = await share_shaded(page)
+            for _ in range(4):  # the page may still be moving into its new shape
+                shaded[size] = await share_shaded(page)
+                if shaded[size] <= MOST_SHADED:
+                    break
+                await asyncio.sleep(0.5)
 
-    assert {size: share for size, share in shaded.items() if share > 0.15} == {}
+    assert {size: share for size, share in shaded.items() if share > MOST_SHADED} == {}
     assert max(shaded.values()) > 0.01  # the comparison sees something
 
 

@@ -23,6 +23,7 @@ from support.missing import missing
 FLAGS = [
     "--use-angle=swiftshader",
     "--enable-unsafe-swiftshader",
+    "--disable-gpu-rasterization",  # Debian enables it, and SwiftShader is slow at it
     "--use-fake-ui-for-media-stream",
     "--disable-background-networking",
     "--disable-component-update",
