@@ -11,6 +11,7 @@ from clients.reassembly.grid import apply_grid
 from pipeline.contract.image_codec import decode_image
 from support.browsers.axe import violations
 from support.browsers.chromium import photo, until
+from support.browsers.fake_peer import FakePeer
 from support.browsers.in_page import psnr, text
 from support.browsers.page_server import PageServer
 from support.pictures.grids import make_grid
@@ -39,8 +40,10 @@ async def open_photo(page: Page, server: PageServer, path: Path) -> None:
     await until(page, "mvstylizer.stats.framesSeen > 1")
 
 
-async def faded_in(page: Page) -> None:
-    """Wait until a look has come, and is on show wholly."""
+async def stylize(page: Page, peer: FakePeer, grid: np.ndarray) -> None:
+    """Answer a frame, and wait until the look is on show wholly."""
+    await until(page, "mvstylizer.state === 'waiting'")  # a look that came before it is connected would be lost
+    await peer.look("dusk", grid)
     await until(page, "mvstylizer.state === 'live'")
     await until(page, f"mvstylizer.stats.framesSeen > {await page.evaluate('mvstylizer.stats.framesSeen')} + 10")
 
@@ -56,8 +59,7 @@ async def test_a_photo_is_stylized_and_saved_upright_and_in_its_own_size(page, s
     await open_photo(page, server, tmp_path / "turned.jpg")
     assert await page.evaluate("[mvstylizer.output.width, mvstylizer.output.height]") == [1200, 1920]
 
-    await peer.look("dusk", grid)
-    await faded_in(page)
+    await stylize(page, peer, grid)
 
     picture = await saved(page)
     assert picture.shape == content.shape
@@ -85,8 +87,7 @@ async def test_without_webgl2_a_photo_is_saved_in_its_own_size_all_the_same(page
       };""")
     content, grid = write_photo(tmp_path / "small.png", 700, 400), make_grid((8, 4, 3))
     await open_photo(page, server, tmp_path / "small.png")
-    await peer.look("dusk", grid)
-    await faded_in(page)
+    await stylize(page, peer, grid)
 
     picture = await saved(page)
 
