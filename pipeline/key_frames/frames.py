@@ -5,8 +5,8 @@ from threading import Lock
 import av
 import numpy as np
 
-#: PyAV's frames keep their converters, and are changed while they are converted: two threads that converted one frame
-#: at a time would crash the process.
+#: PyAV's frames keep their converters, and are changed while they are converted: two threads that converted the same
+#: frame at the same time would crash the process.
 _converting = Lock()
 
 
